@@ -1,0 +1,69 @@
+"""SHA-256 digests of settings and files, the names under which results are kept."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from data.errors import DataError, one_line
+
+
+def canonical_json(obj: object) -> str:
+    """The one JSON text of a value: equal values give equal text on every machine.
+
+    Keys are sorted, no spaces, non-ASCII characters escaped, floats written by `repr` (so `1` and
+    `1.0` differ). Tuples are written as lists.
+
+    Args:
+        obj: None, bool, int, float, str, and lists, tuples and dictionaries of these.
+
+    Raises:
+        DataError: if a number is NaN or infinite, a dictionary key is not a string (JSON would
+            silently write 1 as "1"), or a value has no JSON form.
+    """
+    _require_string_keys(obj)
+    try:
+        return json.dumps(obj, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(
+            f"Expected plain finite JSON values, found one that is not ({one_line(error)}): "
+            "convert it before taking its digest."
+        ) from error
+
+
+def digest_json(obj: object) -> str:
+    """Hex SHA-256 of `canonical_json(obj)`."""
+    return hashlib.sha256(canonical_json(obj).encode("ascii")).hexdigest()
+
+
+def sha256_bytes(content: bytes) -> str:
+    """Hex SHA-256 of bytes in memory."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes, read in blocks.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(
+            f"Expected a readable file at {path}, found none ({error.strerror}): check the path."
+        ) from error
+
+
+def _require_string_keys(obj: object) -> None:
+    if isinstance(obj, dict):
+        for key, value in obj.items():
+            if not isinstance(key, str):
+                raise DataError(
+                    f"Expected string keys, found the key {key!r}: write it as a string, "
+                    "since JSON would make it equal to its text."
+                )
+            _require_string_keys(value)
+    elif isinstance(obj, list | tuple):
+        for value in obj:
+            _require_string_keys(value)

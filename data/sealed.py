@@ -1,0 +1,15 @@
+"""The only door to a sealed test split; only the evaluation stage may import this module."""
+
+from pathlib import Path
+
+from data.prepared import ImageSet, _read_folder
+
+
+def open_sealed_test(folder: Path) -> ImageSet:
+    """Load a sealed test split, to evaluate a finished and selected model once.
+
+    Raises:
+        DataError: if the folder holds an open data set, lacks a file, or its files do not belong
+            together.
+    """
+    return _read_folder(folder, sealed=True)

@@ -1,0 +1,53 @@
+"""Reading and writing Parquet so that equal tables give equal bytes and bad files one line."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.errors import DataError, one_line
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write one Parquet file; every setting that shapes the bytes is given here."""
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        compression_level=3,
+        version="2.6",
+        data_page_version="1.0",
+        row_group_size=1 << 20,
+    )
+
+
+def read_table(path: Path, schema: pa.Schema, content: str) -> pa.Table:
+    """Read a Parquet file whose columns must be those of `schema`, in that order.
+
+    Args:
+        path: the file.
+        schema: expected column names and types; its metadata are not compared.
+        content: what the file should hold, for errors.
+
+    Raises:
+        DataError: if the file is missing, not Parquet, damaged, or has other columns.
+    """
+    try:
+        # ParquetFile reads this file alone; read_table would add columns found in folder names.
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"Expected a Parquet file of {content} at {path}, found a missing or damaged one "
+            f"({one_line(error)}): make it again."
+        ) from error
+    if not table.schema.equals(schema, check_metadata=False):
+        raise DataError(
+            f"{path}: expected the columns {_columns(schema)}, found {_columns(table.schema)}: "
+            f"this is not a file of {content} of this version, make it again."
+        )
+    return table
+
+
+def _columns(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name} {field.type}" for field in schema)

@@ -1,0 +1,56 @@
+"""What happened in a run: executed, cached and failed stages, times and memory."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from tasks.runtime import Event
+
+TRAIN = "train"
+
+
+class Ledger:
+    """Collects the events of a run and passes them on.
+
+    Args:
+        listen: told of every event after the ledger has it.
+    """
+
+    def __init__(self, listen: Callable[[Event], None]) -> None:
+        self._listen = listen
+        self._lock = threading.Lock()
+        self._last: dict[tuple[str, str], Event] = {}
+        self.started = datetime.now(UTC)
+
+    def listen(self, event: Event) -> None:
+        """Note an event, from any thread."""
+        with self._lock:
+            known = self._last.get((event.stage, event.label))
+            # A stage that was executed is found again by the cache check of its own task.
+            if not (known and known.state == "finished" and event.state == "cached"):
+                self._last[event.stage, event.label] = event
+        self._listen(event)
+
+    @property
+    def failures(self) -> list[Event]:
+        """The failed stages, in order."""
+        return [event for event in self._last.values() if event.state == "failed"]
+
+    def count(self, state: str) -> int:
+        """Trainings that ended in a state."""
+        events = self._last.values()
+        return sum(event.stage == TRAIN and event.state == state for event in events)
+
+    def cells(self) -> list[dict[str, object]]:
+        """Every training: label, state, MLflow run, accuracy; cached ones name the older run."""
+        return [
+            {
+                "cell": event.label,
+                "state": "executed" if event.state == "finished" else event.state,
+                "run_id": event.artifact.notes.get("run_id", ""),
+                "hyper_validation_accuracy": event.artifact.summary["accuracy"],
+                "identity": event.artifact.identity,
+            }
+            for event in self._last.values()
+            if event.stage == TRAIN and event.artifact is not None
+        ]

@@ -1,0 +1,90 @@
+"""What a user asked for, resolved and checked before anything runs."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.fingerprint import digest_json
+from flows.experiment_file import load_experiment
+from flows.pipeline import RawData
+from flows.raw import find_raw
+from flows.settings import Experiment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """The words of a command: an experiment, a scale, and what overrides them."""
+
+    experiment: str = "digits"
+    scale: str = "demo"
+    data: str | None = None
+    k: tuple[int, ...] = ()
+    draws: int | None = None
+    seed: int | None = None
+
+    @property
+    def command(self) -> str:
+        """The command that asks for the same again."""
+        words = ["gradmix", "reproduce", self.experiment, "--scale", self.scale]
+        words += ["--data", self.data] if self.data else []
+        words += [word for k in self.k for word in ("--k", str(k))]
+        words += ["--draws", str(self.draws)] if self.draws is not None else []
+        words += ["--seed", str(self.seed)] if self.seed is not None else []
+        return shlex.join(words)
+
+    def settings(self) -> Experiment:
+        """The experiment's settings, the options put in.
+
+        Raises:
+            SettingsError: if the file or an option is wrong.
+        """
+        given = {
+            ("target", "k"): ("--k", list(self.k) or None),
+            ("target", "draws"): ("--draws", self.draws),
+            ("seed",): ("--seed", self.seed),
+        }
+        options = {key: option for key, option in given.items() if option[1] is not None}
+        return load_experiment(self.experiment, self.scale, options)
+
+
+@dataclass(frozen=True)
+class Order:
+    """An invocation with its settings read and its raw data found."""
+
+    invocation: Invocation
+    experiment: Experiment
+    raw: RawData
+
+    @property
+    def identity(self) -> str:
+        """Digest of the settings and the raw data."""
+        raw: Mapping[str, Any] = {
+            f"{name}/{split}": files for (name, split), files in self.raw.digests.items()
+        }
+        settings = self.experiment.model_dump(mode="json")
+        return digest_json({"settings": settings, "raw": raw, "embedded": self.raw.root is None})
+
+    @property
+    def scope(self) -> str:
+        """Experiment, scale and kind of data."""
+        kind = "embedded" if self.raw.root is None else "real"
+        return f"{self.experiment.name}/{self.experiment.scale}/{kind}"
+
+    @property
+    def name(self) -> str:
+        """Name of the reproduction: readable, and the same for the same order."""
+        return f"{self.experiment.name}-{self.experiment.scale}-{self.identity[:8]}"
+
+
+def place_order(invocation: Invocation) -> Order:
+    """Read the settings and find the raw data.
+
+    Raises:
+        SettingsError: if the experiment file or an option is wrong.
+        DataError: if a raw file is missing.
+    """
+    experiment = invocation.settings()
+    raw = find_raw(experiment, Path(invocation.data) if invocation.data else None)
+    return Order(invocation, experiment, raw)

@@ -1,0 +1,140 @@
+"""The flow: an experiment from raw data to its record."""
+
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.context import FlowRunContext
+from prefect.futures import PrefectFuture, wait
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.ledger import Ledger
+from flows.order import Invocation, Order, place_order
+from flows.pipeline import pipeline
+from flows.provenance import git_commit
+from flows.record import make_record, save_record
+from tasks.artifacts import Store
+from tasks.engine import PrefectSubmit
+from tasks.errors import StageError
+from tasks.home import exclusive, open_home
+from tasks.runtime import Event, Runtime, use
+from tasks.slots import SlotPool
+from tasks.tracked import flattened
+from tasks.tracker import open_tracker
+
+THREADS = 64
+"""Tasks wait in threads for what they need; slots, not threads, limit the trainings."""
+
+EXPERIMENT = "gradmix"
+"""Name of the MLflow experiment."""
+
+LISTENER: ContextVar[Callable[[Event], None]] = ContextVar("listener", default=lambda _: None)
+"""Told of every event of the flow that is called in this context."""
+
+
+@flow(
+    name="reproduce",
+    task_runner=ThreadPoolTaskRunner(max_workers=THREADS),
+    persist_result=False,
+)
+def reproduce(
+    experiment: str = "digits",
+    scale: str = "demo",
+    data: str | None = None,
+    k: list[int] | None = None,
+    draws: int | None = None,
+    seed: int | None = None,
+    home: str = "runs",
+) -> str:
+    """Reproduce an experiment; what is finished already is not done again.
+
+    Args:
+        experiment: a packaged experiment or the path of a TOML file.
+        scale: a table under its `[scales]`.
+        data: folder of the real data; the embedded data without it.
+        k: labelled samples a class, in place of the file's.
+        draws: number of random V, in place of the file's.
+        seed: in place of the file's.
+        home: folder of everything that is written.
+
+    Returns:
+        The folder of the reproduction's record.
+
+    Raises:
+        StageError: if a stage failed; what does not depend on it is finished first.
+    """
+    order = place_order(
+        Invocation(
+            experiment=experiment,
+            scale=scale,
+            data=data,
+            k=tuple(k or ()),
+            draws=draws,
+            seed=seed,
+        )
+    )
+    folder = open_home(Path(home))
+    with exclusive(folder):
+        return str(_reproduce(order, folder))
+
+
+def _reproduce(order: Order, home: Path) -> Path:
+    ledger = Ledger(LISTENER.get())
+    tracker = open_tracker(home, EXPERIMENT)
+    slots = SlotPool.of_this_machine()
+    tags = _tags(order)
+    run_id = tracker.start_run(
+        order.name,
+        order.identity,
+        "reproduction",
+        tags=tags,
+        params=flattened(order.experiment.model_dump(mode="json")),
+    )
+    runtime = Runtime(Store(home), slots, tracker, run_id, ledger.listen, tags, order.scope)
+    submit = PrefectSubmit()
+    try:
+        with use(runtime):
+            stages = pipeline(order.experiment, order.raw, submit)
+            _finish(submit.futures, ledger)
+    except StageError:
+        tracker.finish(run_id, "FAILED")
+        raise
+    except BaseException:
+        # An interrupt reaches the main thread only; this ends the trainings in all others.
+        slots.stop()
+        raise
+    record = make_record(order, stages, ledger, run_id, [slot.name for slot in slots.slots])
+    folder = save_record(record, home)
+    tracker.log_artifact(run_id, folder)
+    tracker.log_table(run_id, "cells.csv", ledger.cells())
+    tracker.finish(run_id)
+    tracker.replay()
+    return folder
+
+
+def _finish(futures: Sequence[PrefectFuture[dict[str, Any]]], ledger: Ledger) -> None:
+    """Wait for everything; one line about the first failure."""
+    wait(list(futures))
+    failed = [future for future in futures if not future.state.is_completed()]
+    if not failed:
+        return
+    known = ledger.failures
+    cause = f"{known[0].label}: {known[0].message}" if known else str(failed[0].state.message)
+    raise StageError(
+        f"{len(failed)} of {len(futures)} stages could not finish; the first: "
+        f"{' '.join(cause.split())} The finished ones are kept; the same command goes on."
+    )
+
+
+def _tags(order: Order) -> dict[str, str]:
+    tags = {
+        "git.sha": str(git_commit()["git_sha"]),
+        "gradmix.experiment": order.experiment.name,
+        "gradmix.scale": order.experiment.scale,
+    }
+    context = FlowRunContext.get()
+    if context is not None and context.flow_run is not None:
+        tags["prefect.flow_run_id"] = str(context.flow_run.id)
+    return tags

@@ -1,0 +1,49 @@
+"""The GradMix method in pure torch; imports no orchestration, no tracking and no files.
+
+Mix two source gradients towards a target gradient:
+
+    >>> import torch
+    >>> from gradmix import importance, learning_rate_scale, mixing_weights
+    >>> sources = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    >>> target = torch.tensor([1.0, 1.0])
+    >>> weights = mixing_weights(sources, target)
+    >>> [round(w, 4) for w in weights.tolist()]
+    [0.6667, 0.3333]
+    >>> rho = importance([weights @ sources], [target])
+    >>> round(learning_rate_scale(rho.item(), beta=5.0, gamma=0.4), 4)
+    0.99
+"""
+
+from gradmix.ensembling import enlarge, hard_labels, select_top, soft_labels
+from gradmix.method import Method, OptimiserConfig
+from gradmix.methods import METHODS, build_method, method_named
+from gradmix.mixing import importance, learning_rate_scale, mixing_weights
+from gradmix.networks import DigitNetwork, DigitNetworkConfig
+from gradmix.problem import LabelSpace, Problem
+from gradmix.sampling import Batch, Stream
+from gradmix.training import HyperValidation, Training, TrainingConfig, train
+
+__all__ = [
+    "METHODS",
+    "Batch",
+    "DigitNetwork",
+    "DigitNetworkConfig",
+    "HyperValidation",
+    "LabelSpace",
+    "Method",
+    "OptimiserConfig",
+    "Problem",
+    "Stream",
+    "Training",
+    "TrainingConfig",
+    "build_method",
+    "enlarge",
+    "hard_labels",
+    "importance",
+    "learning_rate_scale",
+    "method_named",
+    "mixing_weights",
+    "select_top",
+    "soft_labels",
+    "train",
+]

@@ -1,0 +1,95 @@
+"""Pseudo-labels by an ensemble of first-stage models (§3.5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+NOT_AGREED = -1
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A first-stage model: its hyper-validation accuracy in [0, 1], loss in nats, cell order."""
+
+    name: str
+    accuracy: float
+    loss: float
+    order: int
+
+
+def select_top(candidates: Sequence[Candidate], r: int) -> list[Candidate]:
+    """The R best by hyper-validation accuracy, ties by lower loss, then by cell order.
+
+    Raises:
+        ValueError: if R is below 1 or above the number of candidates.
+    """
+    if not 1 <= r <= len(candidates):
+        raise ValueError(f"R must be between 1 and the {len(candidates)} candidates, found {r}.")
+    return sorted(candidates, key=lambda c: (-c.accuracy, c.loss, c.order))[:r]
+
+
+def hard_labels(
+    probabilities: Float[Tensor, "r n c"], threshold: float = 0.8
+) -> tuple[Int[Tensor, " n"], Bool[Tensor, " n"]]:
+    """Hard pseudo-labels: all R models agree on the class, each above the threshold.
+
+    Args:
+        probabilities: softmax outputs of R models for N samples.
+        threshold: that the probability of the class must exceed in every model.
+
+    Returns:
+        Class numbers [N], `NOT_AGREED` (-1) where the models do not agree, and the mask of those
+        that do.
+
+    Raises:
+        ValueError: if the shape or the threshold is impossible.
+    """
+    _check(probabilities)
+    if not 0.0 <= threshold < 1.0:
+        raise ValueError(f"threshold must be in [0, 1), found {threshold}.")
+    confidence, classes = probabilities.max(dim=2)
+    agreed = (classes == classes[0]).all(0) & (confidence > threshold).all(0)
+    return torch.where(agreed, classes[0], NOT_AGREED), agreed
+
+
+def soft_labels(probabilities: Float[Tensor, "r n c"]) -> Float[Tensor, "n c"]:
+    """Soft pseudo-labels: the mean of the R models' probabilities.
+
+    Raises:
+        ValueError: if the shape is impossible.
+    """
+    _check(probabilities)
+    return probabilities.mean(dim=0)
+
+
+def enlarge(
+    labels: Int[Tensor, " n"], present: Int[Tensor, " c"], per_class: int, seed: int
+) -> Int[Tensor, " m"]:
+    """Rows of U that enlarge V to `per_class` samples a class, drawn at random.
+
+    Args:
+        labels: hard pseudo-labels of U, `NOT_AGREED` where there is none.
+        present: labelled samples of each class that V already has.
+        per_class: wanted size of each class of the enlarged V.
+        seed: of the draw.
+
+    Returns:
+        Row numbers, ascending; where a class has too few, all of it.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    chosen = []
+    for label, count in enumerate(present.tolist()):
+        rows = torch.nonzero(labels == label).flatten()
+        order = torch.randperm(len(rows), generator=generator)
+        chosen.append(rows[order[: max(per_class - count, 0)]])
+    return torch.cat(chosen).sort().values
+
+
+def _check(probabilities: Tensor) -> None:
+    if probabilities.ndim != 3 or not len(probabilities):
+        raise ValueError(
+            f"expected probabilities [R, N, C] with R >= 1, found {list(probabilities.shape)}."
+        )

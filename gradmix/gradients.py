@@ -1,0 +1,111 @@
+"""Parameters as views of one vector, gradients as rows of one buffer."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from gradmix.grouping import Grouping, trunk_layers
+from gradmix.solvers import Solution
+
+
+class FlatParameters:
+    """A network's parameters in one vector [P], and gradients in one buffer [rows, P].
+
+    Layers lie one after another, then the heads. Parameters are views of `vector`, so that an
+    optimiser over it trains the network; each row of `gradients` collects the gradients of one
+    pass. Convolution weights are channels_last in memory.
+
+    Args:
+        network: trained in place; its last layers live under `heads`.
+        rows: passes whose gradients are kept apart.
+        grouping: which trunk parameters form a layer.
+    """
+
+    def __init__(self, network: nn.Module, rows: int, grouping: Grouping = "layer") -> None:
+        parameters = dict(network.named_parameters())
+        layers = trunk_layers(network, grouping)
+        in_layers = {name for layer in layers for name in layer.parameters}
+        heads = [name for name in parameters if name not in in_layers]
+        sizes = {name: parameter.numel() for name, parameter in parameters.items()}
+
+        self.layer_names = tuple(layer.name for layer in layers)
+        self._parameters = [
+            parameters[name] for layer in layers for name in layer.parameters
+        ] + [parameters[name] for name in heads]
+        self._segments: list[slice] = []
+        start = 0
+        for layer in layers:
+            end = start + sum(sizes[name] for name in layer.parameters)
+            self._segments.append(slice(start, end))
+            start = end
+        self.heads = slice(start, start + sum(sizes[name] for name in heads))
+
+        first = self._parameters[0]
+        self.vector = nn.Parameter(first.new_empty(self.heads.stop))
+        self.vector.grad = torch.zeros_like(self.vector)
+        self.gradients = first.new_zeros(rows, self.heads.stop)
+        self._adopt()
+
+    def zero(self) -> None:
+        """Forget all gradients."""
+        self.gradients.zero_()
+
+    def collect_in(self, row: int) -> None:
+        """Let backward passes from here on add to this row."""
+        for parameter, view in zip(self._parameters, self._gradient_views[row], strict=True):
+            parameter.grad = view
+
+    def grams(self) -> list[list[list[float]]]:
+        """Gram matrices [L-1, rows, rows] of the layers' gradients."""
+        layers = [self.gradients[:, segment] for segment in self._segments]
+        stacked = torch.stack([rows @ rows.T for rows in layers])
+        grams: list[list[list[float]]] = stacked.double().tolist()
+        return grams
+
+    def set_mixed(self, solutions: Sequence[Solution], head_rows: int) -> None:
+        """Mix the source rows layer by layer into `vector.grad` (the sum in Eq. 10).
+
+        Args:
+            solutions: weights of the first k rows, one solution per layer.
+            head_rows: the heads get the plain sum of this many first rows; a row holds zeros for
+                the heads that its data do not use.
+        """
+        mixed = self._mixed()
+        k = len(solutions[0].weights)
+        weights = self.gradients.new_tensor([solution.weights for solution in solutions])
+        for segment, layer_weights in zip(self._segments, weights, strict=True):
+            torch.mv(self.gradients[:k, segment].T, layer_weights, out=mixed[segment])
+        torch.sum(self.gradients[:head_rows, self.heads], dim=0, out=mixed[self.heads])
+
+    def set_sum(self, scale: float = 1.0) -> None:
+        """Put the scaled sum of all rows into `vector.grad` (Eq. 1)."""
+        torch.sum(self.gradients, dim=0, out=self._mixed())
+        self._mixed().mul_(scale)
+
+    def _mixed(self) -> Tensor:
+        """The gradient that the optimiser sees."""
+        if self.vector.grad is None:
+            self.vector.grad = torch.zeros_like(self.vector)
+        return self.vector.grad
+
+    def _adopt(self) -> None:
+        """Copy the parameters into the vector and make them views of it."""
+        self._gradient_views: list[list[Tensor]] = [[] for _ in self.gradients]
+        start = 0
+        for parameter in self._parameters:
+            segment = slice(start, start + parameter.numel())
+            start = segment.stop
+            view = _shaped(self.vector.data[segment], parameter.shape)
+            view.copy_(parameter.data)
+            parameter.data = view
+            for row, views in zip(self.gradients, self._gradient_views, strict=True):
+                views.append(_shaped(row[segment], parameter.shape))
+
+
+def _shaped(flat: Tensor, shape: torch.Size) -> Tensor:
+    """A view of a flat segment in a parameter's shape, channels_last for convolutions."""
+    if len(shape) != 4:
+        return flat.view(shape)
+    outputs, inputs, height, width = shape
+    return flat.view(outputs, height, width, inputs).permute(0, 3, 1, 2)

@@ -1,0 +1,140 @@
+"""What every training method shares: network, flat parameters, optimiser, passes, state."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from gradmix.gradients import FlatParameters
+from gradmix.grouping import Grouping
+from gradmix.losses import loss
+from gradmix.networks import predict
+from gradmix.sampling import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimiserConfig:
+    """SGD with momentum (§4.1); defaults are the paper's for digits.
+
+    Raises:
+        ValueError: if the learning rate is not positive or the momentum not in [0, 1).
+    """
+
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        """Refuse values that no descent can have."""
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive, found {self.learning_rate}.")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must be in [0, 1), found {self.momentum}.")
+
+
+class Method:
+    """Base of the methods; one `update` is one step of descent.
+
+    Args:
+        network: trained in place; `forward(x, head)`, last layers under `heads`.
+        sources: names of the source streams, in the order of the batches.
+        optimiser: learning rate and momentum.
+        rows: passes whose gradients are kept apart.
+        grouping: which trunk parameters form a layer.
+    """
+
+    uses_sources: ClassVar[bool] = True
+    uses_target: ClassVar[bool] = True
+    """What `update` reads. The loop hands a method nothing that it does not declare."""
+    starts_from: ClassVar[str | None] = None
+    """The method whose trained model this one starts from; None: random weights."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sources: Sequence[str],
+        optimiser: OptimiserConfig,
+        rows: int = 1,
+        grouping: Grouping = "layer",
+    ) -> None:
+        self.network, self.sources = network, tuple(sources)
+        self.learning_rate = optimiser.learning_rate
+        self.flat = FlatParameters(network, rows, grouping)
+        self.optimiser = torch.optim.SGD(
+            [self.flat.vector], lr=optimiser.learning_rate, momentum=optimiser.momentum
+        )
+
+    def update(self, sources: Sequence[Batch], target: Batch | None) -> dict[str, float]:
+        """One step on a mini-batch of every source and of V; returns figures for the curves.
+
+        Keys that start with `count/` are added up between two validations, others averaged.
+        """
+        raise NotImplementedError
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Logits [B, C] of the target's classes for uint8 images [B, H, W, C], without training."""
+        return predict(self.network, images)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on, besides the streams."""
+        return {"network": copied_state(self.network), "optimiser": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def backward(self, batch: Batch, row: int, *, update_statistics: bool = True) -> float:
+        """Add the gradient of a batch's mean loss to a row; returns the loss.
+
+        Every data set has a pass of its own, so that batch normalisation normalises it by its own
+        batch; `update_statistics=False` leaves the running statistics alone.
+        """
+        self.network.train()
+        self.flat.collect_in(row)
+        with _statistics(self.network, updated=update_statistics):
+            value = loss(self.network(batch.images, batch.head), batch.labels)
+        value.backward()  # type: ignore[no-untyped-call]  # untyped in torch
+        return float(value.detach())
+
+    def descend(self, batches: Mapping[str, Batch], scale: float = 1.0) -> dict[str, float]:
+        """One plain step along the scaled sum of the batches' gradients (Eq. 1)."""
+        self.flat.zero()
+        losses = {f"loss/{name}": self.backward(batch, 0) for name, batch in batches.items()}
+        self.flat.set_sum(scale)
+        self.step()
+        return losses
+
+    def step(self, scale: float = 1.0) -> None:
+        """Descend along `flat.vector.grad`; `scale` multiplies the learning rate (eta)."""
+        self.optimiser.param_groups[0]["lr"] = self.learning_rate * scale
+        self.optimiser.step()
+
+
+def copied_state(network: nn.Module) -> dict[str, Tensor]:
+    """A network's state in memory of its own, in the default layout."""
+    return {
+        name: value.detach().clone(memory_format=torch.contiguous_format)
+        for name, value in network.state_dict().items()
+    }
+
+
+@contextmanager
+def _statistics(network: nn.Module, *, updated: bool) -> Iterator[None]:
+    """Within the context, batch normalisation updates its running statistics or not."""
+    norms = [
+        module
+        for module in network.modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm)  # noqa: SLF001 - the only common base
+    ]
+    tracked = [norm.track_running_stats for norm in norms]
+    if not updated:
+        for norm in norms:
+            norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm, before in zip(norms, tracked, strict=True):
+            norm.track_running_stats = before

@@ -1,0 +1,67 @@
+"""The training methods: one file each, one row each in `METHODS`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from gradmix.method import Method, OptimiserConfig
+from gradmix.methods.fine_tune import FineTune, FineTuneConfig
+from gradmix.methods.gradmix import GradMix, GradMixConfig
+from gradmix.methods.joint import Joint, JointConfig
+from gradmix.methods.source_only import SourceOnly, SourceOnlyConfig
+from gradmix.methods.target_only import TargetOnly, TargetOnlyConfig
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """A method and the dataclass of its settings."""
+
+    method: type[Method]
+    config: type[Any]
+
+
+METHODS: dict[str, MethodEntry] = {
+    "target_only": MethodEntry(TargetOnly, TargetOnlyConfig),
+    "source_only": MethodEntry(SourceOnly, SourceOnlyConfig),
+    "joint": MethodEntry(Joint, JointConfig),
+    "fine_tune": MethodEntry(FineTune, FineTuneConfig),
+    "gradmix": MethodEntry(GradMix, GradMixConfig),
+}
+
+
+def method_named(name: str) -> MethodEntry:
+    """The method of that name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if name not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}. Found {name!r}.")
+    return METHODS[name]
+
+
+def build_method(
+    name: str,
+    network: nn.Module,
+    sources: Sequence[str],
+    optimiser: OptimiserConfig,
+    settings: dict[str, Any],
+) -> Method:
+    """A method ready to train `network`.
+
+    Args:
+        name: a row of `METHODS`.
+        network: trained in place.
+        sources: names of the source streams, in the order of the batches.
+        optimiser: learning rate and momentum.
+        settings: fields of the method's config.
+
+    Raises:
+        ValueError: if the name or a value is unknown.
+        TypeError: if a field is unknown.
+    """
+    entry = method_named(name)
+    make: Callable[..., Method] = entry.method
+    return make(network, sources, optimiser, entry.config(**settings))

@@ -1,0 +1,37 @@
+"""Fine-tune: a source-only model trained further on V (§4.2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from gradmix.method import Method, OptimiserConfig
+from gradmix.sampling import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuneConfig:
+    """Nothing to set."""
+
+
+class FineTune(Method):
+    """SGD on the labelled target samples, from the weights of a source-only model."""
+
+    uses_sources = False
+    starts_from = "source_only"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sources: Sequence[str],
+        optimiser: OptimiserConfig,
+        config: FineTuneConfig,
+    ) -> None:
+        super().__init__(network, sources, optimiser)
+        self.config = config
+
+    def update(self, sources: Sequence[Batch], target: Batch | None) -> dict[str, float]:
+        """One step on V; `sources` is not read."""
+        if target is None:
+            raise ValueError("fine_tune trains on V, found no batch of it.")
+        return self.descend({"V": target})

@@ -1,0 +1,34 @@
+"""Joint: V as one more plain source; not in the paper, and a strong baseline."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from gradmix.method import Method, OptimiserConfig
+from gradmix.sampling import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointConfig:
+    """Nothing to set."""
+
+
+class Joint(Method):
+    """SGD on the sum of the gradients of every source and of V."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sources: Sequence[str],
+        optimiser: OptimiserConfig,
+        config: JointConfig,
+    ) -> None:
+        super().__init__(network, sources, optimiser)
+        self.config = config
+
+    def update(self, sources: Sequence[Batch], target: Batch | None) -> dict[str, float]:
+        """One step on a mini-batch of every source and of V."""
+        if target is None:
+            raise ValueError("joint trains on V too, found no batch of it.")
+        return self.descend({**dict(zip(self.sources, sources, strict=True)), "V": target})

@@ -1,0 +1,51 @@
+"""Source only: plain training on the sources (Eq. 1, §4.2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from torch import nn
+
+from gradmix.method import Method, OptimiserConfig
+from gradmix.sampling import Batch
+
+
+Combine = Literal["sum", "mean"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOnlyConfig:
+    """How the source gradients are combined.
+
+    The paper sums them (Eq. 1), while GradMix averages them (Eq. 7); with `mean` the two take
+    steps of one size.
+    """
+
+    combine: Combine = "sum"
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown combination."""
+        if self.combine not in get_args(Combine):
+            raise ValueError(f"combine must be one of sum, mean. Found {self.combine!r}.")
+
+
+
+class SourceOnly(Method):
+    """SGD on the sum, or the mean, of the source gradients."""
+
+    uses_target = False
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sources: Sequence[str],
+        optimiser: OptimiserConfig,
+        config: SourceOnlyConfig,
+    ) -> None:
+        super().__init__(network, sources, optimiser)
+        self.config = config
+
+    def update(self, sources: Sequence[Batch], target: Batch | None) -> dict[str, float]:
+        """One step on a mini-batch of every source; `target` is not read."""
+        scale = 1.0 if self.config.combine == "sum" else 1.0 / len(sources)
+        return self.descend(dict(zip(self.sources, sources, strict=True)), scale)

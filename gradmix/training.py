@@ -1,0 +1,184 @@
+"""The training loop: steps, hyper-validation, best checkpoint, bit-exact resume."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradmix.method import Method, copied_state
+from gradmix.metrics import Score, score
+from gradmix.sampling import Stream
+
+COUNT = "count/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Length of a training.
+
+    Attributes:
+        steps: gradient descents.
+        validate_every: steps between hyper-validations; the paper's "epoch" has 100.
+
+    Raises:
+        ValueError: if either is below 1.
+    """
+
+    steps: int = 1500
+    validate_every: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse a training without a step."""
+        if min(self.steps, self.validate_every) < 1:
+            raise ValueError(
+                "steps and validate_every must be at least 1, "
+                f"found {self.steps} and {self.validate_every}."
+            )
+
+
+@dataclass(frozen=True)
+class HyperValidation:
+    """The hyper-validation set: uint8 images [N, H, W, C] and class numbers [N]."""
+
+    images: Tensor
+    labels: Tensor
+
+
+@dataclass
+class Training:
+    """Where a training stands; `best_model` is the network's state at the best validation.
+
+    Best is the highest hyper-validation accuracy, of equals the lowest loss, of equals the first.
+    """
+
+    step: int = 0
+    best_step: int = 0
+    best: Score = field(default_factory=lambda: Score(-1.0, float("inf"), 0))
+    last: Score = field(default_factory=lambda: Score(-1.0, float("inf"), 0))
+    best_model: dict[str, Tensor] = field(default_factory=dict)
+    curve: list[dict[str, float]] = field(default_factory=list)
+    """One row per validation: step, hyper-validation figures, means since the row before."""
+
+
+def train(
+    method: Method,
+    streams: Sequence[Stream],
+    target: Stream,
+    hyper_validation: HyperValidation,
+    config: TrainingConfig,
+    *,
+    resume: dict[str, Any] | None = None,
+    on_validation: Callable[[Training, Callable[[], dict[str, Any]]], None] = lambda *_: None,
+) -> Training:
+    """Train a method and keep its best model on hyper-validation.
+
+    Args:
+        method: ready to take its next step.
+        streams: one per source, in the method's order.
+        target: stream of V.
+        hyper_validation: scored every `validate_every` steps and after the last.
+        config: length.
+        resume: a state made by an interrupted run of the same training: it goes on bit by bit
+            as if it had not been interrupted.
+        on_validation: called after each validation with the training and a function that makes the
+            state to resume from.
+
+    Raises:
+        FloatingPointError: if a loss or a gradient is not finite, naming the step.
+    """
+    training = Training()
+    if resume is not None:
+        training = _restore(resume, method, [*streams, target])
+    window = _Window()
+    while training.step < config.steps:
+        try:
+            window.add(_update(method, streams, target))
+        except FloatingPointError as error:
+            raise FloatingPointError(f"step {training.step + 1}: {error}") from error
+        training.step += 1
+        if training.step % config.validate_every == 0 or training.step == config.steps:
+            _validate(training, method, hyper_validation, window)
+            window = _Window()
+            on_validation(training, lambda: _state(training, method, [*streams, target]))
+    return training
+
+
+def _update(method: Method, streams: Sequence[Stream], target: Stream) -> dict[str, float]:
+    """One step on what the method declares that it uses."""
+    sources = [stream.next() for stream in streams] if method.uses_sources else []
+    figures = method.update(sources, target.next() if method.uses_target else None)
+    for name, value in figures.items():
+        if value - value != 0.0:  # NaN and Inf alone differ from themselves here.
+            raise FloatingPointError(f"{name} is {value}; lower the learning rate.")
+    return figures
+
+
+def _validate(
+    training: Training, method: Method, hyper_validation: HyperValidation, window: "_Window"
+) -> None:
+    """Score the present model, keep it if it is the best, extend the curve."""
+    now = score(method.predict, hyper_validation.images, hyper_validation.labels)
+    training.last = now
+    if (now.accuracy, -now.loss) > (training.best.accuracy, -training.best.loss):
+        training.best, training.best_step = now, training.step
+        training.best_model = copied_state(method.network)
+    training.curve.append(
+        {
+            "step": float(training.step),
+            "hyper_validation/accuracy": now.accuracy,
+            "hyper_validation/loss": now.loss,
+            **window.figures(),
+        }
+    )
+
+
+class _Window:
+    """Figures between two validations: counts are added up, all else averaged."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._steps = 0
+
+    def add(self, figures: dict[str, float]) -> None:
+        self._steps += 1
+        for name, value in figures.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+
+    def figures(self) -> dict[str, float]:
+        return {
+            name: value if name.startswith(COUNT) else value / self._steps
+            for name, value in self._sums.items()
+        }
+
+
+def _state(training: Training, method: Method, streams: Sequence[Stream]) -> dict[str, Any]:
+    """Everything that the rest of the training depends on, in plain types and tensors."""
+    return {
+        "step": training.step,
+        "best_step": training.best_step,
+        "best": vars(training.best),
+        "last": vars(training.last),
+        "best_model": training.best_model,
+        "curve": training.curve,
+        "method": method.state_dict(),
+        "streams": [stream.state_dict() for stream in streams],
+        "rng": torch.get_rng_state(),
+    }
+
+
+def _restore(state: dict[str, Any], method: Method, streams: Sequence[Stream]) -> Training:
+    """Put method, streams and generators back, and return the training so far."""
+    method.load_state_dict(state["method"])
+    for stream, saved in zip(streams, state["streams"], strict=True):
+        stream.load_state_dict(saved)
+    torch.set_rng_state(state["rng"])
+    return Training(
+        step=state["step"],
+        best_step=state["best_step"],
+        best=Score(**state["best"]),
+        last=Score(**state["last"]),
+        best_model=state["best_model"],
+        curve=state["curve"],
+    )

@@ -1,0 +1,1 @@
+"""One thin Prefect task per stage; may import gradmix, data, prefect; only `tracking` mlflow."""

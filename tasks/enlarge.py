@@ -1,0 +1,89 @@
+"""Stage: V enlarged by hard pseudo-labels (§3.5)."""
+
+from collections import Counter
+
+import numpy as np
+import torch
+
+from data.enlarged import EnlargedV, save_enlarged
+from data.fingerprint import digest_json
+from data.prepared import load_prepared
+from data.pseudo_labels import read_pseudo_labels
+from data.splits import load_split
+from gradmix.ensembling import enlarge
+from tasks.artifacts import Artifact, Request
+from tasks.stage import Outcome, Stage, Workplace
+from tasks.tracked import tracked_run
+
+
+def describe(
+    label: str,
+    pseudo: Artifact,
+    target: Artifact,
+    classes: list[str],
+    split: Artifact,
+    per_class: int,
+    seed: int,
+) -> Request:
+    """Pseudo-labels, V, the wanted size and the seed decide."""
+    inputs = {"pseudo_labels": pseudo.digest, "V": split.summary["digests"]["V"]}
+    inputs["target"] = target.digest
+    return Request(
+        "enlarge", 1, {"per_class": per_class, "classes": classes}, inputs, seed, label
+    )
+
+
+def execute(
+    place: Workplace,
+    label: str,
+    pseudo: Artifact,
+    target: Artifact,
+    classes: list[str],
+    split: Artifact,
+    per_class: int,
+    seed: int,
+) -> Outcome:
+    """Add agreed samples of U to V, at random, up to `per_class`; where there are fewer, all."""
+    del label
+    home = place.runtime.home
+    images = load_prepared(home / target.folder)
+    v = load_split(home / split.folder / "split.parquet").v
+    position = np.array([classes.index(c) if c in classes else -1 for c in images.classes])
+    v_labels = position[images.labels.numpy()[v]]
+    table = read_pseudo_labels(home / pseudo.folder / "pseudo_labels.parquet")
+    rows = enlarge(
+        torch.from_numpy(table.hard_label),
+        torch.from_numpy(np.bincount(v_labels, minlength=len(classes))),
+        per_class,
+        seed,
+    ).numpy()
+    enlarged = EnlargedV(
+        sample_id=np.concatenate([v, table.sample_id[rows]]),
+        label=np.concatenate([v_labels, table.hard_label[rows]]),
+        pseudo=np.concatenate([np.zeros(len(v), bool), np.ones(len(rows), bool)]),
+    )
+    save_enlarged(enlarged, place.output)
+    content = digest_json([enlarged.sample_id.tolist(), enlarged.label.tolist()])
+    with tracked_run(place) as run_id:
+        tracker = place.runtime.tracker
+        for name, digest in (("pseudo_labels", pseudo.summary["content"]), ("V", _v(split))):
+            tracker.log_dataset(run_id, name, digest, pseudo.folder, "enlarging")
+        folder = place.destination
+        tracker.log_dataset(run_id, "enlarged V", content, folder, "output")
+    counts = Counter(enlarged.label.tolist())
+    return Outcome(
+        {
+            "content": content,
+            "per_class": [counts[label] for label in range(len(classes))],
+            "pseudo": len(rows),
+        },
+        {"run_id": run_id},
+    )
+
+
+def _v(split: Artifact) -> str:
+    digest: str = split.summary["digests"]["V"]
+    return digest
+
+
+STAGE = Stage("enlarge", describe, execute)

@@ -1,0 +1,77 @@
+"""Stage: the finished models of one draw on the sealed test split, once, after selection."""
+
+from typing import Any
+
+from tasks.artifacts import Artifact, Request
+from tasks.slot_job import run_job
+from tasks.stage import Outcome, Stage, Workplace
+from tasks.tracker import MetricRow
+
+
+def describe(
+    label: str,
+    models: dict[str, Artifact],
+    test: Artifact,
+    target: Artifact,
+    classes: list[str],
+    pseudo: Artifact,
+    network: dict[str, Any],
+    heads: dict[str, list[str]],
+) -> Request:
+    """The models, the test split and the audited labels decide.
+
+    Args:
+        label: for people.
+        models: by row of the table: a training, or a selection whose best member counts.
+        test: the sealed split.
+        target: prepared target training data, for the audit of the pseudo-labels.
+        classes: of the target.
+        pseudo: labels to audit.
+        network: fields of the network's config.
+        heads: classes of every head.
+    """
+    inputs = {f"model {name}": best(model)["digest"] for name, model in models.items()}
+    inputs |= {"test": test.digest, "pseudo_labels": pseudo.digest, "target": target.digest}
+    config = {"classes": classes, "network": network, "heads": heads, "rows": list(models)}
+    return Request("evaluate", 1, config, inputs, 0, label)
+
+
+def execute(
+    place: Workplace,
+    label: str,
+    models: dict[str, Artifact],
+    test: Artifact,
+    target: Artifact,
+    classes: list[str],
+    pseudo: Artifact,
+    network: dict[str, Any],
+    heads: dict[str, list[str]],
+) -> Outcome:
+    """Score in a slot process; the accuracies are added to the models' MLflow runs."""
+    del label
+    home, tracker = place.runtime.home, place.runtime.tracker
+    job = {
+        "network": network,
+        "heads": heads,
+        "seed": 0,
+        "classes": classes,
+        "test": str(home / test.folder),
+        "target": str(home / target.folder),
+        "pseudo_labels": str(home / pseudo.folder),
+        "models": {name: str(home / best(model)["folder"]) for name, model in models.items()},
+    }
+    summary = run_job(place, "evaluate", job)["summary"]
+    for name, model in models.items():
+        accuracy = summary["test"][name]["accuracy"]
+        tracker.log_metrics(best(model)["run_id"], [MetricRow(0, {"test/accuracy": accuracy})])
+    return Outcome(summary)
+
+
+def best(model: Artifact) -> dict[str, Any]:
+    """Digest, folder and run of a training, or of a selection's best member."""
+    if "members" in model.summary:
+        return {**model.summary["members"][0], "run_id": model.notes["runs"][0]}
+    return {"digest": model.digest, "folder": model.folder, "run_id": model.notes["run_id"]}
+
+
+STAGE = Stage("evaluate", describe, execute)

@@ -1,0 +1,100 @@
+"""The home folder: everything that runs write lies under it."""
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+FORMAT = 1
+MARKER = "gradmix-home.json"
+
+
+class HomeError(ValueError):
+    """The home folder cannot be used: one line with what was found and what to do."""
+
+
+def open_home(folder: Path) -> Path:
+    """Make or check a home folder; returns its absolute path.
+
+    Raises:
+        HomeError: if it is not writable, holds other things, or was made by another version.
+    """
+    folder = folder.expanduser().absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        marker = folder / MARKER
+        if not marker.exists():
+            _refuse_foreign(folder)
+            content = {"format": FORMAT, "made_by": version("gradmix")}
+            write_atomically(marker, json.dumps(content) + "\n")
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise HomeError(
+            f"expected a writable home folder, found {folder}: {error.strerror}; "
+            "choose another with --home."
+        ) from error
+    _check_format(marker)
+    return folder
+
+
+@contextlib.contextmanager
+def exclusive(home: Path) -> Iterator[None]:
+    """Hold the home folder alone; the lock ends with the process, however it ends.
+
+    Raises:
+        HomeError: if another process holds it.
+    """
+    with (home / ".lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            raise HomeError(
+                f"another gradmix process ({lock.read().strip() or 'unknown'}) works in {home}; "
+                "wait for it, or choose another folder with --home."
+            ) from error
+        lock.truncate(0)
+        lock.write(f"pid {os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """A folder with other people's files is not taken over."""
+    others = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+    if others:
+        raise HomeError(
+            f"expected an empty folder or a gradmix home, found {folder} with {others[0]!r} in it; "
+            "choose another with --home."
+        )
+
+
+def _check_format(marker: Path) -> None:
+    try:
+        content = json.loads(marker.read_text(encoding="utf-8"))
+        found, made_by = content["format"], content["made_by"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise HomeError(
+            f"expected a gradmix home, found an unreadable {marker}; "
+            "choose another folder with --home."
+        ) from error
+    if found != FORMAT:
+        raise HomeError(
+            f"expected a home folder of format {FORMAT}, found format {found} made by gradmix "
+            f"{made_by} in {marker.parent}; use that version, or another folder with --home."
+        )

@@ -1,0 +1,73 @@
+"""Pseudo-labels of U by an ensemble, as they are made inside a slot process."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from data.fingerprint import digest_json, sha256_bytes
+from data.prepared import load_prepared
+from data.pseudo_labels import Member, PseudoLabels, min_confidence, write_pseudo_labels
+from data.splits import load_split
+from gradmix.ensembling import hard_labels, soft_labels
+from gradmix.metrics import probabilities
+from gradmix.networks import predict
+from tasks.train_job import build_network, load_model, prepare_device
+
+FILE = "pseudo_labels.parquet"
+
+
+def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Predict U with every member, in order; leaves the Parquet file in `output`."""
+    device = prepare_device()
+    target = load_prepared(Path(job["target"]))
+    u = load_split(Path(job["split"]) / "split.parquet").u
+    images = target.images[torch.from_numpy(u)].to(device)
+    network = build_network(job, device)
+    parts = []
+    for member in job["members"]:
+        load_model(network, Path(member["folder"]))
+        parts.append(probabilities(partial(predict, network), images).cpu())
+    by_member = torch.stack(parts)
+    hard, agreed = hard_labels(by_member, job["threshold"])
+    table = PseudoLabels(
+        sample_id=u,
+        source=[f"{job['target_name']}:{row}" for row in u],
+        hard_label=hard.numpy(),
+        agreed=agreed.numpy(),
+        min_confidence=min_confidence(by_member.numpy()),
+        soft_label=soft_labels(by_member).numpy(),
+        member_probabilities=np.ascontiguousarray(by_member.transpose(0, 1).numpy()),
+        classes=tuple(job["classes"]),
+        threshold=job["threshold"],
+        members=tuple(Member(identity=m["identity"], run_id=m["run_id"]) for m in job["members"]),
+        digests=job["digests"],
+    )
+    write_pseudo_labels(table, folder / "output" / FILE)
+    content = _content(table)
+    per_class = [int((hard == label).sum()) for label in range(len(job["classes"]))]
+    return {
+        "summary": {
+            "unlabelled": len(u),
+            "agreed": int(agreed.sum()),
+            "per_class": per_class,
+            "content": content,
+        },
+        "contents": {FILE: content},
+    }
+
+
+def _content(table: PseudoLabels) -> str:
+    """Digest of everything but the members' run ids, which differ between equal results."""
+    arrays = (table.sample_id, table.hard_label, table.soft_label, table.member_probabilities)
+    return digest_json(
+        {
+            "arrays": [sha256_bytes(np.ascontiguousarray(array).tobytes()) for array in arrays],
+            "classes": list(table.classes),
+            "threshold": table.threshold,
+            "members": [member.identity for member in table.members],
+            "digests": dict(table.digests),
+        }
+    )

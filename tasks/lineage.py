@@ -1,0 +1,190 @@
+"""The chain from a model back to the raw files: plain records, the walk, and how it is shown.
+
+A dataset's producer is the run that logged the same digest with context ``output``; a dataset
+logged with context ``raw`` is where the chain may end. Every other end is a gap and is named.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+RAW = "raw"
+OUTPUT = "output"
+
+
+@dataclass(frozen=True)
+class DatasetRecord:
+    """One dataset edge of a run; ``digest`` is the full SHA-256."""
+
+    name: str
+    digest: str
+    context: str
+    source: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run says about itself; ``models`` are the ids of the models that it read."""
+
+    run_id: str
+    name: str
+    status: str
+    stage: str
+    identity: str
+    datasets: tuple[DatasetRecord, ...]
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """A stored model and the run that made it ("" if unknown)."""
+
+    model_id: str
+    name: str
+    run_id: str
+
+
+class Records(Protocol):
+    """Where the walk reads; each lookup raises when the id is unknown."""
+
+    def run_record(self, run_id: str) -> RunRecord:
+        """The run of that id."""
+        ...
+
+    def model_record(self, model_id: str) -> ModelRecord:
+        """The model of that id."""
+        ...
+
+    def producer(self, digest: str) -> str | None:
+        """Id of the run that produced the dataset of that full digest, if any."""
+        ...
+
+
+@dataclass(frozen=True)
+class Node:
+    """One box of the chain; ``inputs`` are the boxes that it was made from.
+
+    Attributes:
+        kind: what the box is.
+        id: run id, model id, or full digest of a dataset.
+        name: what people call it.
+        facts: stage, identity, status, context or source, where known.
+        inputs: what it was made from; shared boxes are the same object.
+        gap: why the chain breaks here; "" where it does not.
+    """
+
+    kind: Literal["model", "run", "dataset"]
+    id: str
+    name: str
+    facts: dict[str, str] = field(default_factory=dict)
+    inputs: tuple["Node", ...] = ()
+    gap: str = ""
+
+
+def walk(records: Records, start: str) -> Node:
+    """The whole chain behind a run or model.
+
+    Args:
+        records: where runs, models and producers are looked up.
+        start: a run id, or a model id (``m-...``).
+
+    Returns:
+        The box of ``start`` with everything that it was made from.
+    """
+    walker = _Walker(records)
+    return walker.model(start) if start.startswith("m-") else walker.run(start)
+
+
+class _Walker:
+    """Visits each box once, so that many members sharing their data stay cheap."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._runs: dict[str, Node] = {}
+        self._open: set[str] = set()
+
+    def model(self, model_id: str) -> Node:
+        record = self._records.model_record(model_id)
+        if not record.run_id:
+            return Node("model", model_id, record.name, gap="the model names no run")
+        return Node("model", model_id, record.name, inputs=(self.run(record.run_id),))
+
+    def run(self, run_id: str) -> Node:
+        if run_id in self._open:
+            return Node("run", run_id, run_id, gap="the run is among its own inputs")
+        if run_id not in self._runs:
+            self._open.add(run_id)
+            self._runs[run_id] = self._visit(self._records.run_record(run_id))
+            self._open.discard(run_id)
+        return self._runs[run_id]
+
+    def _visit(self, record: RunRecord) -> Node:
+        datasets = (self.dataset(d) for d in record.datasets if d.context != OUTPUT)
+        inputs = (*datasets, *(self.model(model_id) for model_id in record.models))
+        facts = {"stage": record.stage, "status": record.status, "identity": record.identity}
+        gap = "" if inputs else "the run names no input"
+        return Node("run", record.run_id, record.name, facts, inputs, gap)
+
+    def dataset(self, record: DatasetRecord) -> Node:
+        facts = {"context": record.context, "source": record.source}
+        if record.context == RAW:
+            return Node("dataset", record.digest, record.name, facts)
+        producer = self._records.producer(record.digest)
+        if producer is None:
+            gap = f"no run produced a dataset of digest {record.digest[:12]}"
+            return Node("dataset", record.digest, record.name, facts, gap=gap)
+        return Node("dataset", record.digest, record.name, facts, (self.run(producer),))
+
+
+def boxes(node: Node) -> Iterator[Node]:
+    """Every box of the chain once, the given one first."""
+    seen: set[tuple[str, str]] = set()
+    stack = [node]
+    while stack:
+        box = stack.pop()
+        if (box.kind, box.id) not in seen:
+            seen.add((box.kind, box.id))
+            yield box
+            stack.extend(reversed(box.inputs))
+
+
+def gaps(node: Node) -> list[str]:
+    """One line for each place where the chain breaks; empty when it reaches raw data everywhere."""
+    return [f"{box.kind} {box.name} ({box.id}): {box.gap}" for box in boxes(node) if box.gap]
+
+
+def graph(node: Node) -> dict[str, list[dict[str, object]]]:
+    """The chain as JSON values: ``nodes``, and ``edges`` that point from an input to its user."""
+    found = list(boxes(node))
+    nodes: list[dict[str, object]] = [
+        {"kind": box.kind, "id": box.id, "name": box.name, **box.facts, "gap": box.gap}
+        for box in found
+    ]
+    edges: list[dict[str, object]] = [
+        {"from": used.id, "to": box.id} for box in found for used in box.inputs
+    ]
+    return {"nodes": nodes, "edges": edges}
+
+
+def tree(node: Node) -> list[str]:
+    """The chain as lines of text; a box met again is named but not unfolded again."""
+    shown: set[tuple[str, str]] = set()
+    lines: list[str] = []
+
+    def show(box: Node, lead: str, indent: str) -> None:
+        again = (box.kind, box.id) in shown and bool(box.inputs)
+        lines.append(f"{lead}{_title(box)}{' (see above)' if again else ''}")
+        shown.add((box.kind, box.id))
+        for number, used in enumerate(() if again else box.inputs, start=1):
+            last = number == len(box.inputs)
+            show(used, indent + ("└─ " if last else "├─ "), indent + ("   " if last else "│  "))
+
+    show(node, "", "")
+    return lines
+
+
+def _title(box: Node) -> str:
+    label = f"sha256 {box.id[:12]}" if box.kind == "dataset" else box.id
+    facts = [box.facts.get(key, "") for key in ("stage", "status", "context", "source")]
+    text = " ".join([f"{box.kind} {box.name} [{label}]", *(f for f in facts if f)])
+    return f"{text}  GAP: {box.gap}" if box.gap else text

@@ -1,0 +1,51 @@
+"""Stage: one split of a data set, read from raw files into resident arrays."""
+
+from pathlib import Path
+
+from data.catalog import READERS
+from data.fingerprint import sha256_file
+from data.prepared import save_prepared
+from tasks.artifacts import Request
+from tasks.stage import Outcome, Stage, Workplace
+
+
+def raw_digests(reader: str, split: str, root: str | None) -> dict[str, str]:
+    """SHA-256 of every raw file of a split, by name; empty for embedded data.
+
+    Raises:
+        DataError: if a file is missing.
+    """
+    files = READERS[reader].files(Path(root) if root else None, split)
+    return {path.name: sha256_file(path) for path in files}
+
+
+def describe(
+    label: str, reader: str, split: str, root: str | None, raw: dict[str, str]
+) -> Request:
+    """Raw bytes and the reader's version decide; where the files lie does not."""
+    del root
+    config = {"reader": reader, "split": split, "reader_version": READERS[reader].version}
+    return Request("prepare", 1, config, raw, 0, label)
+
+
+def execute(
+    place: Workplace, label: str, reader: str, split: str, root: str | None, raw: dict[str, str]
+) -> Outcome:
+    """Read, check and store the images; the test split is sealed."""
+    del label, raw
+    found = READERS[reader].read(Path(root) if root else None, split)
+    save_prepared(found, place.output, sealed=split == "test")
+    return Outcome(
+        {
+            "dataset": reader,
+            "split": split,
+            "origin": found.origin,
+            "official": found.official,
+            "samples": len(found.labels),
+            "classes": list(found.classes),
+            "per_class": [int((found.labels == c).sum()) for c in range(len(found.classes))],
+        }
+    )
+
+
+STAGE = Stage("prepare", describe, execute)

@@ -1,0 +1,63 @@
+"""Stage: one draw, the roles of the target's training samples."""
+
+from data.fingerprint import digest_json
+from data.prepared import load_prepared
+from data.splits import save_split, split_target
+from tasks.artifacts import Artifact, Request
+from tasks.stage import Outcome, Stage, Workplace
+from tasks.tracked import tracked_run
+
+FILE = "split.parquet"
+
+
+def describe(
+    label: str,
+    target: Artifact,
+    classes: list[str],
+    hyper_validation: int,
+    k: int,
+    seed: int,
+    draw: int,
+) -> Request:
+    """Data, classes, sizes, seed and draw decide."""
+    config = {"classes": classes, "hyper_validation": hyper_validation, "k": k, "draw": draw}
+    return Request("split", 1, config, {"target": target.digest}, seed, label)
+
+
+def execute(
+    place: Workplace,
+    label: str,
+    target: Artifact,
+    classes: list[str],
+    hyper_validation: int,
+    k: int,
+    seed: int,
+    draw: int,
+) -> Outcome:
+    """Draw hyper-validation, V and U; each role has a digest of its own."""
+    del label
+    prepared = load_prepared(place.runtime.home / target.folder)
+    split = split_target(
+        prepared.labels.numpy(),
+        prepared.classes,
+        tuple(classes),
+        hyper_validation=hyper_validation,
+        v_per_class=k,
+        seed=seed,
+        draw=draw,
+    )
+    save_split(split, place.output / FILE)
+    roles = {"hyper_validation": split.hyper_validation, "V": split.v, "U": split.u}
+    digests = {
+        role: digest_json([target.digest, classes, rows.tolist()]) for role, rows in roles.items()
+    }
+    with tracked_run(place) as run_id:
+        tracker, folder = place.runtime.tracker, place.destination
+        tracker.log_dataset(run_id, "target", target.digest, target.folder, "raw")
+        for role, digest in digests.items():
+            tracker.log_dataset(run_id, role, digest, folder, "output")
+    counts = {role: len(rows) for role, rows in roles.items()}
+    return Outcome({"counts": counts, "digests": digests}, {"run_id": run_id})
+
+
+STAGE = Stage("split", describe, execute)

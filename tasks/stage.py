@@ -1,0 +1,115 @@
+"""A stage: what it depends on, how it is executed, and the Prefect task made of it."""
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+
+
+from tasks.artifacts import Artifact, Request
+from tasks.runtime import Event, Runtime, current
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an execution reports besides the files in its output folder.
+
+    Attributes:
+        summary: figures that are part of the result, in plain JSON types.
+        notes: figures that may differ between equal results: run ids, times.
+        contents: digests that stand for files whose bytes hold notes as well.
+    """
+
+    summary: Mapping[str, Any]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where one execution works."""
+
+    runtime: Runtime
+    request: Request
+    folder: Path
+    """Survives a kill: checkpoints and logs."""
+    output: Path
+    """Becomes the artifact."""
+
+    @property
+    def destination(self) -> str:
+        """Where the output will lie, relative to the home folder."""
+        return str(self.runtime.store.folder(self.request).relative_to(self.runtime.home))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One box of the pipeline.
+
+    Attributes:
+        name: also the folder of its artifacts.
+        describe: the request that inputs amount to: pure, cheap, without files.
+        execute: does the work and leaves files in the workplace's output folder.
+
+    Both take the same keyword inputs: settings in plain JSON types and upstream artifacts.
+    """
+
+    name: str
+    describe: Callable[..., Request]
+    execute: Callable[..., Outcome]
+
+    def perform(self, inputs: Mapping[str, Any]) -> Artifact:
+        """The artifact of these inputs: the intact one if it exists, else a new one."""
+        runtime = current()
+        arguments = decode(inputs)
+        request = self.describe(**arguments)
+        with runtime.alone(request.identity):
+            artifact = runtime.store.find(request)
+            if artifact is not None:
+                runtime.listen(Event(request.label, self.name, "cached", artifact=artifact))
+                return artifact
+            return self._execute(runtime, request, arguments)
+
+    def _execute(
+        self, runtime: Runtime, request: Request, arguments: Mapping[str, Any]
+    ) -> Artifact:
+        folder = runtime.store.work(request)
+        output = folder / "output"
+        shutil.rmtree(output, ignore_errors=True)
+        output.mkdir()
+        runtime.listen(Event(request.label, self.name, "running"))
+        runtime.record_execution(request)
+        started = time.monotonic()
+        try:
+            outcome = self.execute(Workplace(runtime, request, folder, output), **arguments)
+            artifact = runtime.store.commit(
+                request,
+                output,
+                outcome.summary,
+                {**outcome.notes, "scope": runtime.scope},
+                outcome.contents,
+            )
+        except BaseException as error:
+            runtime.listen(Event(request.label, self.name, "failed", message=str(error)))
+            raise
+        runtime.store.discard_work(request)
+        seconds = time.monotonic() - started
+        runtime.listen(
+            Event(request.label, self.name, "finished", artifact=artifact, seconds=seconds)
+        )
+        return artifact
+
+
+def decode(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """JSON with artifacts back to artifacts."""
+    if isinstance(value, Mapping):
+        if {"identity", "digest", "folder"} <= value.keys():
+            return Artifact(**value)
+        return {key: decode(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    return value

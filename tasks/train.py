@@ -1,0 +1,174 @@
+"""Stage: one training, in a process of its own slot, tracked as one MLflow run."""
+
+from pathlib import Path
+from typing import Any
+
+from gradmix.methods import method_named
+from tasks.artifacts import Artifact, Request
+from tasks.slot_job import LOG, run_job
+from tasks.stage import Outcome, Stage, Workplace
+from tasks.tracked import tracked_run
+from tasks.train_job import CURVE, MODEL
+
+
+def describe(
+    label: str,
+    method: str,
+    settings: dict[str, Any],
+    learning_rate: float | Artifact,
+    momentum: float,
+    network: dict[str, Any],
+    training: dict[str, Any],
+    heads: dict[str, list[str]],
+    sources: list[dict[str, Any]],
+    target: Artifact,
+    classes: list[str],
+    split: Artifact,
+    seed: int,
+    choice: Artifact | None = None,
+    initial: Artifact | None = None,
+    pseudo: dict[str, Any] | None = None,
+    enlarged: Artifact | None = None,
+) -> Request:
+    """Everything that the method reads decides, and nothing that it does not.
+
+    Args:
+        label: for people.
+        method: a row of `METHODS`.
+        settings: fields of its config.
+        learning_rate: a number, or the selection that found it.
+        momentum: of SGD.
+        network: fields of the network's config.
+        training: steps, validate_every, batch_size, v_whole_up_to.
+        heads: classes of every head of the network.
+        sources: name, data (artifact), classes and head of every source.
+        target: prepared target training data.
+        classes: of the target.
+        split: roles of the target's samples.
+        seed: of weights and mini-batches.
+        choice: a selection whose best member's settings override `settings`.
+        initial: a selection whose best member's weights are the start.
+        pseudo: `labels` (artifact) and `kind` (hard, soft): S_u as one more source.
+        enlarged: the enlarged V, in place of the split's.
+    """
+    del classes
+    entry = method_named(method)
+    inputs = {"target": target.digest}
+    inputs["hyper_validation"] = split.summary["digests"]["hyper_validation"]
+    if entry.method.uses_target:
+        inputs["V"] = enlarged.digest if enlarged else split.summary["digests"]["V"]
+    used: dict[str, Any] = {}
+    if entry.method.uses_sources:
+        inputs |= {source["name"]: source["data"].digest for source in sources}
+        used = {source["name"]: [source["head"], source["classes"]] for source in sources}
+    if pseudo:
+        inputs["S_u"] = pseudo["labels"].digest
+    if initial:
+        inputs["initial"] = initial.summary["members"][0]["digest"]
+    rate = learning_rate
+    if isinstance(rate, Artifact):
+        rate = rate.summary["members"][0]["learning_rate"]
+    config = {
+        "method": method,
+        "settings": chosen_settings(settings, choice),
+        "learning_rate": rate,
+        "momentum": momentum,
+        "network": network,
+        "training": training,
+        "sources": used,
+        "heads": heads,
+        "pseudo": pseudo["kind"] if pseudo else None,
+    }
+    return Request("train", 1, config, inputs, seed, label)
+
+
+def chosen_settings(settings: dict[str, Any], choice: Artifact | None) -> dict[str, Any]:
+    """Settings, overridden by those of a selection's best member."""
+    if choice is None:
+        return settings
+    return settings | choice.summary["members"][0]["settings"]
+
+
+def execute(
+    place: Workplace,
+    label: str,
+    method: str,
+    sources: list[dict[str, Any]],
+    target: Artifact,
+    classes: list[str],
+    split: Artifact,
+    initial: Artifact | None = None,
+    pseudo: dict[str, Any] | None = None,
+    enlarged: Artifact | None = None,
+    **_: Any,  # noqa: ANN401 - settings, which the request already holds
+) -> Outcome:
+    """Train in a slot process; metrics reach MLflow in batches while it runs."""
+    home, tracker = place.runtime.home, place.runtime.tracker
+    used = sources if method_named(method).method.uses_sources else []
+    start = initial.summary["members"][0] if initial else None
+    job = {
+        **place.request.config,
+        "seed": place.request.seed,
+        "classes": classes,
+        "source_sets": [{**source, "data": str(home / source["data"].folder)} for source in used],
+        "target": str(home / target.folder),
+        "split": str(home / split.folder),
+        "enlarged": str(home / enlarged.folder) if enlarged else None,
+        "pseudo_labels": str(home / pseudo["labels"].folder) if pseudo else None,
+        "initial": str(home / start["folder"]) if start else None,
+    }
+    with tracked_run(place) as run_id:
+        _log_inputs(place, run_id, used, split, pseudo, enlarged)
+        if initial and start:
+            tracker.log_model_inputs(run_id, [initial.notes["models"][0]])
+        outcome = run_job(place, "train", job, lambda rows: tracker.log_metrics(run_id, rows))
+        for name in (CURVE, LOG):
+            tracker.log_artifact(run_id, _kept(place, name))
+        files = [place.output / MODEL]
+        model_id = tracker.log_model(run_id, _model_name(label), place.request.identity, files)
+    notes = {**outcome["notes"], "run_id": run_id, "model_id": model_id}
+    return Outcome(outcome["summary"], notes)
+
+
+def _log_inputs(
+    place: Workplace,
+    run_id: str,
+    sources: list[dict[str, Any]],
+    split: Artifact,
+    pseudo: dict[str, Any] | None,
+    enlarged: Artifact | None,
+) -> None:
+    """Name everything that the training reads, with our digests."""
+    tracker, inputs = place.runtime.tracker, place.request.inputs
+    for source in sources:
+        data = source["data"]
+        tracker.log_dataset(run_id, source["name"], data.digest, data.folder, "raw")
+    tracker.log_dataset(
+        run_id, "hyper_validation", inputs["hyper_validation"], split.folder, "validation"
+    )
+    if "V" in inputs:
+        if enlarged:
+            content = enlarged.summary["content"]
+            tracker.log_dataset(run_id, "enlarged V", content, enlarged.folder, "training")
+        else:
+            tracker.log_dataset(run_id, "V", inputs["V"], split.folder, "training")
+    if pseudo:
+        labels = pseudo["labels"]
+        content = labels.summary["content"]
+        tracker.log_dataset(run_id, "pseudo_labels", content, labels.folder, "training")
+
+
+def _kept(place: Workplace, name: str) -> Path:
+    """The file of that name in the output folder, moved there from the work folder if need be."""
+    path = place.output / name
+    if not path.exists():
+        (place.folder / name).replace(path)
+    return path
+
+
+def _model_name(label: str) -> str:
+    """A label without the characters that MLflow refuses in model names."""
+    return "".join(" " if character in "/:.%\"'" else character for character in label)
+
+
+STAGE = Stage("train", describe, execute)

@@ -1,0 +1,40 @@
+"""Shared by all tests: Hypothesis profiles, one torch thread, tiny image sets."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import settings
+from torch import Tensor
+
+settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+torch.set_num_threads(1)
+
+ToySet = Callable[..., tuple[Tensor, Tensor]]
+
+
+def _toy_set(
+    classes: int, per_class: int, *, seed: int, first_row: int = 0, slope: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Images uint8 [N, 16, 16, 1] with a bright bar whose row tells the class, and labels [N].
+
+    `slope` tilts the brightness from left to right: another domain with the same classes.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(classes).repeat(per_class)
+    images = 60.0 + 25.0 * torch.randn(len(labels), 16, 16, generator=generator)
+    images += slope * torch.linspace(-40.0, 40.0, 16)
+    for image, label in zip(images, labels.tolist(), strict=True):
+        row = first_row + 3 * label
+        image[row : row + 3] += 110.0
+    return images.clamp(0.0, 255.0).to(torch.uint8)[..., None], labels
+
+
+@pytest.fixture(scope="session")
+def toy_set() -> ToySet:
+    """Maker of separable toy image sets, never downloaded: `toy_set(classes, per_class, seed=0)`."""
+    return _toy_set

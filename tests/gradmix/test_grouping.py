@@ -1,0 +1,74 @@
+"""Which parameters form a layer, and which are left to the heads."""
+
+import pytest
+from torch import nn
+
+from gradmix.grouping import Layer, trunk_layers
+
+
+def test_a_layer_is_a_leaf_module_with_the_norm_behind_it(toy) -> None:
+    layers = trunk_layers(toy.network())
+    assert layers[0] == Layer(
+        "features.0", ("features.0.weight", "features.1.weight", "features.1.bias")
+    )
+    assert layers[-1] == Layer("hidden", ("hidden.weight", "hidden.bias"))
+    assert len(layers) == 5, "the paper's L - 1 for the digit network"
+
+
+def test_without_norms_a_layer_is_weight_and_bias(toy) -> None:
+    layers = trunk_layers(toy.network(norm="none"))
+    assert layers[0] == Layer("features.0", ("features.0.weight", "features.0.bias"))
+    assert len(layers) == 5
+
+
+@pytest.mark.parametrize("grouping", ["layer", "tensor", "model"])
+def test_every_grouping_covers_the_trunk_once_and_no_head(toy, grouping) -> None:
+    network = toy.network()
+    grouped = [name for layer in trunk_layers(network, grouping) for name in layer.parameters]
+    assert sorted(grouped) == sorted(
+        name for name, _ in network.named_parameters() if not name.startswith("heads.")
+    )
+
+
+def test_tensor_and_model_are_the_two_extremes(toy) -> None:
+    network = toy.network()
+    assert all(len(layer.parameters) == 1 for layer in trunk_layers(network, "tensor"))
+    assert [layer.name for layer in trunk_layers(network, "model")] == ["trunk"]
+
+
+class Odd(nn.Module):
+    """A norm before any layer, a module named like the heads, a parameter of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(nn.Linear(1, 1).weight.data)
+        self.norm = nn.LayerNorm(2)
+        self.headstone = nn.Linear(2, 2)
+        self.group = nn.GroupNorm(1, 2)
+        self.heads = nn.ModuleDict({"target": nn.Sequential(nn.Linear(2, 2))})
+
+
+def test_odd_networks_are_grouped_by_the_same_rules() -> None:
+    assert trunk_layers(Odd()) == [
+        Layer("trunk", ("scale", "norm.weight", "norm.bias")),
+        Layer(
+            "headstone", ("headstone.weight", "headstone.bias", "group.weight", "group.bias")
+        ),
+    ]
+
+
+def test_a_leading_norm_is_a_layer_of_its_own() -> None:
+    network = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 2))
+    assert [layer.name for layer in trunk_layers(network)] == ["0", "1"]
+
+
+def test_a_network_without_a_trunk_is_refused() -> None:
+    network = nn.Module()
+    network.heads = nn.ModuleDict({"target": nn.Linear(2, 2)})
+    with pytest.raises(ValueError, match="found none outside `heads`"):
+        trunk_layers(network)
+
+
+def test_an_unknown_grouping_is_refused(toy) -> None:
+    with pytest.raises(ValueError, match="layer, tensor, model. Found 'block'"):
+        trunk_layers(toy.network(), "block")
