@@ -77,7 +77,7 @@ def check_image_arrays(
     name: str,
 ) -> None:
     """Raise DataError unless images [N, H, W, C] and labels [N] belong together, N >= 1."""
-    if images.dtype != np.uint8 or images.ndim != 4:  # noqa: PLR2004 - N, H, W, C
+    if images.dtype != np.uint8 or images.ndim != 4:
         raise DataError(
             f"{name}: expected uint8 images [N, H, W, C], found {images.dtype} "
             f"{list(images.shape)}: convert them first."

@@ -1,31 +1,47 @@
 """Where in an experiment file a key stands, for error messages; tomllib does not tell."""
 
 import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
 
 Key = tuple[str | int, ...]
 
-_TABLE = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
-_ASSIGNMENT = re.compile(r"^\s*([A-Za-z0-9_\-.\"]+)\s*=")
+# A multi-line string may end in up to five quotes, of which the last three close it.
+_STRING = (
+    r'"""(?:\\[\s\S]|[^\\])*?"""(?:"{0,2})'
+    r"|'''[\s\S]*?'''(?:'{0,2})"
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|'[^'\n]*'"
+)
+_NOTHING = re.compile(r"(?:\s|#[^\n]*)*")
+_STATEMENT = re.compile(
+    rf"(?P<bracket>\[\[?)(?P<table>(?:{_STRING}|[^\]\"'])+)\]\]?"
+    rf"|(?P<key>(?:{_STRING}|[^=\"'])+)="
+)
+_VALUE = re.compile(rf"(?:{_STRING})|#[^\n]*|[\[\]{{}}\n]|[^\[\]{{}}\n\"'#]+")
 
 
 def line_numbers(text: str) -> dict[Key, int]:
-    """Line, from 1, of every table and every key that starts a line of a TOML text."""
+    """Line, from 1, of every table and every assigned key of a TOML text.
+
+    A key inside an array or an inline table has no line of its own; `line_of` gives its
+    assignment's.
+
+    Args:
+        text: TOML that tomllib reads; of any other text, what can be found is given.
+    """
     lines: dict[Key, int] = {}
-    counts: dict[str, int] = {}
+    counts: dict[Key, int] = {}
     table: Key = ()
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = _TABLE.match(line)
-        if header:
-            name = header.group(2)
-            table = _key(name)
-            if header.group(1) == "[[":
-                table = (*table, counts.get(name, 0))
-                counts[name] = counts.get(name, 0) + 1
-            lines.setdefault(table, number)
-            continue
-        assignment = _ASSIGNMENT.match(line)
-        if assignment:
-            lines.setdefault((*table, *_key(assignment.group(1))), number)
+    for number, statement in _statements(text):
+        if statement["key"] is not None:
+            key = (*table, *_parts(statement["key"]))
+        else:
+            key = table = _table(statement, counts)
+        for end in range(1, len(key)):
+            lines.setdefault(key[:end], number)
+        lines[key] = number
     return lines
 
 
@@ -37,5 +53,59 @@ def line_of(lines: dict[Key, int], key: Key) -> int | None:
     return None
 
 
-def _key(dotted: str) -> Key:
-    return tuple(part.strip().strip('"') for part in dotted.split("."))
+def _statements(text: str) -> Iterator[tuple[int, re.Match[str]]]:
+    """Every table header and every assigned key, with its line."""
+    position, number = 0, 1
+    while True:
+        start = _end(_NOTHING.match(text, position), position)
+        number += text.count("\n", position, start)
+        statement = _STATEMENT.match(text, start)
+        if statement is None:
+            return
+        yield number, statement
+        end = statement.end()
+        position = end if statement["key"] is None else _value_end(text, end)
+        number += text.count("\n", start, position)
+
+
+def _value_end(text: str, position: int) -> int:
+    """Where the value that starts at `position` ends: at a line end outside all brackets."""
+    depth = 0
+    while token := _VALUE.match(text, position):
+        if token[0] == "\n" and depth <= 0:
+            break
+        depth += (token[0] in "[{") - (token[0] in "]}")
+        position = token.end()
+    return position
+
+
+def _end(match: re.Match[str] | None, otherwise: int) -> int:
+    return match.end() if match else otherwise
+
+
+def _table(header: re.Match[str], counts: dict[Key, int]) -> Key:
+    """Key of a table header; tables in arrays are numbered by `counts`, which is brought on."""
+    *around, last = _parts(header["table"]) or [""]
+    table: Key = ()
+    for part in around:
+        table = (*table, part)
+        if table in counts:
+            table = (*table, counts[table] - 1)
+    table = (*table, last)
+    if header["bracket"] == "[[":
+        counts[table] = counts.get(table, 0) + 1
+        table = (*table, counts[table] - 1)
+    return table
+
+
+def _parts(dotted: str) -> list[str]:
+    """The parts of a dotted key, unquoted; none if it is not a key."""
+    parts = []
+    try:
+        node: Any = tomllib.loads(f"{dotted.strip()} = 0")
+    except tomllib.TOMLDecodeError:
+        return []
+    while isinstance(node, dict):
+        part, node = next(iter(node.items()))
+        parts.append(part)
+    return parts

@@ -20,6 +20,11 @@ class PeakMemory:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample_until_stopped, daemon=True)
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """The peaks so far, in MiB."""
+        return {"pss_mib": round(self.pss_mib), "rss_mib": round(self.rss_mib)}
+
     def __enter__(self) -> Self:
         """Start sampling."""
         self._thread.start()

@@ -8,6 +8,7 @@ from typing import Any
 
 from data.fingerprint import digest_json
 from flows.experiment_file import load_experiment
+from flows.locate import Key
 from flows.pipeline import RawData
 from flows.raw import find_raw
 from flows.settings import Experiment
@@ -34,13 +35,18 @@ class Invocation:
         words += ["--seed", str(self.seed)] if self.seed is not None else []
         return shlex.join(words)
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The same as parameters of the flow."""
+        return {**vars(self), "k": list(self.k) or None}
+
     def settings(self) -> Experiment:
         """The experiment's settings, the options put in.
 
         Raises:
             SettingsError: if the file or an option is wrong.
         """
-        given = {
+        given: dict[Key, tuple[str, Any]] = {
             ("target", "k"): ("--k", list(self.k) or None),
             ("target", "draws"): ("--draws", self.draws),
             ("seed",): ("--seed", self.seed),

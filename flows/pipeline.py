@@ -252,7 +252,7 @@ class _Drawing:
             enlarged=draw.enlarged,
         )
 
-    def _train(self, draw: Draw, name: str, **inputs: object) -> Handle:
+    def _train(self, draw: Draw, name: str, **inputs: Any) -> Handle:  # noqa: ANN401 - JSON, handles
         training = self.experiment.training.model_dump(exclude={"learning_rates", "momentum"})
         return self.submit(
             train.STAGE,

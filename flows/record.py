@@ -42,7 +42,6 @@ def make_record(
         **git_commit(),
         "versions": versions(),
         "hardware": hardware(slots),
-        "peak_memory": None,
         "settings": experiment.model_dump(mode="json"),
         "classes": list(experiment.target.classes),
         "data": [

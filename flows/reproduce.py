@@ -8,9 +8,10 @@ from typing import Any
 from prefect import flow
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture, wait
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.ledger import Ledger
+from flows.memory import PeakMemory
 from flows.order import Invocation, Order, place_order
 from flows.pipeline import pipeline
 from flows.provenance import git_commit
@@ -27,6 +28,8 @@ from tasks.tracker import open_tracker
 THREADS = 64
 """Tasks wait in threads for what they need; slots, not threads, limit the trainings."""
 
+RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=THREADS)
+
 EXPERIMENT = "gradmix"
 """Name of the MLflow experiment."""
 
@@ -36,7 +39,7 @@ LISTENER: ContextVar[Callable[[Event], None]] = ContextVar("listener", default=l
 
 @flow(
     name="reproduce",
-    task_runner=ThreadPoolTaskRunner(max_workers=THREADS),
+    task_runner=RUNNER,
     persist_result=False,
 )
 def reproduce(
@@ -95,7 +98,7 @@ def _reproduce(order: Order, home: Path) -> Path:
     runtime = Runtime(Store(home), slots, tracker, run_id, ledger.listen, tags, order.scope)
     submit = PrefectSubmit()
     try:
-        with use(runtime):
+        with use(runtime), PeakMemory() as memory:
             stages = pipeline(order.experiment, order.raw, submit)
             _finish(submit.futures, ledger)
     except StageError:
@@ -105,7 +108,8 @@ def _reproduce(order: Order, home: Path) -> Path:
         # An interrupt reaches the main thread only; this ends the trainings in all others.
         slots.stop()
         raise
-    record = make_record(order, stages, ledger, run_id, [slot.name for slot in slots.slots])
+    names = [slot.name for slot in slots.slots]
+    record = make_record(order, stages, ledger, run_id, names) | {"peak_memory": memory.figures}
     folder = save_record(record, home)
     tracker.log_artifact(run_id, folder)
     tracker.log_table(run_id, "cells.csv", ledger.cells())

@@ -1,70 +1,94 @@
 """The settings of an experiment, typed and frozen."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from data.catalog import find_reader
-from gradmix.methods import method_named
-from gradmix.problem import LabelSpace, Problem
+from data.catalog import READERS
+from flows.findings import Finding, not_among, refuse, repeated, said, shown
+from flows.locate import Key
+from flows.method_settings import check_settings, fields_of
+from flows.values import (
+    Classes,
+    Different,
+    Frozen,
+    Name,
+    NotNegative,
+    Paper,
+    Positive,
+    Rates,
+    Word,
+    one_of,
+)
+from gradmix.methods import METHODS
+from gradmix.problem import TARGET_HEAD, LabelSpace, Problem
+from gradmix.solvers import MOST_SOURCES
 
-Name = Annotated[str, Field(min_length=1)]
-Positive = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[float, Field(ge=0)]
-Classes = Annotated[tuple[Name, ...], Field(min_length=1)]
-Rates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
-Paper = dict[str, tuple[float, ...]]
-"""The paper's mean, and standard error where it gives one, by k; in per cent."""
+RESERVED = ("V", "U", "S_u", TARGET_HEAD)
+GRID = ("beta", "gamma")
 
-RESERVED = ("V", "U", "S_u")
-
-
-class Frozen(BaseModel):
-    """Values as they are written: no conversions, no unknown keys, no changes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+# A draw's seed is about 10,000 times the seed and must fit 64 bits.
+_LARGEST_SEED = 2**32 - 1
 
 
 class Dataset(Frozen):
     """Which reader gives a data set: `reader` on real files, `embedded` without."""
 
-    reader: Name
-    embedded: Name
+    reader: str
+    embedded: str
 
-    @model_validator(mode="after")
-    def _readers_exist(self) -> Self:
-        find_reader(self.reader)
-        if not find_reader(self.embedded).embedded:
-            raise ValueError(f"embedded must name an embedded reader, found {self.embedded!r}.")
-        return self
+    @field_validator("reader")
+    @classmethod
+    def _reader_exists(cls, name: str) -> str:
+        return one_of(list(READERS), name)
+
+    @field_validator("embedded")
+    @classmethod
+    def _embedded_exists(cls, name: str) -> str:
+        return one_of([known for known, reader in READERS.items() if reader.embedded], name)
 
     def reader_on(self, *, real: bool) -> str:
         """Name of the reader that applies."""
         return self.reader if real else self.embedded
 
+    @property
+    def classes(self) -> list[str]:
+        """The classes that both readers give."""
+        embedded = READERS[self.embedded].classes
+        return [name for name in READERS[self.reader].classes if name in embedded]
+
 
 class Source(Frozen):
     """One labelled source: the training split of a data set, limited to some classes."""
 
-    name: Name
-    dataset: Name
+    name: Word
+    dataset: str
     classes: Classes
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_free(cls, name: str) -> str:
+        if name in RESERVED:
+            expected = f"a name that is not {', '.join(RESERVED)}"
+            refuse([Finding((), said(expected, shown(name), "rename the source"))])
+        return name
 
 
 class Target(Frozen):
     """The target's data set, classes and roles; `hyper_validation` counts all its samples."""
 
-    dataset: Name
+    dataset: str
     classes: Classes
     hyper_validation: Positive
-    k: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    k: Annotated[tuple[Positive, ...], Field(min_length=1), Different]
     draws: Positive
 
 
 class Network(Frozen):
     """The digit network's sizes."""
 
-    widths: tuple[Positive, Positive, Positive, Positive]
+    widths: Annotated[tuple[Positive, ...], Field(min_length=4, max_length=4)]
     hidden: Positive
     norm: Literal["batch", "none"]
 
@@ -84,32 +108,45 @@ class Baseline(Frozen):
     """A row of the table trained once per draw and learning rate."""
 
     name: Name
-    method: Name
-    settings: dict[str, Any] = {}
+    method: str
+    settings: dict[str, Any] = Field(default_factory=dict)
     learning_rates: Rates | None = None
-    paper: Paper = {}
+    paper: Paper = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _settings_fit(self) -> Self:
-        check_method_settings(self.method, self.settings)
-        return self
+    @field_validator("method")
+    @classmethod
+    def _method_exists(cls, method: str) -> str:
+        return one_of(list(METHODS), method)
+
+    @field_validator("settings")
+    @classmethod
+    def _settings_fit(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "method" in info.data:
+            check_settings(info.data["method"], settings)
+        return settings
 
 
 class FirstStage(Frozen):
     """The grid over beta and gamma (Eq. 9)."""
 
     name: Name
-    method: Name
-    beta: Annotated[tuple[NotNegative, ...], Field(min_length=1)]
-    gamma: Annotated[tuple[float, ...], Field(min_length=1)]
-    settings: dict[str, Any] = {}
-    paper: Paper = {}
+    method: str
+    beta: Annotated[tuple[NotNegative, ...], Field(min_length=1), Different]
+    gamma: Annotated[tuple[float, ...], Field(min_length=1), Different]
+    settings: dict[str, Any] = Field(default_factory=dict)
+    paper: Paper = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _settings_fit(self) -> Self:
-        for cell in self.cells:
-            check_method_settings(self.method, cell)
-        return self
+    @field_validator("method")
+    @classmethod
+    def _method_has_the_grid(cls, method: str) -> str:
+        return one_of([name for name in METHODS if set(GRID) <= set(fields_of(name))], method)
+
+    @field_validator("settings")
+    @classmethod
+    def _settings_fit(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "method" in info.data:
+            check_settings(info.data["method"], settings, elsewhere=GRID)
+        return settings
 
     @property
     def cells(self) -> list[dict[str, Any]]:
@@ -134,18 +171,18 @@ class Final(Frozen):
 
     name: Name
     labels: Literal["hard", "soft"]
-    paper: Paper = {}
+    paper: Paper = Field(default_factory=dict)
 
 
 class Experiment(Frozen):
     """One experiment at one scale."""
 
-    name: Name
+    name: Word
     title: Name
-    scale: Name
-    seed: Annotated[int, Field(ge=0)]
-    datasets: dict[str, Dataset]
-    sources: Annotated[tuple[Source, ...], Field(min_length=1)]
+    scale: Word
+    seed: Annotated[int, Field(ge=0, le=_LARGEST_SEED)]
+    datasets: dict[Word, Dataset]
+    sources: Annotated[tuple[Source, ...], Field(min_length=1, max_length=MOST_SOURCES)]
     target: Target
     network: Network
     training: Training
@@ -154,28 +191,10 @@ class Experiment(Frozen):
     ensemble: Ensemble
     final: tuple[Final, ...]
 
-    @field_validator("sources")
-    @classmethod
-    def _names_differ(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
-        names = [source.name for source in sources]
-        taken = [name for name in names if names.count(name) > 1 or name in RESERVED]
-        if taken:
-            raise ValueError(
-                f"source names must differ and not be {', '.join(RESERVED)}, found {taken[0]!r}."
-            )
-        return sources
-
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        self._check_classes()
-        _ = self.problem
-        self._check_rows()
-        cells = len(self.first_stage.cells)
-        if self.ensemble.r > cells:
-            raise ValueError(
-                f"ensemble.r must not exceed the {cells} cells of the grid, "
-                f"found {self.ensemble.r}."
-            )
+        refuse([*self._wrong_data(), *self._wrong_names(), *self._wrong_methods()])
+        refuse(self._wrong_problem())
         return self
 
     @property
@@ -193,42 +212,74 @@ class Experiment(Frozen):
     @property
     def paper(self) -> dict[str, Paper]:
         """The paper's figures by row."""
-        entries = [*self.baselines, self.first_stage, *self.final]
+        entries: list[Baseline | FirstStage | Final] = [
+            *self.baselines,
+            self.first_stage,
+            *self.final,
+        ]
         return {entry.name: entry.paper for entry in entries if entry.paper}
 
-    def _check_classes(self) -> None:
-        for part in (*self.sources, self.target):
+    def _wrong_data(self) -> Iterator[Finding]:
+        """Data sets that are not listed, classes that they do not have."""
+        for key, part in self._domains():
             if part.dataset not in self.datasets:
-                raise ValueError(
-                    f"dataset must be one of {', '.join(self.datasets)}, found {part.dataset!r}."
-                )
-            dataset = self.datasets[part.dataset]
-            known = find_reader(dataset.reader).classes
-            unknown = [name for name in part.classes if name not in known]
-            if unknown:
-                raise ValueError(
-                    f"classes of {part.dataset} are {', '.join(known)}, found {unknown[0]!r}."
-                )
+                yield not_among((*key, "dataset"), part.dataset, list(self.datasets))
+                continue
+            known = self.datasets[part.dataset].classes
+            for place, name in enumerate(part.classes):
+                if name not in known:
+                    yield not_among((*key, "classes", place), name, known)
 
-    def _check_rows(self) -> None:
-        if len(set(self.rows)) != len(self.rows):
-            raise ValueError(f"row names must differ, found {', '.join(self.rows)}.")
+    def _wrong_names(self) -> Iterator[Finding]:
+        """Names of sources or of rows that are given twice."""
+        sources = [(("sources", i, "name"), part.name) for i, part in enumerate(self.sources)]
+        rows: list[tuple[Key, str]] = [
+            *((("baselines", i, "name"), row.name) for i, row in enumerate(self.baselines)),
+            (("first_stage", "name"), self.first_stage.name),
+            *((("final", i, "name"), row.name) for i, row in enumerate(self.final)),
+        ]
+        for named in (sources, rows):
+            for place in repeated([name for _, name in named]):
+                key, name = named[place]
+                yield Finding(key, said("names that differ", f"{shown(name)} again", "rename one"))
+
+    def _wrong_methods(self) -> Iterator[Finding]:
+        """Baselines that start from a model which is not trained before them."""
         methods = [baseline.method for baseline in self.baselines]
-        for baseline in self.baselines:
-            start = method_named(baseline.method).method.starts_from
-            if start is not None and start not in methods[: methods.index(baseline.method)]:
-                raise ValueError(
-                    f"{baseline.name!r} starts from a {start} model: "
-                    f"put a baseline with that method before it."
+        for i, method in enumerate(methods):
+            start = METHODS[method].method.starts_from
+            if start is not None and start not in methods[:i]:
+                expected = f"a baseline with method {start} before it, because it starts from one"
+                found = f"it further on: {start}" if start in methods else "none"
+                yield Finding(
+                    ("baselines", i, "method"), said(expected, found, "put one before it")
                 )
 
+    def _wrong_problem(self) -> Iterator[Finding]:
+        """No source with the target's label space, labels of U in a source, R above the grid."""
+        try:
+            _ = self.problem
+        except ValueError as error:
+            yield Finding(("sources",), str(error))
+        target = self.datasets[self.target.dataset]
+        for i, source in enumerate(self.sources):
+            data = self.datasets[source.dataset]
+            same = data.reader == target.reader or data.embedded == target.embedded
+            shared = [name for name in source.classes if same and name in self.target.classes]
+            if shared:
+                expected = "no class of the target's, because its data set is the target's"
+                found = ", ".join(map(shown, shared))
+                advice = "leave them out, they would show the labels of U"
+                yield Finding(("sources", i, "classes"), said(expected, found, advice))
+        cells = len(self.first_stage.cells)
+        if self.ensemble.r > cells:
+            expected = f"at most {cells}, the cells of the grid at scale {self.scale}"
+            advice = "lower it or widen first_stage.beta or gamma"
+            yield Finding(("ensemble", "r"), said(expected, str(self.ensemble.r), advice))
 
-def check_method_settings(method: str, settings: dict[str, Any]) -> None:
-    """Raise ValueError unless the settings are fields of the method's config, in range."""
-    config = method_named(method).config
-    known = sorted(config.__dataclass_fields__)
-    unknown = [name for name in settings if name not in known]
-    if unknown:
-        expected = f"one of {', '.join(known)}" if known else "none"
-        raise ValueError(f"settings of {method}: expected {expected}, found {unknown[0]!r}.")
-    TypeAdapter(config).validate_python(settings)
+    def _domains(self) -> list[tuple[Key, Source | Target]]:
+        """Sources and target with their keys."""
+        sources: list[tuple[Key, Source | Target]] = [
+            (("sources", i), source) for i, source in enumerate(self.sources)
+        ]
+        return [*sources, (("target",), self.target)]

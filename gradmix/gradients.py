@@ -12,9 +12,9 @@ from gradmix.solvers import Solution
 class FlatParameters:
     """A network's parameters in one vector [P], and gradients in one buffer [rows, P].
 
-    Layers lie one after another, then the heads. Parameters are views of `vector`, so that an
-    optimiser over it trains the network; each row of `gradients` collects the gradients of one
-    pass. Convolution weights are channels_last in memory.
+    Layers lie one after another, then the heads. Parameters are views of `vector`, so that a step
+    of it trains the network; each row of `gradients` collects the gradients of one pass, and
+    `gradient` [P] is what they are combined to. Convolution weights are channels_last in memory.
 
     Args:
         network: trained in place; its last layers live under `heads`.
@@ -30,9 +30,9 @@ class FlatParameters:
         sizes = {name: parameter.numel() for name, parameter in parameters.items()}
 
         self.layer_names = tuple(layer.name for layer in layers)
-        self._parameters = [
-            parameters[name] for layer in layers for name in layer.parameters
-        ] + [parameters[name] for name in heads]
+        self._parameters = [parameters[name] for layer in layers for name in layer.parameters] + [
+            parameters[name] for name in heads
+        ]
         self._segments: list[slice] = []
         start = 0
         for layer in layers:
@@ -42,9 +42,9 @@ class FlatParameters:
         self.heads = slice(start, start + sum(sizes[name] for name in heads))
 
         first = self._parameters[0]
-        self.vector = nn.Parameter(first.new_empty(self.heads.stop))
-        self.vector.grad = torch.zeros_like(self.vector)
-        self.gradients = first.new_zeros(rows, self.heads.stop)
+        self.vector = first.data.new_empty(self.heads.stop)
+        self.gradient = torch.zeros_like(self.vector)
+        self.gradients = self.vector.new_zeros(rows, self.heads.stop)
         self._adopt()
 
     def zero(self) -> None:
@@ -64,30 +64,23 @@ class FlatParameters:
         return grams
 
     def set_mixed(self, solutions: Sequence[Solution], head_rows: int) -> None:
-        """Mix the source rows layer by layer into `vector.grad` (the sum in Eq. 10).
+        """Mix the source rows layer by layer into `gradient` (the sum in Eq. 10).
 
         Args:
             solutions: weights of the first k rows, one solution per layer.
             head_rows: the heads get the plain sum of this many first rows; a row holds zeros for
                 the heads that its data do not use.
         """
-        mixed = self._mixed()
         k = len(solutions[0].weights)
         weights = self.gradients.new_tensor([solution.weights for solution in solutions])
         for segment, layer_weights in zip(self._segments, weights, strict=True):
-            torch.mv(self.gradients[:k, segment].T, layer_weights, out=mixed[segment])
-        torch.sum(self.gradients[:head_rows, self.heads], dim=0, out=mixed[self.heads])
+            torch.mv(self.gradients[:k, segment].T, layer_weights, out=self.gradient[segment])
+        torch.sum(self.gradients[:head_rows, self.heads], dim=0, out=self.gradient[self.heads])
 
     def set_sum(self, scale: float = 1.0) -> None:
-        """Put the scaled sum of all rows into `vector.grad` (Eq. 1)."""
-        torch.sum(self.gradients, dim=0, out=self._mixed())
-        self._mixed().mul_(scale)
-
-    def _mixed(self) -> Tensor:
-        """The gradient that the optimiser sees."""
-        if self.vector.grad is None:
-            self.vector.grad = torch.zeros_like(self.vector)
-        return self.vector.grad
+        """Put the scaled sum of all rows into `gradient` (Eq. 1)."""
+        torch.sum(self.gradients, dim=0, out=self.gradient)
+        self.gradient.mul_(scale)
 
     def _adopt(self) -> None:
         """Copy the parameters into the vector and make them views of it."""
@@ -96,7 +89,7 @@ class FlatParameters:
         for parameter in self._parameters:
             segment = slice(start, start + parameter.numel())
             start = segment.stop
-            view = _shaped(self.vector.data[segment], parameter.shape)
+            view = _shaped(self.vector[segment], parameter.shape)
             view.copy_(parameter.data)
             parameter.data = view
             for row, views in zip(self.gradients, self._gradient_views, strict=True):

@@ -8,7 +8,7 @@ from torch import nn
 Grouping = Literal["layer", "tensor", "model"]
 
 HEADS = "heads"
-_NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)  # noqa: SLF001 - the only common base
+_NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
 
 
 @dataclass(frozen=True)

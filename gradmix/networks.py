@@ -36,7 +36,9 @@ class DigitNetworkConfig:
         if len(sizes) != CONVOLUTIONS:
             raise ValueError(f"expected {CONVOLUTIONS} convolution widths, found {len(sizes)}.")
         if self.norm not in get_args(Norm):
-            raise ValueError(f"norm must be one of {', '.join(get_args(Norm))}. Found {self.norm!r}.")
+            raise ValueError(
+                f"norm must be one of {', '.join(get_args(Norm))}. Found {self.norm!r}."
+            )
         if min(*self.widths, self.hidden) < 1:
             raise ValueError(
                 f"layer widths must be at least 1, found {self.widths} and {self.hidden}."

@@ -96,10 +96,9 @@ def solve_layer(gram: Sequence[Sequence[float]], solver: Solver) -> Solution:
     if not kept:
         return Solution(uniform_weights, None, "no_source")
     problem = _normalised(gram, kept)
-    if len(kept) == 1:
-        found, regime = [1.0], "single"
-    else:
-        found, regime = solver(problem), _regime(problem)
+    found, regime = [1.0], _regime(problem)
+    if len(kept) > 1:
+        found = solver(problem)
     weights = [0.0] * k
     total = sum(found)
     for i, weight in zip(kept, found, strict=True):
@@ -208,9 +207,7 @@ def solver_named(name: str) -> Solver:
 
 def mixed_cosine(problem: LayerProblem, weights: Sequence[float]) -> float:
     """Cosine of the mixed gradient with the target's; 0 where the mixture cancels out."""
-    return _cosine_in_columns(
-        problem, [w * n for w, n in zip(weights, problem.norm, strict=True)]
-    )
+    return _cosine_in_columns(problem, [w * n for w, n in zip(weights, problem.norm, strict=True)])
 
 
 def _normalised(gram: Sequence[Sequence[float]], kept: Sequence[int]) -> LayerProblem:
@@ -226,6 +223,8 @@ def _normalised(gram: Sequence[Sequence[float]], kept: Sequence[int]) -> LayerPr
 
 
 def _regime(problem: LayerProblem) -> Regime:
+    if len(problem.cosine) == 1:
+        return "single"
     return "cone" if max(problem.cosine) > 0.0 else "vertex"
 
 

@@ -1,5 +1,6 @@
 """The training loop: steps, hyper-validation, best checkpoint, bit-exact resume."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,6 +88,7 @@ def train(
 
     Raises:
         FloatingPointError: if a loss or a gradient is not finite, naming the step.
+        ValueError: if the state to resume from has other streams.
     """
     training = Training()
     if resume is not None:
@@ -110,7 +112,7 @@ def _update(method: Method, streams: Sequence[Stream], target: Stream) -> dict[s
     sources = [stream.next() for stream in streams] if method.uses_sources else []
     figures = method.update(sources, target.next() if method.uses_target else None)
     for name, value in figures.items():
-        if value - value != 0.0:  # NaN and Inf alone differ from themselves here.
+        if not math.isfinite(value):
             raise FloatingPointError(f"{name} is {value}; lower the learning rate.")
     return figures
 
@@ -120,6 +122,11 @@ def _validate(
 ) -> None:
     """Score the present model, keep it if it is the best, extend the curve."""
     now = score(method.predict, hyper_validation.images, hyper_validation.labels)
+    if not math.isfinite(now.loss):
+        raise FloatingPointError(
+            f"step {training.step}: the hyper-validation loss is {now.loss}; "
+            "lower the learning rate."
+        )
     training.last = now
     if (now.accuracy, -now.loss) > (training.best.accuracy, -training.best.loss):
         training.best, training.best_step = now, training.step
@@ -161,7 +168,7 @@ def _state(training: Training, method: Method, streams: Sequence[Stream]) -> dic
         "best": vars(training.best),
         "last": vars(training.last),
         "best_model": training.best_model,
-        "curve": training.curve,
+        "curve": list(training.curve),
         "method": method.state_dict(),
         "streams": [stream.state_dict() for stream in streams],
         "rng": torch.get_rng_state(),
@@ -170,6 +177,11 @@ def _state(training: Training, method: Method, streams: Sequence[Stream]) -> dic
 
 def _restore(state: dict[str, Any], method: Method, streams: Sequence[Stream]) -> Training:
     """Put method, streams and generators back, and return the training so far."""
+    if len(state["streams"]) != len(streams):
+        raise ValueError(
+            f"expected a state of {len(streams)} streams, found {len(state['streams'])}; "
+            "resume with the state of the same training."
+        )
     method.load_state_dict(state["method"])
     for stream, saved in zip(streams, state["streams"], strict=True):
         stream.load_state_dict(saved)
@@ -180,5 +192,5 @@ def _restore(state: dict[str, Any], method: Method, streams: Sequence[Stream]) -
         best=Score(**state["best"]),
         last=Score(**state["last"]),
         best_model=state["best_model"],
-        curve=state["curve"],
+        curve=list(state["curve"]),
     )

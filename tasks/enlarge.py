@@ -28,9 +28,7 @@ def describe(
     """Pseudo-labels, V, the wanted size and the seed decide."""
     inputs = {"pseudo_labels": pseudo.digest, "V": split.summary["digests"]["V"]}
     inputs["target"] = target.digest
-    return Request(
-        "enlarge", 1, {"per_class": per_class, "classes": classes}, inputs, seed, label
-    )
+    return Request("enlarge", 1, {"per_class": per_class, "classes": classes}, inputs, seed, label)
 
 
 def execute(

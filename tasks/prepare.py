@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from data.catalog import READERS
-from data.fingerprint import sha256_file
+from data.catalog import find_reader
+from data.fingerprint import digest_json, sha256_file
 from data.prepared import save_prepared
 from tasks.artifacts import Request
 from tasks.stage import Outcome, Stage, Workplace
+from tasks.tracked import tracked_run
 
 
 def raw_digests(reader: str, split: str, root: str | None) -> dict[str, str]:
@@ -15,16 +16,14 @@ def raw_digests(reader: str, split: str, root: str | None) -> dict[str, str]:
     Raises:
         DataError: if a file is missing.
     """
-    files = READERS[reader].files(Path(root) if root else None, split)
+    files = find_reader(reader).files(Path(root) if root else None, split)
     return {path.name: sha256_file(path) for path in files}
 
 
-def describe(
-    label: str, reader: str, split: str, root: str | None, raw: dict[str, str]
-) -> Request:
+def describe(label: str, reader: str, split: str, root: str | None, raw: dict[str, str]) -> Request:
     """Raw bytes and the reader's version decide; where the files lie does not."""
     del root
-    config = {"reader": reader, "split": split, "reader_version": READERS[reader].version}
+    config = {"reader": reader, "split": split, "reader_version": find_reader(reader).version}
     return Request("prepare", 1, config, raw, 0, label)
 
 
@@ -32,11 +31,20 @@ def execute(
     place: Workplace, label: str, reader: str, split: str, root: str | None, raw: dict[str, str]
 ) -> Outcome:
     """Read, check and store the images; the test split is sealed."""
-    del label, raw
-    found = READERS[reader].read(Path(root) if root else None, split)
+    del label
+    found = find_reader(reader).read(Path(root) if root else None, split)
     save_prepared(found, place.output, sealed=split == "test")
+    content = digest_json({path.name: sha256_file(path) for path in sorted(place.output.iterdir())})
+    with tracked_run(place) as run_id:
+        tracker = place.runtime.tracker
+        # Embedded data have no files: the reader and its version are where they come from.
+        files = raw or {f"embedded {reader}": digest_json(dict(place.request.config))}
+        for name, digest in files.items():
+            tracker.log_dataset(run_id, name, digest, f"{root or 'embedded'}/{name}", "raw")
+        tracker.log_dataset(run_id, f"{reader}/{split}", content, place.destination, "output")
     return Outcome(
         {
+            "content": content,
             "dataset": reader,
             "split": split,
             "origin": found.origin,
@@ -44,7 +52,8 @@ def execute(
             "samples": len(found.labels),
             "classes": list(found.classes),
             "per_class": [int((found.labels == c).sum()) for c in range(len(found.classes))],
-        }
+        },
+        {"run_id": run_id},
     )
 
 

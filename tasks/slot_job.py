@@ -43,9 +43,7 @@ def run_job(
     with runtime.slots.take() as slot:
         follower = _Follower(place, job, slot.name, on_rows)
         try:
-            run_in_slot(
-                command, slot, log=place.folder / LOG, cwd=runtime.home, poll=follower.poll
-            )
+            run_in_slot(command, slot, log=place.folder / LOG, cwd=runtime.home, poll=follower.poll)
         except ChildFailedError as error:
             raise StageError(f"{label}: {error}") from error
     outcome: dict[str, Any] = json.loads((place.folder / OUTCOME).read_text(encoding="utf-8"))
@@ -70,7 +68,12 @@ class _Follower:
         self._tell(0, None)
 
     def poll(self) -> None:
-        """Pass on the rows that are new since the last call."""
+        """Pass on the rows that are new since the last call.
+
+        Raises:
+            SlotsStoppedError: if the run was stopped.
+        """
+        self._place.runtime.slots.raise_if_stopped()
         if not self._path.exists():
             return
         lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -53,7 +53,7 @@ def execute(
     }
     with tracked_run(place) as run_id:
         tracker, folder = place.runtime.tracker, place.destination
-        tracker.log_dataset(run_id, "target", target.digest, target.folder, "raw")
+        tracker.log_dataset(run_id, "target", target.summary["content"], target.folder, "splitting")
         for role, digest in digests.items():
             tracker.log_dataset(run_id, role, digest, folder, "output")
     counts = {role: len(rows) for role, rows in roles.items()}

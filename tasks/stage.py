@@ -7,9 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-
-
-
 from tasks.artifacts import Artifact, Request
 from tasks.runtime import Event, Runtime, current
 

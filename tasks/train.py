@@ -86,7 +86,8 @@ def chosen_settings(settings: dict[str, Any], choice: Artifact | None) -> dict[s
     """Settings, overridden by those of a selection's best member."""
     if choice is None:
         return settings
-    return settings | choice.summary["members"][0]["settings"]
+    chosen: dict[str, Any] = choice.summary["members"][0]["settings"]
+    return settings | chosen
 
 
 def execute(
@@ -142,7 +143,8 @@ def _log_inputs(
     tracker, inputs = place.runtime.tracker, place.request.inputs
     for source in sources:
         data = source["data"]
-        tracker.log_dataset(run_id, source["name"], data.digest, data.folder, "raw")
+        content = data.summary["content"]
+        tracker.log_dataset(run_id, source["name"], content, data.folder, "training")
     tracker.log_dataset(
         run_id, "hyper_validation", inputs["hyper_validation"], split.folder, "validation"
     )

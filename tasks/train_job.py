@@ -220,5 +220,3 @@ def _saver(
         progress.add(training)
 
     return on_validation
-
-

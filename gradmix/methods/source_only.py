@@ -9,7 +9,6 @@ from torch import nn
 from gradmix.method import Method, OptimiserConfig
 from gradmix.sampling import Batch
 
-
 Combine = Literal["sum", "mean"]
 
 
@@ -27,7 +26,6 @@ class SourceOnlyConfig:
         """Refuse an unknown combination."""
         if self.combine not in get_args(Combine):
             raise ValueError(f"combine must be one of sum, mean. Found {self.combine!r}.")
-
 
 
 class SourceOnly(Method):

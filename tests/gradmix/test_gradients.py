@@ -76,7 +76,7 @@ def test_mixing_weighs_every_layer_alone_and_sums_the_heads(collected) -> None:
     layers = len(flat.layer_names)
     weights = [(i / 10, 1 - i / 10) for i in range(layers)]
     flat.set_mixed([Solution(w, 0.0, "cone") for w in weights], head_rows=2)
-    mixed = flat.vector.grad.clone()
+    mixed = flat.gradient.clone()
     flat.gradients[0].copy_(mixed)
     flat.collect_in(0)
     near, far, v = expected
@@ -94,17 +94,17 @@ def test_head_rows_decide_whether_v_reaches_the_head(collected) -> None:
     solutions = [Solution((0.5, 0.5), 0.0, "cone")] * len(flat.layer_names)
     heads = torch.stack([row[flat.heads] for row in flat.gradients])
     flat.set_mixed(solutions, head_rows=3)
-    torch.testing.assert_close(flat.vector.grad[flat.heads], heads.sum(0))
+    torch.testing.assert_close(flat.gradient[flat.heads], heads.sum(0))
     flat.set_mixed(solutions, head_rows=2)
-    torch.testing.assert_close(flat.vector.grad[flat.heads], heads[:2].sum(0))
+    torch.testing.assert_close(flat.gradient[flat.heads], heads[:2].sum(0))
 
 
 def test_the_sum_is_scaled_and_made_anew_each_time(collected) -> None:
     flat, _, _ = collected
-    flat.vector.grad = None
+    flat.gradient.fill_(7.0)
     for _ in range(2):
         flat.set_sum(0.5)
-        torch.testing.assert_close(flat.vector.grad, 0.5 * flat.gradients.sum(0))
+        torch.testing.assert_close(flat.gradient, 0.5 * flat.gradients.sum(0))
 
 
 def test_heads_lie_behind_the_layers_and_cover_both_heads(toy) -> None:
@@ -113,7 +113,7 @@ def test_heads_lie_behind_the_layers_and_cover_both_heads(toy) -> None:
     sizes = {name: p.numel() for name, p in network.named_parameters()}
     in_heads = sum(size for name, size in sizes.items() if name.startswith("heads."))
     assert flat.heads == slice(sum(sizes.values()) - in_heads, sum(sizes.values()))
-    flat.vector.data[flat.heads] = 7.0
+    flat.vector[flat.heads] = 7.0
     changed = {name for name, p in network.named_parameters() if (p == 7.0).all()}
     assert changed == {name for name in sizes if name.startswith("heads.")}
 
@@ -136,14 +136,14 @@ def test_parameters_stay_views_of_the_vector_after_loading_a_state(toy) -> None:
     network.load_state_dict(other.state_dict())
     for name, parameter in network.named_parameters():
         assert torch.equal(parameter, other.get_parameter(name))
-    flat.vector.data.mul_(2.0)
+    flat.vector.mul_(2.0)
     for name, parameter in network.named_parameters():
         assert torch.equal(parameter, 2.0 * other.get_parameter(name))
 
 
 def test_a_flat_networks_state_loads_into_a_fresh_one(toy) -> None:
     network = toy.network(seed=0)
-    FlatParameters(network, 1).vector.data.add_(0.25)
+    FlatParameters(network, 1).vector.add_(0.25)
     fresh = toy.network(seed=1)
     fresh.load_state_dict(network.state_dict())
     for name, parameter in fresh.named_parameters():

@@ -51,9 +51,7 @@ class Odd(nn.Module):
 def test_odd_networks_are_grouped_by_the_same_rules() -> None:
     assert trunk_layers(Odd()) == [
         Layer("trunk", ("scale", "norm.weight", "norm.bias")),
-        Layer(
-            "headstone", ("headstone.weight", "headstone.bias", "group.weight", "group.bias")
-        ),
+        Layer("headstone", ("headstone.weight", "headstone.bias", "group.weight", "group.bias")),
     ]
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gradmix.method import Method
-from gradmix.sampling import Batch
+from gradmix.sampling import Batch, Stream
 from gradmix.training import HyperValidation, TrainingConfig, train
 
 LABELS = HyperValidation(torch.zeros(4, 16, 16, 1, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]))
@@ -46,7 +46,8 @@ class Scripted(Method):
 
 def run(script, figures=(), steps=None, validate_every=1, **options):
     config = TrainingConfig(steps=steps or len(script), validate_every=validate_every)
-    return train(Scripted(script, figures), [], None, LABELS, config, **options)
+    target = Stream("V", LABELS.images, LABELS.labels, "target", 4, 0)
+    return train(Scripted(script, figures), [], target, LABELS, config, **options)
 
 
 def kept_step(training) -> int:
@@ -135,9 +136,15 @@ def test_a_state_for_other_streams_is_refused(toy) -> None:
     states = []
     script = [(2, 1.0)] * 2
     run(script, steps=1, on_validation=lambda _, state: states.append(state()))
-    state = {**states[0], "streams": []}
-    with pytest.raises(ValueError, match="streams"):
-        train(Scripted(script), toy.streams(), toy.target(), LABELS, TrainingConfig(), resume=state)
+    with pytest.raises(ValueError, match="a state of 3 streams, found 1"):
+        train(
+            Scripted(script),
+            toy.streams(),
+            toy.target(),
+            LABELS,
+            TrainingConfig(),
+            resume=states[0],
+        )
 
 
 @pytest.mark.parametrize("length", [{"steps": 0}, {"validate_every": 0}])

@@ -1,0 +1,114 @@
+"""The command line: `gradmix reproduce`, `plan` and `report`."""
+
+import errno
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import IO, Any
+
+import click
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+
+class OneLineError(click.ClickException):
+    """An error that a user can mend: one line, exit code 2."""
+
+    exit_code = USAGE_ERROR
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the line."""
+        click.echo(f"gradmix: {' '.join(self.message.split())}", file=file, err=file is None)
+
+
+def invocation_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The arguments that `reproduce` and `plan` share."""
+    options = [
+        click.argument("experiment"),
+        click.option("--scale", default="demo", show_default=True, help="demo, small or paper."),
+        click.option("--data", type=click.Path(), help="Folder of the real data sets."),
+        click.option(
+            "--download", is_flag=True, help="Fetch missing official files into --data first."
+        ),
+        click.option("--k", type=int, multiple=True, help="Labels a class in V; may be repeated."),
+        click.option("--draws", type=int, help="Number of random V for every k."),
+        click.option("--seed", type=int, help="Seed of all randomness."),
+        click.option(
+            "--home", default="runs", show_default=True, help="Folder of everything written."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn the errors that a user can mend into one line and exit code 2."""
+
+    @wraps(command)
+    def run(**arguments: Any) -> None:  # noqa: ANN401 - click's arguments
+        # Here, not on top: the libraries behind these cost seconds, and `--help` needs none.
+        from data.errors import DataError
+        from flows.experiment_file import SettingsError
+        from tasks.errors import StageError
+        from tasks.home import HomeError
+        from tasks.server import ServerError
+        from tasks.tracking import TrackingError
+
+        mendable = (DataError, SettingsError, StageError, HomeError, ServerError, TrackingError)
+        try:
+            command(**arguments)
+        except mendable as error:
+            raise OneLineError(str(error)) from error
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}:
+                raise
+            where = error.filename or "the home folder"
+            raise OneLineError(
+                f"expected to write {where}, found: {error.strerror}; make room or choose "
+                "another folder with --home. What is finished is kept."
+            ) from error
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gradmix")
+def main() -> None:
+    """GradMix: multi-source transfer across domains and tasks."""
+
+
+@main.command(epilog="Example: gradmix reproduce digits --scale small --data DIR --k 3")
+@invocation_options
+@one_line_errors
+def reproduce(home: str, **arguments: Any) -> None:  # noqa: ANN401 - click's arguments
+    """Run an experiment from raw data to its report; what is finished is not done again."""
+    from flows.commands import reproduce_command
+
+    reproduce_command(home=home, **arguments)
+
+
+@main.command(epilog="Example: gradmix plan digits --scale small --data DIR")
+@invocation_options
+@one_line_errors
+def plan(home: str, **arguments: Any) -> None:  # noqa: ANN401 - click's arguments
+    """Show every stage: cached, will run, or stale and because of what."""
+    from flows.commands import plan_command
+
+    plan_command(home=home, **arguments)
+
+
+@main.command(epilog="Example: gradmix report digits-demo-4c53abc2")
+@click.argument("run")
+@click.option("--home", default="runs", show_default=True, help="Folder of the reproduction.")
+@one_line_errors
+def report(run: str, home: str) -> None:
+    """Make the report of a finished RUN again: its name, or the MLflow id of its run."""
+    from flows.commands import report_command
+
+    report_command(run=run, home=home)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,237 @@
+"""What a record says: the result table, paired differences, the grid; numbers, no words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.small_samples import Estimate, deviation, estimate, expected_maximum
+from tasks.text_tables import plain_table
+
+Record = Mapping[str, Any]
+"""The record of a reproduction: plain JSON, accuracies in [0, 1]."""
+
+NONE = "-"
+
+
+@dataclass(frozen=True)
+class PaperFigure:
+    """The paper's mean in per cent, and its standard error where it gives one."""
+
+    mean: float
+    standard_error: float | None
+
+
+@dataclass(frozen=True)
+class ResultCell:
+    """One method at one k; test accuracy in per cent.
+
+    Attributes:
+        k: labelled samples a class in V.
+        ours: over the draws; None if no draw is there.
+        missing: draws that other rows have, or that the settings ask for, and this one lacks.
+        paper: None where the paper has no figure.
+    """
+
+    k: int
+    ours: Estimate | None
+    missing: tuple[int, ...]
+    paper: PaperFigure | None
+
+    @property
+    def ours_text(self) -> str:
+        """As the table shows it, with the number of draws if some are missing."""
+        text = estimate_text(self.ours)
+        if self.ours and self.missing:
+            return f"{text} ({self.ours.n} of {self.ours.n + len(self.missing)} draws)"
+        return text
+
+    @property
+    def paper_text(self) -> str:
+        """As the table shows it."""
+        if self.paper is None:
+            return NONE
+        return figure_text(self.paper.mean, self.paper.standard_error)
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One method: the data sets that its model has seen, and its cells by k."""
+
+    name: str
+    datasets: tuple[str, ...]
+    cells: tuple[ResultCell, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Test accuracy of one row minus another's on the same draws, in points (per cent)."""
+
+    k: int
+    row: str
+    other: str
+    points: Estimate
+
+    @property
+    def text(self) -> str:
+        """Mean, standard error, number of draws, interval and what follows from it."""
+        error = self.points.standard_error
+        spread = "" if error is None else f" ± {error:.2f}"
+        mean = f"{self.points.mean:+.2f}{spread} points over {plural(self.points.n, 'draw')}"
+        return f"{mean} ({self.interval_text}): {self.verdict}"
+
+    @property
+    def interval_text(self) -> str:
+        """The 95 % interval, or why there is none."""
+        if self.points.interval is None:
+            return "no interval"
+        low, high = self.points.interval
+        return f"95 % CI {low:+.2f} to {high:+.2f}"
+
+    @property
+    def verdict(self) -> str:
+        """Whether the interval tells the two apart."""
+        if self.points.n == 1:
+            return "one draw cannot tell"
+        if self.points.interval is None:
+            return "the same difference in every draw, no interval can be given"
+        low, high = self.points.interval
+        if low <= 0 <= high:
+            return "not distinguishable"
+        return f"distinguishable, {self.row if low > 0 else self.other} is higher"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How far the best of a grid stands out; hyper-validation accuracy in per cent.
+
+    Attributes:
+        cells: number of cells.
+        mean: over the cells.
+        deviation: between the cells (ddof 1); None of one cell.
+        best: the largest.
+        expected: the largest to be expected of as many equal normal cells with that deviation.
+    """
+
+    cells: int
+    mean: float
+    deviation: float | None
+    best: float
+    expected: float | None
+
+
+def result_table(record: Record) -> list[ResultRow]:
+    """The rows in the record's order, each with a cell for every k, k ascending."""
+    return [
+        ResultRow(
+            name,
+            tuple(next(row["datasets"] for row in record["rows"] if row["row"] == name)),
+            tuple(_cell(record, name, k) for k in all_k(record)),
+        )
+        for name in row_names(record)
+    ]
+
+
+def table_text(rows: Sequence[ResultRow]) -> str:
+    """The result table for a terminal."""
+    ks = [cell.k for cell in rows[0].cells] if rows else []
+    header = ["Method", "Datasets", *(title for k in ks for title in (f"k={k}", "paper"))]
+    return plain_table(header, result_lines(rows), left=2)
+
+
+def result_lines(rows: Sequence[ResultRow]) -> list[list[str]]:
+    """Name, data sets, and for each k ours and the paper's, as text."""
+    return [
+        [
+            row.name,
+            ", ".join(row.datasets),
+            *(text for cell in row.cells for text in (cell.ours_text, cell.paper_text)),
+        ]
+        for row in rows
+    ]
+
+
+def row_names(record: Record) -> list[str]:
+    """Names of the rows, in the record's order."""
+    return list(dict.fromkeys(row["row"] for row in record["rows"]))
+
+
+def all_k(record: Record) -> list[int]:
+    """Every k of the record, ascending."""
+    return sorted({row["k"] for row in record["rows"]})
+
+
+def draws_of(record: Record, k: int) -> list[int]:
+    """The draws that any row has at this k, and those that the settings ask for."""
+    found = {row["draw"] for row in record["rows"] if row["k"] == k}
+    return sorted(found | set(range(record["settings"]["target"]["draws"])))
+
+
+def rows_of(record: Record, name: str, k: int) -> list[Mapping[str, Any]]:
+    """The entries of one row at one k, by draw."""
+    found = [row for row in record["rows"] if row["row"] == name and row["k"] == k]
+    return sorted(found, key=lambda row: int(row["draw"]))
+
+
+def reference_row(record: Record) -> str | None:
+    """The row that the others are compared with: the first stage's, if it is in the record."""
+    name: str = record["settings"]["first_stage"]["name"]
+    return name if name in row_names(record) else None
+
+
+def difference(record: Record, k: int, row: str, other: str) -> Difference | None:
+    """`row` minus `other` on the draws that both have; None if there is none."""
+    ours, theirs = ({r["draw"]: r for r in rows_of(record, name, k)} for name in (row, other))
+    shared = sorted(ours.keys() & theirs.keys())
+    if row == other or not shared:
+        return None
+    points = [
+        100 * (ours[draw]["test_accuracy"] - theirs[draw]["test_accuracy"]) for draw in shared
+    ]
+    return Difference(k, row, other, estimate(points))
+
+
+def selection_noise(accuracies: Sequence[float]) -> Selection:
+    """Compare the best of some cells, accuracies in [0, 1], with the best of equal ones."""
+    values = [100 * accuracy for accuracy in accuracies]
+    mean, spread = estimate(values).mean, deviation(values)
+    expected = None if spread is None else mean + spread * expected_maximum(len(values))
+    return Selection(len(values), mean, spread, max(values), expected)
+
+
+def estimate_text(figure: Estimate | None) -> str:
+    """Mean and standard error."""
+    return NONE if figure is None else figure_text(figure.mean, figure.standard_error)
+
+
+def figure_text(mean: float, error: float | None) -> str:
+    """A mean and its standard error, two decimals each."""
+    return f"{mean:.2f}" if error is None else f"{mean:.2f} ± {error:.2f}"
+
+
+def percent(share: float | None) -> str:
+    """A share in [0, 1] as per cent without the sign."""
+    return NONE if share is None else f"{100 * share:.2f}"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 draw`, `2 draws`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _cell(record: Record, name: str, k: int) -> ResultCell:
+    entries = rows_of(record, name, k)
+    there = {entry["draw"] for entry in entries}
+    values = [100 * entry["test_accuracy"] for entry in entries]
+    return ResultCell(
+        k,
+        estimate(values) if values else None,
+        tuple(draw for draw in draws_of(record, k) if draw not in there),
+        _paper(record, name, k),
+    )
+
+
+def _paper(record: Record, name: str, k: int) -> PaperFigure | None:
+    figures = record["paper"].get(name, {}).get(str(k))
+    if not figures:
+        return None
+    return PaperFigure(figures[0], figures[1] if len(figures) > 1 else None)

@@ -1,0 +1,206 @@
+"""What every method promises, checked over every row of `METHODS`."""
+
+import copy
+import dataclasses
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gradmix.method import Method, OptimiserConfig
+from gradmix.methods import METHODS, build_method, method_named
+from gradmix.sampling import Batch, Stream
+from gradmix.training import Training, TrainingConfig, train
+
+every_method = pytest.mark.parametrize("name", METHODS)
+
+
+def trained(toy, method: Method, steps: int = 6, streams=None, target=None, **options) -> Training:
+    config = TrainingConfig(steps=steps, validate_every=3)
+    streams = toy.streams() if streams is None else streams
+    target = toy.target() if target is None else target
+    return train(method, streams, target, toy.hyper_validation(), config, **options)
+
+
+def needed(method: Method, batches) -> tuple[list[Batch], Batch | None]:
+    sources, target = batches
+    return (sources if method.uses_sources else []), (target if method.uses_target else None)
+
+
+def assert_same(a: Any, b: Any) -> None:
+    """Equal to the last bit, through dicts and lists."""
+    assert type(a) is type(b)
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b)
+        for x, y in zip(a, b, strict=True):
+            assert_same(x, y)
+    else:
+        assert a == b
+
+
+@every_method
+def test_a_method_is_a_file_a_row_and_a_test_file(name) -> None:
+    entry = METHODS[name]
+    assert entry.method.__module__ == f"gradmix.methods.{name}"
+    assert entry.config.__module__ == f"gradmix.methods.{name}"
+    assert entry.config.__dataclass_params__.frozen
+    assert all(field.kw_only for field in dataclasses.fields(entry.config))
+    assert (Path(__file__).parent / f"test_{name}.py").is_file()
+    assert entry.method.starts_from in {None, *METHODS}
+    assert method_named(name) is entry
+
+
+@every_method
+def test_training_lowers_the_loss_on_separable_images(toy, name) -> None:
+    curve = []
+    method = toy.method(name)
+    for _ in range(40):
+        sources, target = needed(method, toy.batches())
+        figures = method.update(sources, target)
+        curve.append(sum(value for key, value in figures.items() if key.startswith("loss/")))
+    assert curve[-1] < 0.5 * curve[0]
+
+
+@every_method
+def test_the_same_seed_gives_the_same_bits(toy, name) -> None:
+    first, second = toy.method(name), toy.method(name)
+    assert_same(trained(toy, first).curve, trained(toy, second).curve)
+    assert_same(first.state_dict(), second.state_dict())
+    other = toy.method(name, network=toy.network(seed=1))
+    assert trained(toy, other).curve != trained(toy, toy.method(name)).curve
+
+
+@every_method
+def test_an_interrupted_training_resumes_bit_by_bit(toy, name) -> None:
+    whole, whole_streams, whole_target = toy.method(name), toy.streams(), toy.target()
+    expected = trained(toy, whole, 6, whole_streams, whole_target)
+
+    file = io.BytesIO()
+    trained(toy, toy.method(name), 3, on_validation=lambda _, state: torch.save(state(), file))
+    file.seek(0)
+    state = torch.load(file, weights_only=True)
+    torch.manual_seed(999)
+    resumed = toy.method(name, network=toy.network(seed=5))
+    streams, target = toy.streams(seed=50), toy.target()
+    found = trained(toy, resumed, 6, streams, target, resume=state)
+
+    assert_same(vars(found), vars(expected))
+    assert_same(resumed.state_dict(), whole.state_dict())
+    for mine, theirs in zip([*streams, target], [*whole_streams, whole_target], strict=True):
+        assert_same(mine.state_dict(), theirs.state_dict())
+
+
+@every_method
+def test_a_state_in_memory_does_not_change_as_training_goes_on(toy, name) -> None:
+    method, states = toy.method(name), []
+    trained(toy, method, 6, on_validation=lambda _, state: states.append(state()))
+    for _ in range(2):
+        resumed = toy.method(name, network=toy.network(seed=5))
+        before = copy.deepcopy(states[0])
+        trained(toy, resumed, 6, resume=states[0])
+        assert_same(states[0], before)
+        assert_same(resumed.state_dict(), method.state_dict())
+
+
+class Unreadable(Stream):
+    """A stream that must not be read."""
+
+    def next(self) -> Batch:
+        raise AssertionError(f"{self.name} was read")
+
+
+@every_method
+def test_a_method_never_reads_what_it_does_not_declare(toy, name) -> None:
+    method, streams, target = toy.method(name), toy.streams(), toy.target()
+    for stream in [*streams, target]:
+        used = method.uses_target if stream is target else method.uses_sources
+        if not used:
+            stream.__class__ = Unreadable
+    trained(toy, method, 2, streams, target)
+
+
+@every_method
+@pytest.mark.parametrize("scale", [0.0, 1e-6, 1e4])
+def test_figures_and_weights_stay_finite_on_extreme_images(toy, name, scale) -> None:
+    method = toy.method(name, optimiser=OptimiserConfig(learning_rate=1e-3))
+    sources, target = toy.batches()
+    scaled = [Batch(scale * b.images, b.labels, b.head) for b in [*sources, target]]
+    for _ in range(3):
+        figures = method.update(*needed(method, (scaled[:-1], scaled[-1])))
+        assert torch.isfinite(torch.tensor(list(figures.values()))).all()
+    assert torch.isfinite(method.flat.vector).all()
+
+
+@every_method
+def test_not_a_number_in_the_data_ends_the_training_and_names_the_step(toy, name) -> None:
+    method = toy.method(name)
+    streams, target = toy.streams(), toy.target()
+    broken = streams[1] if method.uses_sources else target
+    broken._images = broken._images.float()
+    broken._images[0, 0, 0, 0] = torch.nan
+    broken.batch_size = 10**6
+    with pytest.raises(FloatingPointError, match=rf"^step 1: .*\b{broken.name}\b.*nan|NaN"):
+        trained(toy, method, 2, streams, target)
+
+
+@every_method
+def test_predicting_changes_nothing_and_does_not_depend_on_the_company(toy, name) -> None:
+    method = toy.method(name)
+    trained(toy, method, 3)
+    before = copy.deepcopy(method.state_dict())
+    images = toy.hyper_validation().images
+    together = method.predict(images)
+    assert together.shape == (len(images), 3)
+    assert not together.requires_grad
+    alone = torch.cat([method.predict(image[None]) for image in images])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+    assert_same(method.state_dict(), before)
+
+
+@every_method
+def test_a_method_that_uses_v_refuses_to_go_without(toy, name) -> None:
+    method = toy.method(name)
+    sources, _ = toy.batches()
+    if not method.uses_target:
+        method.update(sources, None)
+        return
+    with pytest.raises(ValueError, match=f"^{name} .* found no batch of it"):
+        method.update(sources, None)
+
+
+@every_method
+def test_an_unknown_setting_is_refused(toy, name) -> None:
+    with pytest.raises(TypeError, match="colour"):
+        toy.method(name, colour="red")
+
+
+def test_an_unknown_method_is_refused_with_the_known_ones(toy) -> None:
+    with pytest.raises(ValueError, match=r"target_only, .*gradmix\. Found 'mixgrad'"):
+        build_method("mixgrad", toy.network(), [], OptimiserConfig(), {})
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ({"learning_rate": 0.0}, "learning_rate must be positive, found 0.0"),
+        ({"learning_rate": float("nan")}, "learning_rate must be positive, found nan"),
+        ({"momentum": 1.0}, r"momentum must be in \[0, 1\), found 1.0"),
+        ({"momentum": -0.1}, r"momentum must be in \[0, 1\), found -0.1"),
+    ],
+)
+def test_an_impossible_descent_is_refused(setting, found) -> None:
+    with pytest.raises(ValueError, match=found):
+        OptimiserConfig(**setting)
+
+
+def test_the_base_method_does_not_train(toy) -> None:
+    with pytest.raises(NotImplementedError):
+        Method(toy.network(), [], OptimiserConfig()).update([], None)

@@ -1,0 +1,286 @@
+"""GradMix against the slow textbook loop, its limits, and learning to reweight."""
+
+import copy
+
+import pytest
+import torch
+from torch.func import functional_call
+
+from gradmix.grouping import trunk_layers
+from gradmix.losses import loss
+from gradmix.method import OptimiserConfig
+from gradmix.mixing import importance, learning_rate_scale, mixing_weights
+from gradmix.sampling import Batch, Stream
+from gradmix.training import TrainingConfig, train
+
+
+def autograd(network, batch: Batch) -> dict[str, torch.Tensor]:
+    parameters = dict(network.train().named_parameters())
+    value = loss(network(batch.images, batch.head), batch.labels)
+    found = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
+    return {
+        name: torch.zeros_like(parameter) if grad is None else grad
+        for (name, parameter), grad in zip(parameters.items(), found, strict=True)
+    }
+
+
+def textbook_step(network, descent, sources, target, config) -> float:
+    """Eq. 6 to 10, one layer after another, with plain autograd; returns eta."""
+    of_sources = [autograd(network, batch) for batch in sources]
+    of_v = autograd(copy.deepcopy(network), target)  # A copy: V leaves the statistics alone.
+    mixed, wanted = [], []
+    for layer in trunk_layers(network, config.grouping):
+        flat = [
+            torch.cat([grads[name].flatten() for name in layer.parameters])
+            for grads in [*of_sources, of_v]
+        ]
+        rows = torch.stack(flat[:-1])
+        mixed.append(mixing_weights(rows, flat[-1], config.solver) @ rows)
+        wanted.append(flat[-1])
+        parts = mixed[-1].split([network.get_parameter(n).numel() for n in layer.parameters])
+        for name, part in zip(layer.parameters, parts, strict=True):
+            parameter = network.get_parameter(name)
+            parameter.grad = part.view_as(parameter)
+    eta = 1.0
+    if config.adaptive:
+        eta = float(learning_rate_scale(importance(mixed, wanted), config.beta, config.gamma))
+    for name, parameter in network.named_parameters():
+        if name.startswith("heads."):
+            parameter.grad = sum(grads[name] for grads in of_sources)
+            if config.v_trains_head:
+                parameter.grad += of_v[name]
+    descent.param_groups[0]["lr"] = 0.05 * eta
+    descent.step()
+    return eta
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"beta": 3.0, "gamma": 1.5},
+        {"adaptive": False, "v_trains_head": False},
+        {"solver": "sgd", "grouping": "tensor"},
+        {"solver": "slsqp", "grouping": "model"},
+        {"solver": "uniform"},
+    ],
+)
+def test_gradmix_equals_the_textbook_loop(toy, settings) -> None:
+    network = toy.network().double()
+    plain = copy.deepcopy(network)
+    method = toy.method("gradmix", network=network, **settings)
+    descent = torch.optim.SGD(plain.parameters(), lr=0.05, momentum=0.9)
+    streams, target = toy.streams(), toy.target()
+    for _ in range(4):
+        *sources, v = [
+            Batch(b.images.double(), b.labels, b.head)
+            for b in (stream.next() for stream in [*streams, target])
+        ]
+        figures = method.update(sources, v)
+        eta = textbook_step(plain, descent, sources, v, method.config)
+        assert figures["eta"] == pytest.approx(eta, rel=1e-9)
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, plain.state_dict()[name], rtol=1e-7, atol=1e-9)
+
+
+def test_eta_scales_the_learning_rate_of_the_step_and_follows_rho(toy) -> None:
+    method = toy.method("gradmix", beta=2.0, gamma=1.0)
+    before = method.flat.vector.clone()
+    figures = method.update(*toy.batches())
+    assert figures["eta"] == pytest.approx(learning_rate_scale(figures["rho"], 2.0, 1.0))
+    assert 0.0 < figures["eta"] < 1.0
+    moved = before - method.flat.vector
+    expected = 0.05 * figures["eta"] * method.flat.gradient
+    torch.testing.assert_close(moved, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_without_adaptation_eta_is_one(toy) -> None:
+    figures = toy.method("gradmix", adaptive=False).update(*toy.batches())
+    assert figures["eta"] == 1.0
+    assert figures["rho"] != 0.0
+
+
+def statistics(network) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in network.named_buffers()}
+
+
+@pytest.mark.parametrize("by_v", [False, True])
+def test_v_updates_running_statistics_only_if_told(toy, by_v) -> None:
+    method = toy.method("gradmix", v_updates_statistics=by_v)
+    plain = copy.deepcopy(method.network).train()
+    sources, target = toy.batches()
+    method.update(sources, target)
+    for batch in [*sources, target] if by_v else sources:
+        plain(batch.images, batch.head)
+    expected = statistics(plain)
+    for name, value in statistics(method.network).items():
+        torch.testing.assert_close(value, expected[name])
+
+
+def test_v_is_normalised_by_its_own_batch_all_the_same(toy) -> None:
+    method = toy.method("gradmix")
+    for statistic in statistics(method.network):
+        if statistic.endswith("running_mean"):
+            method.network.get_buffer(statistic).fill_(1e3)
+    plain = copy.deepcopy(method.network).train()
+    sources, target = toy.batches()
+    found = method.update(sources, target)["loss/V"]
+    assert found == pytest.approx(loss(plain(target.images, "target"), target.labels).item())
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_v_reaches_the_targets_head_only_if_told(toy, trains) -> None:
+    method = toy.method("gradmix", v_trains_head=trains)
+    plain, (sources, target) = copy.deepcopy(method.network), toy.batches()
+    of = [autograd(plain, batch) for batch in [*sources, target]]
+    method.update(sources, target)
+    method.flat.gradients[0].copy_(method.flat.gradient)
+    method.flat.collect_in(0)
+    for name, rows in (("heads.target.weight", (0, 2)), ("heads.far.weight", (1,))):
+        expected = sum(of[row][name] for row in rows if trains or row < 2)
+        found = method.network.get_parameter(name).grad
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+        assert expected.any()
+
+
+def one_source(toy, **settings):
+    return toy.method("gradmix", sources=("near",), adaptive=False, **settings)
+
+
+def test_with_one_source_and_v_only_steering_it_is_plain_sgd(toy) -> None:
+    method, plain = (
+        one_source(toy, v_trains_head=False),
+        toy.method("source_only", sources=["near"]),
+    )
+    stream = toy.streams()[0]
+    for _ in range(5):
+        batch = stream.next()
+        method.update([batch], toy.batches()[1])
+        plain.update([batch], None)
+    torch.testing.assert_close(method.flat.vector, plain.flat.vector, rtol=1e-5, atol=1e-6)
+    for name, value in method.network.state_dict().items():
+        torch.testing.assert_close(value, plain.network.state_dict()[name], rtol=1e-5, atol=1e-6)
+
+
+def test_with_one_source_the_trunks_first_step_is_plain_sgd(toy) -> None:
+    method, plain = one_source(toy), toy.method("source_only", sources=["near"])
+    (near, _), target = toy.batches()
+    method.update([near], target)
+    plain.update([near], None)
+    trunk = slice(0, method.flat.heads.start)
+    torch.testing.assert_close(method.flat.gradient[trunk], plain.flat.gradient[trunk])
+    heads = method.flat.heads
+    assert not torch.allclose(method.flat.gradient[heads], plain.flat.gradient[heads])
+
+
+@pytest.mark.parametrize("solver", ["exact", "slsqp", "sgd", "uniform"])
+def test_identical_sources_move_the_trunk_as_one_does(toy, solver) -> None:
+    (near, _), target = toy.batches(torch.float64)
+    double = [toy.network().double() for _ in range(2)]
+    twins = toy.method("gradmix", double[0], sources=("near", "twin"), solver=solver)
+    single = toy.method("gradmix", double[1], sources=("near",))
+    figures, expected = twins.update([near, near], target), single.update([near], target)
+    trunk = slice(0, single.flat.heads.start)
+    torch.testing.assert_close(
+        twins.flat.gradient[trunk], single.flat.gradient[trunk], rtol=1e-7, atol=1e-9
+    )
+    assert figures["rho"] == pytest.approx(expected["rho"], abs=1e-7)
+    if solver != "slsqp":
+        assert figures["weight/hidden/near"] == pytest.approx(0.5)
+
+
+def test_uniform_weights_without_adaptation_are_the_mean_on_the_trunk(toy) -> None:
+    method = toy.method("gradmix", solver="uniform", adaptive=False)
+    plain = toy.method("source_only", combine="mean")
+    sources, target = toy.batches()
+    method.update(sources, target)
+    plain.update(sources, None)
+    trunk = slice(0, method.flat.heads.start)
+    torch.testing.assert_close(
+        method.flat.gradient[trunk], plain.flat.gradient[trunk], rtol=1e-5, atol=1e-7
+    )
+
+
+def test_sgd_weights_are_the_double_backward_of_learning_to_reweight(toy) -> None:
+    """[31]: a virtual step with source weights eps = 0, then the gradient of V's loss in eps."""
+    network = toy.network().double()
+    sources, target = toy.batches(torch.float64)
+    trunk = {
+        name: parameter.detach().clone().requires_grad_()
+        for name, parameter in network.named_parameters()
+        if not name.startswith("heads.")
+    }
+
+    def loss_at(parameters, batch):
+        plain = copy.deepcopy(network).train()
+        return loss(functional_call(plain, parameters, (batch.images, batch.head)), batch.labels)
+
+    eps = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    weighted = sum(e * loss_at(trunk, batch) for e, batch in zip(eps, sources, strict=True))
+    grads = torch.autograd.grad(weighted, list(trunk.values()), create_graph=True)
+    moved = {n: p - 0.05 * g for (n, p), g in zip(trunk.items(), grads, strict=True)}
+    (in_eps,) = torch.autograd.grad(loss_at(moved, target), eps)
+    expected = (-in_eps).clamp_min(0.0)
+    assert expected.any()
+
+    method = toy.method("gradmix", network=network, solver="sgd", grouping="model")
+    figures = method.update(sources, target)
+    found = [figures["weight/trunk/near"], figures["weight/trunk/far"]]
+    assert found == pytest.approx((expected / expected.sum()).tolist(), abs=1e-5)
+
+
+def test_figures_tell_weights_regimes_and_entropy_of_every_layer(toy) -> None:
+    figures = toy.method("gradmix").update(*toy.batches())
+    layers = [layer.name for layer in trunk_layers(toy.network())]
+    for layer in layers:
+        pair = [figures[f"weight/{layer}/{source}"] for source in ("near", "far")]
+        assert sum(pair) == pytest.approx(1.0)
+    assert sum(v for k, v in figures.items() if k.startswith("count/")) == len(layers)
+    assert 0.0 <= figures["weight_entropy"] <= 1.0
+    assert abs(figures["rho"]) <= len(layers)
+
+
+def test_a_gradient_that_is_no_number_names_source_layer_and_step(toy) -> None:
+    streams, target = toy.streams(), toy.target()
+    images = streams[1]._images.float()
+    images[:, 0, 0, 0] = torch.nan
+    streams[1] = Stream("far", images, streams[1]._labels, "far", 12, 0)
+    message = (
+        r"^step 1: the gradient of far in layer features\.0 holds NaN or Inf; "
+        r"lower the learning rate or check the data\.$"
+    )
+    with pytest.raises(FloatingPointError, match=message):
+        train(
+            toy.method("gradmix"), streams, target, toy.hyper_validation(), TrainingConfig(steps=2)
+        )
+
+
+def test_a_v_that_is_no_number_is_named(toy) -> None:
+    sources, target = toy.batches()
+    method = toy.method("gradmix")
+    before = method.flat.vector.clone()
+    with pytest.raises(FloatingPointError, match=r"gradient of V in layer features\.0"):
+        method.update(sources, Batch(target.images * torch.nan, target.labels, "target"))
+    assert torch.equal(method.flat.vector, before), "the step must not be taken"
+
+
+def test_a_source_without_a_gradient_gets_no_weight(toy) -> None:
+    sources, target = toy.batches()
+    flat = Batch(torch.zeros_like(sources[1].images), sources[1].labels, "far")
+    figures = toy.method("gradmix").update([sources[0], flat], target)
+    assert figures["weight/features.0/far"] == 0.0
+    assert figures["weight/features.0/near"] == 1.0
+    assert figures["count/single"] >= 1.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({"solver": "best"}, "Found 'best'"),
+        ({"beta": -1.0}, "beta must not be negative, found -1.0"),
+        ({"grouping": "block"}, "Found 'block'"),
+    ],
+)
+def test_impossible_settings_are_refused(toy, settings, found) -> None:
+    with pytest.raises(ValueError, match=found):
+        toy.method("gradmix", optimiser=OptimiserConfig(), **settings)
