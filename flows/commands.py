@@ -16,7 +16,7 @@ from flows.raw import download_raw
 from flows.record import FILE, FOLDER
 from tasks.environment import configure
 from tasks.home import MARKER, HomeError, open_home
-from tasks.report import result_table, write_report
+from tasks.report import result_table, table_text, write_report
 from tasks.slots import SlotPool
 
 TRAIN = "train"
@@ -117,7 +117,7 @@ def _download(invocation: Invocation, console: Console) -> None:
 
 def _show_result(console: Console, folder: Path) -> None:
     record = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    console.print(result_table(record), highlight=False)
+    console.print(table_text(result_table(record)), highlight=False, soft_wrap=True)
 
 
 def _plan_summary(entries: list[PlanEntry]) -> str:

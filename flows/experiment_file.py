@@ -80,7 +80,7 @@ class _File:
         for key, (_, value) in options.items():
             merged = _merged(merged, _nested(key, value))
         try:
-            return Experiment.model_validate(_tuples(merged))
+            return Experiment.model_validate(merged)
         except ValidationError as error:
             key, text = key_and_text(error.errors())
             option = next(
@@ -190,12 +190,3 @@ def _nested(key: Key, value: object) -> dict[str, Any]:
     for part in reversed(key):
         value = {str(part): value}
     return value  # type: ignore[return-value]  # a key has at least one part
-
-
-def _tuples(value: object) -> Any:  # noqa: ANN401 - TOML
-    """TOML with tuples for arrays, as frozen settings hold them."""
-    if isinstance(value, Mapping):
-        return {key: _tuples(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return tuple(_tuples(item) for item in value)
-    return value

@@ -23,7 +23,14 @@ class Frozen(BaseModel):
         # Refused before the fields are read: a misspelt key would also be missing.
         if isinstance(values, dict):
             refuse(unknown_keys(values, list(cls.model_fields)))
-        return values
+        return _tuples(values)
+
+
+def _tuples(value: Any) -> Any:  # noqa: ANN401 - TOML or JSON
+    """Tuples for arrays, as frozen settings hold them."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
 def one_of(known: Sequence[str], name: str) -> str:

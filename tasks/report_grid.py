@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.results import NONE, Record, Selection, percent, plural, selection_noise
-from tasks.small_samples import estimate, expected_maximum
+from tasks.small_samples import estimate, expected_lift
 from tasks.text_tables import markdown_table
 
 Cell = Mapping[str, Any]
@@ -21,6 +21,9 @@ def grid_section(record: Record) -> str:
         "Accuracy in per cent on hyper-validation, mean over draws; the test split is not opened "
         f"for cells. `(n)`: among the top {r} of n draws, whose ensemble makes the pseudo-labels. "
         "Bold: the best cell of at least one draw, which is the model in the table.",
+        "Below each grid, what picking alone gives: the expected largest of as many equal normal "
+        "cells with the same mean and sd. Equal cells would have their best above it in about half "
+        "of the draws; a best cell near or below it is no sign that its beta and gamma matter.",
     ]
     for k in ks:
         parts += _one_k(record, k)
@@ -89,15 +92,13 @@ def _noise_line(figures: Selection) -> list[str]:
 
 def _finding(draws: list[Selection]) -> str:
     """How often the best cell stands out from selection noise."""
-    told = [figures for figures in draws if figures.deviation]
+    told = [figures for figures in draws if figures.expected is not None and figures.deviation]
     if not told:
-        return "The cells do not differ, or there is one only: nothing was selected here."
+        return "Too few cells, or no spread between them: there is no noise of selection to tell."
     above = sum(figures.best > (figures.expected or 0.0) for figures in told)
     counts = sorted({figures.cells for figures in told})
-    factors = ", ".join(f"{expected_maximum(count):.2f} sd for {count} cells" for count in counts)
+    lifts = ", ".join(f"{expected_lift(count):.2f} sd for {count} cells" for count in counts)
     return (
-        "The last column is what picking alone gives: the expected largest of as many equal normal "
-        f"cells with the same mean and sd ({factors} above the mean). The best cell lies above it "
-        f"in {above} of {plural(len(told), 'draw')}; equal cells would in about half of them. A "
-        "best cell near or below it is no sign that its beta and gamma matter."
+        f"Picking alone lifts the best above the mean by {lifts}. "
+        f"The best cell lies above that in {above} of {plural(len(told), 'draw')}."
     )

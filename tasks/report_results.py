@@ -38,7 +38,7 @@ def result_section(record: Record) -> str:
         f"Test accuracy in per cent: mean ± standard error over {counts} "
         f"draw{'' if draws == [1] else 's'} of V (sd with ddof 1 / sqrt(n); none of one draw); "
         "beside it, where there is one, the paper's figure.",
-        markdown_table(header, result_lines(rows), left=2),
+        markdown_table(header, result_lines(rows), left=(0, 1)),
         "\n".join(_headlines(record, rows)),
     ]
     missing = _missing(rows)
@@ -61,7 +61,7 @@ def difference_section(record: Record) -> str:
     if not found:
         return ""
     header = ["k", f"{reference} minus", "points", "s.e.", "draws", "95 % CI", "finding"]
-    table = markdown_table(header, [_difference_line(pair) for pair in found], left=2)
+    table = markdown_table(header, [_difference_line(pair) for pair in found], left=(0, 1, 6))
     return "\n\n".join(
         [
             f"## Paired differences to {reference}",
@@ -127,8 +127,8 @@ def _headlines(record: Record, rows: list[ResultRow]) -> list[str]:
     """What the table says, k by k, computed from it."""
     lines = []
     for k in all_k(record):
-        said = [f"Largest mean: {_largest(rows, k)}.", *_comparisons(record, rows, k)]
-        lines.append(f"- k = {k}. {' '.join(said)}")
+        lines.append(f"- k = {k}: largest mean {_largest(rows, k)}.")
+        lines += [f"  - {said}" for said in _comparisons(record, rows, k)]
     return lines
 
 

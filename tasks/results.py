@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.small_samples import Estimate, deviation, estimate, expected_maximum
+from tasks.small_samples import Estimate, deviation, estimate, expected_lift
 from tasks.text_tables import plain_table
 
 Record = Mapping[str, Any]
 """The record of a reproduction: plain JSON, accuracies in [0, 1]."""
 
 NONE = "-"
+
+TELLING = 3
+"""Of two cells the best lies always as far above their mean, in their sd."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,8 @@ class Selection:
         mean: over the cells.
         deviation: between the cells (ddof 1); None of one cell.
         best: the largest.
-        expected: the largest to be expected of as many equal normal cells with that deviation.
+        expected: the largest to be expected of as many equal normal cells with that deviation;
+            None of fewer than three, whose best tells nothing.
     """
 
     cells: int
@@ -135,7 +139,7 @@ def table_text(rows: Sequence[ResultRow]) -> str:
     """The result table for a terminal."""
     ks = [cell.k for cell in rows[0].cells] if rows else []
     header = ["Method", "Datasets", *(title for k in ks for title in (f"k={k}", "paper"))]
-    return plain_table(header, result_lines(rows), left=2)
+    return plain_table(header, result_lines(rows), left=(0, 1))
 
 
 def result_lines(rows: Sequence[ResultRow]) -> list[list[str]]:
@@ -194,7 +198,8 @@ def selection_noise(accuracies: Sequence[float]) -> Selection:
     """Compare the best of some cells, accuracies in [0, 1], with the best of equal ones."""
     values = [100 * accuracy for accuracy in accuracies]
     mean, spread = estimate(values).mean, deviation(values)
-    expected = None if spread is None else mean + spread * expected_maximum(len(values))
+    told = spread is not None and len(values) >= TELLING
+    expected = mean + spread * expected_lift(len(values)) if told else None
     return Selection(len(values), mean, spread, max(values), expected)
 
 

@@ -36,5 +36,5 @@ def _toy_set(
 
 @pytest.fixture(scope="session")
 def toy_set() -> ToySet:
-    """Maker of separable toy image sets, never downloaded: `toy_set(classes, per_class, seed=0)`."""
+    """Maker of separable toy image sets, made on the spot."""
     return _toy_set

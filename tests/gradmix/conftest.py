@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -63,6 +64,86 @@ class Toy:
 
     def hyper_validation(self) -> HyperValidation:
         return HyperValidation(*self.toy_set(3, 8, seed=4))
+
+
+def _independent(sources, target, rng) -> None:
+    """As drawn."""
+
+
+def _aligned(sources, target, rng) -> None:
+    along = np.abs(sources @ target) / (target @ target)
+    sources += np.outer(along * (1.0 + rng.random(len(sources))), target)
+
+
+def _opposed(sources, target, rng) -> None:
+    _aligned(sources, -target, rng)
+
+
+def _spread(sources, target, rng) -> None:
+    sources *= 10.0 ** rng.uniform(-4.0, 1.0, size=(len(sources), 1))
+
+
+def _collinear(sources, target, rng) -> None:
+    i, j = rng.integers(len(sources), size=2)
+    sources[i] = sources[j] * 10.0 ** rng.uniform(-2.0, 1.0)
+
+
+def _duplicates(sources, target, rng) -> None:
+    i, j = rng.integers(len(sources), size=2)
+    sources[i] = sources[j]
+
+
+def _near_collinear(sources, target, rng) -> None:
+    i, j = rng.integers(len(sources), size=2)
+    sources[i] = sources[j] + 10.0 ** rng.uniform(-8.0, -2.0) * rng.normal(size=len(target))
+
+
+def _near_opposite(sources, target, rng) -> None:
+    i, j = rng.integers(len(sources), size=2)
+    across = rng.normal(size=len(target))
+    across -= sources[j] * (across @ sources[j]) / (sources[j] @ sources[j])
+    across *= np.linalg.norm(sources[j]) / np.linalg.norm(across)
+    # Closer to a straight angle than 1e-4, Gram matrices no longer resolve the mixture.
+    sources[i] = 10.0 ** rng.uniform(-3.5, -2.0) * across - sources[j]
+
+
+def _zero_source(sources, target, rng) -> None:
+    sources[rng.integers(len(sources))] = 0.0
+
+
+_BEND = {
+    "independent": _independent,
+    "aligned": _aligned,
+    "opposed": _opposed,
+    "spread": _spread,
+    "collinear": _collinear,
+    "duplicates": _duplicates,
+    "near_collinear": _near_collinear,
+    "near_opposite": _near_opposite,
+    "zero_source": _zero_source,
+}
+
+
+def _random_problem(kind: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Source gradients [k, d] and a target gradient [d], k = 1..5, of the kind asked for."""
+    k, d = int(rng.integers(1, 6)), int(rng.integers(2, 13))
+    sources, target = rng.normal(size=(k, d)), rng.normal(size=d)
+    if kind == "inside_cone":
+        return sources, rng.random(k) @ sources
+    if kind == "integer":
+        return np.rint(sources), np.rint(target)
+    if kind == "all_zero":
+        return 0.0 * sources, target
+    if kind == "zero_target":
+        return sources, 0.0 * target
+    _BEND[kind](sources, target, rng)
+    return sources, target
+
+
+@pytest.fixture(scope="session")
+def random_problem():
+    """Maker of random layer problems: `random_problem(kind, rng)`."""
+    return _random_problem
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,7 @@ def test_mixing_weighs_every_layer_alone_and_sums_the_heads(collected) -> None:
 
 
 def test_head_rows_decide_whether_v_reaches_the_head(collected) -> None:
-    flat, network, expected = collected
+    flat, _, _ = collected
     solutions = [Solution((0.5, 0.5), 0.0, "cone")] * len(flat.layer_names)
     heads = torch.stack([row[flat.heads] for row in flat.gradients])
     flat.set_mixed(solutions, head_rows=3)

@@ -68,5 +68,5 @@ def test_a_network_without_a_trunk_is_refused() -> None:
 
 
 def test_an_unknown_grouping_is_refused(toy) -> None:
-    with pytest.raises(ValueError, match="layer, tensor, model. Found 'block'"):
+    with pytest.raises(ValueError, match=r"layer, tensor, model\. Found 'block'"):
         trunk_layers(toy.network(), "block")

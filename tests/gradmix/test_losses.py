@@ -66,5 +66,5 @@ def test_the_kind_of_label_decides_the_loss() -> None:
 
 
 def test_an_unknown_direction_is_refused() -> None:
-    with pytest.raises(ValueError, match="reverse, forward. Found 'both'"):
+    with pytest.raises(ValueError, match=r"reverse, forward\. Found 'both'"):
         soft_loss(LOGITS, HALF, "both")

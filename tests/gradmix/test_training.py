@@ -33,6 +33,7 @@ class Scripted(Method):
         return self.scripted_figures[step - 1] if self.scripted_figures else {}
 
     def predict(self, images: Tensor) -> Tensor:
+        assert len(images) == len(LABELS.labels)
         right, margin = self.script[int(self.network.weight) - 1]
         signs = torch.where(torch.arange(4) < right, 1.0, -1.0)[:, None]
         return margin * signs * nn.functional.one_hot(LABELS.labels, 2)
@@ -107,7 +108,7 @@ def test_a_figure_that_is_not_finite_ends_the_training_with_its_step(bad) -> Non
 
 
 def test_a_model_that_predicts_no_number_ends_the_training_with_its_step() -> None:
-    with pytest.raises(FloatingPointError, match="^step 2: the hyper-validation loss is nan"):
+    with pytest.raises(FloatingPointError, match=r"^step 2: the hyper-validation loss is nan"):
         run([(2, 1.0), (2, math.nan)])
 
 

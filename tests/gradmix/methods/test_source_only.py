@@ -50,5 +50,5 @@ def test_the_losses_are_named_after_the_sources(toy) -> None:
 
 
 def test_an_unknown_combination_is_refused(toy) -> None:
-    with pytest.raises(ValueError, match="sum, mean. Found 'median'"):
+    with pytest.raises(ValueError, match=r"sum, mean\. Found 'median'"):
         toy.method("source_only", combine="median")

@@ -1,0 +1,137 @@
+"""The report's section on the paper: what this run does otherwise, read off its settings."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tasks.results import NONE, Record, row_names
+from tasks.text_tables import markdown_table
+
+Settings = Mapping[str, Any]
+
+
+def _rates(settings: Settings, *, fine_tune: bool) -> list[float]:
+    """Learning rates that the baselines may take; the first stage's are those of the training."""
+    common = settings["training"]["learning_rates"]
+    rates = [] if fine_tune else list(common)
+    for baseline in settings["baselines"]:
+        if (baseline["method"] == "fine_tune") is fine_tune:
+            rates += baseline["learning_rates"] or common
+    return sorted(set(rates), reverse=True)
+
+
+PROTOCOL: dict[str, list[tuple[str, str, Any, Callable[[Settings], Any]]]] = {
+    "digits": [
+        ("k, labelled samples a class", "§4.2", [2, 3, 4, 5], lambda s: s["target"]["k"]),
+        ("draws of V", "§4.2", 10, lambda s: s["target"]["draws"]),
+        ("hyper-validation samples", "§4.2", 1000, lambda s: s["target"]["hyper_validation"]),
+        ("beta", "Table 2", [5, 6, 7, 8, 9, 10], lambda s: s["first_stage"]["beta"]),
+        (
+            "gamma",
+            "Table 2",
+            [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8],
+            lambda s: s["first_stage"]["gamma"],
+        ),
+        ("R, members of the ensemble", "§3.5", 3, lambda s: s["ensemble"]["r"]),
+        ("confidence threshold", "§3.5", 0.8, lambda s: s["ensemble"]["threshold"]),
+        ("samples a class in the enlarged V", "§3.5", 100, lambda s: s["ensemble"]["enlarged_v"]),
+        ("learning rate", "§4.1", [0.05], lambda s: _rates(s, fine_tune=False)),
+        ("learning rate of fine-tuning", "§4.1", [0.005], lambda s: _rates(s, fine_tune=True)),
+        ("momentum", "§4.1", 0.9, lambda s: s["training"]["momentum"]),
+    ],
+}
+"""By experiment: a setting, where the paper gives it, its value there, and ours."""
+
+TABLE: dict[str, tuple[str, Sequence[str]]] = {
+    "digits": (
+        "Table 1",
+        (
+            *("Target only", "Source only", "Fine-tune", "GradMix SGD", "GradMix w/o AdaLR"),
+            *("GradMix", "MME", "MDDA", "DCTN", "GradMix w/ soft label", "GradMix w/ hard label"),
+            *("GradMix w/ VAT", "GradMix w/ MixMatch"),
+        ),
+    ),
+}
+"""By experiment: the paper's table and its rows."""
+
+
+def has_paper_figures(record: Record) -> bool:
+    """Whether any row of the record has a figure of the paper beside it."""
+    return any(record["paper"].get(name) for name in row_names(record))
+
+
+def paper_section(record: Record) -> str:
+    """Deviations from the paper, and what the paper leaves open."""
+    settings, experiment = record["settings"], record["experiment"]
+    parts = ["## Against the paper"]
+    if experiment not in PROTOCOL:
+        parts.append(f"The paper has no experiment `{experiment}`: there is nothing to hold it to.")
+    else:
+        parts += _deviations(record)
+    parts.append(
+        "Our choices where the paper gives no value (network, length and batches are the same for "
+        "every method), and settings given to methods:"
+    )
+    parts.append("\n".join(f"- {choice}" for choice in _choices(settings)))
+    return "\n\n".join(parts)
+
+
+def _deviations(record: Record) -> list[str]:
+    settings, experiment = record["settings"], record["experiment"]
+    lines = []
+    for name, where, theirs, read in PROTOCOL[experiment]:
+        ours = read(settings)
+        if not _same(theirs, ours):
+            lines.append([name, f"{_shown(theirs)} ({where})", _shown(ours)])
+    lines += [
+        [f"data: {entry['dataset']} {entry['split']}", "official split", entry["origin"]]
+        for entry in record["data"]
+        if not entry["official"]
+    ]
+    table, rows = TABLE[experiment]
+    absent = [name for name in rows if name not in row_names(record)]
+    added = [name for name in row_names(record) if name not in rows]
+    compared = f"Compared: {'; '.join(name for name, *_ in PROTOCOL[experiment])}; data."
+    parts = [f"{compared} All are the paper's."]
+    if lines:
+        parts = [
+            f"{compared} These differ, the others are the paper's:",
+            markdown_table(["setting", "paper", "here"], lines, left=(0, 1, 2)),
+        ]
+    if absent:
+        parts.append(f"Rows of the paper's {table} that are not here: {', '.join(absent)}.")
+    if added:
+        parts.append(f"Rows that the paper's {table} does not have: {', '.join(added)}.")
+    return parts
+
+
+def _choices(settings: Settings) -> list[str]:
+    network, training = settings["network"], settings["training"]
+    stages = [*settings["baselines"], settings["first_stage"]]
+    given = [f"{s['name']}: {_shown(s['settings'])}" for s in stages if s["settings"]]
+    return [
+        f"network: convolution widths {_shown(network['widths'])}, a hidden layer of "
+        f"{network['hidden']}, normalisation `{network['norm']}`",
+        f"length: {training['steps']:,} steps, checked on hyper-validation every "
+        f"{training['validate_every']:,}",
+        f"batches: {training['batch_size']} of every source; V whole up to "
+        f"{training['v_whole_up_to']} samples",
+        f"settings of methods besides the grid's: {'; '.join(given) or 'none'}; otherwise the "
+        "program's defaults",
+    ]
+
+
+def _same(theirs: object, ours: object) -> bool:
+    """Equal as numbers, tuples and lists alike."""
+    if isinstance(theirs, list) and isinstance(ours, list | tuple):
+        return list(theirs) == list(ours)
+    return theirs == ours
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - JSON
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} = {_shown(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_shown(item) for item in value) or NONE
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:g}" if isinstance(value, float) else f"{value:,}"

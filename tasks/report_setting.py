@@ -1,0 +1,221 @@
+"""The report's sections on how it was done: data, selection, learning rates, provenance."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.report_paper import has_paper_figures
+from tasks.results import Record, all_k, plural, row_names, rows_of
+from tasks.text_tables import markdown_table
+
+
+def opening(record: Record) -> str:
+    """One sentence: what this run is, at which scale, on which data."""
+    target = record["settings"]["target"]
+    scope = (
+        f"The experiment `{record['experiment']}` at scale `{record['scale']}` "
+        f"(k = {_list(all_k(record))}; {plural(target['draws'], 'draw')} of V; "
+        f"seed {record['seed']})"
+    )
+    embedded = _embedded(record)
+    others = [entry for entry in record["data"] if entry not in embedded]
+    unofficial = [entry for entry in others if not entry["official"]]
+    said = []
+    if embedded:
+        names = dict.fromkeys(entry["dataset"] for entry in embedded)
+        said.append(
+            f"**embedded stand-ins, not {' and '.join(map(str.upper, names))}**: "
+            f"{_origins(embedded)}"
+        )
+    if unofficial:
+        said.append(f"**real data that are not all official**: {_origins(unofficial)}")
+    if not said:
+        return f"{scope}, on real data with the official counts."
+    sentence = f"{scope}, on {'; and on '.join(said)}"
+    if has_paper_figures(record):
+        sentence += "; the paper's figures, on other data, stand beside for orientation only"
+    return f"{sentence}."
+
+
+def selection_section(record: Record) -> str:
+    """How models were chosen, from how many, and at which learning rates."""
+    sizes = dict.fromkeys(f"{row['test_n']:,}" for row in record["rows"])
+    lines = [
+        _selection_line(record, name, k)
+        for k in all_k(record)
+        for name in row_names(record)
+        if rows_of(record, name, k)
+    ]
+    header = ["Method", "k", "rates searched", "rate chosen, by draw", "trainings to choose from"]
+    return "\n\n".join(
+        [
+            "## Selection and learning rates",
+            f"Everything was chosen on hyper-validation: "
+            f"{record['settings']['target']['hyper_validation']:,} labelled target images that are "
+            "no one's training data, the same in every draw. Best step, learning rate and cell: by "
+            "accuracy, ties by lower loss. The sealed test split "
+            f"({' or '.join(sizes)} images of the target's classes) was opened after all trainings "
+            "of all draws were finished, once for each draw's models in the table; it chose "
+            "nothing.",
+            markdown_table(header, lines),
+            "Choosing among more trainings helps a row: its best step on hyper-validation more "
+            "than its test accuracy. A row without searched rates took what the first stage found.",
+        ]
+    )
+
+
+def provenance_section(record: Record) -> str:
+    """Commit, machine, versions, times, data digests, MLflow runs, and the command again."""
+    facts = [
+        ("command", f"`{record['command']}`"),
+        ("seed", str(record["seed"])),
+        ("identity", f"`{record['identity']}`"),
+        ("commit", _commit(record)),
+        ("time", _times(record)),
+        ("trainings", _trainings(record)),
+        ("hardware", _hardware(record["hardware"])),
+        ("peak memory, all processes", _memory(record["peak_memory"])),
+        ("versions", _list(f"{name} {number}" for name, number in record["versions"].items())),
+        ("MLflow parent run", f"`{record['run_id']}`"),
+    ]
+    return "\n\n".join(
+        [
+            "## Provenance",
+            markdown_table(["name", record["name"]], [list(fact) for fact in facts], left=(0, 1)),
+            "### Data",
+            _data_table(record),
+            *_raw_files(record),
+            "### MLflow runs of the models in the table",
+            _runs_table(record),
+            "`results.csv`, `cells.csv` and `pseudo_labels.csv` hold the figures in full "
+            "precision, each with its MLflow run.",
+        ]
+    )
+
+
+def again_section(record: Record) -> str:
+    """The exact command, and what may differ."""
+    checkout = f"git checkout {record['git_sha']}\n" if record["git_sha"] else ""
+    parts = ["## To make it again", f"```\n{checkout}{record['command']}\n```"]
+    if record["git_dirty"]:
+        parts.append("The checkout had uncommitted changes: the commit alone is not the code used.")
+    parts.append(
+        "Finished stages in the home folder are reused; give another `--home` to run all of it."
+    )
+    return "\n\n".join(parts)
+
+
+def _embedded(record: Record) -> list[Mapping[str, Any]]:
+    """The data that stand in for the experiment's real ones."""
+    datasets = record["settings"]["datasets"]
+    return [
+        entry
+        for entry in record["data"]
+        if entry["reader"] == datasets[entry["dataset"]]["embedded"] != _reader(record, entry)
+    ]
+
+
+def _reader(record: Record, entry: Mapping[str, Any]) -> str:
+    name: str = record["settings"]["datasets"][entry["dataset"]]["reader"]
+    return name
+
+
+def _origins(entries: list[Mapping[str, Any]]) -> str:
+    return "; ".join(entry["origin"] for entry in entries)
+
+
+def _list(values: Any) -> str:  # noqa: ANN401 - anything that can be shown
+    return ", ".join(str(value) for value in values)
+
+
+def _selection_line(record: Record, name: str, k: int) -> list[str]:
+    entries = rows_of(record, name, k)
+    searched = dict.fromkeys(
+        ", ".join(f"{rate:g}" for rate in sorted(entry["searched"], reverse=True))
+        for entry in entries
+    )
+    counts = dict.fromkeys(_choices(record, name, entry) for entry in entries)
+    return [
+        name,
+        str(k),
+        " or ".join(text or "-" for text in searched),
+        ", ".join(f"{entry['learning_rate']:g}" for entry in entries),
+        " or ".join(counts),
+    ]
+
+
+def _choices(record: Record, name: str, entry: Mapping[str, Any]) -> str:
+    """How many trainings a row's model of one draw was picked from."""
+    rates = len(entry["searched"])
+    if name != record["settings"]["first_stage"]["name"]:
+        return str(max(1, rates))
+    cells = [c for c in record["cells"] if (c["k"], c["draw"]) == (entry["k"], entry["draw"])]
+    search = f", after {rates} for the rate" if rates > 1 else ""
+    return f"{plural(len(cells), 'cell')}{search}"
+
+
+def _commit(record: Record) -> str:
+    if not record["git_sha"]:
+        return "unknown: the code did not run from a commit"
+    return f"`{record['git_sha']}`" + (", with uncommitted changes" if record["git_dirty"] else "")
+
+
+def _times(record: Record) -> str:
+    return f"{record['started']} to {record['finished']}, {record['seconds']:,.0f} s"
+
+
+def _trainings(record: Record) -> str:
+    executed, cached = record["executed"]["trainings"], record["executed"]["cached"]
+    if not cached:
+        return f"{executed:,} run, none reused"
+    return f"{executed:,} run, {cached:,} reused: the time above is not that of all of them"
+
+
+def _hardware(hardware: Mapping[str, Any]) -> str:
+    return (
+        f"{hardware['cpu']}, {plural(hardware['cores'], 'core')}, {hardware['memory_gib']:g} GiB, "
+        f"slots {_list(hardware['slots'])}"
+    )
+
+
+def _memory(peak: Mapping[str, float] | None) -> str:
+    if peak is None:
+        return "not measured"
+    return f"{peak['pss_mib']:,.0f} MiB (PSS), {peak['rss_mib']:,.0f} MiB (RSS)"
+
+
+def _data_table(record: Record) -> str:
+    lines = [
+        [
+            f"{entry['dataset']} {entry['split']}",
+            entry["reader"],
+            f"{entry['samples']:,}",
+            "yes" if entry["official"] else "no",
+            entry["origin"],
+            f"`{entry['digest']}`",
+        ]
+        for entry in record["data"]
+    ]
+    return markdown_table(
+        ["data", "reader", "images", "official", "origin", "digest"], lines, (0, 1, 3, 4, 5)
+    )
+
+
+def _raw_files(record: Record) -> list[str]:
+    files = [
+        [f"{entry['dataset']}: {name}", f"`{digest}`"]
+        for entry in record["data"]
+        for name, digest in entry["raw"].items()
+    ]
+    if not files:
+        return ["No raw files: the data come with the package or are made by it."]
+    return [markdown_table(["raw file", "SHA-256"], files, (0, 1))]
+
+
+def _runs_table(record: Record) -> str:
+    lines = [
+        [name, str(k), ", ".join(f"{e['draw']}: `{e['run_id']}`" for e in rows_of(record, name, k))]
+        for k in all_k(record)
+        for name in row_names(record)
+        if rows_of(record, name, k)
+    ]
+    return markdown_table(["Method", "k", "draw: run"], lines, (0, 1, 2))
