@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from data.images import zero_pad
 from data.reader import DIGITS, SPLITS, RawImages, check_split, no_download
@@ -45,6 +44,8 @@ class HandwrittenReader:
         Raises:
             DataError: if the split is neither "train" nor "test".
         """
+        from sklearn.datasets import load_digits  # noqa: PLC0415 - slow, and only needed here
+
         check_split(split)
         bunch = load_digits()
         labels = bunch.target.astype(np.int64)

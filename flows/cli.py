@@ -59,6 +59,9 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
         mendable = (DataError, SettingsError, StageError, HomeError, ServerError, TrackingError)
         try:
             command(**arguments)
+        except KeyboardInterrupt:
+            click.echo("gradmix: stopped; the same command goes on.", err=True)
+            sys.exit(INTERRUPTED)
         except mendable as error:
             raise OneLineError(str(error)) from error
         except OSError as error:

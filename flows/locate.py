@@ -16,8 +16,8 @@ _STRING = (
 )
 _NOTHING = re.compile(r"(?:\s|#[^\n]*)*")
 _STATEMENT = re.compile(
-    rf"(?P<bracket>\[\[?)(?P<table>(?:{_STRING}|[^\]\"'])+)\]\]?"
-    rf"|(?P<key>(?:{_STRING}|[^=\"'])+)="
+    rf"(?P<bracket>\[\[?)(?P<table>(?:{_STRING}|[^\]\"'#\n])+)\]\]?"
+    rf"|(?P<key>(?:{_STRING}|[^=\"'#\n])+)="
 )
 _VALUE = re.compile(rf"(?:{_STRING})|#[^\n]*|[\[\]{{}}\n]|[^\[\]{{}}\n\"'#]+")
 

@@ -29,7 +29,7 @@ class Invocation:
     def command(self) -> str:
         """The command that asks for the same again."""
         words = ["gradmix", "reproduce", self.experiment, "--scale", self.scale]
-        words += ["--data", self.data] if self.data else []
+        words += ["--data", self.data] if self.data is not None else []
         words += [word for k in self.k for word in ("--k", str(k))]
         words += ["--draws", str(self.draws)] if self.draws is not None else []
         words += ["--seed", str(self.seed)] if self.seed is not None else []
@@ -92,5 +92,6 @@ def place_order(invocation: Invocation) -> Order:
         DataError: if a raw file is missing.
     """
     experiment = invocation.settings()
-    raw = find_raw(experiment, Path(invocation.data) if invocation.data else None)
+    root = None if invocation.data is None else Path(invocation.data)
+    raw = find_raw(experiment, root)
     return Order(invocation, experiment, raw)

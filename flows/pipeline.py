@@ -98,6 +98,7 @@ class _Drawing:
     def __init__(self, experiment: Experiment, submit: Submit) -> None:
         self.experiment, self.submit = experiment, submit
         self.data: dict[tuple[str, str], Handle] = {}
+        self.checked: list[Handle] = []
         problem = experiment.problem
         self.heads = {name: list(space.classes) for name, space in problem.heads.items()}
         self.head_of = problem.head_of
@@ -125,7 +126,7 @@ class _Drawing:
     def split(self) -> list[Draw]:
         """A V for every k and draw."""
         target = self.experiment.target
-        return [
+        draws = [
             Draw(
                 k,
                 draw,
@@ -144,6 +145,9 @@ class _Drawing:
             for k in target.k
             for draw in range(target.draws)
         ]
+        # A damaged file or a class with too few samples is found before hours of training.
+        self.checked = [*self.data.values(), *(draw.split for draw in draws)]
+        return draws
 
     def baselines(self, draw: Draw) -> None:
         """A training for every baseline and learning rate; the best on hyper-validation counts."""
@@ -256,6 +260,7 @@ class _Drawing:
         training = self.experiment.training.model_dump(exclude={"learning_rates", "momentum"})
         return self.submit(
             train.STAGE,
+            after=self.checked,
             label=f"{draw.name}: {name}",
             momentum=self.experiment.training.momentum,
             network=self._network(),

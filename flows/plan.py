@@ -22,7 +22,8 @@ class PlanEntry:
         stage: its name.
         state: `cached`; `will run`: never made, or waits for one that was not; `stale`: made
             before, from something else.
-        reason: why it will run or is stale; empty if it is cached.
+        reason: why it will run or is stale; empty if it is there already, or the stage that
+            makes the same.
         seconds: how long it is expected to take in a slot; None if nothing is known.
     """
 
@@ -56,7 +57,7 @@ class _Planner:
         self._store = store
         self._known: dict[tuple[str, str], Artifact] = {}
         self._seconds: dict[str, list[float]] = {}
-        self._planned: set[str] = set()
+        self._planned: dict[str, str] = {}
         for path in sorted(store.home.glob(f"artifacts/*/*/{RESULT}"), key=_modified):
             self._remember(path, scope)
 
@@ -70,12 +71,13 @@ class _Planner:
             return _Planned(label, None)
         request = stage.describe(**_resolved(inputs))
         artifact = self._store.find(request)
-        if artifact is None and request.identity not in self._planned:
-            self._planned.add(request.identity)
-            state, reason = self._why(request)
-            self._add(label, stage, state, reason)
-        else:
+        if artifact is not None:
             self._add(label, stage, "cached", "")
+        elif request.identity in self._planned:
+            self._add(label, stage, "cached", f"the same as {self._planned[request.identity]}")
+        else:
+            self._planned[request.identity] = label
+            self._add(label, stage, *self._why(request))
         return _Planned(label, artifact)
 
     def _add(self, label: str, stage: Stage, state: State, reason: str) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, Group
@@ -13,6 +13,8 @@ from rich.text import Text
 from tasks.runtime import Event
 
 TRAIN = "train"
+QUICK = ("select", "split", "enlarge")
+"""Stages that take no time worth a line."""
 
 
 class Progress:
@@ -21,11 +23,13 @@ class Progress:
     Args:
         console: where to; a terminal gets a live table, anything else plain lines.
         trainings: how many trainings there are in all.
-        to_run: how many of them are expected to run.
+        to_run: labels of those that are expected to run.
         slots: how many run at a time.
     """
 
-    def __init__(self, console: Console, trainings: int, to_run: int, slots: int) -> None:
+    def __init__(
+        self, console: Console, trainings: int, to_run: Collection[str], slots: int
+    ) -> None:
         self._console, self._slots = console, slots
         self._trainings, self._to_run = trainings, to_run
         self._running: dict[str, Event] = {}
@@ -54,20 +58,27 @@ class Progress:
     def _take(self, event: Event) -> str | None:
         """Note the event; returns the plain line that it is worth."""
         if event.state == "running":
-            first = event.label not in self._running
-            self._running[event.label] = event
-            return f"{self._clock()}  start     {event.label}" if first else None
-        known = self._ended.get(event.label)
-        self._running.pop(event.label, None)
-        if known is not None:
+            return self._take_running(event)
+        if event.label in self._ended:
             return None
         self._ended[event.label] = event
-        if event.state == "finished" and event.stage == TRAIN:
-            self._seconds.append(event.seconds)
+        running = self._running.pop(event.label, None)
+        if event.state == "finished" and event.stage == TRAIN and running is not None:
+            # Counted from the slot on: before it, a training only waits.
+            self._seconds.append(running.seconds)
         if event.state == "failed":
             return f"{self._clock()}  FAILED    {event.label}: {event.message}"
+        if event.stage in QUICK:
+            return None
         figure = f"  {_percent(event)}" if event.stage == TRAIN else ""
         return f"{self._clock()}  {event.state:<8}  {event.label}{figure}{self._left_words(event)}"
+
+    def _take_running(self, event: Event) -> str | None:
+        if not event.slot:
+            return None
+        first = event.label not in self._running
+        self._running[event.label] = event
+        return f"{self._clock()}  start     {event.label} on {event.slot}" if first else None
 
     def _left_words(self, event: Event) -> str:
         if event.stage != TRAIN or event.state != "finished":
@@ -83,19 +94,18 @@ class Progress:
         """Seconds, from the mean of the trainings that finished in this run."""
         if not self._seconds:
             return None
-        left = max(self._to_run - len(self._seconds), 0)
+        left = sum(label not in self._ended for label in self._to_run)
         return left * sum(self._seconds) / len(self._seconds) / self._slots
 
     def _clock(self) -> str:
-        return f"{duration(time.monotonic() - self._started):>8}"
+        return f"{duration(time.monotonic() - self._started):>11}"
 
     def _table(self) -> Group:
         table = Table(box=None, pad_edge=False, expand=False)
         for column in ("cell", "slot", "step", "hyper-validation", "time left"):
             table.add_column(column, justify="left" if column in {"cell", "slot"} else "right")
         with self._lock:
-            events = [event for event in self._running.values() if event.slot]
-            for event in sorted(events, key=lambda event: event.slot):
+            for event in sorted(self._running.values(), key=lambda event: event.slot):
                 table.add_row(
                     event.label,
                     event.slot,

@@ -13,8 +13,15 @@ PACKAGES = ("gradmix", "torch", "torchvision", "prefect", "mlflow", "nlopt", "nu
 
 
 def git_commit() -> dict[str, Any]:
-    """Commit of the checkout that the code runs from, and whether it has changes."""
-    folder = Path(__file__).parent
+    """Commit of the checkout that the code runs from, and whether it has changes.
+
+    None where the code is not part of a checkout: a virtual environment may lie in one of
+    something else.
+    """
+    here = Path(__file__)
+    folder = here.parent
+    if not _git(folder, "ls-files", here.name):
+        return {"git_sha": None, "git_dirty": False}
     sha = _git(folder, "rev-parse", "HEAD")
     dirty = _git(folder, "status", "--porcelain", "--untracked-files=no")
     return {"git_sha": sha or None, "git_dirty": bool(dirty)}

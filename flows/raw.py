@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from data.catalog import find_reader
+from data.errors import DataError
 from flows.pipeline import RawData
 from flows.settings import Experiment
 from tasks.prepare import raw_digests
@@ -16,15 +17,15 @@ def find_raw(experiment: Experiment, root: Path | None) -> RawData:
         root: folder of the real data; None for the embedded data.
 
     Raises:
-        DataError: if a file is missing.
+        DataError: if a file is missing or cannot be read.
     """
-    folder = str(root.expanduser().absolute()) if root else None
+    folder = str(root.expanduser().absolute()) if root is not None else None
     digests = {}
     for name, dataset in experiment.datasets.items():
         reader = dataset.reader_on(real=root is not None)
         splits = ["train", "test"] if name == experiment.target.dataset else ["train"]
         for split in splits:
-            digests[name, split] = raw_digests(reader, split, folder)
+            digests[name, split] = _digests(reader, split, folder)
     return RawData(folder, digests)
 
 
@@ -35,4 +36,16 @@ def download_raw(experiment: Experiment, root: Path) -> None:
         DataError: if a download fails.
     """
     for dataset in experiment.datasets.values():
-        find_reader(dataset.reader).download(root)
+        reader = find_reader(dataset.reader)
+        if not reader.embedded:
+            reader.download(root)
+
+
+def _digests(reader: str, split: str, folder: str | None) -> dict[str, str]:
+    try:
+        return raw_digests(reader, split, folder)
+    except OSError as error:
+        raise DataError(
+            f"Expected to read {error.filename or folder}, found: {error.strerror}: "
+            "check the file and its permissions."
+        ) from error

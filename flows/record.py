@@ -126,13 +126,13 @@ def _figures(training: Artifact) -> dict[str, Any]:
 
 
 def _searched(draw: Draw, row: str) -> list[float]:
-    """Learning rates that were compared for a row; those of the first stage for its finals."""
-    return sorted(
-        {
-            _artifact(handle).document["config"]["learning_rate"]
-            for handle in draw.searches.get(row, [])
-        }
-    )
+    """Learning rates that a row was chosen from; none for finals, which take the first stage's."""
+    searches = draw.searches.get(row)
+    if searches is None:
+        return []
+    # A first stage with one rate has no search before its grid.
+    compared = searches or draw.cells
+    return sorted({_artifact(handle).document["config"]["learning_rate"] for handle in compared})
 
 
 def _datasets(order: Order, row: str, training: Artifact) -> list[str]:

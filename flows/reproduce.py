@@ -119,22 +119,27 @@ def _reproduce(order: Order, home: Path) -> Path:
 
 
 def _finish(futures: Sequence[PrefectFuture[dict[str, Any]]], ledger: Ledger) -> None:
-    """Wait for everything; one line about the first failure."""
+    """Wait for everything; one line about the first failure, which the others follow from."""
     wait(list(futures))
     failed = [future for future in futures if not future.state.is_completed()]
     if not failed:
         return
     known = ledger.failures
-    cause = f"{known[0].label}: {known[0].message}" if known else str(failed[0].state.message)
+    cause = _cause(known[0]) if known else str(failed[0].state.message)
     raise StageError(
-        f"{len(failed)} of {len(futures)} stages could not finish; the first: "
-        f"{' '.join(cause.split())} The finished ones are kept; the same command goes on."
+        f"{' '.join(cause.split())} ({len(failed)} of {len(futures)} stages could not finish; what "
+        "is finished is kept, and the same command goes on.)"
     )
+
+
+def _cause(failure: Event) -> str:
+    named = failure.message.startswith(failure.label)
+    return failure.message if named else f"{failure.label}: {failure.message}"
 
 
 def _tags(order: Order) -> dict[str, str]:
     tags = {
-        "git.sha": str(git_commit()["git_sha"]),
+        "git.sha": git_commit()["git_sha"] or "unknown",
         "gradmix.experiment": order.experiment.name,
         "gradmix.scale": order.experiment.scale,
     }

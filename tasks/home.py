@@ -42,6 +42,26 @@ def open_home(folder: Path) -> Path:
     return folder
 
 
+def check_home(folder: Path) -> Path:
+    """Like `open_home`, but for looking only: writes nothing, and the folder need not exist.
+
+    Raises:
+        HomeError: if it holds other things, or was made by another version.
+    """
+    folder = folder.expanduser().absolute()
+    try:
+        if (folder / MARKER).exists():
+            _check_format(folder / MARKER)
+        elif folder.exists():
+            _refuse_foreign(folder)
+    except OSError as error:
+        raise HomeError(
+            f"expected a readable home folder, found {folder}: {error.strerror}; "
+            "choose another with --home."
+        ) from error
+    return folder
+
+
 @contextlib.contextmanager
 def exclusive(home: Path) -> Iterator[None]:
     """Hold the home folder alone; the lock ends with the process, however it ends.

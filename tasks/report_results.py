@@ -18,6 +18,7 @@ from tasks.results import (
     result_table,
     row_names,
     rows_of,
+    signed,
 )
 from tasks.small_samples import LEVEL, estimate
 from tasks.text_tables import markdown_table
@@ -183,7 +184,7 @@ def _difference_line(pair: Difference) -> list[str]:
     return [
         str(pair.k),
         pair.other,
-        f"{pair.points.mean:+.2f}",
+        signed(pair.points.mean),
         "-" if error is None else f"{error:.2f}",
         str(pair.points.n),
         pair.interval_text.removeprefix("95 % CI "),
@@ -230,7 +231,7 @@ def _hyper_validation_line(record: Record, name: str, k: int) -> list[str]:
         str(k),
         estimate_text(estimate(best)),
         estimate_text(estimate(last)),
-        f"{lost.mean:+.2f}",
+        signed(lost.mean),
         ", ".join(str(entry["best_step"]) for entry in entries),
     ]
 

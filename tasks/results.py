@@ -79,7 +79,7 @@ class Difference:
         """Mean, standard error, number of draws, interval and what follows from it."""
         error = self.points.standard_error
         spread = "" if error is None else f" ± {error:.2f}"
-        mean = f"{self.points.mean:+.2f}{spread} points over {plural(self.points.n, 'draw')}"
+        mean = f"{signed(self.points.mean)}{spread} points over {plural(self.points.n, 'draw')}"
         return f"{mean} ({self.interval_text}): {self.verdict}"
 
     @property
@@ -88,7 +88,7 @@ class Difference:
         if self.points.interval is None:
             return "no interval"
         low, high = self.points.interval
-        return f"95 % CI {low:+.2f} to {high:+.2f}"
+        return f"95 % CI {signed(low)} to {signed(high)}"
 
     @property
     def verdict(self) -> str:
@@ -198,8 +198,9 @@ def selection_noise(accuracies: Sequence[float]) -> Selection:
     """Compare the best of some cells, accuracies in [0, 1], with the best of equal ones."""
     values = [100 * accuracy for accuracy in accuracies]
     mean, spread = estimate(values).mean, deviation(values)
-    told = spread is not None and len(values) >= TELLING
-    expected = mean + spread * expected_lift(len(values)) if told else None
+    expected = None
+    if spread is not None and len(values) >= TELLING:
+        expected = mean + spread * expected_lift(len(values))
     return Selection(len(values), mean, spread, max(values), expected)
 
 
@@ -211,6 +212,11 @@ def estimate_text(figure: Estimate | None) -> str:
 def figure_text(mean: float, error: float | None) -> str:
     """A mean and its standard error, two decimals each."""
     return f"{mean:.2f}" if error is None else f"{mean:.2f} ± {error:.2f}"
+
+
+def signed(points: float) -> str:
+    """With its sign, two decimals; rounding noise around zero has none to show."""
+    return f"{round(points, 2) + 0.0:+.2f}"
 
 
 def percent(share: float | None) -> str:

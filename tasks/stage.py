@@ -91,6 +91,7 @@ class Stage:
                 outcome.contents,
             )
         except BaseException as error:
+            shutil.rmtree(output, ignore_errors=True)
             runtime.listen(Event(request.label, self.name, "failed", message=str(error)))
             raise
         runtime.store.discard_work(request)

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from prefect.context import TaskRunContext
-
 from tasks.stage import Workplace
 
 
@@ -45,6 +43,9 @@ def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
 
 
 def _prefect_tags() -> dict[str, str]:
+    # Here, not on top: a plan needs no Prefect, and a run configures it before its first import.
+    from prefect.context import TaskRunContext  # noqa: PLC0415
+
     context = TaskRunContext.get()
     if context is None:
         return {}

@@ -4,7 +4,7 @@ import json
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flows.locate import line_numbers, line_of
@@ -95,6 +95,7 @@ def test_every_header_and_assignment_has_its_line_and_nothing_else_has_one(examp
     assert set(found) == starts
 
 
+@example("[#]")
 @given(st.text("[]{}=\"'#\n\\ a.,1"))
 def test_text_that_is_not_toml_does_not_break_the_search(text):
     assert all(1 <= line <= text.count("\n") + 1 for line in line_numbers(text).values())
