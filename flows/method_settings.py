@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_type_hints
 
 from pydantic import create_model
@@ -12,7 +12,9 @@ from flows.values import Frozen
 from gradmix.methods import METHODS
 
 # How the configs of the methods put it.
-_RANGE = re.compile(r"\w+ must (?P<not>not )?be (?P<expected>.+?)[.,] found .*", re.IGNORECASE)
+_RANGE = re.compile(
+    r"(?P<name>\w+) must (?P<not>not )?be (?P<expected>.+?)[.,] found .*", re.IGNORECASE
+)
 
 
 def fields_of(method: str) -> list[str]:
@@ -21,14 +23,14 @@ def fields_of(method: str) -> list[str]:
 
 
 def check_settings(
-    method: str, settings: Mapping[str, Any], elsewhere: Collection[str] = ()
+    method: str, settings: Mapping[str, Any], elsewhere: Mapping[str, Any] | None = None
 ) -> None:
     """Refuse settings that are not fields of the method's config, of its types, in its range.
 
     Args:
         method: a row of `METHODS`.
         settings: values by field.
-        elsewhere: fields whose values come from another key, and must not be given here.
+        elsewhere: values that come from another key, and must not be given here too.
 
     Raises:
         ValidationError: with the keys of everything wrong.
@@ -36,17 +38,17 @@ def check_settings(
     config = METHODS[method].config
     refuse(
         Finding((name,), said("no such key here", shown(settings[name]), f"use {name} above it"))
-        for name in elsewhere
+        for name in elsewhere or {}
         if name in settings
     )
     types = get_type_hints(config)
     fields: dict[str, Any] = {
         field.name: (types[field.name], ... if _required(field) else None)
         for field in dataclasses.fields(config)
-        if field.name not in elsewhere
+        if field.name not in (elsewhere or {})
     }
     create_model(method, __base__=Frozen, **fields).model_validate(dict(settings))
-    refuse(list(_out_of_range(config, settings))[:1])
+    refuse(_out_of_range(config, {**settings, **(elsewhere or {})}))
 
 
 def _required(field: "dataclasses.Field[Any]") -> bool:
@@ -55,21 +57,16 @@ def _required(field: "dataclasses.Field[Any]") -> bool:
 
 
 def _out_of_range(config: type[Any], settings: Mapping[str, Any]) -> Iterator[Finding]:
-    """What the config itself refuses: each setting among defaults, then all together."""
-    for name, value in settings.items():
-        yield from _refused(config, {name: value}, (name,), shown(value))
-    yield from _refused(config, settings, (), "these settings")
-
-
-def _refused(
-    config: type[Any], settings: Mapping[str, Any], key: tuple[str, ...], found: str
-) -> Iterator[Finding]:
+    """What the config itself refuses, at the setting that its message starts with."""
     try:
         config(**settings)
     except ValueError as error:
         message = _RANGE.fullmatch(str(error))
-        if message is None:
-            yield Finding(key, said("a value that the method takes", found, str(error)))
+        if message is None or message["name"] not in settings:
+            yield Finding(
+                (), said("settings that the method takes", "others", str(error).rstrip("."))
+            )
         else:
             expected = f"{'a value that is not ' if message['not'] else ''}{message['expected']}"
-            yield Finding(key, said(expected, found))
+            found = shown(settings[message["name"]])
+            yield Finding((message["name"],), said(expected, found))

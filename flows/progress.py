@@ -37,7 +37,6 @@ class Progress:
         self._seconds: list[float] = []
         self._started = time.monotonic()
         self._lock = threading.Lock()
-        self._live: Live | None = None
 
     @contextmanager
     def shown(self) -> Iterator[Callable[[Event], None]]:
@@ -45,15 +44,15 @@ class Progress:
         if not self._console.is_terminal:
             yield self.listen
             return
-        with Live(get_renderable=self._table, console=self._console, transient=True) as self._live:
+        with Live(get_renderable=self._table, console=self._console, transient=True):
             yield self.listen
 
     def listen(self, event: Event) -> None:
         """Take an event, from any thread."""
         with self._lock:
             line = self._take(event)
-        if line and not self._console.is_terminal:
-            self._console.print(line, highlight=False, soft_wrap=True)
+        if line and (event.state == "failed" or not self._console.is_terminal):
+            self._console.print(line, soft_wrap=True)
 
     def _take(self, event: Event) -> str | None:
         """Note the event; returns the plain line that it is worth."""
@@ -87,7 +86,8 @@ class Progress:
         return f"  ({self._count()} trainings{f', about {duration(left)} left' if left else ''})"
 
     def _count(self) -> str:
-        ended = sum(event.stage == TRAIN for event in self._ended.values())
+        events = self._ended.values()
+        ended = sum(event.stage == TRAIN and event.state != "failed" for event in events)
         return f"{ended}/{self._trainings}"
 
     def _time_left(self) -> float | None:

@@ -144,8 +144,9 @@ class FirstStage(Frozen):
     @field_validator("settings")
     @classmethod
     def _settings_fit(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        if "method" in info.data:
-            check_settings(info.data["method"], settings, elsewhere=GRID)
+        if {"method", *GRID} <= info.data.keys():
+            corner = {name: info.data[name][0] for name in GRID}
+            check_settings(info.data["method"], settings, elsewhere=corner)
         return settings
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 
 from tasks.artifacts import Artifact, Request
 from tasks.runtime import Event, Runtime, current
+from tasks.slots import SlotsStoppedError
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,9 @@ class Stage:
                 {**outcome.notes, "scope": runtime.scope},
                 outcome.contents,
             )
+        except SlotsStoppedError:
+            # Interrupted, not failed: it goes on when the run is started again.
+            raise
         except BaseException as error:
             shutil.rmtree(output, ignore_errors=True)
             runtime.listen(Event(request.label, self.name, "failed", message=str(error)))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from tasks.slots import SlotsStoppedError
 from tasks.stage import Workplace
 
 
@@ -25,6 +26,8 @@ def tracked_run(place: Workplace) -> Iterator[str]:
     )
     try:
         yield run_id
+    except SlotsStoppedError:
+        raise
     except Exception:
         runtime.tracker.finish(run_id, "FAILED")
         raise

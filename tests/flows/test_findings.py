@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from flows.findings import dotted, not_among, repeated, shown
+from flows.findings import dotted, key_and_text, not_among, repeated, shown
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,11 @@ def test_the_nearest_name_is_suggested_and_nothing_far_away():
 def test_repetitions_are_the_later_ones():
     assert repeated([1, 2, 1.0, 3, 2, 1]) == [2, 4, 5]
     assert repeated([]) == []
+
+
+def test_a_check_without_words_of_its_own_still_gives_the_form():
+    error = {"type": "new_in_pydantic", "loc": ("a", 0), "msg": "Input is odd", "input": 3}
+    assert key_and_text([error]) == (
+        ("a", 0),
+        "expected another value (Input is odd), found 3; correct the value.",
+    )

@@ -85,8 +85,8 @@ def value_at(document, key):
 
 
 @given(documents())
-def test_every_header_and_assignment_has_its_line_and_nothing_else_has_one(example):
-    text, expected = example
+def test_every_header_and_assignment_has_its_line_and_nothing_else_has_one(made):
+    text, expected = made
     document, found = tomllib.loads(text), line_numbers(text)
     assert {key: found.get(key) for key in expected} == expected
     for key in found:
