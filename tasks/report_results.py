@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
+from tasks.report_paper import has_paper_figures
 from tasks.results import (
     Difference,
     Record,
@@ -30,16 +31,14 @@ FEW_DRAWS = 10
 def result_section(record: Record) -> str:
     """The result table, what it says in words, and what is missing in it."""
     rows = result_table(record)
-    ks = all_k(record)
-    header = ["Method", "Data"]
-    header += [title for k in ks for title in (f"k = {k}", f"paper, k = {k}")]
+    header, lines = result_lines(rows)
     draws = sorted({cell.ours.n for row in rows for cell in row.cells if cell.ours})
     counts = " or ".join(map(str, draws))
     parts = [
         f"Test accuracy in per cent: mean ± standard error over {counts} "
-        f"draw{'' if draws == [1] else 's'} of V (sd with ddof 1 / sqrt(n); none of one draw); "
-        "beside it, where there is one, the paper's figure.",
-        markdown_table(header, result_lines(rows), left=(0, 1)),
+        f"draw{'' if draws == [1] else 's'} of V (sd with ddof 1 / sqrt(n); none of one draw)"
+        + ("; beside it the paper's figure." if has_paper_figures(record) else "."),
+        markdown_table(header, lines, left=(0, 1)),
         "\n".join(_headlines(record, rows)),
     ]
     missing = _missing(rows)

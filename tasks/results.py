@@ -137,21 +137,20 @@ def result_table(record: Record) -> list[ResultRow]:
 
 def table_text(rows: Sequence[ResultRow]) -> str:
     """The result table for a terminal."""
-    ks = [cell.k for cell in rows[0].cells] if rows else []
-    header = ["Method", "Datasets", *(title for k in ks for title in (f"k={k}", "paper"))]
-    return plain_table(header, result_lines(rows), left=(0, 1))
+    header, lines = result_lines(rows)
+    return plain_table(header, lines, left=(0, 1))
 
 
-def result_lines(rows: Sequence[ResultRow]) -> list[list[str]]:
-    """Name, data sets, and for each k ours and the paper's, as text."""
-    return [
-        [
-            row.name,
-            ", ".join(row.datasets),
-            *(text for cell in row.cells for text in (cell.ours_text, cell.paper_text)),
-        ]
-        for row in rows
-    ]
+def result_lines(rows: Sequence[ResultRow]) -> tuple[list[str], list[list[str]]]:
+    """Header and lines: name, data sets, for each k ours, and the paper's where it has any."""
+    header = ["Method", "Datasets"]
+    lines = [[row.name, ", ".join(row.datasets)] for row in rows]
+    for column in zip(*(row.cells for row in rows), strict=True):
+        with_paper = any(cell.paper for cell in column)
+        header += [f"k={column[0].k}", "paper"] if with_paper else [f"k={column[0].k}"]
+        for line, cell in zip(lines, column, strict=True):
+            line.extend([cell.ours_text, cell.paper_text] if with_paper else [cell.ours_text])
+    return header, lines
 
 
 def row_names(record: Record) -> list[str]:

@@ -161,7 +161,9 @@ def test_the_grid_marks_selected_cells_and_gives_the_noise_of_selection(record):
     assert lines[3] == ["beta 10", "86.00 (3)", "**90.00** (3)"]
     # Draw 1: 80, 84, 86, 90: mean 85, sd 4.1633, lift 1.1173 sd -> 89.65.
     assert ["draw 1", "4", "85.00", "4.16", "90.00", "89.65"] in lines
-    assert "by 1.12 sd for 4 cells" in grid
+    # Draw 0: 92, 84, 86, 90: mean 88, sd 3.6515 -> 92.08, so its best is the one below.
+    assert ["draw 0", "4", "88.00", "3.65", "92.00", "92.08"] in lines
+    assert "by 1.12 sd for 4 cells. The best cell lies above that in 2 of 3 draws." in grid
 
 
 def test_cells_that_are_missing_in_a_draw_are_named(record):
@@ -195,6 +197,8 @@ def test_a_record_without_finals_grid_and_paper_is_reported_too(record):
     assert "## Pseudo-labels" not in text
     assert "Best with U" not in text
     assert "orientation" not in text
+    assert lines_of(text)[0] == ["Method", "Datasets", "k=2", "k=3"]
+    assert "the paper's figure." not in text
 
 
 def test_a_record_without_the_first_stages_row_has_no_differences(record):
