@@ -19,7 +19,7 @@ from flows.raw import download_raw
 from flows.record import FILE, FOLDER, FORMAT
 from tasks.environment import configure
 from tasks.home import MARKER, HomeError, check_home, exclusive, open_home
-from tasks.report import result_table, table_text, write_report
+from tasks.reporting.report import result_table, table_text, write_report
 from tasks.slots import SlotPool
 
 TRAIN = "train"

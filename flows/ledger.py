@@ -1,5 +1,6 @@
 """What happened in a run: executed, cached and failed stages, times and memory."""
 
+import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,6 +8,8 @@ from datetime import UTC, datetime
 from tasks.runtime import Event
 
 TRAIN = "train"
+
+logger = logging.getLogger(__name__)
 
 
 class Ledger:
@@ -29,7 +32,11 @@ class Ledger:
             # A stage that was executed is found again by the cache check of its own task.
             if not (known and known.state == "finished" and event.state == "cached"):
                 self._last[event.stage, event.label] = event
-        self._listen(event)
+        try:
+            self._listen(event)
+        except Exception:
+            # Who only watches must not be able to fail a stage.
+            logger.exception("a listener failed")
 
     @property
     def failures(self) -> list[Event]:

@@ -13,7 +13,7 @@ from flows.provenance import git_commit, hardware, versions
 from gradmix.methods import method_named
 from tasks.artifacts import Artifact
 from tasks.home import write_atomically
-from tasks.report import write_report
+from tasks.reporting.report import write_report
 from tasks.stage import decode
 
 FORMAT = 1

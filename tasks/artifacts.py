@@ -66,6 +66,7 @@ class Artifact:
         summary: small figures in plain JSON types, part of the digest.
         notes: run ids, times and the like, which may differ between equal results.
         document: what the identity was made of.
+        contents: digests that stand for files whose bytes hold notes as well.
     """
 
     label: str
@@ -76,6 +77,7 @@ class Artifact:
     summary: Mapping[str, Any]
     notes: Mapping[str, Any] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -103,9 +105,8 @@ class Store:
 
     def damage(self, folder: Path) -> str | None:
         """What is wrong with an artifact's folder, in words; None if it is intact."""
-        try:
-            artifact = read_artifact(folder / RESULT)
-        except (OSError, ValueError, TypeError):
+        artifact = _consistent_result(folder)
+        if artifact is None:
             return f"{RESULT} is missing or damaged"
         for name, expected in artifact.files.items():
             path = folder / name
@@ -136,17 +137,17 @@ class Store:
             path.name: {"sha256": sha256_file(path), "bytes": path.stat().st_size}
             for path in sorted(output.iterdir())
         }
-        content = {name: contents.get(name, str(entry["sha256"])) for name, entry in files.items()}
         folder = self.folder(request)
         artifact = Artifact(
             label=request.label,
             identity=request.identity,
-            digest=digest_json({"files": content, "summary": dict(summary)}),
+            digest=_digest(files, contents, summary),
             folder=str(folder.relative_to(self.home)),
             files=files,
             summary=dict(summary),
             notes=dict(notes),
             document=request.document,
+            contents=dict(contents),
         )
         for path in output.iterdir():
             _fsync(path)
@@ -175,6 +176,25 @@ class Store:
 def read_artifact(path: Path) -> Artifact:
     """Read a result file."""
     return Artifact(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def _consistent_result(folder: Path) -> Artifact | None:
+    """What a result file says; None unless it fits its own digests and the folder's name."""
+    try:
+        artifact = read_artifact(folder / RESULT)
+        identity = digest_json(artifact.document)
+        digest = _digest(artifact.files, artifact.contents, artifact.summary)
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        return None
+    found = (artifact.identity, artifact.digest, folder.name)
+    return artifact if found == (identity, digest, identity[:SHORT]) else None
+
+
+def _digest(
+    files: Mapping[str, Mapping[str, Any]], contents: Mapping[str, str], summary: Mapping[str, Any]
+) -> str:
+    content = {name: contents.get(name, entry["sha256"]) for name, entry in files.items()}
+    return digest_json({"files": content, "summary": dict(summary)})
 
 
 def _fsync(path: Path) -> None:

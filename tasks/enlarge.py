@@ -64,10 +64,10 @@ def execute(
     content = digest_json([enlarged.sample_id.tolist(), enlarged.label.tolist()])
     with tracked_run(place) as run_id:
         tracker = place.runtime.tracker
-        for name, digest in (("pseudo_labels", pseudo.summary["content"]), ("V", _v(split))):
-            tracker.log_dataset(run_id, name, digest, pseudo.folder, "enlarging")
-        folder = place.destination
-        tracker.log_dataset(run_id, "enlarged V", content, folder, "output")
+        labels, v_digest = pseudo.summary["content"], split.summary["digests"]["V"]
+        tracker.log_dataset(run_id, "pseudo_labels", labels, pseudo.folder, "enlarging")
+        tracker.log_dataset(run_id, "V", v_digest, split.folder, "enlarging")
+        tracker.log_dataset(run_id, "enlarged V", content, place.destination, "output")
     counts = Counter(enlarged.label.tolist())
     return Outcome(
         {
@@ -77,11 +77,6 @@ def execute(
         },
         {"run_id": run_id},
     )
-
-
-def _v(split: Artifact) -> str:
-    digest: str = split.summary["digests"]["V"]
-    return digest
 
 
 STAGE = Stage("enlarge", describe, execute)

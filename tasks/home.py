@@ -33,12 +33,12 @@ def open_home(folder: Path) -> Path:
             write_atomically(marker, json.dumps(content) + "\n")
         with tempfile.TemporaryFile(dir=folder):
             pass
+        _check_format(marker)
     except OSError as error:
         raise HomeError(
             f"expected a writable home folder, found {folder}: {error.strerror}; "
             "choose another with --home."
         ) from error
-    _check_format(marker)
     return folder
 
 

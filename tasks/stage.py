@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.artifacts import Artifact, Request
+from tasks.errors import StageError
 from tasks.runtime import Event, Runtime, current
 from tasks.slots import SlotsStoppedError
 
@@ -96,14 +97,29 @@ class Stage:
             raise
         except BaseException as error:
             shutil.rmtree(output, ignore_errors=True)
-            runtime.listen(Event(request.label, self.name, "failed", message=str(error)))
-            raise
+            failure = _explained(error, runtime, request)
+            runtime.listen(Event(request.label, self.name, "failed", message=str(failure)))
+            if failure is error:
+                raise
+            raise failure from error
         runtime.store.discard_work(request)
         seconds = time.monotonic() - started
         runtime.listen(
             Event(request.label, self.name, "finished", artifact=artifact, seconds=seconds)
         )
         return artifact
+
+
+def _explained(error: BaseException, runtime: Runtime, request: Request) -> BaseException:
+    """An error of the disk with what is left of it; any other error as it is."""
+    # Subclasses are about a file or a connection; numpy names no errno for a full disk.
+    if type(error) is not OSError:
+        return error
+    free = shutil.disk_usage(runtime.home).free // 2**20
+    return StageError(
+        f"{request.label}: expected to write under {runtime.home}, found: {error}, with {free} MiB "
+        "free; make room or choose another folder with --home."
+    )
 
 
 def decode(value: Any) -> Any:  # noqa: ANN401 - JSON

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -93,7 +94,8 @@ def build_network(job: dict[str, Any], device: torch.device) -> DigitNetwork:
 
 def load_model(network: DigitNetwork, folder: Path) -> None:
     """Put a finished training's weights into a network."""
-    network.load_state_dict(torch.load(folder / MODEL, weights_only=True))
+    # A model trained on a GPU may be wanted where there is none.
+    network.load_state_dict(torch.load(folder / MODEL, map_location="cpu", weights_only=True))
 
 
 def labels_in(classes: list[str], images: ImageSet, rows: Tensor) -> Tensor:
@@ -177,7 +179,11 @@ def _checkpoint(folder: Path) -> dict[str, Any] | None:
     path = folder / CHECKPOINT
     if not path.exists():
         return None
-    state: dict[str, Any] = torch.load(path, weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError):
+        # Damaged on the disk: from the start the training ends with the same bytes.
+        return None
     return state
 
 
@@ -216,7 +222,8 @@ def _saver(
     folder: Path, progress: _Progress
 ) -> Callable[[Training, Callable[[], dict[str, Any]]], None]:
     def on_validation(training: Training, state: Callable[[], dict[str, Any]]) -> None:
-        _save(state(), folder / CHECKPOINT)
+        # In this order: a line without its checkpoint is made again, a missing one would stay so.
         progress.add(training)
+        _save(state(), folder / CHECKPOINT)
 
     return on_validation

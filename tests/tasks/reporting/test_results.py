@@ -4,7 +4,14 @@ import re
 
 import pytest
 
-from tasks.results import PaperFigure, difference, result_table, selection_noise, signed, table_text
+from tasks.reporting.results import (
+    PaperFigure,
+    difference,
+    result_table,
+    selection_noise,
+    signed,
+    table_text,
+)
 
 
 def test_the_table_has_the_rows_in_the_records_order_and_means_in_per_cent(record):

@@ -3,7 +3,7 @@
 import csv
 import json
 
-from tasks.report import markdown_report, write_report
+from tasks.reporting.report import markdown_report, write_report
 
 
 def test_the_csv_files_hold_the_figures_in_full_precision(record, tmp_path):

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tasks.results import NONE, Record, row_names
-from tasks.text_tables import markdown_table
+from tasks.reporting.results import NONE, Record, row_names
+from tasks.reporting.text_tables import markdown_table
 
 Settings = Mapping[str, Any]
 

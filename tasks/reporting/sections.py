@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
-from tasks.report_paper import has_paper_figures
-from tasks.results import (
+from tasks.reporting.paper import has_paper_figures
+from tasks.reporting.results import (
     Difference,
     Record,
     ResultRow,
@@ -21,8 +21,8 @@ from tasks.results import (
     rows_of,
     signed,
 )
-from tasks.small_samples import LEVEL, estimate
-from tasks.text_tables import markdown_table
+from tasks.reporting.small_samples import LEVEL, estimate
+from tasks.reporting.text_tables import markdown_table
 
 FEW_DRAWS = 10
 """The paper's number; with fewer, an interval is wide and leans on normality."""

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from tasks.home import write_atomically
-from tasks.report_grid import grid_section
-from tasks.report_paper import paper_section
-from tasks.report_results import (
+from tasks.reporting.grid import grid_section
+from tasks.reporting.paper import paper_section
+from tasks.reporting.results import Record, result_table, table_text
+from tasks.reporting.sections import (
     difference_section,
     hyper_validation_section,
     pseudo_label_section,
     result_section,
 )
-from tasks.report_setting import again_section, opening, provenance_section, selection_section
-from tasks.results import Record, result_table, table_text
-from tasks.text_tables import csv_text, markdown_cell
+from tasks.reporting.setting import again_section, opening, provenance_section, selection_section
+from tasks.reporting.text_tables import csv_text, markdown_cell
 
 __all__ = ["markdown_report", "result_table", "table_text", "write_report"]
 

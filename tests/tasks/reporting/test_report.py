@@ -3,7 +3,7 @@
 import json
 import re
 
-from tasks.report import markdown_report
+from tasks.reporting.report import markdown_report
 
 
 def without(record, **wanted):

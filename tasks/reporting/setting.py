@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.report_paper import has_paper_figures
-from tasks.results import Record, all_k, plural, row_names, rows_of
-from tasks.text_tables import markdown_table
+from tasks.reporting.paper import has_paper_figures
+from tasks.reporting.results import Record, all_k, plural, row_names, rows_of
+from tasks.reporting.text_tables import markdown_table
 
 
 def opening(record: Record) -> str:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tasks.small_samples import (
+from tasks.reporting.small_samples import (
     deviation,
     estimate,
     expected_lift,

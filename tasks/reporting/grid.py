@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.results import NONE, Record, Selection, percent, plural, selection_noise
-from tasks.small_samples import estimate, expected_lift
-from tasks.text_tables import markdown_table
+from tasks.reporting.results import NONE, Record, Selection, percent, plural, selection_noise
+from tasks.reporting.small_samples import estimate, expected_lift
+from tasks.reporting.text_tables import markdown_table
 
 Cell = Mapping[str, Any]
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.small_samples import Estimate, deviation, estimate, expected_lift
-from tasks.text_tables import plain_table
+from tasks.reporting.small_samples import Estimate, deviation, estimate, expected_lift
+from tasks.reporting.text_tables import plain_table
 
 Record = Mapping[str, Any]
 """The record of a reproduction: plain JSON, accuracies in [0, 1]."""

@@ -1,0 +1,1 @@
+"""The report of a reproduction, made from its record alone; imports no torch, Prefect, MLflow."""
