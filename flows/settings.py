@@ -21,9 +21,9 @@ from flows.values import (
     Word,
     one_of,
 )
+from gradmix.exact import MOST_SOURCES
 from gradmix.methods import METHODS
 from gradmix.problem import TARGET_HEAD, LabelSpace, Problem
-from gradmix.solvers import MOST_SOURCES
 
 RESERVED = ("V", "U", "S_u", TARGET_HEAD)
 GRID = ("beta", "gamma")

@@ -37,8 +37,8 @@ def soft_loss(logits: Tensor, soft: Tensor, direction: Direction = "reverse") ->
     raise ValueError(f"direction must be one of reverse, forward. Found {direction!r}.")
 
 
-def loss(logits: Tensor, labels: Tensor) -> Tensor:
+def loss(logits: Tensor, labels: Tensor, direction: Direction = "reverse") -> Tensor:
     """`soft_loss` for label distributions (floating point), `hard_loss` for class numbers."""
     if torch.is_floating_point(labels):
-        return soft_loss(logits, labels)
+        return soft_loss(logits, labels, direction)
     return hard_loss(logits, labels)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gradmix.gradients import FlatParameters
 from gradmix.grouping import Grouping
-from gradmix.losses import loss
+from gradmix.losses import Direction, loss
 from gradmix.networks import predict
 from gradmix.sampling import Batch
 
@@ -43,6 +43,7 @@ class Method:
         optimiser: learning rate and momentum.
         rows: passes whose gradients are kept apart.
         grouping: which trunk parameters form a layer.
+        soft_direction: of the divergence that label distributions are trained by.
     """
 
     uses_sources: ClassVar[bool] = True
@@ -58,9 +59,10 @@ class Method:
         optimiser: OptimiserConfig,
         rows: int = 1,
         grouping: Grouping = "layer",
+        soft_direction: Direction = "reverse",
     ) -> None:
         self.network, self.sources = network, tuple(sources)
-        self.optimiser = optimiser
+        self.optimiser, self.soft_direction = optimiser, soft_direction
         self.flat = FlatParameters(network, rows, grouping)
         self._velocity = torch.zeros_like(self.flat.vector)
 
@@ -93,7 +95,8 @@ class Method:
         self.network.train()
         self.flat.collect_in(row)
         with _statistics(self.network, updated=update_statistics):
-            value = loss(self.network(batch.images, batch.head), batch.labels)
+            logits = self.network(batch.images, batch.head)
+            value = loss(logits, batch.labels, self.soft_direction)
         value.backward()  # type: ignore[no-untyped-call]  # untyped in torch
         return float(value.detach())
 

@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from torch import nn
 
 from gradmix.grouping import Grouping
+from gradmix.losses import Direction
 from gradmix.method import Method, OptimiserConfig
 from gradmix.mixing import learning_rate_scale, weight_entropy
 from gradmix.sampling import Batch
@@ -25,6 +27,7 @@ class GradMixConfig:
         grouping: what counts as a layer.
         v_trains_head: whether V's gradient also updates the target's head; the paper lists V among
             the training data but does not say how it is used.
+        soft_direction: `reverse`, the paper's D_KL(p_theta, soft label), or `forward`.
         v_updates_statistics: whether V's pass updates the running statistics of batch norm.
     """
 
@@ -35,9 +38,14 @@ class GradMixConfig:
     grouping: Grouping = "layer"
     v_trains_head: bool = True
     v_updates_statistics: bool = False
+    soft_direction: Direction = "reverse"
 
     def __post_init__(self) -> None:
-        """Refuse an unknown solver and a negative beta."""
+        """Refuse an unknown solver or direction and a negative beta."""
+        if self.soft_direction not in get_args(Direction):
+            raise ValueError(
+                f"soft_direction must be one of reverse, forward. Found {self.soft_direction!r}."
+            )
         solver_named(self.solver)
         learning_rate_scale(0.0, self.beta, self.gamma)
 
@@ -56,7 +64,14 @@ class GradMix(Method):
         optimiser: OptimiserConfig,
         config: GradMixConfig,
     ) -> None:
-        super().__init__(network, sources, optimiser, len(sources) + 1, config.grouping)
+        super().__init__(
+            network,
+            sources,
+            optimiser,
+            len(sources) + 1,
+            config.grouping,
+            config.soft_direction,
+        )
         self.config = config
         self._solver = solver_named(config.solver)
 

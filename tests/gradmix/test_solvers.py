@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
+from gradmix.exact import MOST_SOURCES, exact
+from gradmix.layer_problem import LayerProblem
 from gradmix.solvers import (
-    MOST_SOURCES,
     SOLVERS,
-    LayerProblem,
     NonFiniteGradientError,
     Solution,
-    exact,
     slsqp,
     solve_layer,
     solver_named,

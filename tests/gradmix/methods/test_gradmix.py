@@ -7,7 +7,7 @@ import torch
 from torch.func import functional_call
 
 from gradmix.grouping import trunk_layers
-from gradmix.losses import loss
+from gradmix.losses import loss, soft_loss
 from gradmix.method import OptimiserConfig
 from gradmix.mixing import importance, learning_rate_scale, mixing_weights
 from gradmix.sampling import Batch, Stream
@@ -284,3 +284,19 @@ def test_a_source_without_a_gradient_gets_no_weight(toy) -> None:
 def test_impossible_settings_are_refused(toy, settings, found) -> None:
     with pytest.raises(ValueError, match=found):
         toy.method("gradmix", optimiser=OptimiserConfig(), **settings)
+
+
+@pytest.mark.parametrize("direction", ["reverse", "forward"])
+def test_label_distributions_are_trained_by_the_chosen_divergence(toy, direction) -> None:
+    method = toy.method("gradmix", soft_direction=direction)
+    plain, (sources, target) = copy.deepcopy(method.network).train(), toy.batches()
+    soft = torch.nn.functional.one_hot(sources[0].labels).float() * 0.5 + 0.1
+    first = Batch(sources[0].images, soft / soft.sum(1, keepdim=True), sources[0].head)
+    expected = soft_loss(plain(first.images, first.head), first.labels, direction).item()
+    figures = method.update([first, *sources[1:]], target)
+    assert figures[f"loss/{method.sources[0]}"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_unknown_divergence_is_refused(toy) -> None:
+    with pytest.raises(ValueError, match=r"reverse, forward\. Found 'both'"):
+        toy.method("gradmix", soft_direction="both")

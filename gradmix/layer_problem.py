@@ -1,0 +1,54 @@
+"""One layer's weight problem: correlations and cosines of unit-norm gradients."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+TIE = 1e-12
+"""Difference up to which two cosines are the same number."""
+
+
+@dataclass(frozen=True)
+class LayerProblem:
+    """One layer's problem in unit-norm columns.
+
+    Attributes:
+        correlation: R [k, k], cosines between the source gradients.
+        cosine: c [k], cosines of the source gradients with the target gradient.
+        norm: [k], norms of the source gradients, all positive.
+    """
+
+    correlation: Sequence[Sequence[float]]
+    cosine: Sequence[float]
+    norm: Sequence[float]
+
+
+def normalised(gram: Sequence[Sequence[float]], kept: Sequence[int]) -> LayerProblem:
+    """The problem of the sources `kept` in unit-norm columns."""
+    norm = [math.sqrt(gram[i][i]) for i in kept]
+    target = math.sqrt(gram[-1][-1])
+    correlation = [
+        [1.0 if i == j else gram[i][j] / (a * b) for j, b in zip(kept, norm, strict=True)]
+        for i, a in zip(kept, norm, strict=True)
+    ]
+    cosine = [gram[i][-1] / (a * target) for i, a in zip(kept, norm, strict=True)]
+    return LayerProblem(correlation, cosine, norm)
+
+
+def mixed_cosine(problem: LayerProblem, weights: Sequence[float]) -> float:
+    """Cosine of the mixed gradient with the target's; 0 where the mixture cancels out."""
+    return cosine_in_columns(problem, [w * n for w, n in zip(weights, problem.norm, strict=True)])
+
+
+def cosine_in_columns(problem: LayerProblem, columns: Sequence[float]) -> float:
+    """Cosine with the target of the combination `columns` [k] of unit-norm source gradients."""
+    square = sum(
+        u * r * v
+        for u, row in zip(columns, problem.correlation, strict=True)
+        for r, v in zip(row, columns, strict=True)
+    )
+    along = sum(u * c for u, c in zip(columns, problem.cosine, strict=True))
+    scale = sum(u * u for u in columns)
+    if square <= TIE * scale:
+        return 0.0
+    return max(-1.0, min(1.0, along / math.sqrt(square)))
