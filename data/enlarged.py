@@ -49,7 +49,8 @@ def load_enlarged(folder: Path) -> EnlargedV:
     """
     table = read_table(folder / FILE, SCHEMA, "an enlarged V")
     return EnlargedV(
-        sample_id=table.column("sample_id").to_numpy(),
-        label=table.column("label").to_numpy(),
-        pseudo=table.column("pseudo").to_numpy(),
+        # Copies: Arrow's own memory is read-only, which `torch.from_numpy` warns of.
+        sample_id=np.array(table.column("sample_id").to_numpy()),
+        label=np.array(table.column("label").to_numpy()),
+        pseudo=np.array(table.column("pseudo").to_numpy()),
     )

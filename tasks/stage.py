@@ -1,5 +1,6 @@
 """A stage: what it depends on, how it is executed, and the Prefect task made of it."""
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -97,6 +98,8 @@ class Stage:
             raise
         except BaseException as error:
             shutil.rmtree(output, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # unless it holds a checkpoint or a log
             failure = _explained(error, runtime, request)
             runtime.listen(Event(request.label, self.name, "failed", message=str(failure)))
             if failure is error:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from data.enlarged import load_enlarged
+from data.errors import DataError
 from data.fingerprint import digest_json
 from data.prepared import ImageSet, load_prepared
 from data.pseudo_labels import read_pseudo_labels
@@ -137,6 +138,11 @@ def _pseudo_stream(job: dict[str, Any], target: ImageSet, device: torch.device) 
         labels = torch.from_numpy(table.hard_label)[left]
     else:
         labels = torch.from_numpy(table.soft_label)[left]
+    if not left.any():
+        raise DataError(
+            f"expected {job['pseudo']} pseudo-labels for S_u, found none left: the models of the "
+            "first stage agree on too little; train them longer or lower ensemble.threshold."
+        )
     rows = torch.from_numpy(table.sample_id)[left]
     return _stream(job, "S_u", target.images[rows], labels, TARGET_HEAD, device)
 
@@ -181,7 +187,7 @@ def _checkpoint(folder: Path) -> dict[str, Any] | None:
         return None
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError):
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
         # Damaged on the disk: from the start the training ends with the same bytes.
         return None
     return state

@@ -1,8 +1,23 @@
-"""An example record of a reproduction, small enough for sums by hand."""
+"""An example record of a reproduction, and a toy world of prepared data for the stages."""
 
 import copy
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import create_autospec
 
+import numpy as np
 import pytest
+
+from data.prepared import save_prepared
+from data.reader import RawImages
+from data.splits import Split, save_split, split_target
+from tasks.artifacts import Artifact, Store
+from tasks.runtime import Event, Runtime
+from tasks.slots import Slot, SlotPool
+from tasks.tracker import Tracker
 
 ACCURACIES = {
     ("Target only", 2): [0.70, 0.72, 0.74],
@@ -182,3 +197,104 @@ def record():
         "classes": ["5", "6"],
     }
     return copy.deepcopy(whole)
+
+
+# Bytes are the same on a CPU only.
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+TOY_CLASSES = ("0", "1", "2", "3")
+TOY_TARGET = ["2", "3"]
+TOY_PER_CLASS = 20
+
+
+def toy_images(*, seed: int, shade: float = 0.0, per_class: int = TOY_PER_CLASS) -> RawImages:
+    """Images [N, 32, 32, 1]: a bright bar whose row tells the class; pixel 0 is the row number."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.repeat(np.arange(len(TOY_CLASSES)), per_class))
+    images = rng.normal(60.0 + shade, 20.0, (len(labels), 32, 32, 1))
+    for image, label in zip(images, labels, strict=True):
+        image[8 * label : 8 * label + 8] += 100.0
+    images = images.clip(0, 255).astype(np.uint8)
+    images[:, 0, 0, 0] = np.arange(len(labels))
+    return RawImages(
+        images=images, labels=labels, classes=TOY_CLASSES, origin="made here", official=False
+    )
+
+
+@dataclass(frozen=True)
+class Toy:
+    """Read only: prepared sets S1, S2, target and the sealed test, a split of the target."""
+
+    folder: Path
+    target: RawImages
+    test: RawImages
+    split: Split
+
+    def job(self, **changes: Any) -> dict[str, Any]:
+        """A short training's job."""
+        job = {
+            "method": "gradmix",
+            "settings": {"beta": 5.0, "gamma": 0.4},
+            "learning_rate": 0.02,
+            "momentum": 0.9,
+            "network": {"widths": [4, 4, 4, 4], "hidden": 8, "norm": "batch"},
+            "training": {"steps": 20, "validate_every": 5, "batch_size": 8, "v_whole_up_to": 64},
+            "heads": {"target": TOY_TARGET, "S2": ["0", "1"]},
+            "pseudo": None,
+            "seed": 7,
+            "classes": TOY_TARGET,
+            "source_sets": [self.source("S1", TOY_TARGET), self.source("S2", ["0", "1"], "S2")],
+            "target": str(self.folder / "target"),
+            "split": str(self.folder / "split"),
+            "enlarged": None,
+            "pseudo_labels": None,
+            "initial": None,
+        }
+        assert changes.keys() <= job.keys()
+        return job | changes
+
+    def source(self, name: str, classes: list[str], head: str = "target") -> dict[str, Any]:
+        """One entry of `source_sets`."""
+        return {"name": name, "data": str(self.folder / name), "classes": classes, "head": head}
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    folder = tmp_path_factory.mktemp("toy")
+    for seed, name in enumerate(("S1", "S2")):
+        save_prepared(toy_images(seed=seed, shade=30.0), folder / name, sealed=False)
+    target, test = toy_images(seed=2), toy_images(seed=3, per_class=5)
+    save_prepared(target, folder / "target", sealed=False)
+    save_prepared(test, folder / "test", sealed=True)
+    split = split_target(
+        target.labels, TOY_CLASSES, TOY_TARGET, hyper_validation=8, v_per_class=3, seed=0, draw=0
+    )
+    (folder / "split").mkdir()
+    save_split(split, folder / "split" / "split.parquet")
+    return Toy(folder, target, test, split)
+
+
+@pytest.fixture
+def events() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, events: list[Event]) -> Runtime:
+    """A fresh home, one slot, a tracker that takes only calls that the real one would."""
+    (tmp_path / "home").mkdir()
+    tracker = create_autospec(Tracker, instance=True)
+    tracker.start_run.return_value, tracker.log_model.return_value = "run-1", "model-1"
+    store, slots = Store(tmp_path / "home"), SlotPool([Slot("cpu:0")])
+    return Runtime(store, slots, tracker, "parent", events.append, scope="toy/demo")
+
+
+@pytest.fixture(scope="session")
+def artifact_of() -> Callable[..., Artifact]:
+    """Maker of upstream artifacts whose digest is their name, with folders that need not exist."""
+
+    def make(name: str, summary: Any = None, **others: Any) -> Artifact:
+        whole = {"identity": f"identity of {name}", "folder": name, "files": {}, **others}
+        return Artifact(label=name, digest=f"digest of {name}", summary=summary or {}, **whole)
+
+    return make

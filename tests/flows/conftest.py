@@ -1,0 +1,405 @@
+"""A tiny experiment, raw files in the official formats, and stand-ins for Prefect."""
+
+import gzip
+import json
+import os
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import psutil
+import pytest
+import scipy.io
+
+from data.errors import DataError
+from flows.order import Invocation, place_order
+from flows.pipeline import pipeline
+from tasks import selection
+from tasks.artifacts import Artifact, Store
+from tasks.home import open_home
+from tasks.runtime import Runtime, use
+from tasks.slots import Slot, SlotPool
+
+TINY = """\
+name = "tiny"
+title = "Tiny [x] digits"
+seed = 0
+
+[datasets.svhn]
+reader = "svhn"
+embedded = "street"
+
+[datasets.mnist]
+reader = "mnist"
+embedded = "handwritten"
+
+[[sources]]
+name = "S1"
+dataset = "svhn"
+classes = ["5", "6"]
+
+[[sources]]
+name = "S2"
+dataset = "mnist"
+classes = ["0", "1"]
+
+[target]
+dataset = "mnist"
+classes = ["5", "6"]
+hyper_validation = 20
+k = [2]
+draws = 1
+
+[network]
+widths = [4, 4, 4, 4]
+hidden = 8
+norm = "batch"
+
+[training]
+steps = 20
+validate_every = 10
+batch_size = 8
+v_whole_up_to = 64
+momentum = 0.9
+learning_rates = [0.05]
+
+[[baselines]]
+name = "Source only"
+method = "source_only"
+paper = { 2 = [82.39] }
+
+[first_stage]
+name = "GradMix"
+method = "gradmix"
+beta = [5, 10]
+gamma = [0.0]
+
+[ensemble]
+r = 2
+threshold = 0.5
+enlarged_v = 5
+
+[[final]]
+name = "GradMix hard"
+labels = "hard"
+
+[scales.tiny]
+[scales.other.training]
+steps = 30
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_text():
+    """The text of the tiny experiment file."""
+    return TINY
+
+
+@pytest.fixture
+def tiny(tmp_path, tiny_text):
+    """Path of the tiny experiment file, after replacements: `tiny(("k = [2]", "k = [3]"))`."""
+
+    def write(*replacements):
+        text = tiny_text
+        for old, new in replacements:
+            assert old in text
+            text = text.replace(old, new, 1)
+        path = tmp_path / "tiny.toml"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def tiny_order(tiny):
+    """The order of the tiny experiment; keywords are those of an invocation."""
+
+    def order(*replacements, **words):
+        path = tiny(*replacements)
+        return place_order(Invocation(**{"experiment": path, "scale": "tiny", **words}))
+
+    return order
+
+
+def write_raw_files(root):
+    rng = np.random.default_rng(0)
+    labels = np.arange(300) % 10
+    for prefix in ("train", "t10k"):
+        folder = root / "MNIST" / "raw"
+        folder.mkdir(parents=True, exist_ok=True)
+        for kind, array in (
+            ("images-idx3", rng.integers(0, 256, (300, 28, 28))),
+            ("labels-idx1", labels),
+        ):
+            header = struct.pack(f">{array.ndim + 1}I", 0x0800 | array.ndim, *array.shape)
+            body = gzip.compress(header + array.astype(np.uint8).tobytes(), mtime=0)
+            (folder / f"{prefix}-{kind}-ubyte.gz").write_bytes(body)
+    (root / "SVHN").mkdir()
+    content = {
+        "X": rng.integers(0, 256, (32, 32, 3, 300), dtype=np.uint8),
+        "y": np.where(labels == 0, 10, labels).astype(np.uint8)[:, np.newaxis],
+    }
+    scipy.io.savemat(root / "SVHN" / "train_32x32.mat", content)
+    return root
+
+
+@pytest.fixture(scope="session")
+def write_raw():
+    """Write official-format MNIST and SVHN files, 30 images a class and split, under a folder."""
+    return write_raw_files
+
+
+@pytest.fixture
+def raw_files(tmp_path):
+    """A folder with such files."""
+    return write_raw_files(tmp_path / "raw")
+
+
+class Handle:
+    """What a stand-in for Prefect returns: an artifact, or why there is none."""
+
+    def __init__(self, label, artifact=None, error=None):
+        self.label, self.artifact, self.error = label, artifact, error
+
+    def result(self):
+        return json.loads(json.dumps(self.artifact.to_json()))
+
+
+def resolved(value):
+    if isinstance(value, Handle):
+        return value.artifact
+    if isinstance(value, dict):
+        return {key: resolved(item) for key, item in value.items()}
+    return [resolved(item) for item in value] if isinstance(value, list) else value
+
+
+def handles(value):
+    if isinstance(value, Handle):
+        yield value
+    elif isinstance(value, dict):
+        yield from handles(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from handles(item)
+
+
+class Imitation:
+    """A `Submit` that commits made-up results at once, in the layout of the real ones."""
+
+    def __init__(self, home, scope, seconds=2.0):
+        self.store, self.scope, self.seconds = Store(home), scope, seconds
+        self.trained = 0
+
+    def __call__(self, stage, /, after=(), **inputs):  # noqa: ARG002 - a Submit
+        arguments = resolved(inputs)
+        request = stage.describe(**arguments)
+        found = self.store.find(request)
+        if found is None:
+            output = self.store.work(request) / "output"
+            output.mkdir()
+            (output / "model.pt").write_text(request.identity)
+            summary, notes = getattr(self, f"_{stage.name}")(arguments, output)
+            notes = {"run_id": f"run-{request.identity[:6]}", "scope": self.scope, **notes}
+            found = self.store.commit(request, output, summary, notes, {})
+        return Handle(request.label, found)
+
+    def _prepare(self, arguments, _output):
+        digest = f"content of {arguments['reader']} {arguments['split']}"
+        return {
+            "content": digest,
+            "dataset": arguments["reader"],
+            "split": arguments["split"],
+            "origin": "made up",
+            "official": False,
+            "samples": 30,
+        }, {}
+
+    def _split(self, arguments, _output):
+        name = f"{arguments['k']} {arguments['draw']} {arguments['seed']}"
+        return {"digests": {role: f"{role} {name}" for role in ("hyper_validation", "V", "U")}}, {}
+
+    def _train(self, _arguments, _output):
+        self.trained += 1
+        summary = {
+            "accuracy": 0.5 + 0.01 * self.trained,
+            "loss": 1.0 / self.trained,
+            "best_step": 10,
+            "last_accuracy": 0.4,
+        }
+        model = f"model-{self.trained}"
+        return summary, {"seconds": self.seconds, "model_id": model, "run_id": f"run-{model}"}
+
+    def _select(self, arguments, output):
+        outcome = selection.execute(SimpleNamespace(output=output), **arguments)
+        return outcome.summary, outcome.notes
+
+    def _pseudo_label(self, _arguments, _output):
+        return {"content": "labels", "unlabelled": 100, "agreed": 60}, {}
+
+    def _enlarge(self, _arguments, _output):
+        return {"content": "enlarged", "per_class": [5, 4], "pseudo": 5}, {}
+
+    def _evaluate(self, arguments, _output):
+        n = len(arguments["models"])
+        rows = {
+            name: {"accuracy": 0.9 - 0.1 * i / n, "n": 50}
+            for i, name in enumerate(arguments["models"])
+        }
+        audit = {
+            "coverage": 0.6,
+            "precision": 0.9,
+            "precision_per_class": [0.9, 0.9],
+            "count_per_class": [30, 30],
+            "soft_accuracy": 0.8,
+        }
+        return {"test": rows, "audit": audit}, {}
+
+
+class NoTracker:
+    """Takes every call of a tracker and tells nobody."""
+
+    def __getattr__(self, name):
+        return lambda *_, **__: "run"
+
+
+class UpToTraining:
+    """A `Submit` that prepares and splits for real, and notes which trainings would start.
+
+    As with Prefect, nothing starts when something that it depends on could not finish.
+    """
+
+    def __init__(self, runtime):
+        self.runtime = runtime
+        self.errors, self.started = [], []
+
+    def __call__(self, stage, /, after=(), **inputs):
+        label = inputs["label"]
+        if any(handle.error for handle in handles([inputs, list(after)])):
+            return Handle(label, error="waits")
+        if stage.name not in {"prepare", "split"}:
+            self.started.append(label)
+            return Handle(label, error="not made here")
+        try:
+            with use(self.runtime):
+                return Handle(label, stage.perform(resolved(inputs)))
+        except DataError as error:
+            self.errors.append(f"{label}: {error}")
+            return Handle(label, error=error)
+
+
+@pytest.fixture
+def imitate():
+    """Fill a home folder with made-up results of an order; returns the pipeline's handles."""
+
+    def run(order, home, **words):
+        home.mkdir(parents=True, exist_ok=True)
+        return pipeline(order.experiment, order.raw, Imitation(home, order.scope, **words))
+
+    return run
+
+
+@pytest.fixture
+def up_to_training(tmp_path):
+    """Run an order's stages up to the trainings; returns the errors and what would be trained."""
+
+    def run(order):
+        home = open_home(tmp_path / "home")
+        slots = SlotPool([Slot("cpu:0")])
+        runtime = Runtime(Store(home), slots, NoTracker(), "parent", lambda _: None)
+        submit = UpToTraining(runtime)
+        pipeline(order.experiment, order.raw, submit)
+        return submit.errors, submit.started
+
+    return run
+
+
+@pytest.fixture
+def an_artifact():
+    """A training's artifact for events, with the hyper-validation accuracy that is given."""
+
+    def make(accuracy=0.5, identity="1" * 64, **notes):
+        summary = {"accuracy": accuracy}
+        return Artifact("label", identity, "2" * 64, "folder", {}, summary, notes)
+
+    return make
+
+
+class Command:
+    """The `gradmix` command in a process of its own, as a user starts it."""
+
+    def __init__(self, home, *arguments):
+        self.home = Path(home)
+        self.arguments = [sys.executable, "-P", "-m", "flows.cli", *arguments, "--home", str(home)]
+        self.started = 0.0
+        hidden = ("PREFECT_", "MLFLOW_")
+        self.environment = {key: v for key, v in os.environ.items() if not key.startswith(hidden)}
+
+    def start(self):
+        self.started = time.time()
+        self.process = subprocess.Popen(
+            self.arguments,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+            cwd=self.home.parent,
+        )
+        return self
+
+    def wait(self, limit_s=300):
+        self.out, self.err = self.process.communicate(timeout=limit_s)
+        self.code = self.process.returncode
+        return self
+
+    def kill_when(self, ready, limit_s=300):
+        """kill -9 of the command alone, as soon as `ready()`; returns what that gave."""
+        deadline = time.monotonic() + limit_s
+        while not (found := ready()):
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        self.process.kill()
+        self.wait()
+        self.killed = time.time()
+        return found
+
+    def checkpoints(self, wanted=lambda job: True):
+        """Folders of the trainings that this process has brought to a checkpoint."""
+        found = []
+        for path in self.home.glob("work/train/*/checkpoint.pt"):
+            try:
+                new = path.stat().st_mtime > self.started
+                if new and wanted(json.loads((path.parent / "job.json").read_text())):
+                    found.append(path.parent)
+            except FileNotFoundError:
+                continue
+        return found
+
+    def left_over(self, limit_s=5):
+        """Command lines of processes that work in the home folder, once they had time to go."""
+        deadline = time.monotonic() + limit_s
+        while (found := self._processes()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return found
+
+    def _processes(self):
+        found = []
+        for process in psutil.process_iter():
+            try:
+                words = [*process.cmdline(), process.cwd()]
+            except psutil.Error:
+                continue
+            if any(str(self.home) in word for word in words):
+                found.append(words)
+        return found
+
+
+@pytest.fixture(scope="session")
+def command():
+    """Maker of commands: `command(home, "reproduce", "digits")`."""
+    return Command

@@ -1,0 +1,241 @@
+"""Stage evaluate: finished models on the sealed test split, and an audit of the labels."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from data.errors import DataError
+from data.prepared import save_prepared
+from data.pseudo_labels import Member, PseudoLabels, read_pseudo_labels, write_pseudo_labels
+from data.reader import RawImages
+from tasks import evaluate, evaluate_job, slot_job, train_job, worker
+from tasks.artifacts import Artifact
+from tasks.runtime import Runtime, use
+
+TARGET = {"2": 0, "3": 1}
+
+
+@pytest.fixture
+def constant_model(toy, tmp_path: Path) -> Callable[[str, float], Path]:
+    """Maker of a model's folder that gives every image logits (margin, 0)."""
+
+    def make(name: str, margin: float) -> Path:
+        network = train_job.build_network(toy.job(), torch.device("cpu"))
+        with torch.no_grad():
+            for parameter in network.heads["target"].parameters():
+                parameter.zero_()
+            network.heads["target"].bias[0] = margin
+        (tmp_path / name).mkdir()
+        torch.save(network.state_dict(), tmp_path / name / "model.pt")
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def audited(toy, tmp_path: Path) -> Path:
+    """Eight samples of U: true classes 2 2 2 2 3 3 3 3, hard labels 0 0 0 1 1 1 - -."""
+    truth = toy.target.labels[toy.split.u]
+    rows = np.concatenate([toy.split.u[truth == 2][:4], toy.split.u[truth == 3][:4]])
+    hard = np.array([0, 0, 0, 1, 1, 1, -1, -1])
+    # Right everywhere but in the second and the last row.
+    likely = np.array([0, 1, 0, 0, 1, 1, 1, 0])
+    soft = np.where(np.arange(2) == likely[:, None], 0.7, 0.3).astype(np.float32)
+    table = PseudoLabels(
+        sample_id=rows,
+        source=[str(row) for row in rows],
+        hard_label=hard,
+        agreed=hard >= 0,
+        min_confidence=soft.max(1),
+        soft_label=soft,
+        member_probabilities=soft[:, None],
+        classes=("2", "3"),
+        threshold=0.6,
+        members=(Member(identity="a"),),
+        digests={},
+    )
+    (tmp_path / "pseudo").mkdir()
+    write_pseudo_labels(table, tmp_path / "pseudo" / "pseudo_labels.parquet")
+    return tmp_path / "pseudo"
+
+
+@pytest.fixture
+def job(toy, audited: Path, constant_model) -> dict[str, Any]:
+    given = toy.job()
+    return {
+        **{name: given[name] for name in ("network", "heads", "classes", "target")},
+        "seed": 0,
+        "test": str(toy.folder / "test"),
+        "pseudo_labels": str(audited),
+        "models": {
+            "first class": str(constant_model("first", 2.0)),
+            "second class": str(constant_model("second", -1.0)),
+        },
+    }
+
+
+def test_models_are_scored_on_the_target_classes_of_the_test_split(
+    toy, job: dict[str, Any], tmp_path: Path
+) -> None:
+    # A test split of another size for each class: five of "2", three of "3".
+    rows = np.concatenate(
+        [np.flatnonzero(toy.test.labels != 3), np.flatnonzero(toy.test.labels == 3)[:3]]
+    )
+    few = RawImages(
+        images=toy.test.images[rows],
+        labels=toy.test.labels[rows],
+        classes=toy.test.classes,
+        origin="made here",
+        official=False,
+    )
+    save_prepared(few, tmp_path / "test", sealed=True)
+
+    test = evaluate_job.run(job | {"test": str(tmp_path / "test")}, tmp_path)["summary"]["test"]
+
+    assert list(test) == ["first class", "second class"]
+    assert {name: (found["accuracy"], found["n"]) for name, found in test.items()} == {
+        "first class": (5 / 8, 8),
+        "second class": (3 / 8, 8),
+    }
+    # Cross entropy of logits (m, 0): log(1 + e^-m) for the first class, log(1 + e^m) else.
+    right, wrong = math.log(1 + math.exp(-2)), math.log(1 + math.exp(2))
+    assert test["first class"]["loss"] == pytest.approx((5 * right + 3 * wrong) / 8)
+
+
+def test_classes_in_another_order_are_other_labels(job: dict[str, Any], tmp_path: Path) -> None:
+    swapped = {"classes": ["3", "2"], "heads": {**job["heads"], "target": ["3", "2"]}}
+
+    def right(**changes: Any) -> float:
+        summary = evaluate_job.run(job | changes, tmp_path)["summary"]
+        found: float = summary["audit"]["precision"]
+        return found
+
+    assert right() == pytest.approx(5 / 6)
+    assert right(**swapped) == pytest.approx(1 / 6)
+
+
+def test_the_audit_counts_right_labels(job: dict[str, Any], tmp_path: Path) -> None:
+    audit = evaluate_job.run(job, tmp_path)["summary"]["audit"]
+
+    assert audit == {
+        "coverage": 6 / 8,
+        "precision": pytest.approx(5 / 6),
+        "precision_per_class": [1.0, pytest.approx(2 / 3)],
+        "count_per_class": [3, 3],
+        "soft_accuracy": 6 / 8,
+    }
+
+
+def test_a_class_without_a_label_has_no_precision(toy, job: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "pseudo" / "pseudo_labels.parquet"
+    table = read_pseudo_labels(path)
+    table.hard_label[:], table.agreed[:] = -1, False
+    write_pseudo_labels(table, path)
+
+    audit = evaluate_job.run(job, tmp_path)["summary"]["audit"]
+
+    assert (audit["coverage"], audit["precision"]) == (0.0, None)
+    assert audit["precision_per_class"] == [None, None]
+    assert audit["soft_accuracy"] == 6 / 8
+
+
+def test_an_open_set_in_place_of_the_test_split_is_refused(
+    toy, job: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="Expected a sealed data set"):
+        evaluate_job.run(job | {"test": str(toy.folder / "target")}, tmp_path)
+
+
+def test_the_test_split_cannot_be_the_audited_training_data(
+    toy, job: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="Expected an open data set"):
+        evaluate_job.run(job | {"target": str(toy.folder / "test")}, tmp_path)
+
+
+# The stage.
+
+
+@pytest.fixture
+def inputs(artifact_of, toy, job: dict[str, Any]) -> dict[str, Any]:
+    trained, chosen = job["models"].values()
+    members = [
+        {"digest": "digest of best", "folder": chosen, "identity": "i"},
+        {"digest": "digest of second", "folder": "nowhere", "identity": "j"},
+    ]
+    notes = {"runs": ["run of best", "run of second"]}
+    return {
+        "label": "evaluation",
+        "models": {
+            "Joint": artifact_of("joint", notes={"run_id": "run of joint"}, folder=trained),
+            "GradMix": artifact_of("top", {"members": members}, notes=notes),
+        },
+        "test": artifact_of("test", folder=job["test"]),
+        "target": artifact_of("target", folder=job["target"]),
+        "pseudo": artifact_of("pseudo", folder=job["pseudo_labels"]),
+        **{name: job[name] for name in ("classes", "network", "heads")},
+    }
+
+
+def test_models_rows_test_and_labels_decide(inputs: dict[str, Any], artifact_of) -> None:
+    def identity(**changes: Any) -> str:
+        return evaluate.describe(**inputs | changes).identity
+
+    models = inputs["models"]
+    members, notes = models["GradMix"].summary["members"], models["GradMix"].notes
+    other_best = artifact_of("top", {"members": members[::-1]}, notes=notes)
+    changes: list[dict[str, Any]] = [
+        {},
+        {"models": {"Joint": models["Joint"]}},
+        {"models": {"joint": models["Joint"], "GradMix": models["GradMix"]}},
+        {"models": models | {"Joint": artifact_of("new", notes=models["Joint"].notes)}},
+        {"models": models | {"GradMix": other_best}},
+        {"test": artifact_of("new")},
+        {"target": artifact_of("new")},
+        {"pseudo": artifact_of("new")},
+        {"classes": ["3", "2"]},
+        {"network": {}},
+        {"heads": {}},
+    ]
+    assert len({identity(**change) for change in changes}) == len(changes)
+    assert identity(label="b") == identity()
+    best_alone = artifact_of("top", {"members": members[:1]}, notes=notes)
+    # The other members of a selection are not evaluated.
+    assert identity(models=models | {"GradMix": best_alone}) == identity()
+
+
+def test_a_selection_counts_by_its_best_member(inputs: dict[str, Any], job: dict[str, Any]) -> None:
+    joint, gradmix = (evaluate.best(model) for model in inputs["models"].values())
+
+    trained, chosen = job["models"].values()
+    assert joint == {"digest": "digest of joint", "folder": trained, "run_id": "run of joint"}
+    assert gradmix["folder"] == chosen
+    assert gradmix["digest"] == "digest of best"
+    assert gradmix["run_id"] == "run of best"
+
+
+def test_accuracies_reach_the_models_own_runs(
+    runtime: Runtime, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def in_process(command: list[str], slot: object, *, log: Path, cwd: Path, poll: Any) -> None:
+        log.touch()
+        assert worker.main(command[4:]) == 0
+
+    monkeypatch.setattr(slot_job, "run_in_slot", in_process)
+    with use(runtime):
+        artifact: Artifact = evaluate.STAGE.perform(inputs)
+
+    test = artifact.summary["test"]
+    assert test["Joint"] == {"accuracy": 0.5, "loss": pytest.approx(1.1269, abs=1e-4), "n": 10}
+    assert artifact.summary["audit"]["coverage"] == 0.75
+    calls = runtime.tracker.log_metrics.call_args_list
+    assert [call.args[0] for call in calls] == ["run of joint", "run of best"]
+    assert [[tuple(row)[:2] for row in call.args[1]] for call in calls] == [
+        [(0, {"test/accuracy": 0.5})],
+        [(0, {"test/accuracy": 0.5})],
+    ]

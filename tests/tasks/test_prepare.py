@@ -1,0 +1,141 @@
+"""Stage prepare: raw files to sealed or open folders."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.errors import DataError
+from data.prepared import load_prepared
+from data.sealed import open_sealed_test
+from tasks import prepare
+from tasks.runtime import Runtime, use
+
+
+class Reader:
+    """Files `train` and `test` under a root."""
+
+    version = 3
+
+    def __init__(self, images: Any) -> None:
+        self.images = images
+        self.asked: list[tuple[Path | None, str]] = []
+
+    def files(self, root: Path | None, split: str) -> tuple[Path, ...]:
+        return () if root is None else (root / split, root / "shared")
+
+    def read(self, root: Path | None, split: str) -> Any:
+        self.asked.append((root, split))
+        return self.images
+
+
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch, toy) -> Reader:
+    made = Reader(toy.target)
+    monkeypatch.setattr(prepare, "find_reader", {"toy": made, "other": made}.__getitem__)
+    return made
+
+
+def inputs(**changes: Any) -> dict[str, Any]:
+    raw = {"train": "a" * 64}
+    whole = {"label": "a", "reader": "toy", "split": "train", "root": "/data", "raw": raw}
+    return whole | changes
+
+
+def identity(**changes: Any) -> str:
+    return prepare.describe(**inputs(**changes)).identity
+
+
+@pytest.mark.parametrize(
+    "change", [{"reader": "other"}, {"split": "test"}, {"raw": {"train": "b" * 64}}, {"raw": {}}]
+)
+def test_reader_split_and_raw_bytes_decide(reader: Reader, change: dict[str, Any]) -> None:
+    assert identity(**change) != identity()
+
+
+def test_a_new_version_of_the_reader_is_another_identity(reader: Reader) -> None:
+    before = identity()
+    reader.version = 4
+
+    assert identity() != before
+
+
+def test_neither_label_nor_folder_decide(reader: Reader) -> None:
+    assert identity(label="b", root="/elsewhere") == identity()
+
+
+def test_raw_files_are_named_by_their_digests(reader: Reader, tmp_path: Path) -> None:
+    (tmp_path / "train").write_bytes(b"abc")
+    (tmp_path / "shared").write_bytes(b"")
+
+    digests = prepare.raw_digests("toy", "train", str(tmp_path))
+
+    abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert digests == {"train": abc, "shared": empty}
+    assert prepare.raw_digests("toy", "train", None) == {}
+    with pytest.raises(DataError):
+        prepare.raw_digests("toy", "test", str(tmp_path))
+
+
+def test_training_images_are_stored_open_and_summed_up(
+    reader: Reader, runtime: Runtime, toy
+) -> None:
+    with use(runtime):
+        artifact = prepare.STAGE.perform(inputs())
+
+    stored = load_prepared(runtime.home / artifact.folder)
+    assert (stored.images.numpy() == toy.target.images).all()
+    assert reader.asked == [(Path("/data"), "train")]
+    summary = dict(artifact.summary)
+    assert len(summary.pop("content")) == 64
+    assert summary == {
+        "dataset": "toy",
+        "split": "train",
+        "origin": "made here",
+        "official": False,
+        "samples": 80,
+        "classes": ["0", "1", "2", "3"],
+        "per_class": [20, 20, 20, 20],
+    }
+    assert artifact.notes["run_id"] == "run-1"
+
+
+def test_the_test_split_is_sealed(reader: Reader, runtime: Runtime) -> None:
+    with use(runtime):
+        artifact = prepare.STAGE.perform(inputs(split="test"))
+
+    with pytest.raises(DataError, match="sealed"):
+        load_prepared(runtime.home / artifact.folder)
+    assert len(open_sealed_test(runtime.home / artifact.folder)) == 80
+
+
+def test_the_content_is_that_of_the_images_and_not_of_the_raw_files(
+    reader: Reader, runtime: Runtime, toy
+) -> None:
+    with use(runtime):
+        first = prepare.STAGE.perform(inputs())
+        repacked = prepare.STAGE.perform(inputs(raw={"train.gz": "c" * 64}))
+        reader.images = toy.test
+        other = prepare.STAGE.perform(inputs(raw={"train": "d" * 64}))
+
+    assert repacked.identity != first.identity
+    assert repacked.digest == first.digest
+    assert other.summary["content"] != first.summary["content"]
+
+
+@pytest.mark.parametrize(("root", "raw"), [("/data", {"train": "a" * 64}), (None, {})])
+def test_the_run_names_raw_and_prepared_data(
+    reader: Reader, runtime: Runtime, root: str | None, raw: dict[str, str]
+) -> None:
+    with use(runtime):
+        artifact = prepare.STAGE.perform(inputs(root=root, raw=raw))
+
+    read, written = [call.args for call in runtime.tracker.log_dataset.call_args_list]
+    if root:
+        assert read == ("run-1", "train", "a" * 64, "/data/train", "raw")
+    else:
+        # Embedded data have no files, yet a chain must end in something raw.
+        assert (read[1], read[3], read[4]) == ("embedded toy", "embedded/embedded toy", "raw")
+    content = artifact.summary["content"]
+    assert written == ("run-1", "toy/train", content, artifact.folder, "output")

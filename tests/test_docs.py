@@ -1,0 +1,111 @@
+"""What is written for people holds: commands, options, snippets, links, scales."""
+
+import contextlib
+import io
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from flows.cli import main
+from flows.experiment_file import experiment_names, load_experiment
+from gradmix.methods import METHODS
+
+ROOT = Path(__file__).parent.parent
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(page, language):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+SNIPPETS = [(page, code) for page in PAGES for code in blocks(page, "python")]
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_every_command_has_help_and_is_in_the_readme(name):
+    assert main.commands[name].help
+    assert f"gradmix {name}" in README
+
+
+def test_every_option_of_a_run_is_in_the_readme():
+    options = [option for p in main.commands["reproduce"].params for option in p.opts]
+    missing = [o for o in options if o.startswith("--") and f"`{o}" not in README]
+    assert missing == []
+
+
+def test_commands_in_the_readme_are_understood():
+    lines = re.findall(r"^\$? ?(gradmix [a-z].*?)(?:  .*)?$", README, re.MULTILINE)
+    assert len(lines) >= 3
+    for line in lines:
+        _, name, *words = shlex.split(line)
+        # Parses options and arguments, runs nothing.
+        main.commands[name].make_context(name, words)
+
+
+def test_every_make_target_in_the_readme_exists():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)`", README)) <= targets
+    assert {"demo", "test"} <= targets
+
+
+def test_there_is_a_snippet():
+    assert [page for page, _ in SNIPPETS if page == "README.md"]
+
+
+@pytest.mark.parametrize(("page", "code"), SNIPPETS)
+def test_snippets_run(page, code):
+    if "..." in code or "from gradmix.method import" in code:
+        compile(code, page, "exec")
+        pytest.skip("a fragment: it compiles")
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(code, page, "exec"), {"__name__": "snippet"})  # noqa: S102 - our own page
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_to_files_lead_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        if not target.startswith(("http:", "https:", "mailto:")):
+            assert (ROOT / target).exists(), target
+
+
+def test_every_method_is_in_the_readme():
+    assert [name for name in METHODS if f"`{name}`" not in README] == []
+
+
+def test_the_scales_of_the_packaged_experiments_are_documented_and_load():
+    assert experiment_names() == ["digits"]
+    help_text = CliRunner().invoke(main, ["reproduce", "--help"]).output
+    for scale in ("demo", "small", "paper"):
+        assert load_experiment("digits", scale).scale == scale
+        assert f"`{scale}`" in README
+        assert scale in help_text
+
+
+def test_the_paper_scale_is_described_as_it_is():
+    paper = load_experiment("digits", "paper")
+    line = next(line for line in README.splitlines() if line.startswith("| `--scale"))
+    stage = paper.first_stage
+    assert f"k = {paper.target.k[0]}..{paper.target.k[-1]}" in line
+    assert f"{paper.target.draws} draws" in line
+    assert f"{len(stage.beta)}x{len(stage.gamma)} grid" in line
+    assert f"R = {paper.ensemble.r}" in line
+
+
+def test_the_table_of_rows_in_the_readme_has_every_row_of_the_experiment():
+    experiment = load_experiment("digits", "paper")
+    for baseline in experiment.baselines:
+        row = next(line for line in README.splitlines() if line.startswith(f"| {baseline.name} |"))
+        assert f"`{baseline.method}`" in row
+
+
+def test_nothing_is_left_to_be_filled_in():
+    pages = [ROOT / page for page in PAGES] + list((ROOT / "docs").rglob("*.md"))
+    for page in pages:
+        assert not re.search(r"@@|TODO|FIXME|XXX", page.read_text(encoding="utf-8")), page
