@@ -60,7 +60,7 @@ class PseudoLabels:
         soft_label: float32 [N, C].
         member_probabilities: float32 [N, R, C].
         classes: the C class names, in order.
-        threshold: the confidence that every member had to reach for a hard label.
+        threshold: the confidence that every member had to exceed for a hard label.
         members: the R models, in the order of `member_probabilities`.
         digests: SHA-256 of what the labels were made from, by name.
     """

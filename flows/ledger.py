@@ -43,10 +43,22 @@ class Ledger:
         """The failed stages, in order."""
         return [event for event in self._last.values() if event.state == "failed"]
 
-    def count(self, state: str) -> int:
-        """Trainings that ended in a state."""
-        events = self._last.values()
-        return sum(event.stage == TRAIN and event.state == state for event in events)
+    @property
+    def executed(self) -> int:
+        """Different trainings that this run made."""
+        return len(self._identities("finished"))
+
+    @property
+    def reused(self) -> int:
+        """Different trainings that earlier runs had made."""
+        return len(self._identities("cached") - self._identities("finished"))
+
+    def _identities(self, state: str) -> set[str]:
+        return {
+            event.artifact.identity
+            for event in self._last.values()
+            if event.stage == TRAIN and event.state == state and event.artifact is not None
+        }
 
     def cells(self) -> list[dict[str, object]]:
         """Every training: label, state, MLflow run, accuracy; cached ones name the older run."""

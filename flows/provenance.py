@@ -1,6 +1,5 @@
 """Where and with what a run was made."""
 
-import os
 import platform
 import subprocess
 from importlib.metadata import version
@@ -8,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from tasks.slots import usable_cores
 
 PACKAGES = ("gradmix", "torch", "torchvision", "prefect", "mlflow", "nlopt", "numpy")
 
@@ -36,7 +37,7 @@ def hardware(slots: list[str]) -> dict[str, Any]:
     """Processor, usable cores, memory and slots."""
     return {
         "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "slots": slots,
         "system": platform.platform(terse=True),

@@ -51,7 +51,7 @@ def make_record(
         "rows": [row for draw in stages.draws for row in _rows(order, draw)],
         "cells": [cell for draw in stages.draws for cell in _cells(draw)],
         "pseudo_labels": [_pseudo_labels(order, draw) for draw in stages.draws],
-        "executed": {"trainings": ledger.count("finished"), "cached": ledger.count("cached")},
+        "executed": {"trainings": ledger.executed, "cached": ledger.reused},
         "paper": experiment.paper,
     }
 

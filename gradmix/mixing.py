@@ -10,6 +10,9 @@ from torch import Tensor
 
 from gradmix.solvers import solve_layer, solver_named
 
+SMALLEST_NORMAL = 2.0**-1022
+"""The smallest double with full precision; gradients below it count as zero."""
+
 
 def gramian(rows: Float[Tensor, "r n"]) -> Float[Tensor, "r r"]:
     """Dot products of gradients, in double precision."""
@@ -41,9 +44,16 @@ def mixing_weights(
             "expected source_grads [k, n] with k >= 1 and target_grad [n], "
             f"found {list(source_grads.shape)} and {list(target_grad.shape)}."
         )
+    if not (source_grads.is_floating_point() and target_grad.is_floating_point()):
+        raise ValueError(
+            "expected floating-point gradients, "
+            f"found {source_grads.dtype} and {target_grad.dtype}."
+        )
     rows = torch.cat([source_grads, target_grad[None]])
     if not torch.isfinite(rows).all():
         raise ValueError("expected finite gradients, found NaN or Inf.")
+    # A common factor changes no weight, and keeps squares of huge gradients finite.
+    rows = rows.double() / rows.abs().max().double().clamp_min(SMALLEST_NORMAL)
     solution = solve_layer(gramian(rows).tolist(), solver_named(solver))
     return torch.tensor(solution.weights, dtype=source_grads.dtype, device=source_grads.device)
 

@@ -87,7 +87,7 @@ def solve_layer(gram: Sequence[Sequence[float]], solver: Solver) -> Solution:
 
 
 def slsqp(problem: LayerProblem) -> list[float]:
-    """Eq. 6 by NLopt's LD_SLSQP from uniform weights, as the paper does.
+    """Eq. 6 by NLopt's LD_SLSQP, as the paper does, from equal parts of unit-norm gradients.
 
     A local method on a problem that has local maxima: where no source has a positive cosine it
     often stops short of `exact`. The best point seen is kept, as NLopt loses it when rounding

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data.errors import DataError
 from data.fingerprint import digest_json, sha256_file
 from tasks.home import write_atomically
 
@@ -92,7 +93,7 @@ class Store:
 
     def work(self, request: Request) -> Path:
         """Folder of the unfinished execution: checkpoints and logs survive a kill in it."""
-        folder = self.home / "work" / request.stage / request.identity[:SHORT]
+        folder = self._work_folder(request)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -112,7 +113,12 @@ class Store:
             path = folder / name
             if not path.exists():
                 return f"{name} is missing"
-            if path.stat().st_size != expected["bytes"] or sha256_file(path) != expected["sha256"]:
+            try:
+                same = path.stat().st_size == expected["bytes"]
+                same = same and sha256_file(path) == expected["sha256"]
+            except (OSError, DataError):
+                return f"{name} is unreadable"
+            if not same:
                 return f"{name} is damaged"
         return None
 
@@ -161,16 +167,14 @@ class Store:
 
     def discard_work(self, request: Request) -> None:
         """Remove what an execution left besides its artifact."""
-        shutil.rmtree(self.work(request), ignore_errors=True)
-
-    def all_of(self, stage: str) -> list[Path]:
-        """Folders of all artifacts of a stage, newest first."""
-        folders = (self.home / "artifacts" / stage).glob(f"*/{RESULT}")
-        return [p.parent for p in sorted(folders, key=lambda p: p.stat().st_mtime_ns, reverse=True)]
+        shutil.rmtree(self._work_folder(request), ignore_errors=True)
 
     def folder(self, request: Request) -> Path:
         """Where the artifact of a request lies, once there is one."""
         return self.home / "artifacts" / request.stage / request.identity[:SHORT]
+
+    def _work_folder(self, request: Request) -> Path:
+        return self.home / "work" / request.stage / request.identity[:SHORT]
 
 
 def read_artifact(path: Path) -> Artifact:

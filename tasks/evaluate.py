@@ -63,7 +63,9 @@ def execute(
     summary = run_job(place, "evaluate", job)["summary"]
     for name, model in models.items():
         accuracy = summary["test"][name]["accuracy"]
-        tracker.log_metrics(best(model)["run_id"], [MetricRow(0, {"test/accuracy": accuracy})])
+        run_id, content = best(model)["run_id"], test.summary["content"]
+        tracker.log_dataset(run_id, "test", content, test.folder, "evaluation")
+        tracker.log_metrics(run_id, [MetricRow(0, {"test/accuracy": accuracy})])
     return Outcome(summary)
 
 

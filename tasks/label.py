@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from data.fingerprint import digest_json
 from tasks.artifacts import Artifact, Request
 from tasks.label_job import FILE
 from tasks.slot_job import run_job
@@ -22,7 +23,8 @@ def describe(
     """The members in order, U, and the threshold decide."""
     inputs = {"target": target.digest, "U": split.summary["digests"]["U"]}
     for i, member in enumerate(ensemble.summary["members"]):
-        inputs[f"member {i}"] = member["digest"]
+        # The file names its members, so equal weights of two cells are not the same member.
+        inputs[f"member {i}"] = digest_json([member["identity"], member["digest"]])
     config = {"classes": classes, "threshold": threshold, "network": network, "heads": heads}
     return Request("pseudo_label", 1, config, inputs, 0, label)
 
@@ -69,7 +71,7 @@ def execute(
         content = outcome["summary"]["content"]
         folder = place.destination
         runtime.tracker.log_dataset(run_id, "pseudo_labels", content, folder, "output")
-        runtime.tracker.log_artifact(run_id, place.output / FILE)
+        runtime.tracker.log_artifact(run_id, place.output / FILE, later=place.final_path(FILE))
     return Outcome(outcome["summary"], {"run_id": run_id}, outcome["contents"])
 
 

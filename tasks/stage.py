@@ -1,4 +1,4 @@
-"""A stage: what it depends on, how it is executed, and the Prefect task made of it."""
+"""A stage: what it depends on, and how it is executed."""
 
 import contextlib
 import shutil
@@ -40,6 +40,10 @@ class Workplace:
     output: Path
     """Becomes the artifact."""
 
+    def final_path(self, name: str) -> Path:
+        """Where a file of the output will lie once it is the artifact."""
+        return self.runtime.home / self.destination / name
+
     @property
     def destination(self) -> str:
         """Where the output will lie, relative to the home folder."""
@@ -70,6 +74,8 @@ class Stage:
         with runtime.alone(request.identity):
             artifact = runtime.store.find(request)
             if artifact is not None:
+                # A kill between commit and clean-up leaves its checkpoint behind.
+                runtime.store.discard_work(request)
                 runtime.listen(Event(request.label, self.name, "cached", artifact=artifact))
                 return artifact
             return self._execute(runtime, request, arguments)

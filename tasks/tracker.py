@@ -155,9 +155,18 @@ class Tracker:
         """Set tags on a run, replacing those of the same name."""
         self._write("set_tags", run=run_id, tags=dict(tags))
 
-    def log_artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
-        """Copy a file or folder to a run's artifacts; it must outlive an outage to be replayed."""
-        self._write("log_artifact", run=run_id, path=str(path.absolute()), folder=folder)
+    def log_artifact(
+        self, run_id: str, path: Path, folder: str | None = None, later: Path | None = None
+    ) -> None:
+        """Copy a file or folder to a run's artifacts.
+
+        Args:
+            run_id: the run.
+            path: the file or folder; it must outlive an outage to be replayed.
+            folder: where to, among the run's artifacts.
+            later: where it will lie when it is moved; a replay looks there as well.
+        """
+        self._write("log_artifact", run=run_id, paths=_places(path, later), folder=folder)
 
     def log_text(self, run_id: str, file: str, text: str) -> None:
         """Store text as a file of a run, replacing one of that name."""
@@ -191,20 +200,23 @@ class Tracker:
         """Name the models that a run read, such as the members of an ensemble."""
         self._write("log_model_inputs", run=run_id, models=list(model_ids))
 
-    def log_model(self, run_id: str, name: str, identity: str, files: Iterable[Path]) -> str:
-        """Store a run's model: its files as they are, no pickled flavour.
+    def log_model(
+        self, run_id: str, name: str, identity: str, file: Path, later: Path | None = None
+    ) -> str:
+        """Store a run's model: its file as it is, no pickled flavour.
 
         Args:
             run_id: the run that made it.
             name: what people call it; without ``/ : . % " '``.
             identity: identity of the training.
-            files: weights and whatever is needed to load them.
+            file: the weights.
+            later: where they will lie when they are moved; a replay looks there as well.
 
         Returns:
             The model id; that of the existing model if the run already has one of that name.
         """
-        paths = [str(path.absolute()) for path in files]
-        model_id = self._write("log_model", run=run_id, name=name, identity=identity, files=paths)
+        paths = _places(file, later)
+        model_id = self._write("log_model", run=run_id, name=name, identity=identity, paths=paths)
         return model_id or PENDING_MODEL + identity
 
     def finish(self, run_id: str, status: Status = "FINISHED") -> None:
@@ -214,14 +226,6 @@ class Tracker:
     def replay(self) -> bool:
         """Make the waiting writes now; returns whether every write is in the store."""
         return self._outbox.flush()
-
-    def find_run(self, identity: str) -> str | None:
-        """Id of the newest finished run with that identity; None if none can be found."""
-        try:
-            return self._store.find_run(identity)
-        except Exception as error:
-            logger.warning("tracking: cannot read %s: %s", self._store.uri, first_line(error))
-            return None
 
     def resolve(self, run_or_model_id: str) -> str:
         """The store's id behind a pending one; other ids are returned unchanged.
@@ -279,6 +283,10 @@ def _unusable(uri: str, error: Exception) -> TrackingError:
         f"expected a readable tracking store at {uri}, found: {first_line(error)}; "
         "check MLFLOW_TRACKING_URI and the id."
     )
+
+
+def _places(path: Path, later: Path | None) -> list[str]:
+    return [str(place.absolute()) for place in (path, later) if place is not None]
 
 
 def _now_ms() -> int:

@@ -145,9 +145,9 @@ class MlflowStore:
         texts = [self._entities.RunTag(key, value) for key, value in tags.items()]
         self._client.log_batch(self.resolve(run), tags=texts, synchronous=True)
 
-    def log_artifact(self, *, run: str, path: str, folder: str | None) -> None:
-        """Copy a file or folder to a run's artifacts."""
-        self._client.log_artifact(self.resolve(run), path, folder)
+    def log_artifact(self, *, run: str, paths: Sequence[str], folder: str | None) -> None:
+        """Copy a file or folder, where it lies now, to a run's artifacts."""
+        self._client.log_artifact(self.resolve(run), _present(paths), folder)
 
     def log_text(self, *, run: str, text: str, file: str) -> None:
         """Store text as a file of a run."""
@@ -175,8 +175,8 @@ class MlflowStore:
         edges = [self._entities.LoggedModelInput(self.resolve(model)) for model in models]
         self._client.log_inputs(self.resolve(run), models=edges)
 
-    def log_model(self, *, run: str, name: str, identity: str, files: Sequence[str]) -> str:
-        """Store a run's model as plain files; a run has one model of a name.
+    def log_model(self, *, run: str, name: str, identity: str, paths: Sequence[str]) -> str:
+        """Store a run's model as a plain file; a run has one model of a name.
 
         Returns:
             The model id.
@@ -188,8 +188,7 @@ class MlflowStore:
         found = self._client.search_logged_models([experiment], where)
         create, tags = self._client.create_logged_model, {IDENTITY: identity}
         model = found[0] if found else create(experiment, name, run_id, tags)
-        for file in files:
-            self._client.log_model_artifact(model.model_id, file)
+        self._client.log_model_artifact(model.model_id, _present(paths))
         linked = maker.outputs.model_outputs if maker.outputs else []
         if model.model_id not in [output.model_id for output in linked]:
             output = self._entities.LoggedModelOutput(model.model_id, step=0)
@@ -205,11 +204,6 @@ class MlflowStore:
         self._held.pop(run_id, None)
 
     # Reading
-
-    def find_run(self, identity: str) -> str | None:
-        """Id of the newest FINISHED run with that identity, in any experiment."""
-        where = f"tags.`{IDENTITY}` = '{identity}' AND attributes.status = 'FINISHED'"
-        return next((run.info.run_id for run in self._runs(where)), None)
 
     def resolve(self, run_or_model_id: str) -> str:
         """The real id behind a pending one; a real id is returned unchanged.
@@ -277,6 +271,11 @@ class MlflowStore:
         history = self._client.get_metric_history
         run_id = run.info.run_id
         return {(m.key, m.step, m.value) for key in run.data.metrics for m in history(run_id, key)}
+
+
+def _present(paths: Sequence[str]) -> str:
+    """The first of these that exists; the last, for the error, if none does."""
+    return next((path for path in paths if Path(path).exists()), paths[-1])
 
 
 def chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:

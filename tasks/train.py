@@ -60,7 +60,7 @@ def describe(
         inputs["V"] = enlarged.digest if enlarged else split.summary["digests"]["V"]
     used: dict[str, Any] = {}
     if entry.method.uses_sources:
-        inputs |= {source["name"]: source["data"].digest for source in sources}
+        inputs |= {f"source {source['name']}": source["data"].digest for source in sources}
         used = {source["name"]: [source["head"], source["classes"]] for source in sources}
     if pseudo:
         inputs["S_u"] = pseudo["labels"].digest
@@ -78,6 +78,8 @@ def describe(
         "training": training,
         "sources": used,
         "heads": heads,
+        # Canonical JSON sorts keys; the order decides random weights and the rows of gradients.
+        "order": {"sources": list(used), "heads": list(heads)},
         "pseudo": pseudo["kind"] if pseudo else None,
     }
     return Request("train", 1, config, inputs, seed, label)
@@ -125,9 +127,14 @@ def execute(
             tracker.log_model_inputs(run_id, [initial.notes["models"][0]])
         outcome = run_job(place, "train", job, lambda rows: tracker.log_metrics(run_id, rows))
         for name in (CURVE, LOG):
-            tracker.log_artifact(run_id, _kept(place, name))
-        files = [place.output / MODEL]
-        model_id = tracker.log_model(run_id, _model_name(label), place.request.identity, files)
+            tracker.log_artifact(run_id, _kept(place, name), later=place.final_path(name))
+        model_id = tracker.log_model(
+            run_id,
+            _model_name(label),
+            place.request.identity,
+            place.output / MODEL,
+            later=place.final_path(MODEL),
+        )
     notes = {**outcome["notes"], "run_id": run_id, "model_id": model_id}
     # Warnings and the traces of earlier attempts are no result: the log counts as an empty one.
     return Outcome(outcome["summary"], notes, {LOG: sha256_bytes(b"")})

@@ -161,9 +161,9 @@ def _target_stream(job: dict[str, Any], target: ImageSet, device: torch.device) 
 def _stream(
     job: dict[str, Any], name: str, images: Tensor, labels: Tensor, head: str, device: torch.device
 ) -> Stream:
-    training = job["training"]
-    whole = training["v_whole_up_to"] if name == "V" else 0
-    size = max(training["batch_size"], min(len(labels), whole))
+    size = job["training"]["batch_size"]
+    if name == "V" and len(labels) <= job["training"]["v_whole_up_to"]:
+        size = len(labels)
     return Stream(name, images.to(device), labels.to(device), head, size, _seed(job, name))
 
 

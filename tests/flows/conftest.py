@@ -24,79 +24,13 @@ from tasks.home import open_home
 from tasks.runtime import Runtime, use
 from tasks.slots import Slot, SlotPool
 
-TINY = """\
-name = "tiny"
-title = "Tiny [x] digits"
-seed = 0
-
-[datasets.svhn]
-reader = "svhn"
-embedded = "street"
-
-[datasets.mnist]
-reader = "mnist"
-embedded = "handwritten"
-
-[[sources]]
-name = "S1"
-dataset = "svhn"
-classes = ["5", "6"]
-
-[[sources]]
-name = "S2"
-dataset = "mnist"
-classes = ["0", "1"]
-
-[target]
-dataset = "mnist"
-classes = ["5", "6"]
-hyper_validation = 20
-k = [2]
-draws = 1
-
-[network]
-widths = [4, 4, 4, 4]
-hidden = 8
-norm = "batch"
-
-[training]
-steps = 20
-validate_every = 10
-batch_size = 8
-v_whole_up_to = 64
-momentum = 0.9
-learning_rates = [0.05]
-
-[[baselines]]
-name = "Source only"
-method = "source_only"
-paper = { 2 = [82.39] }
-
-[first_stage]
-name = "GradMix"
-method = "gradmix"
-beta = [5, 10]
-gamma = [0.0]
-
-[ensemble]
-r = 2
-threshold = 0.5
-enlarged_v = 5
-
-[[final]]
-name = "GradMix hard"
-labels = "hard"
-
-[scales.tiny]
-[scales.other.training]
-steps = 30
-"""
+TINY = Path(__file__).with_name("tiny.toml")
 
 
 @pytest.fixture(scope="session")
 def tiny_text():
     """The text of the tiny experiment file."""
-    return TINY
+    return TINY.read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 pytestmark = [pytest.mark.flow, pytest.mark.slow]
 
 MORE = (
-    ("steps = 20", "steps = 400"),
+    ("steps = 20", "steps = 200"),
     ("draws = 1", "draws = 2"),
     ("beta = [5, 10]", "beta = [5, 10, 15]"),
     (

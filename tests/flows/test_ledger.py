@@ -25,24 +25,29 @@ def test_every_event_is_passed_on(ledger, heard):
     assert heard == events
 
 
-def test_only_trainings_are_counted_by_how_they_ended(ledger):
-    for label, stage, state in [
-        ("a", "train", "finished"),
-        ("b", "train", "cached"),
-        ("c", "train", "running"),
-        ("d", "train", "failed"),
-        ("e", "select", "finished"),
-        ("f", "prepare", "cached"),
-    ]:
-        ledger.listen(Event(label, stage, state))
-    assert [ledger.count(state) for state in ("finished", "cached")] == [1, 1]
+def test_only_trainings_are_counted_by_how_they_ended(ledger, an_artifact):
+    for number, (stage, state) in enumerate(
+        [
+            ("train", "finished"),
+            ("train", "cached"),
+            ("train", "running"),
+            ("train", "failed"),
+            ("select", "finished"),
+            ("prepare", "cached"),
+        ]
+    ):
+        artifact = an_artifact(identity=f"{number:064x}")
+        ledger.listen(Event(str(number), stage, state, artifact=artifact))
+    assert (ledger.executed, ledger.reused) == (1, 1)
 
 
-def test_an_executed_training_that_is_found_again_stays_executed(ledger):
+def test_a_training_that_is_found_again_in_the_same_run_is_not_reused(ledger, an_artifact):
+    artifact = an_artifact()
     ledger.listen(Event("a", "train", "running"))
-    ledger.listen(Event("a", "train", "finished"))
-    ledger.listen(Event("a", "train", "cached"))
-    assert (ledger.count("finished"), ledger.count("cached")) == (1, 0)
+    ledger.listen(Event("a", "train", "finished", artifact=artifact))
+    ledger.listen(Event("a", "train", "cached", artifact=artifact))
+    ledger.listen(Event("the same under another name", "train", "cached", artifact=artifact))
+    assert (ledger.executed, ledger.reused) == (1, 0)
 
 
 def test_failures_stand_in_order(ledger):
@@ -66,23 +71,24 @@ def test_cells_name_the_run_of_every_training(ledger, an_artifact):
     assert [cell["hyper_validation_accuracy"] for cell in ledger.cells()] == [0.75, 0.5]
 
 
-def test_a_listener_that_fails_does_not_fail_the_stage():
+def test_a_listener_that_fails_does_not_fail_the_stage(an_artifact):
     def broken(event):
         raise RuntimeError("the terminal is gone")
 
     ledger = Ledger(broken)
-    ledger.listen(Event("a", "train", "finished"))
-    assert ledger.count("finished") == 1
+    ledger.listen(Event("a", "train", "finished", artifact=an_artifact()))
+    assert ledger.executed == 1
 
 
-def test_events_of_many_threads_are_all_there(ledger, heard):
+def test_events_of_many_threads_are_all_there(ledger, heard, an_artifact):
     def work(number):
         for i in range(50):
-            ledger.listen(Event(f"{number} {i}", "train", "finished"))
+            artifact = an_artifact(identity=f"{number} {i}")
+            ledger.listen(Event(f"{number} {i}", "train", "finished", artifact=artifact))
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert ledger.count("finished") == len(heard) == 400
+    assert ledger.executed == len(heard) == 400

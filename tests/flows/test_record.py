@@ -20,14 +20,14 @@ ALL_METHODS = (
 
 
 @pytest.fixture
-def record_of(imitate, tmp_path):
+def record_of(imitate, tmp_path, an_artifact):
     """The record of an order whose stages are all finished, and the pipeline's handles."""
 
     def make(order):
         stages = imitate(order, tmp_path / "home")
         ledger = Ledger(lambda _: None)
-        ledger.listen(Event("a", "train", "finished"))
-        ledger.listen(Event("b", "train", "cached"))
+        ledger.listen(Event("a", "train", "finished", artifact=an_artifact(identity="a" * 64)))
+        ledger.listen(Event("b", "train", "cached", artifact=an_artifact(identity="b" * 64)))
         return make_record(order, stages, ledger, "parent-run", ["cpu:0", "cpu:1"]), stages
 
     return make

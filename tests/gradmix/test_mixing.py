@@ -146,3 +146,17 @@ def test_weight_entropy_runs_from_a_single_source_to_uniform() -> None:
     # -(3/4 ln 3/4 + 1/4 ln 1/4) / ln 2 = 0.8113 bits.
     assert weight_entropy([0.75, 0.25]) == pytest.approx(0.8112781)
     assert weight_entropy([1.0]) == 0.0
+
+
+def test_integer_gradients_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"floating-point gradients, found torch\.int64"):
+        mixing_weights(torch.tensor([[1, 0], [0, 1]]), torch.tensor([1, 1]))
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+@pytest.mark.parametrize("solver", ["exact", "sgd"])
+def test_weights_of_huge_and_tiny_gradients_are_those_of_common_ones(scale, solver) -> None:
+    sources = torch.tensor([[1.0, 0.0], [0.0, 2.0]], dtype=torch.float64)
+    target = torch.tensor([1.0, 1.0], dtype=torch.float64)
+    expected = mixing_weights(sources, target, solver)
+    torch.testing.assert_close(mixing_weights(scale * sources, scale * target, solver), expected)

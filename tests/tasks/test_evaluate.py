@@ -175,7 +175,7 @@ def inputs(artifact_of, toy, job: dict[str, Any]) -> dict[str, Any]:
             "Joint": artifact_of("joint", notes={"run_id": "run of joint"}, folder=trained),
             "GradMix": artifact_of("top", {"members": members}, notes=notes),
         },
-        "test": artifact_of("test", folder=job["test"]),
+        "test": artifact_of("test", {"content": "content of test"}, folder=job["test"]),
         "target": artifact_of("target", folder=job["target"]),
         "pseudo": artifact_of("pseudo", folder=job["pseudo_labels"]),
         **{name: job[name] for name in ("classes", "network", "heads")},
@@ -235,6 +235,11 @@ def test_accuracies_reach_the_models_own_runs(
     assert artifact.summary["audit"]["coverage"] == 0.75
     calls = runtime.tracker.log_metrics.call_args_list
     assert [call.args[0] for call in calls] == ["run of joint", "run of best"]
+    read = [call.args for call in runtime.tracker.log_dataset.call_args_list]
+    assert [(run, name, digest) for run, name, digest, *_ in read] == [
+        ("run of joint", "test", "content of test"),
+        ("run of best", "test", "content of test"),
+    ]
     assert [[tuple(row)[:2] for row in call.args[1]] for call in calls] == [
         [(0, {"test/accuracy": 0.5})],
         [(0, {"test/accuracy": 0.5})],

@@ -16,6 +16,7 @@ class Reader:
     """Files `train` and `test` under a root."""
 
     version = 3
+    embedded = False
 
     def __init__(self, images: Any) -> None:
         self.images = images
@@ -34,6 +35,17 @@ def reader(monkeypatch: pytest.MonkeyPatch, toy) -> Reader:
     made = Reader(toy.target)
     monkeypatch.setattr(prepare, "find_reader", {"toy": made, "other": made}.__getitem__)
     return made
+
+
+@pytest.fixture
+def unchanged(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Sets what the raw files' digests are when they are read."""
+
+    def are(raw: dict[str, str]) -> None:
+        monkeypatch.setattr(prepare, "raw_digests", lambda *_: raw)
+
+    are({"train": "a" * 64})
+    return are
 
 
 def inputs(**changes: Any) -> dict[str, Any]:
@@ -78,6 +90,7 @@ def test_raw_files_are_named_by_their_digests(reader: Reader, tmp_path: Path) ->
         prepare.raw_digests("toy", "test", str(tmp_path))
 
 
+@pytest.mark.usefixtures("unchanged")
 def test_training_images_are_stored_open_and_summed_up(
     reader: Reader, runtime: Runtime, toy
 ) -> None:
@@ -101,6 +114,7 @@ def test_training_images_are_stored_open_and_summed_up(
     assert artifact.notes["run_id"] == "run-1"
 
 
+@pytest.mark.usefixtures("unchanged")
 def test_the_test_split_is_sealed(reader: Reader, runtime: Runtime) -> None:
     with use(runtime):
         artifact = prepare.STAGE.perform(inputs(split="test"))
@@ -111,12 +125,14 @@ def test_the_test_split_is_sealed(reader: Reader, runtime: Runtime) -> None:
 
 
 def test_the_content_is_that_of_the_images_and_not_of_the_raw_files(
-    reader: Reader, runtime: Runtime, toy
+    reader: Reader, runtime: Runtime, toy, unchanged: Any
 ) -> None:
     with use(runtime):
         first = prepare.STAGE.perform(inputs())
+        unchanged({"train.gz": "c" * 64})
         repacked = prepare.STAGE.perform(inputs(raw={"train.gz": "c" * 64}))
         reader.images = toy.test
+        unchanged({"train": "d" * 64})
         other = prepare.STAGE.perform(inputs(raw={"train": "d" * 64}))
 
     assert repacked.identity != first.identity
@@ -126,8 +142,9 @@ def test_the_content_is_that_of_the_images_and_not_of_the_raw_files(
 
 @pytest.mark.parametrize(("root", "raw"), [("/data", {"train": "a" * 64}), (None, {})])
 def test_the_run_names_raw_and_prepared_data(
-    reader: Reader, runtime: Runtime, root: str | None, raw: dict[str, str]
+    reader: Reader, runtime: Runtime, unchanged: Any, root: str | None, raw: dict[str, str]
 ) -> None:
+    unchanged(raw)
     with use(runtime):
         artifact = prepare.STAGE.perform(inputs(root=root, raw=raw))
 
@@ -139,3 +156,21 @@ def test_the_run_names_raw_and_prepared_data(
         assert (read[1], read[3], read[4]) == ("embedded toy", "embedded/embedded toy", "raw")
     content = artifact.summary["content"]
     assert written == ("run-1", "toy/train", content, artifact.folder, "output")
+
+
+def test_raw_files_that_changed_since_the_run_began_are_refused(
+    reader: Reader, runtime: Runtime, unchanged: Any
+) -> None:
+    unchanged({"train": "e" * 64})
+    with use(runtime), pytest.raises(DataError, match="found other files"):
+        prepare.STAGE.perform(inputs())
+
+
+def test_the_libraries_that_make_embedded_images_are_part_of_their_identity(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader.embedded = True
+    before = identity()
+    monkeypatch.setattr(prepare, "version", lambda name: f"other {name}")
+
+    assert identity() != before

@@ -75,7 +75,7 @@ def test_r_the_candidates_and_their_order_decide_and_the_label_does_not(candidat
     def identity(candidates: list[Artifact], r: int = 1, label: str = "best") -> str:
         return selection.describe(label, candidates, r).identity
 
-    different = [[one, other], [other, one], [one], [one, twin]]
+    different = [[one, other], [other, one], [one], [twin, other]]
     assert len({identity(candidates) for candidates in different}) == 4
     assert identity([one, other], 2) != identity([one, other], 1)
     assert identity([one, other], label="same") == identity([one, other])

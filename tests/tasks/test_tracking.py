@@ -191,7 +191,7 @@ def test_an_outage_is_warned_of_once_and_replayed_in_order_once(
         tracker.log_dataset(run, "raw", sha("raw"), "raw.mat", "raw")
         tracker.log_artifact(run, weights)
         tracker.log_table(run, "cells.csv", [{"cell": "a,b", "state": "cached"}, {"run": 3}])
-        model = tracker.log_model(run, "net", identity, [weights])
+        model = tracker.log_model(run, "net", identity, weights)
         tracker.log_model_inputs(before, [model])
         tracker.finish(run, "FAILED")
         tracker.finish(before)
@@ -233,7 +233,7 @@ def test_a_write_whose_answer_was_lost_is_not_made_twice(
     run = tracker.start_run("r", identity, "first")
     tracker.log_metrics(run, [MetricRow(1, {"loss": 0.5})])
     tracker.log_dataset(run, "raw", sha("raw"), "raw.mat", "raw")
-    tracker.log_model(run, "net", identity, [weights])
+    tracker.log_model(run, "net", identity, weights)
     tracker.finish(run)
     monkeypatch.setattr(tracker._store, "_client", client)
     assert tracker.replay()
@@ -286,23 +286,26 @@ def test_a_server_that_is_away_at_the_start_stops_nothing(tmp_path, monkeypatch)
     run = tracker.start_run("r", sha("x"), "first")
     tracker.finish(run)
     assert [write["op"] for write in waiting(tmp_path)] == ["start_run", "finish"]
-    assert tracker.find_run(sha("x")) is None
     with pytest.raises(TrackingError, match=r"127\.0\.0\.1"):
         tracker.lineage(run)
 
 
-def test_the_newest_finished_run_of_an_identity_is_found(tracker, client, identity):
-    assert tracker.find_run(identity) is None
-    first = tracker.start_run("r", identity, "first")
-    assert tracker.find_run(identity) is None
-    tracker.finish(first)
-    assert tracker.find_run(identity) == first
-    second = tracker.start_run("r", identity, "first")
-    tracker.finish(second, "FAILED")
-    assert tracker.find_run(identity) == first
-    third = tracker.start_run("r", identity, "first")
-    tracker.finish(third)
-    assert tracker.find_run(identity) == third
+def test_files_that_moved_during_an_outage_are_stored_from_where_they_lie(
+    home, tracker, client, identity, monkeypatch
+):
+    run = tracker.start_run("r", identity, "first")
+    now, later = home / "work" / "model.pt", home / "kept" / "model.pt"
+    for folder in (now.parent, later.parent):
+        folder.mkdir()
+    now.write_bytes(b"weights")
+    with monkeypatch.context() as patch:
+        cut(tracker, patch)
+        tracker.log_artifact(run, now, later=later)
+        model = tracker.log_model(run, "net", identity, now, later=later)
+        now.rename(later)
+    assert tracker.replay()
+    assert [file.path for file in client.list_artifacts(run)] == ["model.pt"]
+    assert client.get_logged_model(tracker.resolve(model)).status == "READY"
 
 
 def test_data_is_linked_once_with_its_full_digest(tracker, client, identity):
@@ -319,8 +322,8 @@ def test_a_run_keeps_one_model_of_a_name_with_its_files(tracker, client, identit
     weights = tmp_path / "weights.pt"
     weights.write_bytes(b"1234")
     run = tracker.start_run("r", identity, "final")
-    model = tracker.log_model(run, "net", identity, [weights])
-    assert tracker.log_model(run, "net", identity, [weights]) == model
+    model = tracker.log_model(run, "net", identity, weights)
+    assert tracker.log_model(run, "net", identity, weights) == model
     stored = client.get_logged_model(model)
     assert (str(stored.status), stored.source_run_id) == ("READY", run)
     assert stored.tags[IDENTITY] == identity
@@ -358,7 +361,7 @@ def chain(tracker, tmp_path, identity):
         if output:
             tracker.log_dataset(run_id, output, digests[output], f"{output}.bin", "output")
         tracker.log_model_inputs(run_id, models)
-        made = tracker.log_model(run_id, name, sha(name + identity), [weights]) if model else None
+        made = tracker.log_model(run_id, name, sha(name + identity), weights) if model else None
         tracker.finish(run_id)
         return run_id, made
 

@@ -237,7 +237,8 @@ def test_the_run_gets_the_curve_the_files_and_the_model(
     ]
     [model] = tracker.log_model.call_args_list
     assert model.args[:3] == ("run-1", "a training  V S1 50 ", artifact.identity)
-    assert [path.name for path in model.args[3]] == ["model.pt"]
+    assert model.args[3].name == "model.pt"
+    assert model.kwargs["later"] == runtime.home / artifact.folder / "model.pt"
     tracker.finish.assert_called_once_with("run-1")
     running = [event for event in events if event.slot]
     assert [(event.step, event.steps, event.slot) for event in running] == [
