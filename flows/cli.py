@@ -1,4 +1,4 @@
-"""The command line: `gradmix reproduce`, `plan` and `report`."""
+"""The command line: `gradmix reproduce`, `plan`, `report` and `lineage`."""
 
 import errno
 import sys
@@ -111,6 +111,18 @@ def report(run: str, home: str) -> None:
     from flows.commands import report_command
 
     report_command(run=run, home=home)
+
+
+@main.command(epilog="Example: gradmix lineage 9d08a48c5f8a40e9832725c81c7cb774")
+@click.argument("run_or_model")
+@click.option("--home", default="runs", show_default=True, help="Folder of the reproduction.")
+@click.option("--json", "as_json", is_flag=True, help="Nodes and edges as JSON.")
+@one_line_errors
+def lineage(run_or_model: str, home: str, as_json: bool) -> None:
+    """Show the chain from an MLflow run or model back to the raw files."""
+    from flows.commands import lineage_command
+
+    lineage_command(run_or_model, home, as_json=as_json)
 
 
 if __name__ == "__main__":

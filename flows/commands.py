@@ -49,14 +49,22 @@ def reproduce_command(home: str, *, download: bool, **words: Any) -> None:  # no
     )
     configure(folder)
     # Only now: Prefect and MLflow read the environment when they are imported.
+    from httpx import HTTPError
+    from prefect.exceptions import PrefectException
+
     from flows.reproduce import LISTENER, reproduce
-    from tasks.server import prefect_server
+    from tasks.server import ServerError, prefect_server
 
     progress = Progress(console, len(trainings), to_run, slots)
     with prefect_server(folder), progress.shown() as listener:
         token = LISTENER.set(listener)
         try:
             record_folder = reproduce(**invocation.parameters, home=str(folder))
+        except (HTTPError, PrefectException) as error:
+            raise ServerError(
+                f"expected Prefect's server to answer, found {type(error).__name__}: {error}; its "
+                f"log is {folder / 'prefect' / 'server.log'}; the same command goes on."
+            ) from error
         finally:
             LISTENER.reset(token)
     _show_result(console, Path(record_folder))
@@ -81,15 +89,27 @@ def plan_command(home: str, *, download: bool, **words: Any) -> None:  # noqa: A
 
 def report_command(run: str, home: str) -> None:
     """Write a reproduction's report again, from its record."""
-    folder = check_home(Path(home))
-    if not (folder / MARKER).exists():
-        raise HomeError(f"expected a gradmix home, found none in {folder}; name it with --home.")
+    folder = _existing_home(home)
     record = _find_record(run, folder)
     target = folder / FOLDER / str(record["name"])
     target.mkdir(parents=True, exist_ok=True)
     console = _console()
     for path in write_report(record, target):
         console.print(_short(path), soft_wrap=True)
+
+
+def lineage_command(run_or_model: str, home: str, *, as_json: bool) -> None:
+    """Print what a run or a model was made from, down to the raw files."""
+    folder = _existing_home(home)
+    configure(folder)
+    # Only now: MLflow reads the environment when it is imported.
+    from tasks.lineage import graph, tree
+    from tasks.tracker import EXPERIMENT, open_tracker
+
+    chain = open_tracker(folder, EXPERIMENT).lineage(run_or_model)
+    lines = [json.dumps(graph(chain), indent=1)] if as_json else tree(chain)
+    for line in lines:
+        _console().print(line, soft_wrap=True)
 
 
 def open_tracking(home: Path) -> str:
@@ -99,6 +119,13 @@ def open_tracking(home: Path) -> str:
         return uri
     mlflow = Path(sys.executable).with_name("mlflow")
     return shlex.join([_short(mlflow), "ui", "--backend-store-uri", uri])
+
+
+def _existing_home(home: str) -> Path:
+    folder = check_home(Path(home))
+    if not (folder / MARKER).exists():
+        raise HomeError(f"expected a gradmix home, found none in {folder}; name it with --home.")
+    return folder
 
 
 def _console() -> Console:

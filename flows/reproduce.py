@@ -23,15 +23,12 @@ from tasks.home import exclusive, open_home
 from tasks.runtime import Event, Runtime, use
 from tasks.slots import SlotPool
 from tasks.tracked import flattened
-from tasks.tracker import open_tracker
+from tasks.tracker import EXPERIMENT, open_tracker
 
 THREADS = 64
 """Tasks wait in threads for what they need; slots, not threads, limit the trainings."""
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=THREADS)
-
-EXPERIMENT = "gradmix"
-"""Name of the MLflow experiment."""
 
 LISTENER: ContextVar[Callable[[Event], None]] = ContextVar("listener", default=lambda _: None)
 """Told of every event of the flow that is called in this context."""

@@ -54,6 +54,10 @@ class MetricRow(NamedTuple):
     time_s: float | None = None
 
 
+EXPERIMENT = "gradmix"
+"""Name of the MLflow experiment that reproductions are runs of."""
+
+
 def open_tracker(home: Path, experiment: str) -> "Tracker":
     """Tracker on the server that MLFLOW_TRACKING_URI names, or else on the home's own store.
 
