@@ -101,8 +101,8 @@ def test_the_paper_scale_is_described_as_it_is():
 def test_the_table_of_rows_in_the_readme_has_every_row_of_the_experiment():
     experiment = load_experiment("digits", "paper")
     for baseline in experiment.baselines:
-        row = next(line for line in README.splitlines() if line.startswith(f"| {baseline.name} |"))
-        assert f"`{baseline.method}`" in row
+        rows = [line for line in README.splitlines() if line.startswith(f"| {baseline.name} |")]
+        assert any(f"`{baseline.method}`" in row for row in rows), baseline.name
 
 
 def test_nothing_is_left_to_be_filled_in():
