@@ -210,7 +210,7 @@ def test_runs_carry_the_links_to_prefect_and_git(told):
 def test_trainings_name_their_data_with_digests_and_their_curves(told):
     by_name = {run["name"]: run for run in runs(told, "train")}
     assert set(by_name["k=2 draw=0: Source only lr=0.05"]["data"]) == {
-        *("S1", "S2", "hyper_validation"),
+        *("S1", "S2", "hyper_validation", "test"),
     }
     assert {"S1", "S2", "V", "hyper_validation"} <= set(by_name[LOST]["data"])
     final = by_name[FINAL]
