@@ -102,6 +102,7 @@ class _Drawing:
         problem = experiment.problem
         self.heads = {name: list(space.classes) for name, space in problem.heads.items()}
         self.head_of = problem.head_of
+        self.network = experiment.network.model_dump(mode="json")
 
     @property
     def target(self) -> Handle:
@@ -178,7 +179,7 @@ class _Drawing:
             search = [
                 self._train(
                     draw,
-                    f"{cell_name(stage.name, middle)} lr={candidate:g}",
+                    f"{stage.cell_name(middle)} lr={candidate:g}",
                     method=stage.method,
                     settings=middle,
                     learning_rate=candidate,
@@ -190,7 +191,7 @@ class _Drawing:
         draw.cells = [
             self._train(
                 draw,
-                cell_name(stage.name, cell),
+                stage.cell_name(cell),
                 method=stage.method,
                 settings=cell,
                 learning_rate=rate,
@@ -210,7 +211,7 @@ class _Drawing:
             label=f"{draw.name}: pseudo-labels",
             ensemble=draw.top,
             threshold=ensemble.threshold,
-            network=self._network(),
+            network=self.network,
             heads=self.heads,
             **shared,
         )
@@ -239,7 +240,7 @@ class _Drawing:
             target=self.target,
             classes=self.classes,
             pseudo=draw.pseudo,
-            network=self._network(),
+            network=self.network,
             heads=self.heads,
         )
 
@@ -263,7 +264,7 @@ class _Drawing:
             after=self.checked,
             label=f"{draw.name}: {name}",
             momentum=self.experiment.training.momentum,
-            network=self._network(),
+            network=self.network,
             training=training,
             heads=self.heads,
             sources=self._sources(),
@@ -297,12 +298,3 @@ class _Drawing:
             }
             for source in self.experiment.sources
         ]
-
-    def _network(self) -> dict[str, Any]:
-        network = self.experiment.network
-        return {"widths": list(network.widths), "hidden": network.hidden, "norm": network.norm}
-
-
-def cell_name(stage: str, cell: Mapping[str, Any]) -> str:
-    """A cell of the grid in words."""
-    return f"{stage} beta={cell['beta']:g} gamma={cell['gamma']:g}"

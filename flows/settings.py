@@ -158,6 +158,10 @@ class FirstStage(Frozen):
             for gamma in self.gamma
         ]
 
+    def cell_name(self, cell: dict[str, Any]) -> str:
+        """A cell in words."""
+        return f"{self.name} beta={cell['beta']:g} gamma={cell['gamma']:g}"
+
 
 class Ensemble(Frozen):
     """Pseudo-labels: R members, confidence threshold, samples a class in the enlarged V."""
