@@ -56,9 +56,14 @@ def make_record(
     }
 
 
+def record_folder(name: str, home: Path) -> Path:
+    """Where the record and the report of a reproduction lie."""
+    return home / FOLDER / name
+
+
 def save_record(record: Mapping[str, Any], home: Path) -> Path:
     """Write the record and its report; returns their folder."""
-    folder = home / FOLDER / str(record["name"])
+    folder = record_folder(str(record["name"]), home)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / FILE, json.dumps(record, indent=1) + "\n")
     write_report(record, folder)

@@ -15,7 +15,7 @@ from flows.memory import PeakMemory
 from flows.order import Invocation, Order, place_order
 from flows.pipeline import pipeline
 from flows.provenance import git_commit
-from flows.record import make_record, save_record
+from flows.record import FILE, make_record, record_folder, save_record
 from tasks.artifacts import Store
 from tasks.engine import PrefectSubmit
 from tasks.errors import StageError
@@ -105,9 +105,12 @@ def _reproduce(order: Order, home: Path) -> Path:
         # An interrupt reaches the main thread only; this ends the trainings in all others.
         slots.stop()
         raise
-    names = [slot.name for slot in slots.slots]
-    record = make_record(order, stages, ledger, run_id, names) | {"peak_memory": memory.figures}
-    folder = save_record(record, home)
+    folder = record_folder(order.name, home)
+    # Where nothing was trained, the record of the run that did it says when, with what and how.
+    if ledger.executed or not (folder / FILE).exists():
+        names = [slot.name for slot in slots.slots]
+        record = make_record(order, stages, ledger, run_id, names)
+        save_record(record | {"peak_memory": memory.figures}, home)
     tracker.log_artifact(run_id, folder)
     tracker.log_table(run_id, "cells.csv", ledger.cells())
     tracker.finish(run_id)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tasks.artifacts import Artifact, Request
+from tasks.lineage import TEST
 from tasks.slot_job import run_job
 from tasks.stage import Outcome, Stage, Workplace
 from tasks.tracker import MetricRow
@@ -64,7 +65,7 @@ def execute(
     for name, model in models.items():
         accuracy = summary["test"][name]["accuracy"]
         run_id, content = best(model)["run_id"], test.summary["content"]
-        tracker.log_dataset(run_id, "test", content, test.folder, "evaluation")
+        tracker.log_dataset(run_id, "test", content, test.folder, TEST)
         tracker.log_metrics(run_id, [MetricRow(0, {"test/accuracy": accuracy})])
     return Outcome(summary)
 

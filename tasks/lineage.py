@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 
 RAW = "raw"
 OUTPUT = "output"
+TEST = "test"
+"""Data that a finished model was scored on: no ancestor of anything."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class _Walker:
         return self._runs[run_id]
 
     def _visit(self, record: RunRecord) -> Node:
-        datasets = (self.dataset(d) for d in record.datasets if d.context != OUTPUT)
+        datasets = (self.dataset(d) for d in record.datasets if d.context not in (OUTPUT, TEST))
         inputs = (*datasets, *(self.model(model_id) for model_id in record.models))
         facts = {"stage": record.stage, "status": record.status, "identity": record.identity}
         gap = "" if inputs else "the run names no input"
