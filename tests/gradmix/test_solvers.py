@@ -196,14 +196,8 @@ def test_a_mixture_that_cancels_has_cosine_zero() -> None:
     assert solved([(1, 0), (-1, 0)], (1, 1), "uniform").cosine == 0.0
 
 
-def direction(sources: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Unit vector of a mixture."""
-    mixed = weights @ sources
-    return mixed / np.linalg.norm(mixed)
-
-
 @pytest.mark.parametrize("solver", SOLVERS)
-@example(seed=53694, kind="spread")  # nearly collinear sources
+@example(seed=53694, kind="spread")  # five sources in three dimensions
 @given(seed=st.integers(0, 10**6), kind=st.sampled_from(["independent", "opposed", "spread"]))
 def test_permuting_sources_permutes_weights(random_problem, solver, seed, kind) -> None:
     rng = np.random.default_rng(seed)
@@ -215,14 +209,15 @@ def test_permuting_sources_permutes_weights(random_problem, solver, seed, kind) 
         order = rng.permutation(len(sources))
     before = np.array(solved(sources, target, solver).weights)
     after = np.array(solved(sources[order], target, solver).weights)
-    loose = solver == "slsqp"
-    assert direction(sources, after[np.argsort(order)]) == pytest.approx(
-        direction(sources, before), abs=1e-4 if loose else 1e-9
-    )
-    # Weights are determined as well as the sources are conditioned, the mixed direction always.
-    units = sources / np.linalg.norm(sources, axis=1, keepdims=True)
-    rounding = 1e-15 * np.linalg.cond(units @ units.T)
-    assert after == pytest.approx(before[order], abs=1e-4 if loose else max(1e-9, rounding))
+    # More sources than dimensions: among mixtures within 1e-12 of the best cosine, hence 1e-6 of
+    # its direction, `exact` takes the weights of least norm.
+    dependent = solver == "exact" and len(sources) > sources.shape[1]
+    tolerance = 1e-4 if solver == "slsqp" else 1e-6 if dependent else 1e-9
+    assert after == pytest.approx(before[order], abs=tolerance)
+    if solver != "slsqp":
+        assert cosine(after @ sources[order], target) == pytest.approx(
+            cosine(before @ sources, target), abs=1e-12
+        )
 
 
 @pytest.mark.parametrize("solver", ["exact", "sgd"])
