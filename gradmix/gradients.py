@@ -33,11 +33,11 @@ class FlatParameters:
         self._parameters = [parameters[name] for layer in layers for name in layer.parameters] + [
             parameters[name] for name in heads
         ]
-        self._segments: list[slice] = []
+        self.segments: list[slice] = []
         start = 0
         for layer in layers:
             end = start + sum(sizes[name] for name in layer.parameters)
-            self._segments.append(slice(start, end))
+            self.segments.append(slice(start, end))
             start = end
         self.heads = slice(start, start + sum(sizes[name] for name in heads))
 
@@ -58,7 +58,7 @@ class FlatParameters:
 
     def grams(self) -> list[list[list[float]]]:
         """Gram matrices [L-1, rows, rows] of the layers' gradients."""
-        layers = [self.gradients[:, segment] for segment in self._segments]
+        layers = [self.gradients[:, segment] for segment in self.segments]
         stacked = torch.stack([rows @ rows.T for rows in layers])
         grams: list[list[list[float]]] = stacked.double().tolist()
         return grams
@@ -73,7 +73,7 @@ class FlatParameters:
         """
         k = len(solutions[0].weights)
         weights = self.gradients.new_tensor([solution.weights for solution in solutions])
-        for segment, layer_weights in zip(self._segments, weights, strict=True):
+        for segment, layer_weights in zip(self.segments, weights, strict=True):
             torch.mv(self.gradients[:k, segment].T, layer_weights, out=self.gradient[segment])
         torch.sum(self.gradients[:head_rows, self.heads], dim=0, out=self.gradient[self.heads])
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,13 @@ from gradmix.gradients import FlatParameters
 from gradmix.grouping import Grouping
 from gradmix.losses import Direction, loss
 from gradmix.networks import predict
+from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
+
+SourceScope = Literal["all", "target_classes", "none"]
+"""Sources that a method reads: all, those with the target's label space, or none."""
+
+Data = TypeVar("Data")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +52,12 @@ class Method:
         soft_direction: of the divergence that label distributions are trained by.
     """
 
-    uses_sources: ClassVar[bool] = True
+    name: ClassVar[str]
+    """The method's row in `METHODS`."""
+    source_scope: ClassVar[SourceScope] = "all"
     uses_target: ClassVar[bool] = True
-    """What `update` reads. The loop hands a method nothing that it does not declare."""
+    uses_unlabelled: ClassVar[bool] = False
+    """What `update` reads: sources, V, U. A method is handed nothing that it does not declare."""
     starts_from: ClassVar[str | None] = None
     """The method whose trained model this one starts from; None: random weights."""
 
@@ -62,16 +71,54 @@ class Method:
         soft_direction: Direction = "reverse",
     ) -> None:
         self.network, self.sources = network, tuple(sources)
+        self.adapt(network, self.sources)
         self.optimiser, self.soft_direction = optimiser, soft_direction
         self.flat = FlatParameters(network, rows, grouping)
         self._velocity = torch.zeros_like(self.flat.vector)
 
-    def update(self, sources: Sequence[Batch], target: Batch | None) -> dict[str, float]:
-        """One step on a mini-batch of every source and of V; returns figures for the curves.
+    @classmethod
+    def reads_source(cls, head: str) -> bool:
+        """Whether the method reads a source whose labels train this head."""
+        if cls.source_scope == "target_classes":
+            return head == TARGET_HEAD
+        return cls.source_scope == "all"
 
-        Keys that start with `count/` are added up between two validations, others averaged.
+    @staticmethod
+    def adapt(network: nn.Module, sources: Sequence[str]) -> None:
+        """Change a plain network in place to the one that the method trains; here, not at all.
+
+        What predicts with a trained model adapts a fresh network first, then loads the weights.
+        """
+
+    def update(
+        self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
+    ) -> dict[str, float]:
+        """One step on a mini-batch of every source, of V and of U; returns figures for the curves.
+
+        Args:
+            sources: a mini-batch of every source that the method reads, in order.
+            target: of V, if the method uses it.
+            unlabelled: images [B, C, H, W] of U, if the method uses it.
+
+        Returns:
+            Losses in nats and the like. Keys that start with `count/` are added up between two
+            validations, others averaged.
+
+        Raises:
+            ValueError: if a mini-batch that the method declares is missing.
+            FloatingPointError: if a gradient that decides the step holds NaN or Inf.
         """
         raise NotImplementedError
+
+    def required(self, data: Data | None, what: str) -> Data:
+        """The data, which the method has declared that it uses.
+
+        Raises:
+            ValueError: if they are missing.
+        """
+        if data is None:
+            raise ValueError(f"{self.name} trains on {what}, found no batch of it.")
+        return data
 
     def predict(self, images: Tensor) -> Tensor:
         """Logits [B, C] of the target's classes for uint8 images [B, H, W, C], without training."""
@@ -94,7 +141,7 @@ class Method:
         """
         self.network.train()
         self.flat.collect_in(row)
-        with _statistics(self.network, updated=update_statistics):
+        with batch_statistics(self.network, updated=update_statistics):
             logits = self.network(batch.images, batch.head)
             value = loss(logits, batch.labels, self.soft_direction)
         value.backward()  # type: ignore[no-untyped-call]  # untyped in torch
@@ -126,7 +173,7 @@ def copied_state(network: nn.Module) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _statistics(network: nn.Module, *, updated: bool) -> Iterator[None]:
+def batch_statistics(network: nn.Module, *, updated: bool) -> Iterator[None]:
     """Within the context, batch normalisation updates its running statistics or not."""
     norms = [
         module

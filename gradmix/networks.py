@@ -78,10 +78,14 @@ class DigitNetwork(nn.Module):
             {name: nn.Linear(config.hidden, classes) for name, classes in heads.items()}
         )
 
+    def embed(self, x: Tensor) -> Tensor:
+        """What the heads read: [B, hidden] of images [B, C, H, W]."""
+        embedded: Tensor = self.relu(self.hidden(self.features(x).flatten(1)))
+        return embedded
+
     def forward(self, x: Tensor, head: str) -> Tensor:
         """Logits [B, classes of the head] of images [B, C, H, W]."""
-        hidden = self.relu(self.hidden(self.features(x).flatten(1)))
-        logits: Tensor = self.heads[head](hidden)
+        logits: Tensor = self.heads[head](self.embed(x))
         return logits
 
 

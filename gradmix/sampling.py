@@ -29,10 +29,57 @@ def standardise(images: Tensor) -> Tensor:
     return (pixels - mean) / deviation.clamp_min(SMALLEST_DEVIATION)
 
 
-class Stream:
-    """Endless mini-batches of one labelled set, reshuffled each time it has been seen whole.
+class ImageStream:
+    """Endless mini-batches of rows of one set, reshuffled each time it has been seen whole.
 
     A set with at most `batch_size` samples is given whole, in order, at every step.
+
+    Args:
+        name: of the data set, for curves and messages.
+        images: uint8 [N, H, W, C].
+        batch_size: samples per mini-batch.
+        seed: of this stream's own generator.
+
+    Raises:
+        ValueError: if the set is empty or the batch size is below 1.
+    """
+
+    def __init__(self, name: str, images: Tensor, batch_size: int, seed: int) -> None:
+        if not len(images):
+            raise ValueError(f"{name}: expected at least one image, found none.")
+        if batch_size < 1:
+            raise ValueError(f"{name}: expected a batch size of at least 1, found {batch_size}.")
+        self.name, self.batch_size = name, batch_size
+        self._images = images
+        self._generator = torch.Generator().manual_seed(seed)
+        self._order = torch.empty(0, dtype=torch.int64)
+
+    def __len__(self) -> int:
+        """Samples in the set."""
+        return len(self._images)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is left of the present order, and the generator's state."""
+        return {"order": self._order.clone(), "generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        self._order = state["order"]
+        self._generator.set_state(state["generator"])
+
+    def _rows(self) -> Tensor | slice:
+        """The rows of the next mini-batch."""
+        if len(self) <= self.batch_size:
+            return slice(None)
+        while len(self._order) < self.batch_size:
+            again = torch.randperm(len(self), generator=self._generator)
+            self._order = torch.cat([self._order, again])
+        rows, self._order = self._order[: self.batch_size], self._order[self.batch_size :]
+        return rows
+
+
+class Stream(ImageStream):
+    """Mini-batches of one labelled set.
 
     Args:
         name: of the data set, for curves and messages.
@@ -55,32 +102,18 @@ class Stream:
                 f"{name}: expected as many labels as images and at least one, "
                 f"found {len(images)} images and {len(labels)} labels."
             )
-        if batch_size < 1:
-            raise ValueError(f"{name}: expected a batch size of at least 1, found {batch_size}.")
-        self.name, self.head, self.batch_size = name, head, batch_size
-        self._images, self._labels = images, labels
-        self._generator = torch.Generator().manual_seed(seed)
-        self._order = torch.empty(0, dtype=torch.int64)
-
-    def __len__(self) -> int:
-        """Samples in the set."""
-        return len(self._labels)
+        super().__init__(name, images, batch_size, seed)
+        self.head, self._labels = head, labels
 
     def next(self) -> Batch:
         """The next mini-batch."""
-        if len(self._labels) <= self.batch_size:
-            return Batch(standardise(self._images), self._labels, self.head)
-        while len(self._order) < self.batch_size:
-            again = torch.randperm(len(self._labels), generator=self._generator)
-            self._order = torch.cat([self._order, again])
-        rows, self._order = self._order[: self.batch_size], self._order[self.batch_size :]
+        rows = self._rows()
         return Batch(standardise(self._images[rows]), self._labels[rows], self.head)
 
-    def state_dict(self) -> dict[str, Any]:
-        """What is left of the present order, and the generator's state."""
-        return {"order": self._order.clone(), "generator": self._generator.get_state()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken."""
-        self._order = state["order"]
-        self._generator.set_state(state["generator"])
+class UnlabelledStream(ImageStream):
+    """Mini-batches of one unlabelled set; there are no labels that could be read."""
+
+    def next(self) -> Tensor:
+        """Images [B, C, H, W] of the next mini-batch."""
+        return standardise(self._images[self._rows()])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradmix.method import Method, copied_state
 from gradmix.metrics import Score, score
-from gradmix.sampling import Stream
+from gradmix.sampling import ImageStream, Stream, UnlabelledStream
 
 COUNT = "count/"
 
@@ -70,6 +70,7 @@ def train(
     hyper_validation: HyperValidation,
     config: TrainingConfig,
     *,
+    unlabelled: UnlabelledStream | None = None,
     resume: dict[str, Any] | None = None,
     on_validation: Callable[[Training, Callable[[], dict[str, Any]]], None] = lambda *_: None,
 ) -> Training:
@@ -77,10 +78,11 @@ def train(
 
     Args:
         method: ready to take its next step.
-        streams: one per source, in the method's order.
+        streams: one per source; the method has those that it reads, in this order.
         target: stream of V.
         hyper_validation: scored every `validate_every` steps and after the last.
         config: length.
+        unlabelled: stream of U, which may be missing if the method does not use it.
         resume: a state made by an interrupted run of the same training: it goes on bit by bit
             as if it had not been interrupted.
         on_validation: called after each validation with the training and a function that makes the
@@ -91,26 +93,35 @@ def train(
         ValueError: if the state to resume from has other streams.
     """
     training = Training()
+    every = [*streams, target] if unlabelled is None else [*streams, target, unlabelled]
     if resume is not None:
-        training = _restore(resume, method, [*streams, target])
+        training = _restore(resume, method, every)
     window = _Window()
     while training.step < config.steps:
         try:
-            window.add(_update(method, streams, target))
+            window.add(_update(method, streams, target, unlabelled))
         except FloatingPointError as error:
             raise FloatingPointError(f"step {training.step + 1}: {error}") from error
         training.step += 1
         if training.step % config.validate_every == 0 or training.step == config.steps:
             _validate(training, method, hyper_validation, window)
             window = _Window()
-            on_validation(training, lambda: _state(training, method, [*streams, target]))
+            on_validation(training, lambda: _state(training, method, every))
     return training
 
 
-def _update(method: Method, streams: Sequence[Stream], target: Stream) -> dict[str, float]:
+def _update(
+    method: Method,
+    streams: Sequence[Stream],
+    target: Stream,
+    unlabelled: UnlabelledStream | None,
+) -> dict[str, float]:
     """One step on what the method declares that it uses."""
-    sources = [stream.next() for stream in streams] if method.uses_sources else []
-    figures = method.update(sources, target.next() if method.uses_target else None)
+    figures = method.update(
+        [stream.next() for stream in streams if method.reads_source(stream.head)],
+        target.next() if method.uses_target else None,
+        unlabelled.next() if unlabelled is not None and method.uses_unlabelled else None,
+    )
     for name, value in figures.items():
         if not math.isfinite(value):
             raise FloatingPointError(f"{name} is {value}; lower the learning rate.")
@@ -160,7 +171,7 @@ class _Window:
         }
 
 
-def _state(training: Training, method: Method, streams: Sequence[Stream]) -> dict[str, Any]:
+def _state(training: Training, method: Method, streams: Sequence[ImageStream]) -> dict[str, Any]:
     """Everything that the rest of the training depends on, in plain types and tensors."""
     return {
         "step": training.step,
@@ -175,7 +186,7 @@ def _state(training: Training, method: Method, streams: Sequence[Stream]) -> dic
     }
 
 
-def _restore(state: dict[str, Any], method: Method, streams: Sequence[Stream]) -> Training:
+def _restore(state: dict[str, Any], method: Method, streams: Sequence[ImageStream]) -> Training:
     """Put method, streams and generators back, and return the training so far."""
     if len(state["streams"]) != len(streams):
         raise ValueError(

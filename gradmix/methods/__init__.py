@@ -7,9 +7,16 @@ from typing import Any
 from torch import nn
 
 from gradmix.method import Method, OptimiserConfig
+from gradmix.methods.dctn import DCTN, DCTNConfig
 from gradmix.methods.fine_tune import FineTune, FineTuneConfig
 from gradmix.methods.gradmix import GradMix, GradMixConfig
+from gradmix.methods.gradmix_fixmatch import GradMixFixMatch, GradMixFixMatchConfig
+from gradmix.methods.gradmix_mixmatch import GradMixMixMatch, GradMixMixMatchConfig
+from gradmix.methods.gradmix_sgd import GradMixSGD, GradMixSGDConfig
+from gradmix.methods.gradmix_vat import GradMixVAT, GradMixVATConfig
 from gradmix.methods.joint import Joint, JointConfig
+from gradmix.methods.mdda import MDDA, MDDAConfig
+from gradmix.methods.mme import MME, MMEConfig
 from gradmix.methods.source_only import SourceOnly, SourceOnlyConfig
 from gradmix.methods.target_only import TargetOnly, TargetOnlyConfig
 
@@ -28,6 +35,13 @@ METHODS: dict[str, MethodEntry] = {
     "joint": MethodEntry(Joint, JointConfig),
     "fine_tune": MethodEntry(FineTune, FineTuneConfig),
     "gradmix": MethodEntry(GradMix, GradMixConfig),
+    "gradmix_sgd": MethodEntry(GradMixSGD, GradMixSGDConfig),
+    "gradmix_vat": MethodEntry(GradMixVAT, GradMixVATConfig),
+    "gradmix_mixmatch": MethodEntry(GradMixMixMatch, GradMixMixMatchConfig),
+    "gradmix_fixmatch": MethodEntry(GradMixFixMatch, GradMixFixMatchConfig),
+    "mme": MethodEntry(MME, MMEConfig),
+    "mdda": MethodEntry(MDDA, MDDAConfig),
+    "dctn": MethodEntry(DCTN, DCTNConfig),
 }
 
 

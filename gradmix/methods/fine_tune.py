@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 from gradmix.method import Method, OptimiserConfig
 from gradmix.sampling import Batch
@@ -17,7 +17,8 @@ class FineTuneConfig:
 class FineTune(Method):
     """SGD on the labelled target samples, from the weights of a source-only model."""
 
-    uses_sources = False
+    name = "fine_tune"
+    source_scope = "none"
     starts_from = "source_only"
 
     def __init__(
@@ -30,8 +31,8 @@ class FineTune(Method):
         super().__init__(network, sources, optimiser)
         self.config = config
 
-    def update(self, sources: Sequence[Batch], target: Batch | None) -> dict[str, float]:
+    def update(
+        self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
+    ) -> dict[str, float]:
         """One step on V; `sources` is not read."""
-        if target is None:
-            raise ValueError("fine_tune trains on V, found no batch of it.")
-        return self.descend({"V": target})
+        return self.descend({"V": self.required(target, "V")})

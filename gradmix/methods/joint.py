@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 from gradmix.method import Method, OptimiserConfig
 from gradmix.sampling import Batch
@@ -17,6 +17,8 @@ class JointConfig:
 class Joint(Method):
     """SGD on the sum of the gradients of every source and of V."""
 
+    name = "joint"
+
     def __init__(
         self,
         network: nn.Module,
@@ -27,8 +29,9 @@ class Joint(Method):
         super().__init__(network, sources, optimiser)
         self.config = config
 
-    def update(self, sources: Sequence[Batch], target: Batch | None) -> dict[str, float]:
+    def update(
+        self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
+    ) -> dict[str, float]:
         """One step on a mini-batch of every source and of V."""
-        if target is None:
-            raise ValueError("joint trains on V too, found no batch of it.")
-        return self.descend({**dict(zip(self.sources, sources, strict=True)), "V": target})
+        named = dict(zip(self.sources, sources, strict=True))
+        return self.descend({**named, "V": self.required(target, "V")})

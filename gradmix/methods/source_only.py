@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from torch import nn
+from torch import Tensor, nn
 
 from gradmix.method import Method, OptimiserConfig
 from gradmix.sampling import Batch
@@ -31,6 +31,7 @@ class SourceOnlyConfig:
 class SourceOnly(Method):
     """SGD on the sum, or the mean, of the source gradients."""
 
+    name = "source_only"
     uses_target = False
 
     def __init__(
@@ -43,7 +44,9 @@ class SourceOnly(Method):
         super().__init__(network, sources, optimiser)
         self.config = config
 
-    def update(self, sources: Sequence[Batch], target: Batch | None) -> dict[str, float]:
+    def update(
+        self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
+    ) -> dict[str, float]:
         """One step on a mini-batch of every source; `target` is not read."""
         scale = 1.0 if self.config.combine == "sum" else 1.0 / len(sources)
         return self.descend(dict(zip(self.sources, sources, strict=True)), scale)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 from gradmix.method import Method, OptimiserConfig
 from gradmix.sampling import Batch
@@ -17,7 +17,8 @@ class TargetOnlyConfig:
 class TargetOnly(Method):
     """SGD on the labelled target samples alone."""
 
-    uses_sources = False
+    name = "target_only"
+    source_scope = "none"
 
     def __init__(
         self,
@@ -29,8 +30,8 @@ class TargetOnly(Method):
         super().__init__(network, sources, optimiser)
         self.config = config
 
-    def update(self, sources: Sequence[Batch], target: Batch | None) -> dict[str, float]:
+    def update(
+        self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
+    ) -> dict[str, float]:
         """One step on V; `sources` is not read."""
-        if target is None:
-            raise ValueError("target_only trains on V, found no batch of it.")
-        return self.descend({"V": target})
+        return self.descend({"V": self.required(target, "V")})

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from gradmix.method import Method, OptimiserConfig
-from gradmix.methods import build_method
+from gradmix.methods import build_method, method_named
 from gradmix.networks import DigitNetwork, DigitNetworkConfig
 from gradmix.problem import TARGET_HEAD, LabelSpace, Problem
-from gradmix.sampling import Batch, Stream
+from gradmix.sampling import Batch, Stream, UnlabelledStream
 from gradmix.training import HyperValidation
 
 
@@ -40,11 +40,14 @@ class Toy:
         self,
         name: str,
         network: DigitNetwork | None = None,
-        sources: Sequence[str] = ("near", "far"),
+        sources: Sequence[str] | None = None,
         optimiser: OptimiserConfig | None = None,
         **settings: Any,
     ) -> Method:
         network = self.network() if network is None else network
+        if sources is None:
+            reads, head_of = method_named(name).method.reads_source, self.problem.head_of
+            sources = [source for source in self.problem.sources if reads(head_of[source])]
         return build_method(name, network, sources, optimiser or OptimiserConfig(), settings)
 
     def streams(self, seed: int = 0) -> list[Stream]:
@@ -56,6 +59,10 @@ class Toy:
 
     def target(self) -> Stream:
         return Stream("V", *self.toy_set(3, 2, seed=3), TARGET_HEAD, 64, 2)
+
+    def unlabelled(self) -> UnlabelledStream:
+        images, _ = self.toy_set(3, 8, seed=5)
+        return UnlabelledStream("U", images, 12, 3)
 
     def batches(self, dtype: torch.dtype = torch.float32) -> tuple[list[Batch], Batch]:
         drawn = [stream.next() for stream in [*self.streams(), self.target()]]

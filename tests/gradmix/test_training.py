@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gradmix.method import Method
-from gradmix.sampling import Batch, Stream
+from gradmix.sampling import Stream
 from gradmix.training import HyperValidation, TrainingConfig, train
 
 LABELS = HyperValidation(torch.zeros(4, 16, 16, 1, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]))
@@ -17,7 +17,8 @@ LABELS = HyperValidation(torch.zeros(4, 16, 16, 1, dtype=torch.uint8), torch.ten
 class Scripted(Method):
     """Predicts `right` of the four labels with a margin, as written down for every step."""
 
-    uses_sources = False
+    name = "scripted"
+    source_scope = "none"
     uses_target = False
 
     def __init__(self, script: Sequence[tuple[int, float]], figures=()) -> None:
@@ -25,7 +26,7 @@ class Scripted(Method):
         self.network.weight.data.zero_()
         self.script, self.scripted_figures = script, figures
 
-    def update(self, sources: Sequence[Batch], target: Batch | None) -> dict[str, float]:
+    def update(self, sources, target, unlabelled=None) -> dict[str, float]:  # noqa: ARG002
         assert list(sources) == []
         assert target is None
         self.network.weight.data.add_(1.0)

@@ -11,22 +11,37 @@ import torch
 
 from gradmix.method import Method, OptimiserConfig
 from gradmix.methods import METHODS, build_method, method_named
-from gradmix.sampling import Batch, Stream
+from gradmix.sampling import Batch, Stream, UnlabelledStream
 from gradmix.training import Training, TrainingConfig, train
 
 every_method = pytest.mark.parametrize("name", METHODS)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """What a task does before it builds a method, whichever test ran before."""
+    torch.manual_seed(0)
 
 
 def trained(toy, method: Method, steps: int = 6, streams=None, target=None, **options) -> Training:
     config = TrainingConfig(steps=steps, validate_every=3)
     streams = toy.streams() if streams is None else streams
     target = toy.target() if target is None else target
+    options = {"unlabelled": toy.unlabelled(), **options}
     return train(method, streams, target, toy.hyper_validation(), config, **options)
 
 
-def needed(method: Method, batches) -> tuple[list[Batch], Batch | None]:
-    sources, target = batches
-    return (sources if method.uses_sources else []), (target if method.uses_target else None)
+def needed(toy, method: Method, scale: float = 1.0) -> tuple[list[Batch], Batch | None, Any]:
+    """A mini-batch of everything that the method declares."""
+    *sources, target = [
+        Batch(scale * b.images, b.labels, b.head) for b in [*toy.batches()[0], toy.batches()[1]]
+    ]
+    unlabelled = scale * toy.unlabelled().next()
+    return (
+        [batch for batch in sources if method.reads_source(batch.head)],
+        target if method.uses_target else None,
+        unlabelled if method.uses_unlabelled else None,
+    )
 
 
 def assert_same(a: Any, b: Any) -> None:
@@ -56,6 +71,7 @@ def test_a_method_is_a_file_a_row_and_a_test_file(name) -> None:
     assert (Path(__file__).parent / f"test_{name}.py").is_file()
     assert entry.method.starts_from in {None, *METHODS}
     assert method_named(name) is entry
+    assert entry.method.name == name
 
 
 @every_method
@@ -63,8 +79,7 @@ def test_training_lowers_the_loss_on_separable_images(toy, name) -> None:
     curve = []
     method = toy.method(name)
     for _ in range(40):
-        sources, target = needed(method, toy.batches())
-        figures = method.update(sources, target)
+        figures = method.update(*needed(toy, method))
         curve.append(sum(value for key, value in figures.items() if key.startswith("loss/")))
     assert curve[-1] < 0.5 * curve[0]
 
@@ -81,7 +96,8 @@ def test_the_same_seed_gives_the_same_bits(toy, name) -> None:
 @every_method
 def test_an_interrupted_training_resumes_bit_by_bit(toy, name) -> None:
     whole, whole_streams, whole_target = toy.method(name), toy.streams(), toy.target()
-    expected = trained(toy, whole, 6, whole_streams, whole_target)
+    whole_u = toy.unlabelled()
+    expected = trained(toy, whole, 6, whole_streams, whole_target, unlabelled=whole_u)
 
     file = io.BytesIO()
     trained(toy, toy.method(name), 3, on_validation=lambda _, state: torch.save(state(), file))
@@ -89,13 +105,14 @@ def test_an_interrupted_training_resumes_bit_by_bit(toy, name) -> None:
     state = torch.load(file, weights_only=True)
     torch.manual_seed(999)
     resumed = toy.method(name, network=toy.network(seed=5))
-    streams, target = toy.streams(seed=50), toy.target()
-    found = trained(toy, resumed, 6, streams, target, resume=state)
+    streams, target, unlabelled = toy.streams(seed=50), toy.target(), toy.unlabelled()
+    found = trained(toy, resumed, 6, streams, target, resume=state, unlabelled=unlabelled)
 
     assert_same(vars(found), vars(expected))
     assert_same(resumed.state_dict(), whole.state_dict())
-    for mine, theirs in zip([*streams, target], [*whole_streams, whole_target], strict=True):
-        assert_same(mine.state_dict(), theirs.state_dict())
+    mine, theirs = [*streams, target, unlabelled], [*whole_streams, whole_target, whole_u]
+    for found_stream, expected_stream in zip(mine, theirs, strict=True):
+        assert_same(found_stream.state_dict(), expected_stream.state_dict())
 
 
 @every_method
@@ -117,24 +134,33 @@ class Unreadable(Stream):
         raise AssertionError(f"{self.name} was read")
 
 
+class UnreadableU(UnlabelledStream):
+    """The same without labels."""
+
+    def next(self) -> torch.Tensor:
+        raise AssertionError(f"{self.name} was read")
+
+
 @every_method
 def test_a_method_never_reads_what_it_does_not_declare(toy, name) -> None:
     method, streams, target = toy.method(name), toy.streams(), toy.target()
-    for stream in [*streams, target]:
-        used = method.uses_target if stream is target else method.uses_sources
-        if not used:
+    unlabelled = toy.unlabelled()
+    for stream in streams:
+        if not method.reads_source(stream.head):
             stream.__class__ = Unreadable
-    trained(toy, method, 2, streams, target)
+    if not method.uses_target:
+        target.__class__ = Unreadable
+    if not method.uses_unlabelled:
+        unlabelled.__class__ = UnreadableU
+    trained(toy, method, 2, streams, target, unlabelled=unlabelled)
 
 
 @every_method
 @pytest.mark.parametrize("scale", [0.0, 1e-6, 1e4])
 def test_figures_and_weights_stay_finite_on_extreme_images(toy, name, scale) -> None:
     method = toy.method(name, optimiser=OptimiserConfig(learning_rate=1e-3))
-    sources, target = toy.batches()
-    scaled = [Batch(scale * b.images, b.labels, b.head) for b in [*sources, target]]
     for _ in range(3):
-        figures = method.update(*needed(method, (scaled[:-1], scaled[-1])))
+        figures = method.update(*needed(toy, method, scale))
         assert torch.isfinite(torch.tensor(list(figures.values()))).all()
     assert torch.isfinite(method.flat.vector).all()
 
@@ -143,7 +169,8 @@ def test_figures_and_weights_stay_finite_on_extreme_images(toy, name, scale) -> 
 def test_not_a_number_in_the_data_ends_the_training_and_names_the_step(toy, name) -> None:
     method = toy.method(name)
     streams, target = toy.streams(), toy.target()
-    broken = streams[1] if method.uses_sources else target
+    read = [stream for stream in streams if method.reads_source(stream.head)]
+    broken = [*read, target][0]
     broken._images = broken._images.float()
     broken._images[0, 0, 0, 0] = torch.nan
     broken.batch_size = 10**6
@@ -166,14 +193,16 @@ def test_predicting_changes_nothing_and_does_not_depend_on_the_company(toy, name
 
 
 @every_method
-def test_a_method_that_uses_v_refuses_to_go_without(toy, name) -> None:
+@pytest.mark.parametrize("what", ["V", "U"])
+def test_a_method_refuses_to_go_without_what_it_declares(toy, name, what) -> None:
     method = toy.method(name)
-    sources, _ = toy.batches()
-    if not method.uses_target:
-        method.update(sources, None)
-        return
-    with pytest.raises(ValueError, match=f"^{name} .* found no batch of it"):
-        method.update(sources, None)
+    sources, target, unlabelled = needed(toy, method)
+    without = (None, unlabelled) if what == "V" else (target, None)
+    if method.uses_target if what == "V" else method.uses_unlabelled:
+        with pytest.raises(ValueError, match=f"^{name} trains on {what}, found no batch of it"):
+            method.update(sources, *without)
+    else:
+        method.update(sources, *without)
 
 
 @every_method
@@ -183,7 +212,7 @@ def test_an_unknown_setting_is_refused(toy, name) -> None:
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones(toy) -> None:
-    with pytest.raises(ValueError, match=r"target_only, .*gradmix\. Found 'mixgrad'"):
+    with pytest.raises(ValueError, match=r"target_only, .*gradmix, .*\. Found 'mixgrad'"):
         build_method("mixgrad", toy.network(), [], OptimiserConfig(), {})
 
 

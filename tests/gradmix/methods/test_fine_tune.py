@@ -9,7 +9,7 @@ from gradmix.methods import METHODS
 def test_fine_tune_starts_from_source_only_and_declares_v_alone() -> None:
     method = METHODS["fine_tune"].method
     assert method.starts_from == "source_only"
-    assert (method.uses_sources, method.uses_target) == (False, True)
+    assert (method.source_scope, method.uses_target) == ("none", True)
     others = {entry.method.starts_from for entry in METHODS.values()} - {"source_only"}
     assert others == {None}
 

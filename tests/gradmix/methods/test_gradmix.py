@@ -1,10 +1,9 @@
-"""GradMix against the slow textbook loop, its limits, and learning to reweight."""
+"""GradMix against the slow textbook loop, and its limits."""
 
 import copy
 
 import pytest
 import torch
-from torch.func import functional_call
 
 from gradmix.grouping import trunk_layers
 from gradmix.losses import loss, soft_loss
@@ -199,34 +198,6 @@ def test_uniform_weights_without_adaptation_are_the_mean_on_the_trunk(toy) -> No
     torch.testing.assert_close(
         method.flat.gradient[trunk], plain.flat.gradient[trunk], rtol=1e-5, atol=1e-7
     )
-
-
-def test_sgd_weights_are_the_double_backward_of_learning_to_reweight(toy) -> None:
-    """[31]: a virtual step with source weights eps = 0, then the gradient of V's loss in eps."""
-    network = toy.network().double()
-    sources, target = toy.batches(torch.float64)
-    trunk = {
-        name: parameter.detach().clone().requires_grad_()
-        for name, parameter in network.named_parameters()
-        if not name.startswith("heads.")
-    }
-
-    def loss_at(parameters, batch):
-        plain = copy.deepcopy(network).train()
-        return loss(functional_call(plain, parameters, (batch.images, batch.head)), batch.labels)
-
-    eps = torch.zeros(2, dtype=torch.float64, requires_grad=True)
-    weighted = sum(e * loss_at(trunk, batch) for e, batch in zip(eps, sources, strict=True))
-    grads = torch.autograd.grad(weighted, list(trunk.values()), create_graph=True)
-    moved = {n: p - 0.05 * g for (n, p), g in zip(trunk.items(), grads, strict=True)}
-    (in_eps,) = torch.autograd.grad(loss_at(moved, target), eps)
-    expected = (-in_eps).clamp_min(0.0)
-    assert expected.any()
-
-    method = toy.method("gradmix", network=network, solver="sgd", grouping="model")
-    figures = method.update(sources, target)
-    found = [figures["weight/trunk/near"], figures["weight/trunk/far"]]
-    assert found == pytest.approx((expected / expected.sum()).tolist(), abs=1e-5)
 
 
 def test_figures_tell_weights_regimes_and_entropy_of_every_layer(toy) -> None:

@@ -1,0 +1,83 @@
+"""Discriminators that tell a source's features from the target's, and the losses around them."""
+
+from collections.abc import Sequence
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+
+from gradmix.grouping import HEADS
+from gradmix.problem import TARGET_HEAD
+
+Adversary = Literal["log", "least_squares"]
+
+WIDTH = 64
+"""Hidden units of a discriminator; our choice, as the authors' read convolution maps."""
+
+
+def adversary_of(source: str) -> str:
+    """Name, under `heads`, of the discriminator between this source and the target."""
+    return f"adversary_{source}"
+
+
+def add_discriminators(network: nn.Module, sources: Sequence[str]) -> None:
+    """Add one discriminator per source under the network's `heads`, which the trunk ends at.
+
+    Each gives features [B, F] a score [B, 1]: linear, ReLU, linear. Weights are drawn as torch
+    does, on the CPU and from the seed that torch has, without drawing from its own generator.
+    """
+    heads = cast("nn.ModuleDict", network.get_submodule(HEADS))
+    reference = heads[TARGET_HEAD].get_parameter("weight")
+    generator = torch.Generator().manual_seed(torch.initial_seed())
+    for source in sources:
+        first = _linear(reference.shape[1], WIDTH, generator)
+        last = _linear(WIDTH, 1, generator)
+        heads[adversary_of(source)] = nn.Sequential(first, nn.ReLU(), last).to(reference)
+
+
+def discrimination_loss(of_source: Tensor, of_target: Tensor, adversary: Adversary) -> Tensor:
+    """L_D, what a discriminator descends, from its scores [B, 1] of source and target.
+
+    Args:
+        of_source: scores; a logit of "source" if the adversary is `log`.
+        of_target: the same for the target.
+        adversary: `log`: cross entropy, source = 1; `least_squares`: squared distance to 0 for the
+            source and 1 for the target.
+    """
+    if adversary == "log":
+        return functional.softplus(-of_source).mean() + functional.softplus(of_target).mean()
+    return of_source.square().mean() + (of_target - 1.0).square().mean()
+
+
+def confusion_loss(of_source: Tensor, of_target: Tensor, adversary: Adversary) -> Tensor:
+    """L_cf, what the features descend: the scores' distance from 1/2, that is from an even chance.
+
+    `log`: cross entropy with 1/2; `least_squares`: half the squared distance. The two means, of
+    source and target, are added.
+    """
+    if adversary == "log":
+        return _from_even(of_source) + _from_even(of_target)
+    return 0.5 * ((of_source - 0.5).square().mean() + (of_target - 0.5).square().mean())
+
+
+def untrained(module: nn.Module, x: Tensor) -> Tensor:
+    """The module's output through which gradients reach `x`, and none of its parameters."""
+    frozen = {name: parameter.detach() for name, parameter in module.named_parameters()}
+    output: Tensor = functional_call(module, frozen, (x,))
+    return output
+
+
+def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+    """A linear layer with torch's usual weights, drawn from a generator."""
+    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+    for parameter in layer.parameters():
+        nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5, generator=generator)
+    return layer
+
+
+def _from_even(logits: Tensor) -> Tensor:
+    """Mean cross entropy of the probabilities of logits with 1/2."""
+    even = torch.full_like(logits, 0.5)
+    return functional.binary_cross_entropy_with_logits(logits, even)

@@ -1,0 +1,86 @@
+"""Domain alignment layers: batch normalisation with statistics of its own for every domain."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class DomainNorm(_BatchNorm):
+    """Batch normalisation by the statistics of the present domain, then one shared affine map.
+
+    With one domain it is plain batch normalisation. `running_mean` and `running_var` are [D, C].
+
+    Args:
+        channels: C.
+        domains: names; the present one is the first until `in_domain` selects another.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int, domains: Sequence[str]) -> None:
+        super().__init__(channels)
+        self.domains = tuple(domains)
+        self.domain = self.domains[0]
+        self.register_buffer("running_mean", torch.zeros(len(self.domains), channels))
+        self.register_buffer("running_var", torch.ones(len(self.domains), channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise [B, C, ...]; in training by the batch, in evaluation by running statistics."""
+        row = self.domains.index(self.domain)
+        tracked = self.track_running_stats or not self.training
+        return functional.batch_norm(
+            x,
+            self.running_mean[row] if tracked else None,
+            self.running_var[row] if tracked else None,
+            self.weight,
+            self.bias,
+            self.training,
+            self.momentum or 0.0,
+            self.eps,
+        )
+
+
+@contextmanager
+def in_domain(network: nn.Module, domain: str) -> Iterator[None]:
+    """Within the context, the network's domain norms use this domain's statistics.
+
+    Raises:
+        ValueError: on the first pass, if a norm does not have the domain.
+    """
+    norms = [module for module in network.modules() if isinstance(module, DomainNorm)]
+    before = [norm.domain for norm in norms]
+    for norm in norms:
+        norm.domain = domain
+    try:
+        yield
+    finally:
+        for norm, domain_before in zip(norms, before, strict=True):
+            norm.domain = domain_before
+
+
+def add_domain_norms(network: nn.Module, domains: Sequence[str]) -> None:
+    """Give a network domain norms, in place.
+
+    Every BatchNorm2d becomes one; in a network without any, every convolution is followed by one.
+    So is every linear layer, class scores included.
+
+    Args:
+        network: any; new modules are on the device of those that they replace or follow.
+        domains: names; the first is the one that prediction uses.
+    """
+    modules = list(network.named_modules())
+    normalised = any(isinstance(module, nn.BatchNorm2d) for _, module in modules)
+    for name, module in modules:
+        if isinstance(module, nn.BatchNorm2d):
+            network.set_submodule(name, DomainNorm(module.num_features, domains).to(module.weight))
+        elif isinstance(module, nn.Conv2d) and not normalised:
+            norm = DomainNorm(module.out_channels, domains).to(module.weight)
+            network.set_submodule(name, nn.Sequential(module, norm))
+        elif isinstance(module, nn.Linear):
+            norm = DomainNorm(module.out_features, domains).to(module.weight)
+            network.set_submodule(name, nn.Sequential(module, norm))

@@ -1,0 +1,148 @@
+"""DCTN [41]: every source's features aligned with the target's by an adversary (§4.2)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gradmix.adversary import (
+    Adversary,
+    add_discriminators,
+    adversary_of,
+    confusion_loss,
+    discrimination_loss,
+    untrained,
+)
+from gradmix.grouping import HEADS
+from gradmix.losses import loss
+from gradmix.method import Method, OptimiserConfig
+from gradmix.problem import TARGET_HEAD
+from gradmix.sampling import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class DCTNConfig:
+    """Settings of DCTN.
+
+    Attributes:
+        adversary: losses of the discriminators: the paper's (`log`) or those of its code.
+        threshold: probability from which on a prediction for U is a pseudo-label.
+        adversary_weight: of the confusion loss; our choice.
+
+    Raises:
+        ValueError: if the adversary is unknown or a number out of range.
+    """
+
+    adversary: Adversary = "log"
+    threshold: float = 0.9
+    adversary_weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown adversary and impossible numbers."""
+        if self.adversary not in get_args(Adversary):
+            raise ValueError(
+                f"adversary must be one of log, least_squares. Found {self.adversary!r}."
+            )
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold must be in [0, 1], found {self.threshold}.")
+        if not self.adversary_weight >= 0:
+            raise ValueError(
+                f"adversary_weight must not be negative, found {self.adversary_weight}."
+            )
+
+
+class DCTN(Method):
+    """Cross entropy on sources, V and pseudo-labelled U; a discriminator for every source.
+
+    The trunk confuses only the discriminator with the largest loss (multi-way hard domain mining).
+    What the authors alternate in phases is one step here. Their prediction weighs the classifiers
+    of the sources that have a class by how alike source and target are; here sources with the
+    target's label space share the target's head, so that this is the head's own prediction, and
+    other sources act through the trunk alone.
+    """
+
+    name = "dctn"
+    uses_unlabelled = True
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sources: Sequence[str],
+        optimiser: OptimiserConfig,
+        config: DCTNConfig,
+    ) -> None:
+        super().__init__(network, sources, optimiser)
+        self.config = config
+        self.heads = cast("nn.ModuleDict", network.get_submodule(HEADS))
+
+    @staticmethod
+    def adapt(network: nn.Module, sources: Sequence[str]) -> None:
+        """Add the discriminators under `heads`, as they are no part of the trunk."""
+        add_discriminators(network, sources)
+
+    def update(
+        self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
+    ) -> dict[str, float]:
+        """One step on a mini-batch of every source, of V and of U."""
+        batches = dict(zip(self.sources, sources, strict=True))
+        batches["V"] = self.required(target, "V")
+        images = self.required(unlabelled, "U")
+        self.network.train()
+        self.flat.zero()
+        self.flat.collect_in(0)
+
+        embed = cast("Callable[[Tensor], Tensor]", self.network.embed)
+        features = {name: embed(batch.images) for name, batch in batches.items()}
+        of_u = embed(images)
+        logits = {name: self.heads[batch.head](features[name]) for name, batch in batches.items()}
+        losses = {
+            f"loss/{name}": loss(logits[name], batch.labels, self.soft_direction)
+            for name, batch in batches.items()
+        }
+        losses["loss/U"], kept = self.pseudo_labelled_loss(of_u)
+
+        of_target = torch.cat([features["V"], of_u])
+        told_apart = self.discrimination_losses(features, of_target)
+        hardest = max(told_apart, key=lambda name: float(told_apart[name].detach()))
+        confusion = self.confusion(hardest, features[hardest], of_target)
+        plain = torch.stack([*losses.values(), *told_apart.values()]).sum()
+        value = plain + self.config.adversary_weight * confusion
+        value.backward()  # type: ignore[no-untyped-call]  # untyped in torch
+        self.flat.set_sum()
+        self.step()
+        return {
+            **{name: float(found.detach()) for name, found in losses.items()},
+            **{f"adversary/{name}": float(found.detach()) for name, found in told_apart.items()},
+            "confusion": float(confusion.detach()),
+            "count/pseudo_labelled": float(kept),
+            **{f"count/hardest/{name}": float(name == hardest) for name in self.sources},
+        }
+
+    def pseudo_labelled_loss(self, features: Tensor) -> tuple[Tensor, int]:
+        """Mean cross entropy of the samples of U with a pseudo-label, and their number."""
+        logits = self.heads[TARGET_HEAD](features)
+        confidence, labels = logits.detach().softmax(1).max(1)
+        kept = confidence >= self.config.threshold
+        number = int(kept.sum())
+        total = functional.cross_entropy(logits[kept], labels[kept], reduction="sum")
+        return total / max(number, 1), number
+
+    def discrimination_losses(
+        self, features: Mapping[str, Tensor], of_target: Tensor
+    ) -> dict[str, Tensor]:
+        """L_D of every source; its gradient reaches the discriminators, not the features."""
+        losses, target = {}, of_target.detach()
+        for name in self.sources:
+            adversary = self.heads[adversary_of(name)]
+            scores = adversary(features[name].detach()), adversary(target)
+            losses[name] = discrimination_loss(*scores, self.config.adversary)
+        return losses
+
+    def confusion(self, source: str, of_source: Tensor, of_target: Tensor) -> Tensor:
+        """L_cf of one source; its gradient reaches the features, not the discriminator."""
+        adversary = self.heads[adversary_of(source)]
+        scores = untrained(adversary, of_source), untrained(adversary, of_target)
+        return confusion_loss(*scores, self.config.adversary)

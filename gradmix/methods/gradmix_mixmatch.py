@@ -1,0 +1,136 @@
+"""GradMix with MixMatch on U (§3.6): guessed labels, sharpened, and mixed with V's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gradmix.augmentation import weak
+from gradmix.method import OptimiserConfig
+from gradmix.sampling import Batch
+from gradmix.semi_supervised import SemiSupervised, SemiSupervisedConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradMixMixMatchConfig(SemiSupervisedConfig):
+    """Settings of MixMatch; defaults are the authors' for SVHN.
+
+    Attributes:
+        temperature: of the sharpening; 1 leaves a guess as it is.
+        alpha: of Beta(alpha, alpha), from which the share of a sample in its mixture is drawn.
+        consistency_weight: of the squared error on U, once the ramp has ended.
+        ramp_steps: over which that weight grows linearly from zero; 0: no ramp.
+
+    Raises:
+        ValueError: if a setting is outside its range.
+    """
+
+    temperature: float = 0.5
+    alpha: float = 0.75
+    consistency_weight: float = 250.0
+    ramp_steps: int = 16384
+
+    def __post_init__(self) -> None:
+        """Refuse temperatures and shapes that are not positive, negative weights and ramps."""
+        super().__post_init__()
+        for field, value in (("temperature", self.temperature), ("alpha", self.alpha)):
+            if not value > 0:
+                raise ValueError(f"{field} must be positive, found {value}.")
+        if not self.consistency_weight >= 0:
+            raise ValueError(
+                f"consistency_weight must not be negative, found {self.consistency_weight}."
+            )
+        if self.ramp_steps < 0:
+            raise ValueError(f"ramp_steps must not be negative, found {self.ramp_steps}.")
+
+
+class GradMixMixMatch(SemiSupervised):
+    """The loss on U is MixMatch's, with V as the labelled set.
+
+    One pass over labelled and unlabelled mixtures together, as batch norm needs a batch that stands
+    for all of them; it alone updates the running statistics.
+    """
+
+    name = "gradmix_mixmatch"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sources: Sequence[str],
+        optimiser: OptimiserConfig,
+        config: GradMixMixMatchConfig,
+    ) -> None:
+        super().__init__(network, sources, optimiser, config)
+        self.config = config
+        self._steps = 0
+
+    def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
+        """Cross entropy of V's mixtures, and the ramped squared error of those of U."""
+        labelled = len(target.images)
+        views = weak(torch.cat([target.images, images, images]), self.generator)
+        guesses = self.guesses(views[labelled:], target.head)
+        labels = torch.cat([distributions(target.labels, guesses), guesses, guesses])
+        views, labels = self.mixtures(views, labels)
+        logits = self.logits(views, target.head, update_statistics=True)
+        weight = self.ramped_weight()
+        self._steps += 1
+        return functional.cross_entropy(
+            logits[:labelled], labels[:labelled]
+        ) + weight * functional.mse_loss(logits[labelled:].softmax(1), labels[labelled:])
+
+    @torch.no_grad()
+    def guesses(self, views: Tensor, head: str) -> Tensor:
+        """Sharpened mean predictions [B, C] for two views of each image [2 B, channels, H, W]."""
+        first, second = self.logits(views, head).softmax(1).chunk(2)
+        return sharpened((first + second) / 2.0, self.config.temperature)
+
+    def mixtures(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Every sample mixed with another one of the batch, of which it is at least one half.
+
+        Args:
+            images: [N, C, H, W].
+            labels: distributions [N, classes].
+        """
+        partners = torch.randperm(len(images), generator=self.generator).to(images.device)
+        shares = self.shares(len(images)).to(images)
+        mixed = images[partners].lerp(images, shares[:, None, None, None])
+        return mixed, labels[partners].lerp(labels, shares[:, None])
+
+    def shares(self, size: int) -> Tensor:
+        """The larger of lambda and 1 - lambda, lambda from Beta(alpha, alpha), [size] on the CPU.
+
+        Torch's own beta distribution takes no generator.
+        """
+        seed = int(torch.randint(2**62, (), generator=self.generator))
+        drawn = np.random.default_rng(seed).beta(self.config.alpha, self.config.alpha, size)
+        return torch.from_numpy(np.maximum(drawn, 1.0 - drawn))
+
+    def ramped_weight(self) -> float:
+        """The weight of the squared error at this step."""
+        share = min(self._steps / self.config.ramp_steps, 1.0) if self.config.ramp_steps else 1.0
+        return self.config.consistency_weight * share
+
+    def state_dict(self) -> dict[str, Any]:
+        """The base's state, and how far the ramp is."""
+        return {**super().state_dict(), "steps": self._steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        super().load_state_dict(state)
+        self._steps = state["steps"]
+
+
+def sharpened(probabilities: Tensor, temperature: float) -> Tensor:
+    """Distributions [B, C] to the power of 1 / temperature, with sum one."""
+    return (probabilities.log() / temperature).softmax(1)
+
+
+def distributions(labels: Tensor, like: Tensor) -> Tensor:
+    """Labels [B] (class numbers) or [B, C] (distributions) as distributions, typed as `like`."""
+    if torch.is_floating_point(labels):
+        return labels.to(like)
+    return functional.one_hot(labels, like.shape[1]).to(like)

@@ -1,0 +1,107 @@
+"""GradMix SGD [31]: descent on the weights themselves, towards a lower loss on V (Eq. 3)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from gradmix.method import OptimiserConfig
+from gradmix.sampling import Batch
+from gradmix.solvers import Solution, Solver, sgd
+from gradmix.steering import Steered, SteeringConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradMixSGDConfig(SteeringConfig):
+    """Settings of GradMix SGD besides those of the steering.
+
+    Attributes:
+        solver: the step of learning to reweight, which `weight_steps` repeats.
+        weight_steps: 1: one step from zero, of which only the direction counts, so that it has a
+            closed form; more: so many from equal weights, each with V's gradient at the
+            parameters that the weights lead to (Eq. 2).
+        weight_rate: learning rate of the weights, if there is more than one step.
+
+    Raises:
+        ValueError: if there is no step, or the rate is not positive.
+    """
+
+    solver: str = "sgd"
+    weight_steps: int = 1
+    weight_rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no descent, and another solver."""
+        super().__post_init__()
+        if self.solver != "sgd":
+            raise ValueError(f"solver must be sgd. Found {self.solver!r}.")
+        if self.weight_steps < 1:
+            raise ValueError(f"weight_steps must be at least 1, found {self.weight_steps}.")
+        if not self.weight_rate > 0:
+            raise ValueError(f"weight_rate must be positive, found {self.weight_rate}.")
+
+
+class GradMixSGD(Steered):
+    """Weights by learning to reweight, layer by layer; all else as in GradMix.
+
+    One step from w = 0 gives w_i = max(g_i . g_V, 0): the derivative of V's loss after a step along
+    w is -alpha g_i . g_V, so that no second backward pass is needed. Where all weights are zero,
+    Eq. 7 has nothing to normalise, and the single source with the largest cosine is taken.
+    """
+
+    name = "gradmix_sgd"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sources: Sequence[str],
+        optimiser: OptimiserConfig,
+        config: GradMixSGDConfig,
+    ) -> None:
+        super().__init__(network, sources, optimiser, config, aside=int(config.weight_steps > 1))
+        self.config = config
+
+    def solve(self, target: Batch) -> list[Solution]:
+        """One step in closed form, or `weight_steps` of descent."""
+        if self.config.weight_steps == 1:
+            return super().solve(target)
+        # Refuses gradients that are not finite before anything is moved along them.
+        super().solve(target)
+        weights = self._descended(target)
+        return [
+            self.solve_named(name, gram, _given(weights[name], gram))
+            for name, gram in zip(self.flat.layer_names, self.flat.grams(), strict=True)
+        ]
+
+    def _descended(self, target: Batch) -> Mapping[str, list[float]]:
+        """Weights [k] of every layer after projected descent on f_V(Theta*(w)) (Eq. 3)."""
+        flat, rate, k = self.flat, self.optimiser.learning_rate, len(self.mixed)
+        aside, start = self.v_row + 1, self.flat.vector.clone()
+        weights = flat.vector.new_full((len(flat.layer_names), k), 1.0 / k)
+        for _ in range(self.config.weight_steps):
+            for segment, of_layer in zip(flat.segments, weights, strict=True):
+                flat.vector[segment] -= rate * (of_layer @ flat.gradients[:k, segment])
+            flat.gradients[aside].zero_()
+            self.backward(target, aside, update_statistics=False)
+            flat.vector.copy_(start)
+            downhill = torch.stack(
+                [
+                    flat.gradients[:k, segment] @ flat.gradients[aside, segment]
+                    for segment in flat.segments
+                ]
+            )
+            moved = weights + self.config.weight_rate * rate * downhill
+            if not torch.isfinite(moved).all():
+                raise FloatingPointError(
+                    "the gradient of V after a step along the weights holds NaN or Inf; lower "
+                    "learning_rate or weight_rate."
+                )
+            weights = moved.clamp_min(0.0)
+        return dict(zip(flat.layer_names, weights.double().tolist(), strict=True))
+
+
+def _given(weights: Sequence[float], gram: Sequence[Sequence[float]]) -> Solver:
+    """A solver that has its answer, or takes a single step where all weights are zero."""
+    kept = [weight for i, weight in enumerate(weights) if gram[i][i] > 0.0]
+    return lambda problem: kept if any(kept) else sgd(problem)

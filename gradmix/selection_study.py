@@ -1,0 +1,76 @@
+"""How much a selection among models owes to the size of the hyper-validation set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from gradmix.ensembling import Candidate, select_top
+
+
+@dataclass(frozen=True)
+class SizeResult:
+    """Selections on random subsets of one size.
+
+    Attributes:
+        size: samples in a subset.
+        selections: number of subsets.
+        mean: of the selected models' value.
+        deviation: of the same (ddof 1), over subsets.
+    """
+
+    size: int
+    selections: int
+    mean: float
+    deviation: float
+
+
+def selection_by_size(
+    right: Bool[Tensor, "m n"],
+    losses: Float[Tensor, "m n"],
+    values: Sequence[float],
+    sizes: Sequence[int],
+    selections: int,
+    seed: int,
+) -> list[SizeResult]:
+    """Value of the model that a smaller hyper-validation set would have selected.
+
+    The rule is `select_top`'s: highest accuracy, ties by lower loss, then by order.
+
+    Args:
+        right: whether each of M models is right on each of N samples.
+        losses: cross entropy in nats of each.
+        values: what a selected model is worth, such as its test accuracy [M].
+        sizes: of the subsets, each at most N; the whole set is one subset.
+        selections: random subsets, without replacement, of every smaller size.
+        seed: of the subsets.
+
+    Raises:
+        ValueError: if a size is below 1 or above N, or there are fewer than two selections.
+    """
+    n = right.shape[1]
+    if not all(1 <= size <= n for size in sizes):
+        raise ValueError(f"sizes must be between 1 and {n}, found {list(sizes)}.")
+    if selections < 2:
+        raise ValueError(f"selections must be at least 2, found {selections}.")
+    generator = torch.Generator().manual_seed(seed)
+    results = []
+    for size in sizes:
+        count = selections if size < n else 1
+        subsets = [torch.randperm(n, generator=generator)[:size] for _ in range(count)]
+        chosen = torch.tensor(
+            [values[_selected(right[:, rows], losses[:, rows])] for rows in subsets],
+            dtype=torch.float64,
+        )
+        deviation = float(chosen.std()) if count > 1 else 0.0
+        results.append(SizeResult(size, count, float(chosen.mean()), deviation))
+    return results
+
+
+def _selected(right: Tensor, losses: Tensor) -> int:
+    """Index of the best model on a subset."""
+    accuracy, loss = right.double().mean(1).tolist(), losses.double().mean(1).tolist()
+    candidates = [Candidate(str(i), accuracy[i], loss[i], i) for i in range(len(accuracy))]
+    return select_top(candidates, 1)[0].order

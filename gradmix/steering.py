@@ -1,0 +1,189 @@
+"""Steered descent: source gradients mixed layer by layer towards V's gradient (§3.3, §3.4).
+
+What GradMix and its variants share; each of them is a file of `gradmix.methods`.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from torch import Tensor, nn
+
+from gradmix.grouping import Grouping
+from gradmix.losses import Direction
+from gradmix.method import Method, OptimiserConfig
+from gradmix.mixing import learning_rate_scale, weight_entropy
+from gradmix.sampling import Batch
+from gradmix.solvers import NonFiniteGradientError, Solution, Solver, solve_layer, solver_named
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteeringConfig:
+    """Settings of GradMix.
+
+    Attributes:
+        beta: rate of saturation of eta (Eq. 9), not negative.
+        gamma: shift of eta (Eq. 9).
+        adaptive: whether eta scales the learning rate (§3.4); if not, eta = 1.
+        solver: of the layer weights (Eq. 6).
+        grouping: what counts as a layer.
+        v_trains_head: whether V's gradient also updates the target's head; the paper lists V among
+            the training data but does not say how it is used.
+        soft_direction: `reverse`, the paper's D_KL(p_theta, soft label), or `forward`.
+        v_updates_statistics: whether V's pass updates the running statistics of batch norm.
+    """
+
+    beta: float = 5.0
+    gamma: float = 0.4
+    adaptive: bool = True
+    solver: str = "exact"
+    grouping: Grouping = "layer"
+    v_trains_head: bool = True
+    v_updates_statistics: bool = False
+    soft_direction: Direction = "reverse"
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown solver or direction and a negative beta."""
+        if self.soft_direction not in get_args(Direction):
+            raise ValueError(
+                f"soft_direction must be one of reverse, forward. Found {self.soft_direction!r}."
+            )
+        solver_named(self.solver)
+        learning_rate_scale(0.0, self.beta, self.gamma)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What a mini-batch of every source says, before any step.
+
+    Attributes:
+        losses: in nats, one per data set.
+        solutions: weights and cosine of every layer l = 1..L-1.
+    """
+
+    losses: dict[str, float]
+    solutions: Sequence[Solution]
+
+    @property
+    def rho(self) -> float:
+        """Importance (Eq. 8); layers without a cosine are left out."""
+        return sum(s.cosine for s in self.solutions if s.cosine is not None)
+
+
+class Steered(Method):
+    """Layer-wise mixing of source gradients, steered by V, with an adaptive learning rate.
+
+    The last layers are not mixed (Eq. 6 ends at L-1): each head gets the plain gradient of the data
+    that use it. Eta scales the learning rate of the whole step.
+
+    Args:
+        network: trained in place; `forward(x, head)`, last layers under `heads`.
+        sources: names of the source streams, in the order of the batches.
+        optimiser: learning rate and momentum.
+        config: of the mixing.
+        extra: names of gradients that are mixed besides those of the sources.
+        aside: further rows of gradients, which no weight is sought for.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sources: Sequence[str],
+        optimiser: OptimiserConfig,
+        config: SteeringConfig,
+        extra: Sequence[str] = (),
+        aside: int = 0,
+    ) -> None:
+        self.mixed = (*sources, *extra)
+        super().__init__(
+            network,
+            sources,
+            optimiser,
+            len(self.mixed) + 1 + aside,
+            config.grouping,
+            config.soft_direction,
+        )
+        self.steering = config
+        self._solver = solver_named(config.solver)
+
+    @property
+    def v_row(self) -> int:
+        """The row of V's gradient, after those that are mixed."""
+        return len(self.mixed)
+
+    def update(
+        self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
+    ) -> dict[str, float]:
+        """One step (Eq. 10) on a mini-batch of every source, steered by V."""
+        mixture = self.mix(sources, target, unlabelled)
+        eta = 1.0
+        if self.steering.adaptive:
+            eta = learning_rate_scale(mixture.rho, self.steering.beta, self.steering.gamma)
+        self.step(eta)
+        return {
+            **mixture.losses,
+            "rho": mixture.rho,
+            "eta": eta,
+            **self._telemetry(mixture.solutions),
+        }
+
+    def mix(
+        self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
+    ) -> Mixture:
+        """Gradients of all data sets, mixed to `flat.gradient`; no weight of the network moves."""
+        target = self.required(target, "V")
+        self.flat.zero()
+        losses = {
+            f"loss/{name}": self.backward(batch, row)
+            for row, (name, batch) in enumerate(zip(self.sources, sources, strict=True))
+        }
+        losses |= self.backward_unlabelled(target, unlabelled)
+        losses["loss/V"] = self.backward(
+            target, self.v_row, update_statistics=self.steering.v_updates_statistics
+        )
+        solutions = self.solve(target)
+        head_rows = self.v_row + 1 if self.steering.v_trains_head else self.v_row
+        self.flat.set_mixed(solutions, head_rows)
+        self.after_mixing()
+        return Mixture(losses, solutions)
+
+    def backward_unlabelled(self, target: Batch, unlabelled: Tensor | None) -> dict[str, float]:
+        """Gradients of a loss on U, in rows of their own or of a source; here there is none."""
+        return {}
+
+    def after_mixing(self) -> None:
+        """Add what is not mixed to `flat.gradient`; here there is none."""
+
+    def solve(self, target: Batch) -> list[Solution]:
+        """Weights of every layer (Eq. 6); the gradients of all rows are there."""
+        return [
+            self.solve_named(name, gram, self._solver)
+            for name, gram in zip(self.flat.layer_names, self.flat.grams(), strict=True)
+        ]
+
+    def solve_named(self, layer: str, gram: Sequence[Sequence[float]], solver: Solver) -> Solution:
+        """Weights of one layer from the Gram matrix of all rows.
+
+        Raises:
+            FloatingPointError: if a gradient holds NaN or Inf.
+        """
+        size = self.v_row + 1
+        try:
+            return solve_layer([row[:size] for row in gram[:size]], solver)
+        except NonFiniteGradientError as error:
+            raise FloatingPointError(
+                f"the gradient of {[*self.mixed, 'V'][error.index]} in layer {layer} holds NaN or "
+                "Inf; lower the learning rate or check the data."
+            ) from error
+
+    def _telemetry(self, solutions: Sequence[Solution]) -> dict[str, float]:
+        """Mean weight entropy, solver regimes, and the weights of every layer."""
+        entropies = [weight_entropy(solution.weights) for solution in solutions]
+        figures = {"weight_entropy": sum(entropies) / len(entropies)}
+        for regime, count in Counter(solution.regime for solution in solutions).items():
+            figures[f"count/{regime}"] = float(count)
+        for layer, solution in zip(self.flat.layer_names, solutions, strict=True):
+            for source, weight in zip(self.mixed, solution.weights, strict=True):
+                figures[f"weight/{layer}/{source}"] = weight
+        return figures

@@ -1,0 +1,104 @@
+"""Domain norms: a batch normalisation per domain with one affine map."""
+
+import pytest
+import torch
+from torch import nn
+
+from gradmix.domain_norm import DomainNorm, add_domain_norms, in_domain
+from gradmix.method import batch_statistics
+
+
+def filled(norm: nn.Module, seed: int = 0) -> nn.Module:
+    """The same random affine map in every norm that is given the same seed."""
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in (norm.weight, norm.bias):
+        parameter.data.copy_(torch.randn(parameter.shape, generator=generator))
+    return norm
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (6, 3, 4, 4)])
+def test_each_domain_equals_a_batch_norm_of_its_own_with_the_shared_affine_map(shape) -> None:
+    make = nn.BatchNorm1d if len(shape) == 2 else nn.BatchNorm2d
+    domains = ("target", "a", "b")
+    ours, separate = filled(DomainNorm(3, domains)), {name: filled(make(3)) for name in domains}
+    for step in range(4):
+        for i, name in enumerate(domains):
+            x = 3.0 * i + (i + 1.0) * torch.randn(shape) + step
+            with in_domain(ours, name):
+                torch.testing.assert_close(ours(x), separate[name](x))
+    ours.eval()
+    x = torch.randn(shape)
+    for i, name in enumerate(domains):
+        separate[name].eval()
+        torch.testing.assert_close(ours.running_mean[i], separate[name].running_mean)
+        torch.testing.assert_close(ours.running_var[i], separate[name].running_var)
+        with in_domain(ours, name):
+            torch.testing.assert_close(ours(x), separate[name](x))
+    torch.testing.assert_close(ours(x), separate["target"](x))
+
+
+def test_one_domain_equals_batch_norm_with_its_gradients() -> None:
+    ours, plain = filled(DomainNorm(3, ["target"])), filled(nn.BatchNorm2d(3))
+    x = torch.randn(5, 3, 2, 2)
+    for norm in (ours, plain):
+        norm(x).square().sum().backward()
+    torch.testing.assert_close(ours(x), plain(x))
+    torch.testing.assert_close(ours.weight.grad, plain.weight.grad)
+    torch.testing.assert_close(ours.bias.grad, plain.bias.grad)
+
+
+def test_a_pass_leaves_the_statistics_of_other_domains_alone() -> None:
+    norm = DomainNorm(3, ["target", "a", "b"])
+    with in_domain(norm, "a"):
+        norm(5.0 + torch.randn(8, 3))
+    changed = [bool(row.ne(0.0).all()) for row in norm.running_mean]
+    assert changed == [False, True, False]
+    assert torch.equal(norm.running_mean[[0, 2]], torch.zeros(2, 3))
+    assert torch.equal(norm.running_var[[0, 2]], torch.ones(2, 3))
+
+
+def test_statistics_stay_as_they_are_where_no_update_is_wanted() -> None:
+    norm = DomainNorm(3, ["target"])
+    x = 5.0 + torch.randn(8, 3)
+    expected = norm(x)
+    before = norm.running_mean.clone()
+    with batch_statistics(norm, updated=False):
+        torch.testing.assert_close(norm(x), expected)
+        assert torch.equal(norm.running_mean, before)
+        in_evaluation = norm.eval()(x)
+    torch.testing.assert_close(in_evaluation, norm(x))
+
+
+def test_contexts_nest_and_an_error_ends_them_too() -> None:
+    norm = DomainNorm(3, ["target", "a", "b"])
+    with in_domain(norm, "a"):
+        with pytest.raises(ValueError, match="more than 1 value"), in_domain(norm, "b"):
+            norm(torch.randn(1, 3))
+        assert norm.domain == "a"
+    assert norm.domain == "target"
+
+
+def test_an_unknown_domain_is_refused() -> None:
+    norm = DomainNorm(3, ["target", "a"])
+    with in_domain(norm, "b"), pytest.raises(ValueError, match="not in"):
+        norm(torch.randn(4, 3))
+
+
+@pytest.mark.parametrize("norm", ["batch", "none"])
+def test_norms_stand_after_every_convolution_and_linear_layer(toy, norm) -> None:
+    network = toy.network(norm=norm)
+    add_domain_norms(network, ["target", "near"])
+    modules = dict(network.named_modules())
+    found = [m.num_features for m in modules.values() if isinstance(m, DomainNorm)]
+    assert found == [4, 4, 8, 8, 16, 3, 2]
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in modules.values())
+    leaves = [m for m in modules.values() if not list(m.children())]
+    for layer, after in zip(leaves, [*leaves[1:], None], strict=True):
+        assert isinstance(after, DomainNorm) == isinstance(layer, nn.Conv2d | nn.Linear)
+
+
+def test_norms_have_the_type_of_the_layers_around_them(toy) -> None:
+    network = toy.network().double()
+    add_domain_norms(network, ["target"])
+    assert {p.dtype for p in network.parameters()} == {torch.float64}
+    assert network(torch.randn(4, 1, 16, 16).double(), "target").dtype == torch.float64
