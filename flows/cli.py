@@ -22,6 +22,23 @@ class OneLineError(click.ClickException):
         click.echo(f"gradmix: {' '.join(self.message.split())}", file=file, err=file is None)
 
 
+def listed(of: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None]:
+    """A reader of an option's values, which have commas between them; `none` for no value."""
+
+    def read(_: click.Context, option: click.Parameter, text: str | None) -> Any:  # noqa: ANN401
+        if text is None or text == "none":
+            return None if text is None else ()
+        try:
+            return tuple(of(part.strip()) for part in text.split(","))
+        except ValueError:
+            raise OneLineError(
+                f"--{option.name}: expected numbers with commas between them, such as 1,2, or "
+                f"none, found {text!r}; correct the value."
+            ) from None
+
+    return read
+
+
 def invocation_options(command: Callable[..., None]) -> Callable[..., None]:
     """The arguments that `reproduce` and `plan` share."""
     options = [
@@ -34,6 +51,11 @@ def invocation_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--k", type=int, multiple=True, help="Labels a class in V; may be repeated."),
         click.option("--draws", type=int, help="Number of random V for every k."),
         click.option("--seed", type=int, help="Seed of all randomness."),
+        click.option("--tables", callback=listed(int), help="Tables of the paper to make: 1,2."),
+        click.option("--figures", callback=listed(int), help="Figures of the paper: 3,4."),
+        click.option(
+            "--studies", callback=listed(str), help="Beyond the paper: rho,hyper_validation."
+        ),
         click.option(
             "--home", default="runs", show_default=True, help="Folder of everything written."
         ),

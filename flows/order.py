@@ -8,10 +8,13 @@ from typing import Any
 
 from data.fingerprint import digest_json
 from flows.experiment_file import load_experiment
+from flows.handles import RawData
 from flows.locate import Key
-from flows.pipeline import RawData
 from flows.raw import find_raw
 from flows.settings import Experiment
+
+NOTHING = "none"
+"""What an option says that asks for no output."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,9 @@ class Invocation:
     k: tuple[int, ...] = ()
     draws: int | None = None
     seed: int | None = None
+    tables: tuple[int, ...] | None = None
+    figures: tuple[int, ...] | None = None
+    studies: tuple[str, ...] | None = None
 
     @property
     def command(self) -> str:
@@ -33,12 +39,23 @@ class Invocation:
         words += [word for k in self.k for word in ("--k", str(k))]
         words += ["--draws", str(self.draws)] if self.draws is not None else []
         words += ["--seed", str(self.seed)] if self.seed is not None else []
+        for option, chosen in self._outputs.items():
+            words += [option, ",".join(map(str, chosen)) or NOTHING] if chosen is not None else []
         return shlex.join(words)
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The same as parameters of the flow."""
-        return {**vars(self), "k": list(self.k) or None}
+        listed = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in vars(self).items()
+        }
+        return {**listed, "k": list(self.k) or None}
+
+    @property
+    def _outputs(self) -> dict[str, tuple[Any, ...] | None]:
+        """What is to be made, by option; None where the file decides."""
+        return {"--tables": self.tables, "--figures": self.figures, "--studies": self.studies}
 
     def settings(self) -> Experiment:
         """The experiment's settings, the options put in.
@@ -51,6 +68,8 @@ class Invocation:
             ("target", "draws"): ("--draws", self.draws),
             ("seed",): ("--seed", self.seed),
         }
+        for option, chosen in self._outputs.items():
+            given["outputs", option.removeprefix("--")] = (option, chosen)
         options = {key: option for key, option in given.items() if option[1] is not None}
         return load_experiment(self.experiment, self.scale, options)
 

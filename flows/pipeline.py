@@ -3,92 +3,43 @@
 It runs on any `Submit`: Prefect's, to execute, or the planner's, to say what would be executed.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
-from flows.settings import Baseline, Experiment, Final
+from flows.handles import Draw, Ensemble, Handle, Pipeline, RawData, Submit, swept_name
+from flows.parts import Baseline, Final
+from flows.settings import Experiment
+from flows.wanted import Wanted
 from gradmix.methods import method_named
-from tasks import enlarge, evaluate, label, prepare, selection, split, train
-from tasks.stage import Stage
-
-Handle = Any
-"""What a `Submit` returns for a stage; it stands for the artifact in the inputs of later ones."""
-
-
-class Submit(Protocol):
-    """Asks for a stage's artifact."""
-
-    def __call__(self, stage: Stage, /, after: Sequence[Handle] = (), **inputs: object) -> Handle:
-        """A handle of the artifact of these inputs; `after` must be finished before it starts."""
-        ...
-
-
-@dataclass(frozen=True)
-class RawData:
-    """Where raw data lie: `root` is None for embedded data; digests by (dataset, split)."""
-
-    root: str | None
-    digests: Mapping[tuple[str, str], dict[str, str]]
-
-
-@dataclass
-class Draw:
-    """The handles of one V."""
-
-    k: int
-    draw: int
-    seed: int
-    split: Handle
-    searches: dict[str, list[Handle]] = field(default_factory=dict)
-    """Trainings by row: one for every learning rate."""
-    rows: dict[str, Handle] = field(default_factory=dict)
-    """By row of the table: a training, or a selection whose best member counts."""
-    cells: list[Handle] = field(default_factory=list)
-    top: Handle = None
-    pseudo: Handle = None
-    enlarged: Handle = None
-    evaluation: Handle = None
-
-    @property
-    def name(self) -> str:
-        """For labels."""
-        return f"k={self.k} draw={self.draw}"
-
-    @property
-    def trainings(self) -> list[Handle]:
-        """Everything that must be finished before the test split is opened."""
-        searched = [handle for handles in self.searches.values() for handle in handles]
-        return [*searched, *self.cells, *self.rows.values(), self.enlarged]
-
-
-@dataclass
-class Pipeline:
-    """The handles of everything."""
-
-    data: dict[tuple[str, str], Handle]
-    draws: list[Draw]
+from tasks import (
+    enlarge,
+    evaluate,
+    label,
+    prepare,
+    rho_study,
+    selection,
+    selection_study,
+    split,
+    train,
+)
 
 
 def pipeline(experiment: Experiment, raw: RawData, submit: Submit) -> Pipeline:
-    """Submit every stage of an experiment.
+    """Submit every stage that the experiment's outputs need.
 
     Stage by stage over all draws, so that slots are never idle while a draw waits for itself.
     """
     drawing = _Drawing(experiment, submit)
     drawing.prepare(raw)
     draws = drawing.split()
-    for draw in draws:
-        drawing.baselines(draw)
-    for draw in draws:
-        drawing.first_stage(draw)
-    for draw in draws:
-        drawing.pseudo_label(draw)
-    for draw in draws:
-        drawing.final(draw)
-    finished = [handle for draw in draws for handle in draw.trainings]
+    for step in (drawing.baselines, drawing.first_stage, drawing.pseudo_label, drawing.final):
+        for draw in draws:
+            step(draw)
+    finished = [handle for draw in draws for handle in draw.before_the_test]
     for draw in draws:
         drawing.evaluate(draw, finished)
+    for draw in draws:
+        drawing.study(draw)
     return Pipeline(drawing.data, draws)
 
 
@@ -96,7 +47,7 @@ class _Drawing:
     """The boxes of the picture."""
 
     def __init__(self, experiment: Experiment, submit: Submit) -> None:
-        self.experiment, self.submit = experiment, submit
+        self.experiment, self.submit, self.wanted = experiment, submit, Wanted(experiment)
         self.data: dict[tuple[str, str], Handle] = {}
         self.checked: list[Handle] = []
         problem = experiment.problem
@@ -152,7 +103,7 @@ class _Drawing:
 
     def baselines(self, draw: Draw) -> None:
         """A training for every baseline and learning rate; the best on hyper-validation counts."""
-        for baseline in self.experiment.baselines:
+        for baseline in self.wanted.baselines:
             rates = baseline.learning_rates or self.experiment.training.learning_rates
             initial = self._start_of(baseline, draw)
             trainings = [
@@ -188,8 +139,8 @@ class _Drawing:
             ]
             draw.searches[stage.name] = search
             rate = self._best(draw, f"{stage.name} learning rate", search, 1)
-        draw.cells = [
-            self._train(
+        draw.cells = {
+            stage.cell_name(cell): self._train(
                 draw,
                 stage.cell_name(cell),
                 method=stage.method,
@@ -197,75 +148,121 @@ class _Drawing:
                 learning_rate=rate,
             )
             for cell in stage.cells
-        ]
-        r = self.experiment.ensemble.r
-        draw.top = self._best(draw, f"top {r}", draw.cells, r)
-        draw.rows[stage.name] = draw.top
+        }
+        for r in self.wanted.ensemble_sizes:
+            top = self._best(draw, f"top {r}", list(draw.cells.values()), r)
+            draw.ensembles[r] = Ensemble(top)
+        draw.rows[stage.name] = self._main(draw).top
 
     def pseudo_label(self, draw: Draw) -> None:
-        """Label U by the ensemble, enlarge V."""
-        ensemble = self.experiment.ensemble
+        """Label U by every ensemble, and enlarge V by its labels."""
+        settings = self.experiment.ensemble
         shared = {"target": self.target, "classes": self.classes, "split": draw.split}
-        draw.pseudo = self.submit(
-            label.STAGE,
-            label=f"{draw.name}: pseudo-labels",
-            ensemble=draw.top,
-            threshold=ensemble.threshold,
-            network=self.network,
-            heads=self.heads,
-            **shared,
-        )
-        draw.enlarged = self.submit(
-            enlarge.STAGE,
-            label=f"{draw.name}: enlarged V",
-            pseudo=draw.pseudo,
-            per_class=ensemble.enlarged_v,
-            seed=draw.seed,
-            **shared,
-        )
+        for r, ensemble in draw.ensembles.items():
+            if not self.wanted.labels_of(r):
+                continue
+            ensemble.pseudo = self.submit(
+                label.STAGE,
+                label=f"{draw.name}: pseudo-labels of the top {r}",
+                ensemble=ensemble.top,
+                threshold=settings.threshold,
+                network=self.network,
+                heads=self.heads,
+                **shared,
+            )
+            ensemble.enlarged = self.submit(
+                enlarge.STAGE,
+                label=f"{draw.name}: enlarged V by the top {r}",
+                pseudo=ensemble.pseudo,
+                per_class=settings.enlarged_v,
+                seed=draw.seed,
+                **shared,
+            )
 
     def final(self, draw: Draw) -> None:
         """Train from scratch on everything, at the settings of the best cell."""
-        for final in self.experiment.final:
-            draw.rows[final.name] = self._final(draw, final)
+        main = self._main(draw)
+        for final in self.experiment.final if self.wanted.table_1 else ():
+            draw.rows[final.name] = self._final(draw, final, main, final.name)
+        swept = self.experiment.swept
+        for r in self.wanted.swept_sizes:
+            ensemble = draw.ensembles[r]
+            if swept is not None:
+                known = draw.rows.get(swept.name) if ensemble is main else None
+                name = f"{swept.name}, R={r}"
+                ensemble.final = known or self._final(draw, swept, ensemble, name)
 
     def evaluate(self, draw: Draw, finished: Sequence[Handle]) -> None:
         """Open the sealed test split, once all trainings of all draws are finished."""
+        models = {**draw.rows, **(draw.cells if self.wanted.scores_of_cells else {})}
+        for r in self.wanted.swept_sizes:
+            models[swept_name(r)] = draw.ensembles[r].final
         draw.evaluation = self.submit(
             evaluate.STAGE,
             after=finished,
             label=f"{draw.name}: evaluation",
-            models=draw.rows,
+            models=models,
             test=self.data[self.experiment.target.dataset, "test"],
             target=self.target,
             classes=self.classes,
-            pseudo=draw.pseudo,
+            pseudo={str(r): e.pseudo for r, e in draw.ensembles.items() if e.pseudo},
             network=self.network,
             heads=self.heads,
         )
 
-    def _final(self, draw: Draw, final: Final) -> Handle:
-        stage = self.experiment.first_stage
+    def study(self, draw: Draw) -> None:
+        """What is asked beyond the paper, on finished models."""
+        shared = {"target": self.target, "classes": self.classes, "split": draw.split}
+        shared |= {"network": self.network, "heads": self.heads, "seed": draw.seed}
+        if "hyper_validation" in self.wanted.studies:
+            draw.studies["hyper_validation"] = self.submit(
+                selection_study.STAGE,
+                label=f"{draw.name}: study of hyper-validation sizes",
+                cells=draw.cells,
+                evaluation=draw.evaluation,
+                **shared,
+            )
+        if "rho" in self.wanted.studies:
+            draw.studies["rho"] = self.submit(
+                rho_study.STAGE,
+                label=f"{draw.name}: study of rho",
+                model=self._main(draw).top,
+                training=self._training_settings(),
+                sources=self._sources(),
+                **shared,
+            )
+
+    def _main(self, draw: Draw) -> Ensemble:
+        return draw.ensembles[self.experiment.ensemble.r]
+
+    def _final(self, draw: Draw, final: Final, ensemble: Ensemble, name: str) -> Handle:
+        stage, best = self.experiment.first_stage, self._main(draw).top
         return self._train(
             draw,
-            final.name,
-            method=stage.method,
-            settings=stage.settings,
-            learning_rate=draw.top,
-            choice=draw.top,
-            pseudo={"labels": draw.pseudo, "kind": final.labels},
-            enlarged=draw.enlarged,
+            name,
+            method=final.method or stage.method,
+            settings={**stage.settings, **final.settings},
+            learning_rate=best,
+            choice=best,
+            pseudo={
+                "labels": ensemble.pseudo,
+                "kind": final.labels,
+                "if_none_agree": self.experiment.ensemble.if_none_agree,
+            },
+            enlarged=ensemble.enlarged,
         )
 
+    def _training_settings(self) -> dict[str, Any]:
+        return self.experiment.training.model_dump(exclude={"learning_rates", "momentum"})
+
     def _train(self, draw: Draw, name: str, **inputs: Any) -> Handle:  # noqa: ANN401 - JSON, handles
-        training = self.experiment.training.model_dump(exclude={"learning_rates", "momentum"})
         return self.submit(
             train.STAGE,
             after=self.checked,
             label=f"{draw.name}: {name}",
             momentum=self.experiment.training.momentum,
             network=self.network,
-            training=training,
+            training=self._training_settings(),
             heads=self.heads,
             sources=self._sources(),
             target=self.target,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from data.catalog import find_reader
 from data.errors import DataError
-from flows.pipeline import RawData
+from flows.handles import RawData
 from flows.settings import Experiment
 from tasks.prepare import raw_digests
 

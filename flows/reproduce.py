@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from prefect import flow
 from prefect.context import FlowRunContext
@@ -24,6 +24,8 @@ from tasks.runtime import Event, Runtime, use
 from tasks.slots import SlotPool
 from tasks.tracked import flattened
 from tasks.tracker import EXPERIMENT, open_tracker
+
+T = TypeVar("T")
 
 THREADS = 64
 """Tasks wait in threads for what they need; slots, not threads, limit the trainings."""
@@ -46,6 +48,9 @@ def reproduce(
     k: list[int] | None = None,
     draws: int | None = None,
     seed: int | None = None,
+    tables: list[int] | None = None,
+    figures: list[int] | None = None,
+    studies: list[str] | None = None,
     home: str = "runs",
 ) -> str:
     """Reproduce an experiment; what is finished already is not done again.
@@ -57,6 +62,9 @@ def reproduce(
         k: labelled samples a class, in place of the file's.
         draws: number of random V, in place of the file's.
         seed: in place of the file's.
+        tables: numbers of the paper's, in place of the file's.
+        figures: the same.
+        studies: `rho`, `hyper_validation`, in place of the file's.
         home: folder of everything that is written.
 
     Returns:
@@ -73,11 +81,18 @@ def reproduce(
             k=tuple(k or ()),
             draws=draws,
             seed=seed,
+            tables=_given(tables),
+            figures=_given(figures),
+            studies=_given(studies),
         )
     )
     folder = open_home(Path(home))
     with exclusive(folder):
         return str(_reproduce(order, folder))
+
+
+def _given(values: list[T] | None) -> tuple[T, ...] | None:
+    return None if values is None else tuple(values)
 
 
 def _reproduce(order: Order, home: Path) -> Path:
@@ -109,7 +124,7 @@ def _reproduce(order: Order, home: Path) -> Path:
     # Where nothing was trained, the record of the run that did it says when, with what and how.
     if ledger.executed or not (folder / FILE).exists():
         names = [slot.name for slot in slots.slots]
-        record = make_record(order, stages, ledger, run_id, names)
+        record = make_record(order, stages, ledger, run_id, names, home, tracker.pages())
         save_record(record | {"peak_memory": memory.figures}, home)
     tracker.log_artifact(run_id, folder)
     tracker.log_table(run_id, "cells.csv", ledger.cells())

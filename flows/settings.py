@@ -1,182 +1,33 @@
-"""The settings of an experiment, typed and frozen."""
+"""The settings of an experiment at one scale, and what must hold between their parts."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from data.catalog import READERS
-from flows.findings import Finding, not_among, refuse, repeated, said, shown
+from flows.findings import Finding, key_and_text, not_among, refuse, repeated, said, shown
 from flows.locate import Key
-from flows.method_settings import check_settings, fields_of
-from flows.values import (
-    Classes,
-    Different,
-    Frozen,
-    Name,
-    NotNegative,
-    Paper,
-    Positive,
-    Rates,
-    Word,
-    one_of,
+from flows.method_settings import check_settings
+from flows.parts import (
+    GRID,
+    Baseline,
+    Dataset,
+    Ensemble,
+    Final,
+    FirstStage,
+    Network,
+    Outputs,
+    Source,
+    Target,
+    Training,
 )
+from flows.values import Frozen, Name, Paper, Word
 from gradmix.exact import MOST_SOURCES
 from gradmix.methods import METHODS
-from gradmix.problem import TARGET_HEAD, LabelSpace, Problem
-
-RESERVED = ("V", "U", "S_u", TARGET_HEAD)
-GRID = ("beta", "gamma")
+from gradmix.problem import LabelSpace, Problem
 
 # A draw's seed is about 10,000 times the seed and must fit 64 bits.
 _LARGEST_SEED = 2**32 - 1
-
-
-class Dataset(Frozen):
-    """Which reader gives a data set: `reader` on real files, `embedded` without."""
-
-    reader: str
-    embedded: str
-
-    @field_validator("reader")
-    @classmethod
-    def _reader_exists(cls, name: str) -> str:
-        return one_of(list(READERS), name)
-
-    @field_validator("embedded")
-    @classmethod
-    def _embedded_exists(cls, name: str) -> str:
-        return one_of([known for known, reader in READERS.items() if reader.embedded], name)
-
-    def reader_on(self, *, real: bool) -> str:
-        """Name of the reader that applies."""
-        return self.reader if real else self.embedded
-
-    @property
-    def classes(self) -> list[str]:
-        """The classes that both readers give."""
-        embedded = READERS[self.embedded].classes
-        return [name for name in READERS[self.reader].classes if name in embedded]
-
-
-class Source(Frozen):
-    """One labelled source: the training split of a data set, limited to some classes."""
-
-    name: Word
-    dataset: str
-    classes: Classes
-
-    @field_validator("name")
-    @classmethod
-    def _name_is_free(cls, name: str) -> str:
-        if name in RESERVED:
-            expected = f"a name that is not {', '.join(RESERVED)}"
-            refuse([Finding((), said(expected, shown(name), "rename the source"))])
-        return name
-
-
-class Target(Frozen):
-    """The target's data set, classes and roles; `hyper_validation` counts all its samples."""
-
-    dataset: str
-    classes: Classes
-    hyper_validation: Positive
-    k: Annotated[tuple[Positive, ...], Field(min_length=1), Different]
-    draws: Positive
-
-
-class Network(Frozen):
-    """The digit network's sizes."""
-
-    widths: Annotated[tuple[Positive, ...], Field(min_length=4, max_length=4)]
-    hidden: Positive
-    norm: Literal["batch", "none"]
-
-
-class Training(Frozen):
-    """Length, batches and optimiser of every training."""
-
-    steps: Positive
-    validate_every: Positive
-    batch_size: Positive
-    v_whole_up_to: Positive
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-    learning_rates: Rates
-
-
-class Baseline(Frozen):
-    """A row of the table trained once per draw and learning rate."""
-
-    name: Name
-    method: str
-    settings: dict[str, Any] = Field(default_factory=dict)
-    learning_rates: Rates | None = None
-    paper: Paper = Field(default_factory=dict)
-
-    @field_validator("method")
-    @classmethod
-    def _method_exists(cls, method: str) -> str:
-        return one_of(list(METHODS), method)
-
-    @field_validator("settings")
-    @classmethod
-    def _settings_fit(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        if "method" in info.data:
-            check_settings(info.data["method"], settings)
-        return settings
-
-
-class FirstStage(Frozen):
-    """The grid over beta and gamma (Eq. 9)."""
-
-    name: Name
-    method: str
-    beta: Annotated[tuple[NotNegative, ...], Field(min_length=1), Different]
-    gamma: Annotated[tuple[float, ...], Field(min_length=1), Different]
-    settings: dict[str, Any] = Field(default_factory=dict)
-    paper: Paper = Field(default_factory=dict)
-
-    @field_validator("method")
-    @classmethod
-    def _method_has_the_grid(cls, method: str) -> str:
-        return one_of([name for name in METHODS if set(GRID) <= set(fields_of(name))], method)
-
-    @field_validator("settings")
-    @classmethod
-    def _settings_fit(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        if {"method", *GRID} <= info.data.keys():
-            corner = {name: info.data[name][0] for name in GRID}
-            check_settings(info.data["method"], settings, elsewhere=corner)
-        return settings
-
-    @property
-    def cells(self) -> list[dict[str, Any]]:
-        """Method settings of every cell, beta outermost."""
-        return [
-            {**self.settings, "beta": float(beta), "gamma": float(gamma)}
-            for beta in self.beta
-            for gamma in self.gamma
-        ]
-
-    def cell_name(self, cell: dict[str, Any]) -> str:
-        """A cell in words."""
-        return f"{self.name} beta={cell['beta']:g} gamma={cell['gamma']:g}"
-
-
-class Ensemble(Frozen):
-    """Pseudo-labels: R members, confidence threshold, samples a class in the enlarged V."""
-
-    r: Positive
-    threshold: Annotated[float, Field(ge=0, lt=1)]
-    enlarged_v: Positive
-
-
-class Final(Frozen):
-    """A final training on everything, with hard or soft pseudo-labels."""
-
-    name: Name
-    labels: Literal["hard", "soft"]
-    paper: Paper = Field(default_factory=dict)
 
 
 class Experiment(Frozen):
@@ -195,11 +46,13 @@ class Experiment(Frozen):
     first_stage: FirstStage
     ensemble: Ensemble
     final: tuple[Final, ...]
+    outputs: Outputs = Field(default_factory=Outputs)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         refuse([*self._wrong_data(), *self._wrong_names(), *self._wrong_methods()])
-        refuse(self._wrong_problem())
+        self._check_finals()
+        refuse([*self._wrong_problem(), *self._wrong_ensembles()])
         return self
 
     @property
@@ -223,6 +76,22 @@ class Experiment(Frozen):
             *self.final,
         ]
         return {entry.name: entry.paper for entry in entries if entry.paper}
+
+    @property
+    def swept(self) -> Final | None:
+        """The row that figure 4 shows for every R: the first with hard labels."""
+        return next((final for final in self.final if final.labels == "hard"), None)
+
+    def _check_finals(self) -> None:
+        """Refuse settings of final trainings that their methods do not have."""
+        stage = self.first_stage
+        elsewhere = {**stage.settings, **{name: getattr(stage, name)[0] for name in GRID}}
+        for i, final in enumerate(self.final):
+            try:
+                check_settings(final.method or stage.method, final.settings, elsewhere=elsewhere)
+            except ValidationError as error:
+                key, text = key_and_text(error.errors())
+                refuse([Finding(("final", i, "settings", *key), text)])
 
     def _wrong_data(self) -> Iterator[Finding]:
         """Data sets that are not listed, classes that they do not have."""
@@ -261,7 +130,7 @@ class Experiment(Frozen):
                 )
 
     def _wrong_problem(self) -> Iterator[Finding]:
-        """No source with the target's label space, labels of U in a source, R above the grid."""
+        """No source with the target's label space, labels of U in a source."""
         try:
             _ = self.problem
         except ValueError as error:
@@ -276,11 +145,25 @@ class Experiment(Frozen):
                 found = ", ".join(map(shown, shared))
                 advice = "leave them out, they would show the labels of U"
                 yield Finding(("sources", i, "classes"), said(expected, found, advice))
+
+    def _wrong_ensembles(self) -> Iterator[Finding]:
+        """R above the grid, and what figure 4 lacks."""
         cells = len(self.first_stage.cells)
-        if self.ensemble.r > cells:
-            expected = f"at most {cells}, the cells of the grid at scale {self.scale}"
-            advice = "lower it or widen first_stage.beta or gamma"
-            yield Finding(("ensemble", "r"), said(expected, str(self.ensemble.r), advice))
+        sizes: list[tuple[Key, int]] = [(("ensemble", "r"), self.ensemble.r)]
+        if 4 in self.outputs.figures:
+            sweep = self.ensemble.r_sweep
+            sizes += [(("ensemble", "r_sweep", i), r) for i, r in enumerate(sweep)]
+            if not sweep:
+                expected, advice = "the R of figure 4", "give them, or leave figure 4 out"
+                yield Finding(("ensemble", "r_sweep"), said(expected, "none", advice))
+            if self.swept is None:
+                expected, advice = "a row with hard labels, for figure 4", "add one"
+                yield Finding(("final",), said(expected, "none", f"{advice}, or leave it out"))
+        for key, r in sizes:
+            if r > cells:
+                expected = f"at most {cells}, the cells of the grid at scale {self.scale}"
+                advice = "lower it or widen first_stage.beta or gamma"
+                yield Finding(key, said(expected, str(r), advice))
 
     def _domains(self) -> list[tuple[Key, Source | Target]]:
         """Sources and target with their keys."""

@@ -1,9 +1,11 @@
 """Stage: the finished models of one draw on the sealed test split, once, after selection."""
 
+from pathlib import Path
 from typing import Any
 
 from tasks.artifacts import Artifact, Request
 from tasks.lineage import TEST
+from tasks.selection import model_of
 from tasks.slot_job import run_job
 from tasks.stage import Outcome, Stage, Workplace
 from tasks.tracker import MetricRow
@@ -15,7 +17,7 @@ def describe(
     test: Artifact,
     target: Artifact,
     classes: list[str],
-    pseudo: Artifact,
+    pseudo: dict[str, Artifact],
     network: dict[str, Any],
     heads: dict[str, list[str]],
 ) -> Request:
@@ -23,18 +25,19 @@ def describe(
 
     Args:
         label: for people.
-        models: by row of the table: a training, or a selection whose best member counts.
+        models: by name: a training, or a selection whose best member counts.
         test: the sealed split.
         target: prepared target training data, for the audit of the pseudo-labels.
         classes: of the target.
-        pseudo: labels to audit.
+        pseudo: labels to audit, by name.
         network: fields of the network's config.
         heads: classes of every head.
     """
-    inputs = {f"model {name}": best(model)["digest"] for name, model in models.items()}
-    inputs |= {"test": test.digest, "pseudo_labels": pseudo.digest, "target": target.digest}
-    config = {"classes": classes, "network": network, "heads": heads, "rows": list(models)}
-    return Request("evaluate", 1, config, inputs, 0, label)
+    inputs = {"test": test.digest, "target": target.digest}
+    inputs |= {f"model {name}": best(model)["digest"] for name, model in models.items()}
+    inputs |= {f"pseudo_labels {name}": labels.digest for name, labels in pseudo.items()}
+    config = {"classes": classes, "network": network, "heads": heads, "models": list(models)}
+    return Request("evaluate", 2, config, inputs, 0, label)
 
 
 def execute(
@@ -44,7 +47,7 @@ def execute(
     test: Artifact,
     target: Artifact,
     classes: list[str],
-    pseudo: Artifact,
+    pseudo: dict[str, Artifact],
     network: dict[str, Any],
     heads: dict[str, list[str]],
 ) -> Outcome:
@@ -58,8 +61,8 @@ def execute(
         "classes": classes,
         "test": str(home / test.folder),
         "target": str(home / target.folder),
-        "pseudo_labels": str(home / pseudo.folder),
-        "models": {name: str(home / best(model)["folder"]) for name, model in models.items()},
+        "pseudo_labels": {name: str(home / labels.folder) for name, labels in pseudo.items()},
+        "models": {name: located(best(model), home) for name, model in models.items()},
     }
     summary = run_job(place, "evaluate", job)["summary"]
     for name, model in models.items():
@@ -71,10 +74,19 @@ def execute(
 
 
 def best(model: Artifact) -> dict[str, Any]:
-    """Digest, folder and run of a training, or of a selection's best member."""
+    """Digest, run, and how to load it, of a training, or of a selection's best member."""
     if "members" in model.summary:
         return {**model.summary["members"][0], "run_id": model.notes["runs"][0]}
-    return {"digest": model.digest, "folder": model.folder, "run_id": model.notes["run_id"]}
+    return {"digest": model.digest, "run_id": model.notes["run_id"], **model_of(model)}
+
+
+def located(model: dict[str, Any], home: Path) -> dict[str, Any]:
+    """What a slot process needs to load a model, with the path of its folder."""
+    return {
+        "folder": str(home / model["folder"]),
+        "method": model["method"],
+        "sources": model["sources"],
+    }
 
 
 STAGE = Stage("evaluate", describe, execute)

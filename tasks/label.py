@@ -4,6 +4,7 @@ from typing import Any
 
 from data.fingerprint import digest_json
 from tasks.artifacts import Artifact, Request
+from tasks.evaluate import located
 from tasks.label_job import FILE
 from tasks.slot_job import run_job
 from tasks.stage import Outcome, Stage, Workplace
@@ -56,7 +57,7 @@ def execute(
         "digests": dict(place.request.inputs),
         "members": [
             {
-                "folder": str(runtime.home / member["folder"]),
+                **located(member, runtime.home),
                 "identity": member["identity"],
                 "run_id": run_id,
             }

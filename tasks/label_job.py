@@ -14,7 +14,7 @@ from data.splits import load_split
 from gradmix.ensembling import hard_labels, soft_labels
 from gradmix.metrics import probabilities
 from gradmix.networks import predict
-from tasks.train_job import build_network, load_model, prepare_device
+from tasks.train_job import prepare_device, trained_network
 
 FILE = "pseudo_labels.parquet"
 
@@ -25,10 +25,9 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     target = load_prepared(Path(job["target"]))
     u = load_split(Path(job["split"]) / "split.parquet").u
     images = target.images[torch.from_numpy(u)].to(device)
-    network = build_network(job, device)
     parts = []
     for member in job["members"]:
-        load_model(network, Path(member["folder"]))
+        network = trained_network(job, member, device)
         parts.append(probabilities(partial(predict, network), images).cpu())
     by_member = torch.stack(parts)
     hard, agreed = hard_labels(by_member, job["threshold"])

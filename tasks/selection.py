@@ -16,7 +16,7 @@ def describe(label: str, candidates: list[Artifact], r: int) -> Request:
         f"candidate {i}": digest_json([candidate.identity, candidate.digest])
         for i, candidate in enumerate(candidates)
     }
-    return Request("select", 1, {"r": r}, inputs, 0, label)
+    return Request("select", 2, {"r": r}, inputs, 0, label)
 
 
 def execute(place: Workplace, label: str, candidates: list[Artifact], r: int) -> Outcome:
@@ -47,12 +47,19 @@ def _member(artifact: Artifact) -> dict[str, Any]:
     return {
         "identity": artifact.identity,
         "digest": artifact.digest,
-        "folder": artifact.folder,
         "learning_rate": artifact.document["config"]["learning_rate"],
         "settings": artifact.document["config"]["settings"],
+        **model_of(artifact),
         "accuracy": artifact.summary["accuracy"],
         "loss": artifact.summary["loss"],
     }
+
+
+def model_of(artifact: Artifact) -> dict[str, Any]:
+    """What it takes to load a training's model: its network is the method's, for its sources."""
+    config = artifact.document["config"]
+    sources = [*config["order"]["sources"], *(["S_u"] if config["pseudo"] else [])]
+    return {"folder": artifact.folder, "method": config["method"], "sources": sources}
 
 
 STAGE = Stage("select", describe, execute)

@@ -4,6 +4,7 @@ Each write carries its own time and is harmless when repeated, so a replay resto
 order and exactly once. Only the process that plans the work writes; slots report through files.
 """
 
+import contextlib
 import csv
 import io
 import logging
@@ -16,6 +17,7 @@ from typing import NamedTuple
 
 from tasks.lineage import Node, walk
 from tasks.outbox import Outbox, RefusedError, first_line
+from tasks.refusals import is_refusal
 from tasks.spool import Spool, Write
 from tasks.tracking import (
     IDENTITY,
@@ -30,8 +32,6 @@ from tasks.tracking import (
     chunks,
 )
 
-REFUSALS = (400, 404, 409, 413)  # answers that no retry changes; a wrong login can be repaired
-NEVER_BETTER = (TrackingError, FileNotFoundError, TypeError, KeyError, AttributeError)
 WRITES: dict[str, Callable[..., str | None]] = {
     "start_run": MlflowStore.start_run,
     "log_points": MlflowStore.log_points,
@@ -43,6 +43,9 @@ WRITES: dict[str, Callable[..., str | None]] = {
     "log_model": MlflowStore.log_model,
     "finish": MlflowStore.finish,
 }
+LOCAL_UI = "http://127.0.0.1:5000"
+"""Where `mlflow ui` shows a store that no server serves."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -100,7 +103,7 @@ class Tracker:
         try:
             self._store.experiment_id()
         except Exception as error:
-            if _is_refusal(error):
+            if is_refusal(error):
                 raise _unusable(uri, error) from error
             self._outbox.pause(error)
         else:
@@ -239,6 +242,14 @@ class Tracker:
         """
         return self._read(lambda: self._store.resolve(run_or_model_id))
 
+    def pages(self) -> dict[str, str]:
+        """Where MLflow shows runs: `ui`, its address; `experiment_id`, unless it is out."""
+        served = self._store.uri.startswith(("http:", "https:"))
+        pages = {"ui": self._store.uri.rstrip("/") if served else LOCAL_UI}
+        with contextlib.suppress(TrackingError):
+            pages["experiment_id"] = self._read(self._store.experiment_id)
+        return pages
+
     def lineage(self, run_or_model_id: str) -> Node:
         """The chain from a run or model back to the raw data; ``tasks.lineage.tree`` prints it.
 
@@ -262,7 +273,7 @@ class Tracker:
         try:
             return self._attempt(write)
         except Exception as error:
-            if _is_refusal(error):
+            if is_refusal(error):
                 raise RefusedError(str(error)) from error
             raise
 
@@ -271,15 +282,10 @@ class Tracker:
         try:
             return make(self._store, **write["values"])
         except Exception as error:
-            if not _is_refusal(error):
+            if not is_refusal(error):
                 raise
         # Of two processes that link the same new data at once, one is refused, then finds it.
         return make(self._store, **write["values"])
-
-
-def _is_refusal(error: Exception) -> bool:
-    status = getattr(error, "get_http_status_code", lambda: 0)()
-    return status in REFUSALS or isinstance(error, NEVER_BETTER)
 
 
 def _unusable(uri: str, error: Exception) -> TrackingError:

@@ -49,7 +49,8 @@ def describe(
         seed: of weights and mini-batches.
         choice: a selection whose best member's settings override `settings`.
         initial: a selection whose best member's weights are the start.
-        pseudo: `labels` (artifact) and `kind` (hard, soft): S_u as one more source.
+        pseudo: S_u as one more source: `labels` (artifact), `kind` (hard, soft), and what there is
+            to do `if_none_agree` (stop, soft).
         enlarged: the enlarged V, in place of the split's.
     """
     del classes
@@ -59,9 +60,11 @@ def describe(
     if entry.method.uses_target:
         inputs["V"] = enlarged.digest if enlarged else split.summary["digests"]["V"]
     used: dict[str, Any] = {}
-    if entry.method.uses_sources:
-        inputs |= {f"source {source['name']}": source["data"].digest for source in sources}
-        used = {source["name"]: [source["head"], source["classes"]] for source in sources}
+    if entry.method.uses_unlabelled:
+        inputs["U"] = split.summary["digests"]["U"]
+    for source in _read(method, sources):
+        inputs[f"source {source['name']}"] = source["data"].digest
+        used[source["name"]] = [source["head"], source["classes"]]
     if pseudo:
         inputs["S_u"] = pseudo["labels"].digest
     if initial:
@@ -80,9 +83,24 @@ def describe(
         "heads": heads,
         # Canonical JSON sorts keys; the order decides random weights and the rows of gradients.
         "order": {"sources": list(used), "heads": list(heads)},
-        "pseudo": pseudo["kind"] if pseudo else None,
+        "pseudo": _kind(pseudo, enlarged) if pseudo else None,
     }
     return Request("train", 1, config, inputs, seed, label)
+
+
+def _read(method: str, sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The sources that a method reads."""
+    reads = method_named(method).method.reads_source
+    return [source for source in sources if reads(source["head"])]
+
+
+def _kind(pseudo: dict[str, Any], enlarged: Artifact | None) -> str:
+    """Hard or soft labels: soft ones in place of hard ones of which none is left, if asked for."""
+    kind: str = pseudo["kind"]
+    if kind == "hard" and pseudo["if_none_agree"] == "soft":
+        moved = enlarged.summary["pseudo"] if enlarged else 0
+        return kind if pseudo["labels"].summary["agreed"] > moved else "soft"
+    return kind
 
 
 def chosen_settings(settings: dict[str, Any], choice: Artifact | None) -> dict[str, Any]:
@@ -108,7 +126,7 @@ def execute(
 ) -> Outcome:
     """Train in a slot process; metrics reach MLflow in batches while it runs."""
     home, tracker = place.runtime.home, place.runtime.tracker
-    used = sources if method_named(method).method.uses_sources else []
+    used = _read(method, sources)
     start = initial.summary["members"][0] if initial else None
     job = {
         **place.request.config,
@@ -163,6 +181,8 @@ def _log_inputs(
             tracker.log_dataset(run_id, "enlarged V", content, enlarged.folder, "training")
         else:
             tracker.log_dataset(run_id, "V", inputs["V"], split.folder, "training")
+    if "U" in inputs:
+        tracker.log_dataset(run_id, "U", inputs["U"], split.folder, "unlabelled")
     if pseudo:
         labels = pseudo["labels"]
         content = labels.summary["content"]

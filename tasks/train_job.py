@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from data.enlarged import load_enlarged
 from data.errors import DataError
@@ -17,11 +17,11 @@ from data.fingerprint import digest_json
 from data.prepared import ImageSet, load_prepared
 from data.pseudo_labels import read_pseudo_labels
 from data.splits import class_rows, load_split
-from gradmix.method import OptimiserConfig
-from gradmix.methods import build_method
+from gradmix.method import Method, OptimiserConfig
+from gradmix.methods import build_method, method_named
 from gradmix.networks import DigitNetwork, DigitNetworkConfig
 from gradmix.problem import TARGET_HEAD
-from gradmix.sampling import Stream
+from gradmix.sampling import Stream, UnlabelledStream
 from gradmix.training import HyperValidation, Training, TrainingConfig, train
 
 CHECKPOINT = "checkpoint.pt"
@@ -33,18 +33,9 @@ CURVE = "curve.json"
 def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Train, from the checkpoint if there is one; leaves model and curve in `output`."""
     device = prepare_device()
-    network = build_network(job, device)
-    if job["initial"]:
-        load_model(network, Path(job["initial"]))
     target = load_prepared(Path(job["target"]))
-    names, streams = _streams(job, target, device)
-    method = build_method(
-        job["method"],
-        network,
-        names,
-        OptimiserConfig(learning_rate=job["learning_rate"], momentum=job["momentum"]),
-        job["settings"],
-    )
+    streams = source_streams(job, target, device)
+    method = job_method(job, [stream.name for stream in streams], device)
     resume = _checkpoint(folder)
     resumed_from = resume["step"] if resume else 0
     progress = _Progress(folder / PROGRESS, resumed_from)
@@ -52,11 +43,12 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     training = train(
         method,
         streams,
-        _target_stream(job, target, device),
-        _hyper_validation(job, target, device),
+        target_stream(job, target, device),
+        hyper_validation(job, target, device),
         TrainingConfig(
             steps=job["training"]["steps"], validate_every=job["training"]["validate_every"]
         ),
+        unlabelled=_unlabelled_stream(job, target, device) if method.uses_unlabelled else None,
         resume=resume,
         on_validation=_saver(folder, progress),
     )
@@ -93,7 +85,32 @@ def build_network(job: dict[str, Any], device: torch.device) -> DigitNetwork:
     return DigitNetwork(config, heads).to(device)
 
 
-def load_model(network: DigitNetwork, folder: Path) -> None:
+def job_method(job: dict[str, Any], sources: list[str], device: torch.device) -> Method:
+    """The job's method on a fresh network, or on the weights that the job starts from."""
+    network = build_network(job, device)
+    if job["initial"]:
+        load_model(network, Path(job["initial"]))
+    optimiser = OptimiserConfig(learning_rate=job["learning_rate"], momentum=job["momentum"])
+    return build_method(job["method"], network, sources, optimiser, job["settings"])
+
+
+def trained_network(
+    job: dict[str, Any], model: dict[str, Any], device: torch.device
+) -> DigitNetwork:
+    """The network of a finished training, ready to predict.
+
+    Args:
+        job: network and heads, a seed for what is overwritten.
+        model: `method`, `sources` and `folder` of the training.
+        device: where to put it.
+    """
+    network = build_network(job, device)
+    method_named(model["method"]).method.adapt(network, model["sources"])
+    load_model(network, Path(model["folder"]))
+    return network
+
+
+def load_model(network: nn.Module, folder: Path) -> None:
     """Put a finished training's weights into a network."""
     # A model trained on a GPU may be wanted where there is none.
     network.load_state_dict(torch.load(folder / MODEL, map_location="cpu", weights_only=True))
@@ -107,9 +124,7 @@ def labels_in(classes: list[str], images: ImageSet, rows: Tensor) -> Tensor:
     return position[images.labels[rows]]
 
 
-def _streams(
-    job: dict[str, Any], target: ImageSet, device: torch.device
-) -> tuple[list[str], list[Stream]]:
+def source_streams(job: dict[str, Any], target: ImageSet, device: torch.device) -> list[Stream]:
     """The labelled sources, and S_u if there are pseudo-labels."""
     streams = []
     for source in job["source_sets"]:
@@ -123,7 +138,7 @@ def _streams(
         )
     if job["pseudo_labels"]:
         streams.append(_pseudo_stream(job, target, device))
-    return [stream.name for stream in streams], streams
+    return streams
 
 
 def _pseudo_stream(job: dict[str, Any], target: ImageSet, device: torch.device) -> Stream:
@@ -147,7 +162,16 @@ def _pseudo_stream(job: dict[str, Any], target: ImageSet, device: torch.device) 
     return _stream(job, "S_u", target.images[rows], labels, TARGET_HEAD, device)
 
 
-def _target_stream(job: dict[str, Any], target: ImageSet, device: torch.device) -> Stream:
+def _unlabelled_stream(
+    job: dict[str, Any], target: ImageSet, device: torch.device
+) -> UnlabelledStream:
+    """All of U, without labels."""
+    rows = torch.from_numpy(load_split(Path(job["split"]) / "split.parquet").u)
+    images = target.images[rows].to(device)
+    return UnlabelledStream("U", images, job["training"]["batch_size"], _seed(job, "U"))
+
+
+def target_stream(job: dict[str, Any], target: ImageSet, device: torch.device) -> Stream:
     """V whole at every step while it is small, else mini-batches."""
     if job["enlarged"]:
         enlarged = load_enlarged(Path(job["enlarged"]))
@@ -167,9 +191,10 @@ def _stream(
     return Stream(name, images.to(device), labels.to(device), head, size, _seed(job, name))
 
 
-def _hyper_validation(
+def hyper_validation(
     job: dict[str, Any], target: ImageSet, device: torch.device
 ) -> HyperValidation:
+    """The hyper-validation set of the job's split."""
     split = load_split(Path(job["split"]) / "split.parquet")
     rows = torch.from_numpy(split.hyper_validation)
     labels = labels_in(job["classes"], target, rows)

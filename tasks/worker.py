@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
-from tasks import evaluate_job, label_job, train_job
+from tasks import evaluate_job, label_job, rho_study_job, selection_study_job, train_job
 from tasks.home import write_atomically
 
 JOBS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
+    "rho_study": rho_study_job.run,
     "train": train_job.run,
+    "selection_study": selection_study_job.run,
     "label": label_job.run,
     "evaluate": evaluate_job.run,
 }

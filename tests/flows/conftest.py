@@ -94,6 +94,15 @@ def raw_files(tmp_path):
     return write_raw_files(tmp_path / "raw")
 
 
+def made_up_curve(number):
+    """Two validations, other ones for every training."""
+    figures = [(10, 0.4, 2.0 + number), (20, 0.5, 1.0 + number)]
+    return [
+        {"step": step, "hyper_validation/accuracy": accuracy, "hyper_validation/loss": loss}
+        for step, accuracy, loss in figures
+    ]
+
+
 class Handle:
     """What a stand-in for Prefect returns: an artifact, or why there is none."""
 
@@ -157,16 +166,19 @@ class Imitation:
         name = f"{arguments['k']} {arguments['draw']} {arguments['seed']}"
         return {"digests": {role: f"{role} {name}" for role in ("hyper_validation", "V", "U")}}, {}
 
-    def _train(self, _arguments, _output):
+    def _train(self, _arguments, output):
         self.trained += 1
+        (output / "curve.json").write_text(json.dumps(made_up_curve(self.trained)))
         summary = {
             "accuracy": 0.5 + 0.01 * self.trained,
             "loss": 1.0 / self.trained,
             "best_step": 10,
             "last_accuracy": 0.4,
+            "steps": 20,
         }
         model = f"model-{self.trained}"
-        return summary, {"seconds": self.seconds, "model_id": model, "run_id": f"run-{model}"}
+        notes = {"seconds": self.seconds, "model_id": model, "resumed_from": 0}
+        return summary, {**notes, "run_id": f"run-{model}"}
 
     def _select(self, arguments, output):
         outcome = selection.execute(SimpleNamespace(output=output), **arguments)
@@ -185,13 +197,22 @@ class Imitation:
             for i, name in enumerate(arguments["models"])
         }
         audit = {
+            "calibration": [],
+            "thresholds": [],
             "coverage": 0.6,
             "precision": 0.9,
             "precision_per_class": [0.9, 0.9],
             "count_per_class": [30, 30],
             "soft_accuracy": 0.8,
         }
-        return {"test": rows, "audit": audit}, {}
+        return {"test": rows, "audits": dict.fromkeys(arguments["pseudo"], audit)}, {}
+
+    def _selection_study(self, arguments, _output):
+        return {"cells": len(arguments["cells"]), "mean": 0.8, "best": 0.9, "sizes": []}, {}
+
+    def _rho_study(self, _arguments, _output):
+        parts = [{"start": start, "layers": [], "probes": []} for start in ("initial", "trained")]
+        return {"parts": parts}, {}
 
 
 class NoTracker:

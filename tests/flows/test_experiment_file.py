@@ -50,7 +50,7 @@ def test_the_packaged_experiment_loads_at_every_scale(scale):
 
 def test_a_scale_overrides_key_by_key():
     small, paper = load_experiment("digits", "small"), load_experiment("digits", "paper")
-    assert (small.target.k, small.target.draws) == ((3,), 3)
+    assert (small.target.k, small.target.draws) == ((2, 5), 4)
     assert small.target.hyper_validation == paper.target.hyper_validation == 1000
     assert small.network.widths != paper.network.widths
     assert small.network.hidden == paper.network.hidden
@@ -59,7 +59,7 @@ def test_a_scale_overrides_key_by_key():
 def test_an_option_overrides_file_and_scale():
     options = {("target", "k"): ("--k", [2, 4]), ("seed",): ("--seed", 7)}
     experiment = load_experiment("digits", "small", options)
-    assert (experiment.target.k, experiment.seed, experiment.target.draws) == ((2, 4), 7, 3)
+    assert (experiment.target.k, experiment.seed, experiment.target.draws) == ((2, 4), 7, 4)
 
 
 def test_an_array_in_a_scale_replaces_the_whole_array(own):
@@ -69,7 +69,8 @@ def test_an_array_in_a_scale_replaces_the_whole_array(own):
 
 
 def test_a_list_of_rows_may_be_empty(own):
-    experiment = own("[scales.paper]\n", "[scales.paper]\nfinal = []\nbaselines = []\n")
+    lists = "final = []\nbaselines = []\noutputs = { figures = [3] }\n"
+    experiment = own("[scales.paper]\n", f"[scales.paper]\n{lists}")
     assert experiment.rows == ["GradMix"]
 
 
@@ -117,7 +118,7 @@ def test_a_value_in_an_array_over_several_lines_has_the_line_of_its_key(own):
         ("r = 3", "r = 55", "ensemble.r", "r = 3"),
         ('name = "Joint"', 'name = "Fine-tune"', "baselines[3].name", 'name = "Fine-tune"'),
         ('method = "joint"', 'method = "j"', "baselines[2].method", 'method = "joint"'),
-        ("{ adaptive = false }", "{ beta = -1 }", "baselines[4].settings.beta", "{ adaptive ="),
+        ("{ adaptive = false }", "{ beta = -1 }", "baselines[5].settings.beta", "{ adaptive ="),
         ("beta = [5, 6,", "beta = [-5, 6,", "first_stage.beta[0]", "beta = [5, 6,"),
         ("[training]", "[trainning]", "trainning", "[training]"),
         ("steps = 5000", "stepz = 5000", "training.stepz", "steps = 5000"),

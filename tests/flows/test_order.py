@@ -32,6 +32,8 @@ def test_the_command_asks_for_the_same_again():
         *("--k", "2", "--k", "3", "--draws", "0", "--seed", "0"),
     ]
     assert Invocation().command == "gradmix reproduce digits --scale demo"
+    outputs = Invocation(tables=(1, 2), figures=(), studies=("rho",)).command
+    assert outputs.endswith("--tables 1,2 --figures none --studies rho")
 
 
 def test_the_flow_gets_the_same_words():
@@ -43,7 +45,12 @@ def test_the_flow_gets_the_same_words():
         "k": [2, 3],
         "draws": None,
         "seed": 0,
+        "tables": None,
+        "figures": None,
+        "studies": None,
     }
+    asked = Invocation(tables=(1, 2), figures=(), studies=("rho",)).parameters
+    assert (asked["tables"], asked["figures"], asked["studies"]) == ([1, 2], [], ["rho"])
     assert Invocation().parameters["k"] is None
 
 

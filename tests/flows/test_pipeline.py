@@ -3,10 +3,12 @@
 import pytest
 
 from flows.experiment_file import load_experiment
-from flows.pipeline import RawData, pipeline
+from flows.handles import RawData
+from flows.pipeline import pipeline
 from flows.settings import Experiment
 
 DRAWS = {("target", "k"): ("--k", [2, 3]), ("target", "draws"): ("--draws", 2)}
+TABLES_AND_FIGURE_3 = {("outputs", "figures"): ("--figures", [3]), ("outputs", "studies"): ("", [])}
 
 
 class Box:
@@ -60,7 +62,7 @@ def drawn(experiment):
 @pytest.fixture(scope="module")
 def small():
     """Two k, two draws, two learning rates."""
-    return drawn(load_experiment("digits", "small", DRAWS))
+    return drawn(load_experiment("digits", "small", DRAWS | TABLES_AND_FIGURE_3))
 
 
 @pytest.fixture(scope="module")
@@ -69,19 +71,28 @@ def demo():
     return drawn(load_experiment("digits", "demo"))
 
 
+FINALS = [
+    ("GradMix w/ soft label", "soft", "gradmix"),
+    ("GradMix w/ hard label", "hard", "gradmix"),
+    ("GradMix w/ VAT", "hard", "gradmix_vat"),
+    ("GradMix w/ MixMatch", "hard", "gradmix_mixmatch"),
+    ("GradMix w/ FixMatch", "hard", "gradmix_fixmatch"),
+]
+
+
 def of(submitted, stage):
     return [box for box in submitted if box.stage == stage]
 
 
 def test_every_stage_of_the_design_is_there_as_often_as_the_settings_say(small):
     submitted, _ = small
-    # A draw: 4 baselines of 2 rates, 1 of 1, 2 searches, 6 cells, 2 finals.
+    # A draw: 8 baselines of 2 rates, 1 of 1, 2 searches, 9 cells, 5 finals.
     counts = {stage: len(of(submitted, stage)) for stage in {box.stage for box in submitted}}
     assert counts == {
         "prepare": 3,
         "split": 4,
-        "train": 4 * (4 * 2 + 1 + 2 + 6 + 2),
-        "select": 4 * (5 + 2),
+        "train": 4 * (8 * 2 + 1 + 2 + 9 + 5),
+        "select": 4 * (9 + 2),
         "pseudo_label": 4,
         "enlarge": 4,
         "evaluate": 4,
@@ -134,20 +145,26 @@ def test_only_the_target_has_a_test_split(small):
 def test_final_trainings_read_the_enlarged_v_the_labels_and_the_best_cell(small):
     _, stages = small
     for draw in stages.draws:
-        assert draw.enlarged.inputs["pseudo"] is draw.pseudo
-        assert draw.pseudo.inputs["ensemble"] is draw.top
-        for name, kind in (("GradMix w/ soft label", "soft"), ("GradMix w/ hard label", "hard")):
+        top_3 = draw.ensembles[3]
+        assert top_3.enlarged.inputs["pseudo"] is top_3.pseudo
+        assert top_3.pseudo.inputs["ensemble"] is top_3.top
+        for name, kind, method in FINALS:
             final = draw.rows[name]
-            assert final.inputs["enlarged"] is draw.enlarged
-            assert final.inputs["pseudo"] == {"labels": draw.pseudo, "kind": kind}
-            assert final.inputs["choice"] is draw.top
-            assert final.inputs["learning_rate"] is draw.top
+            assert final.inputs["method"] == method
+            assert final.inputs["enlarged"] is top_3.enlarged
+            assert final.inputs["pseudo"] == {
+                "labels": top_3.pseudo,
+                "kind": kind,
+                "if_none_agree": "stop",
+            }
+            assert final.inputs["choice"] is top_3.top
+            assert final.inputs["learning_rate"] is top_3.top
 
 
 def test_no_other_training_sees_labels_of_u_or_the_enlarged_v(small):
     submitted, stages = small
     finals = [row for draw in stages.draws for name, row in draw.rows.items() if "w/ " in name]
-    assert len(finals) == 8
+    assert len(finals) == 20
     for training in set(of(submitted, "train")) - set(finals):
         assert not {"pseudo", "enlarged"} & training.inputs.keys()
         assert not any(box.stage == "pseudo_label" for box in training.ancestors), training.label
@@ -158,9 +175,9 @@ def test_the_learning_rate_is_searched_at_the_middle_cell_then_used_in_all(small
     for draw in stages.draws:
         search = draw.searches["GradMix"]
         assert [training.inputs["learning_rate"] for training in search] == [0.05, 0.02]
-        assert {training.inputs["settings"]["beta"] for training in search} == {10.0}
-        assert {training.inputs["settings"]["gamma"] for training in search} == {0.0}
-        (rate,) = {cell.inputs["learning_rate"] for cell in draw.cells}
+        assert {training.inputs["settings"]["beta"] for training in search} == {7.0}
+        assert {training.inputs["settings"]["gamma"] for training in search} == {0.4}
+        (rate,) = {cell.inputs["learning_rate"] for cell in draw.cells.values()}
         assert rate.inputs["candidates"] == search
         assert rate.inputs["r"] == 1
 
@@ -168,19 +185,22 @@ def test_the_learning_rate_is_searched_at_the_middle_cell_then_used_in_all(small
 def test_one_learning_rate_is_not_searched(demo):
     submitted, stages = demo
     assert [draw.searches["GradMix"] for draw in stages.draws] == [[], []]
-    assert {cell.inputs["learning_rate"] for draw in stages.draws for cell in draw.cells} == {0.05}
+    cells = [cell for draw in stages.draws for cell in draw.cells.values()]
+    assert {cell.inputs["learning_rate"] for cell in cells} == {0.05}
     assert not [box for box in submitted if "GradMix learning rate" in box.label]
 
 
 def test_the_grid_is_every_pair_of_beta_and_gamma(small):
     _, stages = small
     for draw in stages.draws:
-        settings = [cell.inputs["settings"] for cell in draw.cells]
+        settings = [cell.inputs["settings"] for cell in draw.cells.values()]
         assert [(cell["beta"], cell["gamma"]) for cell in settings] == [
-            (beta, gamma) for beta in (5.0, 10.0) for gamma in (0.0, 0.4, 0.8)
+            (beta, gamma) for beta in (5.0, 7.0, 10.0) for gamma in (0.0, 0.4, 0.8)
         ]
-        assert draw.top.inputs["candidates"] == draw.cells
-        assert draw.top.inputs["r"] == 3
+        top = draw.ensembles[3].top
+        assert top.inputs["candidates"] == list(draw.cells.values())
+        assert top.inputs["r"] == 3
+        assert draw.rows["GradMix"] is top
 
 
 def test_fine_tuning_starts_from_the_selected_source_only_model_of_its_draw(small):
@@ -264,3 +284,87 @@ def test_embedded_and_real_data_take_their_own_readers():
         prepared = [inputs for name, inputs in asked if name == "prepare"]
         assert {inputs["reader"] for inputs in prepared} == readers
         assert {inputs["root"] for inputs in prepared} == {root}
+
+
+def asked(tables=(), figures=(), studies=()):
+    """The small experiment with these outputs, k = 2, one draw."""
+    options = {
+        ("target", "k"): ("--k", [2]),
+        ("target", "draws"): ("--draws", 1),
+        ("outputs", "tables"): ("--tables", list(tables)),
+        ("outputs", "figures"): ("--figures", list(figures)),
+        ("outputs", "studies"): ("--studies", list(studies)),
+    }
+    return drawn(load_experiment("digits", "small", options))
+
+
+def trained(submitted):
+    return [box.label.removeprefix("k=2 draw=0: ") for box in of(submitted, "train")]
+
+
+def test_table_2_needs_the_grid_and_no_other_training():
+    submitted, stages = asked(tables=[2])
+    assert len(trained(submitted)) == 2 + 9
+    assert not of(submitted, "pseudo_label")
+    (evaluation,) = of(submitted, "evaluate")
+    cells = stages.draws[0].cells
+    assert len(cells) == 9
+    assert evaluation.inputs["models"] == {"GradMix": stages.draws[0].rows["GradMix"], **cells}
+    assert evaluation.inputs["pseudo"] == {}
+
+
+def test_table_1_alone_opens_the_test_split_for_its_rows_only():
+    submitted, stages = asked(tables=[1])
+    (evaluation,) = of(submitted, "evaluate")
+    assert evaluation.inputs["models"] == stages.draws[0].rows
+    assert list(evaluation.inputs["pseudo"]) == ["3"]
+
+
+def test_figure_3_needs_source_only_and_the_grid():
+    submitted, stages = asked(figures=[3])
+    assert sorted(stages.draws[0].rows) == ["GradMix", "Source only"]
+    assert len(trained(submitted)) == 2 + 2 + 9
+    assert not of(submitted, "pseudo_label")
+
+
+def test_figure_4_trains_once_for_every_r_on_the_same_first_stage():
+    submitted, stages = asked(figures=[4])
+    draw = stages.draws[0]
+    assert list(draw.ensembles) == [1, 2, 3, 4, 5]
+    assert [e.top.inputs["r"] for e in draw.ensembles.values()] == [1, 2, 3, 4, 5]
+    assert all(
+        e.top.inputs["candidates"] == [*draw.cells.values()] for e in draw.ensembles.values()
+    )
+    assert trained(submitted)[2 + 9 :] == [f"GradMix w/ hard label, R={r}" for r in range(1, 6)]
+    for ensemble in draw.ensembles.values():
+        assert ensemble.pseudo.inputs["ensemble"] is ensemble.top
+        assert ensemble.final.inputs["pseudo"]["labels"] is ensemble.pseudo
+        assert ensemble.final.inputs["enlarged"] is ensemble.enlarged
+        # The settings are those of the best cell, whatever R.
+        assert ensemble.final.inputs["choice"] is draw.ensembles[3].top
+    (evaluation,) = of(submitted, "evaluate")
+    assert set(evaluation.inputs["models"]) == {"GradMix", *(f"R={r}" for r in range(1, 6))}
+    assert list(evaluation.inputs["pseudo"]) == ["1", "2", "3", "4", "5"]
+
+
+def test_table_1_and_figure_4_share_the_model_of_r_3():
+    submitted, stages = asked(tables=[1], figures=[4])
+    draw = stages.draws[0]
+    assert draw.ensembles[3].final is draw.rows["GradMix w/ hard label"]
+    assert sum("R=" in label for label in trained(submitted)) == 4
+
+
+def test_studies_come_after_the_evaluation_and_train_nothing():
+    submitted, stages = asked(tables=[2], studies=["rho", "hyper_validation"])
+    draw = stages.draws[0]
+    assert len(trained(submitted)) == 2 + 9
+    sizes, rho = draw.studies["hyper_validation"], draw.studies["rho"]
+    assert sizes.inputs["cells"] == draw.cells
+    assert sizes.inputs["evaluation"] is draw.evaluation
+    assert rho.inputs["model"] is draw.rows["GradMix"]
+
+
+def test_nothing_asked_trains_the_grid_and_scores_its_best_cell():
+    submitted, _ = asked()
+    (evaluation,) = of(submitted, "evaluate")
+    assert list(evaluation.inputs["models"]) == ["GradMix"]

@@ -24,7 +24,10 @@ def test_where_nothing_was_made_the_data_were_never_made_and_the_rest_waits(tiny
     reasons = {entry.label: entry.reason for entry in entries}
     assert reasons["svhn train"] == reasons["mnist test"] == "never made"
     assert reasons["k=2 draw=0: split"] == "waits for mnist train"
-    assert reasons["k=2 draw=0: enlarged V"] == "waits for k=2 draw=0: pseudo-labels"
+    assert (
+        reasons["k=2 draw=0: enlarged V by the top 2"]
+        == "waits for k=2 draw=0: pseudo-labels of the top 2"
+    )
     assert {entry.seconds for entry in entries} == {None}
 
 
@@ -65,11 +68,11 @@ def test_a_setting_of_later_stages_leaves_the_earlier_ones_cached(tiny_order, tm
     imitate(tiny_order(), tmp_path / "home")
     changed = tiny_order(("threshold = 0.5", "threshold = 0.75"))
     entries = make_plan(changed, tmp_path / "home")
-    labels = by_label(entries, "k=2 draw=0: pseudo-labels")
+    labels = by_label(entries, "k=2 draw=0: pseudo-labels of the top 2")
     assert (labels.state, labels.reason) == ("stale", "config.threshold: 0.5 -> 0.75")
     assert {entry.label for entry in entries if entry.state != "cached"} == {
-        "k=2 draw=0: pseudo-labels",
-        "k=2 draw=0: enlarged V",
+        "k=2 draw=0: pseudo-labels of the top 2",
+        "k=2 draw=0: enlarged V by the top 2",
         "k=2 draw=0: GradMix hard",
         "k=2 draw=0: evaluation",
     }
@@ -89,7 +92,7 @@ def test_changed_raw_files_make_their_preparation_stale_and_nothing_before_it(
 @pytest.mark.parametrize("size", ["same size", "other size"])
 def test_a_damaged_file_is_named(tiny_order, tmp_path, imitate, size):
     stages = imitate(tiny_order(), tmp_path / "home")
-    artifact = stages.draws[0].cells[1].artifact
+    artifact = list(stages.draws[0].cells.values())[1].artifact
     model = tmp_path / "home" / artifact.folder / "model.pt"
     content = bytearray(model.read_bytes())
     content[0] ^= 1
@@ -102,7 +105,8 @@ def test_a_damaged_file_is_named(tiny_order, tmp_path, imitate, size):
 
 def test_a_missing_file_and_a_missing_result_are_named(tiny_order, tmp_path, imitate):
     stages = imitate(tiny_order(), tmp_path / "home")
-    first, second = (tmp_path / "home" / cell.artifact.folder for cell in stages.draws[0].cells)
+    cells = stages.draws[0].cells.values()
+    first, second = (tmp_path / "home" / cell.artifact.folder for cell in cells)
     (first / "model.pt").unlink()
     (second / "result.json").write_text("{")
     entries = make_plan(tiny_order(), tmp_path / "home")
@@ -115,7 +119,8 @@ def test_a_missing_file_and_a_missing_result_are_named(tiny_order, tmp_path, imi
 
 def test_a_removed_artifact_was_never_made(tiny_order, tmp_path, imitate):
     stages = imitate(tiny_order(), tmp_path / "home")
-    shutil.rmtree(tmp_path / "home" / stages.draws[0].cells[0].artifact.folder)
+    cell = next(iter(stages.draws[0].cells.values()))
+    shutil.rmtree(tmp_path / "home" / cell.artifact.folder)
     entry = by_label(
         make_plan(tiny_order(), tmp_path / "home"), "k=2 draw=0: GradMix beta=5 gamma=0"
     )

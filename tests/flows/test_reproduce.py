@@ -227,7 +227,11 @@ def test_the_chain_of_every_model_reaches_the_raw_data_without_a_gap(told):
     raw = {name for kind, name, context in final["behind"] if context == "raw"}
     assert raw == {"embedded street", "embedded handwritten"}
     names = {name for kind, name, _ in final["behind"] if kind == "run"}
-    assert {"k=2 draw=0: pseudo-labels", "k=2 draw=0: GradMix beta=5 gamma=0", LOST} <= names
+    assert {
+        "k=2 draw=0: pseudo-labels of the top 2",
+        "k=2 draw=0: GradMix beta=5 gamma=0",
+        LOST,
+    } <= names
 
 
 def test_the_parent_lists_cached_cells_with_the_run_that_they_came_from(told):

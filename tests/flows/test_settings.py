@@ -65,10 +65,17 @@ def test_the_rows_are_in_the_order_of_the_file(digits):
         "Source only",
         "Joint",
         "Fine-tune",
+        "GradMix SGD",
         "GradMix w/o AdaLR",
+        "MME",
+        "MDDA",
+        "DCTN",
         "GradMix",
         "GradMix w/ soft label",
         "GradMix w/ hard label",
+        "GradMix w/ VAT",
+        "GradMix w/ MixMatch",
+        "GradMix w/ FixMatch",
     ]
     assert digits.paper["GradMix"]["3"] == (91.45, 0.52)
     assert "Joint" not in digits.paper
@@ -76,6 +83,7 @@ def test_the_rows_are_in_the_order_of_the_file(digits):
 
 def test_the_cells_run_over_gamma_first_and_carry_the_settings(values):
     values["first_stage"] |= {"beta": (1, 2), "gamma": (0, 3), "settings": {"solver": "sgd"}}
+    values["ensemble"]["r_sweep"] = (1, 2)
     cells = Experiment.model_validate(values).first_stage.cells
     assert [(cell["beta"], cell["gamma"]) for cell in cells] == [(1, 0), (1, 3), (2, 0), (2, 3)]
     assert {cell["solver"] for cell in cells} == {"sgd"}
@@ -98,14 +106,31 @@ def test_a_dataset_has_a_reader_for_real_files_and_one_without(digits):
 
 @pytest.mark.parametrize("row", ["baselines", "final"])
 def test_a_table_of_rows_may_be_empty(values, row):
-    values[row] = ()
+    values[row], values["outputs"]["figures"] = (), (3,)
     assert "GradMix" in Experiment.model_validate(values).rows
 
 
 WRONG = [
+    # Outputs, and what they need.
+    ("outputs/tables", (1, 3), "outputs.tables[1]: expected 1 or 2, found 3"),
+    ("outputs/figures", (1,), "outputs.figures[0]: expected 3 or 4, found 1"),
+    ("outputs/studies", ("rh",), 'outputs.studies[0]: expected "rho" or "hyper_validation"'),
+    ("outputs/tables", (1, 1), "outputs.tables[1]: expected no value twice"),
+    ("ensemble/r_sweep", (), "ensemble.r_sweep: expected the R of figure 4, found none"),
+    ("ensemble/r_sweep", (1, 55), "ensemble.r_sweep[1]: expected at most 54, the cells of the"),
+    ("ensemble/if_none_agree", "go", 'ensemble.if_none_agree: expected "stop" or "soft"'),
+    ("final", (), "final: expected a row with hard labels, for figure 4, found none"),
+    ("final/2/method", "joint", "final[2].method: expected one of gradmix, gr…found"),
+    ("final/2/settings", {"epsilonn": 1}, "final[2].settings.epsilonn: …did you mean epsilon?"),
+    (
+        "final/2/settings",
+        {"epsilon": -1.0},
+        "final[2].settings.epsilon: expected positive, found -1",
+    ),
+    ("final/1/settings", {"beta": 5.0}, "final[1].settings.beta: expected no such key here"),
     # Methods.
     ("baselines/2/method", "jiont", "baselines[2].method: expected one of ta…did you mean joint?"),
-    ("first_stage/method", "joint", "first_stage.method: expected one of gradmix, found"),
+    ("first_stage/method", "joint", "first_stage.method: expected one of gradmix, gr…found"),
     ("baselines/4/settings", {"beta": -1}, "baselines[4].settings.beta: expected a value that is"),
     ("baselines/4/settings", {"beta": float("nan")}, "baselines[4].settings.beta: expected a fin"),
     ("baselines/4/settings", {"adaptive": 1}, "baselines[4].settings.adaptive: expected true or"),

@@ -18,6 +18,7 @@ from tasks.artifacts import Artifact
 from tasks.runtime import Runtime, use
 
 TARGET = {"2": 0, "3": 1}
+TRAINED = {"method": "gradmix", "order": {"sources": ["S1", "S2"]}, "pseudo": None}
 
 
 @pytest.fixture
@@ -64,6 +65,10 @@ def audited(toy, tmp_path: Path) -> Path:
     return tmp_path / "pseudo"
 
 
+def model(folder: Path) -> dict[str, Any]:
+    return {"folder": str(folder), "method": "gradmix", "sources": ["S1", "S2"]}
+
+
 @pytest.fixture
 def job(toy, audited: Path, constant_model) -> dict[str, Any]:
     given = toy.job()
@@ -71,10 +76,10 @@ def job(toy, audited: Path, constant_model) -> dict[str, Any]:
         **{name: given[name] for name in ("network", "heads", "classes", "target")},
         "seed": 0,
         "test": str(toy.folder / "test"),
-        "pseudo_labels": str(audited),
+        "pseudo_labels": {"3": str(audited)},
         "models": {
-            "first class": str(constant_model("first", 2.0)),
-            "second class": str(constant_model("second", -1.0)),
+            "first class": model(constant_model("first", 2.0)),
+            "second class": model(constant_model("second", -1.0)),
         },
     }
 
@@ -112,7 +117,7 @@ def test_classes_in_another_order_are_other_labels(job: dict[str, Any], tmp_path
 
     def right(**changes: Any) -> float:
         summary = evaluate_job.run(job | changes, tmp_path)["summary"]
-        found: float = summary["audit"]["precision"]
+        found: float = summary["audits"]["3"]["precision"]
         return found
 
     assert right() == pytest.approx(5 / 6)
@@ -120,7 +125,7 @@ def test_classes_in_another_order_are_other_labels(job: dict[str, Any], tmp_path
 
 
 def test_the_audit_counts_right_labels(job: dict[str, Any], tmp_path: Path) -> None:
-    audit = evaluate_job.run(job, tmp_path)["summary"]["audit"]
+    audit = evaluate_job.run(job, tmp_path)["summary"]["audits"]["3"]
 
     assert audit == {
         "coverage": 6 / 8,
@@ -128,7 +133,45 @@ def test_the_audit_counts_right_labels(job: dict[str, Any], tmp_path: Path) -> N
         "precision_per_class": [1.0, pytest.approx(2 / 3)],
         "count_per_class": [3, 3],
         "soft_accuracy": 6 / 8,
+        # All soft labels have the confidence .7, and six of eight are right.
+        "calibration": [
+            {
+                "low": 0.7,
+                "high": 0.8,
+                "n": 8,
+                "confidence": pytest.approx(0.7),
+                "accuracy": 6 / 8,
+            }
+        ],
+        # The only member votes as its soft label says.
+        "thresholds": [
+            {
+                "threshold": threshold,
+                "agreed": 8 if threshold < 0.7 else 0,
+                "coverage": 1.0 if threshold < 0.7 else 0.0,
+                "precision": 6 / 8 if threshold < 0.7 else None,
+            }
+            for threshold in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+        ],
     }
+
+
+def test_a_model_under_two_names_is_scored_once(
+    job: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    load = evaluate_job.trained_network
+
+    def count(job: Any, model: Any, device: Any) -> Any:
+        loaded.append(model["folder"])
+        return load(job, model, device)
+
+    monkeypatch.setattr(evaluate_job, "trained_network", count)
+    first, second = job["models"].values()
+    models = {"a cell": first, "the row": first, "other": second}
+    test = evaluate_job.run(job | {"models": models}, tmp_path)["summary"]["test"]
+    assert loaded == [first["folder"], second["folder"]]
+    assert test["a cell"] == test["the row"] != test["other"]
 
 
 def test_a_class_without_a_label_has_no_precision(toy, job: dict[str, Any], tmp_path: Path) -> None:
@@ -137,7 +180,7 @@ def test_a_class_without_a_label_has_no_precision(toy, job: dict[str, Any], tmp_
     table.hard_label[:], table.agreed[:] = -1, False
     write_pseudo_labels(table, path)
 
-    audit = evaluate_job.run(job, tmp_path)["summary"]["audit"]
+    audit = evaluate_job.run(job, tmp_path)["summary"]["audits"]["3"]
 
     assert (audit["coverage"], audit["precision"]) == (0.0, None)
     assert audit["precision_per_class"] == [None, None]
@@ -165,19 +208,24 @@ def test_the_test_split_cannot_be_the_audited_training_data(
 def inputs(artifact_of, toy, job: dict[str, Any]) -> dict[str, Any]:
     trained, chosen = job["models"].values()
     members = [
-        {"digest": "digest of best", "folder": chosen, "identity": "i"},
-        {"digest": "digest of second", "folder": "nowhere", "identity": "j"},
+        {"digest": "digest of best", "identity": "i", **chosen},
+        {"digest": "digest of second", "identity": "j", **chosen, "folder": "nowhere"},
     ]
     notes = {"runs": ["run of best", "run of second"]}
     return {
         "label": "evaluation",
         "models": {
-            "Joint": artifact_of("joint", notes={"run_id": "run of joint"}, folder=trained),
+            "Joint": artifact_of(
+                "joint",
+                notes={"run_id": "run of joint"},
+                folder=trained["folder"],
+                document={"config": TRAINED},
+            ),
             "GradMix": artifact_of("top", {"members": members}, notes=notes),
         },
         "test": artifact_of("test", {"content": "content of test"}, folder=job["test"]),
         "target": artifact_of("target", folder=job["target"]),
-        "pseudo": artifact_of("pseudo", folder=job["pseudo_labels"]),
+        "pseudo": {"3": artifact_of("pseudo", folder=job["pseudo_labels"]["3"])},
         **{name: job[name] for name in ("classes", "network", "heads")},
     }
 
@@ -189,15 +237,18 @@ def test_models_rows_test_and_labels_decide(inputs: dict[str, Any], artifact_of)
     models = inputs["models"]
     members, notes = models["GradMix"].summary["members"], models["GradMix"].notes
     other_best = artifact_of("top", {"members": members[::-1]}, notes=notes)
+    other_joint = artifact_of("new", notes=models["Joint"].notes, document=models["Joint"].document)
     changes: list[dict[str, Any]] = [
         {},
         {"models": {"Joint": models["Joint"]}},
         {"models": {"joint": models["Joint"], "GradMix": models["GradMix"]}},
-        {"models": models | {"Joint": artifact_of("new", notes=models["Joint"].notes)}},
+        {"models": models | {"Joint": other_joint}},
         {"models": models | {"GradMix": other_best}},
         {"test": artifact_of("new")},
         {"target": artifact_of("new")},
-        {"pseudo": artifact_of("new")},
+        {"pseudo": {"3": artifact_of("new")}},
+        {"pseudo": {"2": inputs["pseudo"]["3"]}},
+        {"pseudo": {}},
         {"classes": ["3", "2"]},
         {"network": {}},
         {"heads": {}},
@@ -213,8 +264,8 @@ def test_a_selection_counts_by_its_best_member(inputs: dict[str, Any], job: dict
     joint, gradmix = (evaluate.best(model) for model in inputs["models"].values())
 
     trained, chosen = job["models"].values()
-    assert joint == {"digest": "digest of joint", "folder": trained, "run_id": "run of joint"}
-    assert gradmix["folder"] == chosen
+    assert joint == {"digest": "digest of joint", "run_id": "run of joint", **trained}
+    assert gradmix["folder"] == chosen["folder"]
     assert gradmix["digest"] == "digest of best"
     assert gradmix["run_id"] == "run of best"
 
@@ -232,7 +283,7 @@ def test_accuracies_reach_the_models_own_runs(
 
     test = artifact.summary["test"]
     assert test["Joint"] == {"accuracy": 0.5, "loss": pytest.approx(1.1269, abs=1e-4), "n": 10}
-    assert artifact.summary["audit"]["coverage"] == 0.75
+    assert artifact.summary["audits"]["3"]["coverage"] == 0.75
     calls = runtime.tracker.log_metrics.call_args_list
     assert [call.args[0] for call in calls] == ["run of joint", "run of best"]
     read = [call.args for call in runtime.tracker.log_dataset.call_args_list]

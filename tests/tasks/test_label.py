@@ -55,7 +55,13 @@ def job(toy, members: list[Path]) -> dict[str, Any]:
         "target_name": "toy/train",
         "digests": {"U": "u" * 64, "member 0": "m" * 64},
         "members": [
-            {"folder": str(folder), "identity": f"identity {i}", "run_id": f"run {i}"}
+            {
+                "folder": str(folder),
+                "method": "gradmix",
+                "sources": ["S1", "S2"],
+                "identity": f"identity {i}",
+                "run_id": f"run {i}",
+            }
             for i, folder in enumerate(members)
         ],
     }
@@ -138,7 +144,10 @@ def test_the_content_does_not_depend_on_run_ids_and_on_nothing_less(
 def inputs(artifact_of, toy, job: dict[str, Any]) -> dict[str, Any]:
     folders = {name: str(toy.folder / name) for name in ("target", "split")}
     members = [
-        {"digest": f"digest {i}", "folder": member["folder"], "identity": member["identity"]}
+        {
+            "digest": f"digest {i}",
+            **{name: member[name] for name in ("folder", "method", "sources", "identity")},
+        }
         for i, member in enumerate(job["members"])
     ]
     notes = {"runs": ["run 0", "run 1", "run 2"], "models": ["model 0", "model 1", "model 2"]}

@@ -12,8 +12,20 @@ from tasks.runtime import Runtime, use
 
 @pytest.fixture
 def candidate(artifact_of):
-    def make(name: str, accuracy: float, loss: float = 0.5, **others: Any) -> Artifact:
-        config = {"learning_rate": accuracy / 10, "settings": {"beta": loss}}
+    def make(
+        name: str,
+        accuracy: float,
+        loss: float = 0.5,
+        pseudo: str | None = None,
+        **others: Any,
+    ) -> Artifact:
+        config = {
+            "method": "gradmix",
+            "learning_rate": accuracy / 10,
+            "settings": {"beta": loss},
+            "order": {"sources": ["S1", "S2"]},
+            "pseudo": pseudo,
+        }
         made: Artifact = artifact_of(
             name,
             {"accuracy": accuracy, "loss": loss, "last_accuracy": 1.0},
@@ -61,11 +73,19 @@ def test_a_member_brings_what_later_stages_need(runtime: Runtime, candidate) -> 
         "folder": "one",
         "learning_rate": 0.08,
         "settings": {"beta": 0.4},
+        "method": "gradmix",
+        "sources": ["S1", "S2"],
         "accuracy": 0.8,
         "loss": 0.4,
     }
     stored = (runtime.home / artifact.folder / "members.json").read_text()
     assert json.loads(stored) == [member]
+
+
+def test_pseudo_labels_are_one_more_source_of_a_model(candidate) -> None:
+    plain, labelled = candidate("plain", 0.8), candidate("labelled", 0.8, pseudo="hard")
+    assert selection.model_of(plain)["sources"] == ["S1", "S2"]
+    assert selection.model_of(labelled)["sources"] == ["S1", "S2", "S_u"]
 
 
 def test_r_the_candidates_and_their_order_decide_and_the_label_does_not(candidate) -> None:

@@ -124,12 +124,12 @@ def test_pseudo_labels_their_kind_and_the_enlarged_v_decide(
     inputs: dict[str, Any], artifact_of
 ) -> None:
     labels, others = artifact_of("labels"), artifact_of("other labels")
-    hard = {"pseudo": {"labels": labels, "kind": "hard"}}
+    hard = {"pseudo": {"labels": labels, "kind": "hard", "if_none_agree": "stop"}}
     identities = [
         identity(inputs),
         identity(inputs, **hard),
         identity(inputs, pseudo={"labels": labels, "kind": "soft"}),
-        identity(inputs, pseudo={"labels": others, "kind": "hard"}),
+        identity(inputs, pseudo={"labels": others, "kind": "hard", "if_none_agree": "stop"}),
         identity(inputs, **hard, enlarged=artifact_of("enlarged")),
         identity(inputs, **hard, enlarged=artifact_of("other enlarged")),
     ]

@@ -1,0 +1,202 @@
+"""The tables of an experiment file, typed and frozen."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from data.catalog import READERS
+from flows.findings import Finding, refuse, said, shown
+from flows.method_settings import check_settings, fields_of
+from flows.values import (
+    Classes,
+    Different,
+    Frozen,
+    Name,
+    NotNegative,
+    Paper,
+    Positive,
+    Rates,
+    Word,
+    one_of,
+)
+from gradmix.methods import METHODS
+from gradmix.problem import TARGET_HEAD
+
+RESERVED = ("V", "U", "S_u", TARGET_HEAD)
+GRID = ("beta", "gamma")
+
+
+def _with_the_grid() -> list[str]:
+    """Methods that have the grid's axes among their settings."""
+    return [name for name in METHODS if set(GRID) <= set(fields_of(name))]
+
+
+class Dataset(Frozen):
+    """Which reader gives a data set: `reader` on real files, `embedded` without."""
+
+    reader: str
+    embedded: str
+
+    @field_validator("reader")
+    @classmethod
+    def _reader_exists(cls, name: str) -> str:
+        return one_of(list(READERS), name)
+
+    @field_validator("embedded")
+    @classmethod
+    def _embedded_exists(cls, name: str) -> str:
+        return one_of([known for known, reader in READERS.items() if reader.embedded], name)
+
+    def reader_on(self, *, real: bool) -> str:
+        """Name of the reader that applies."""
+        return self.reader if real else self.embedded
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes that both readers give."""
+        embedded = READERS[self.embedded].classes
+        return [name for name in READERS[self.reader].classes if name in embedded]
+
+
+class Source(Frozen):
+    """One labelled source: the training split of a data set, limited to some classes."""
+
+    name: Word
+    dataset: str
+    classes: Classes
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_free(cls, name: str) -> str:
+        if name in RESERVED:
+            expected = f"a name that is not {', '.join(RESERVED)}"
+            refuse([Finding((), said(expected, shown(name), "rename the source"))])
+        return name
+
+
+class Target(Frozen):
+    """The target's data set, classes and roles; `hyper_validation` counts all its samples."""
+
+    dataset: str
+    classes: Classes
+    hyper_validation: Positive
+    k: Annotated[tuple[Positive, ...], Field(min_length=1), Different]
+    draws: Positive
+
+
+class Network(Frozen):
+    """The digit network's sizes."""
+
+    widths: Annotated[tuple[Positive, ...], Field(min_length=4, max_length=4)]
+    hidden: Positive
+    norm: Literal["batch", "none"]
+
+
+class Training(Frozen):
+    """Length, batches and optimiser of every training."""
+
+    steps: Positive
+    validate_every: Positive
+    batch_size: Positive
+    v_whole_up_to: Positive
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    learning_rates: Rates
+
+
+class Baseline(Frozen):
+    """A row of the table trained once per draw and learning rate."""
+
+    name: Name
+    method: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+    learning_rates: Rates | None = None
+    paper: Paper = Field(default_factory=dict)
+
+    @field_validator("method")
+    @classmethod
+    def _method_exists(cls, method: str) -> str:
+        return one_of(list(METHODS), method)
+
+    @field_validator("settings")
+    @classmethod
+    def _settings_fit(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "method" in info.data:
+            check_settings(info.data["method"], settings)
+        return settings
+
+
+class FirstStage(Frozen):
+    """The grid over beta and gamma (Eq. 9)."""
+
+    name: Name
+    method: str
+    beta: Annotated[tuple[NotNegative, ...], Field(min_length=1), Different]
+    gamma: Annotated[tuple[float, ...], Field(min_length=1), Different]
+    settings: dict[str, Any] = Field(default_factory=dict)
+    paper: Paper = Field(default_factory=dict)
+
+    @field_validator("method")
+    @classmethod
+    def _method_has_the_grid(cls, method: str) -> str:
+        return one_of(_with_the_grid(), method)
+
+    @field_validator("settings")
+    @classmethod
+    def _settings_fit(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if {"method", *GRID} <= info.data.keys():
+            corner = {name: info.data[name][0] for name in GRID}
+            check_settings(info.data["method"], settings, elsewhere=corner)
+        return settings
+
+    @property
+    def cells(self) -> list[dict[str, Any]]:
+        """Method settings of every cell, beta outermost."""
+        return [
+            {**self.settings, "beta": float(beta), "gamma": float(gamma)}
+            for beta in self.beta
+            for gamma in self.gamma
+        ]
+
+    def cell_name(self, cell: dict[str, Any]) -> str:
+        """A cell in words."""
+        return f"{self.name} beta={cell['beta']:g} gamma={cell['gamma']:g}"
+
+
+class Ensemble(Frozen):
+    """Pseudo-labels: R members, confidence threshold, samples a class in the enlarged V.
+
+    `r_sweep` are the R of figure 4. Where the members agree on no sample that is left for S_u,
+    final trainings on hard labels `stop`, or take `soft` labels instead.
+    """
+
+    r: Positive
+    threshold: Annotated[float, Field(ge=0, lt=1)]
+    enlarged_v: Positive
+    r_sweep: Annotated[tuple[Positive, ...], Different] = ()
+    if_none_agree: Literal["stop", "soft"] = "stop"
+
+
+class Final(Frozen):
+    """A final training on everything, with hard or soft pseudo-labels.
+
+    `method` is the first stage's unless another is given; `settings` are besides the grid's.
+    """
+
+    name: Name
+    labels: Literal["hard", "soft"]
+    method: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    paper: Paper = Field(default_factory=dict)
+
+    @field_validator("method")
+    @classmethod
+    def _method_has_the_grid(cls, method: str | None) -> str | None:
+        return None if method is None else one_of(_with_the_grid(), method)
+
+
+class Outputs(Frozen):
+    """What is made, by the paper's numbers: tables, figures; and studies beyond the paper."""
+
+    tables: Annotated[tuple[Literal[1, 2], ...], Different] = (1, 2)
+    figures: Annotated[tuple[Literal[3, 4], ...], Different] = (3,)
+    studies: Annotated[tuple[Literal["rho", "hyper_validation"], ...], Different] = ()
