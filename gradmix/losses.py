@@ -37,6 +37,14 @@ def soft_loss(logits: Tensor, soft: Tensor, direction: Direction = "reverse") ->
     raise ValueError(f"direction must be one of reverse, forward. Found {direction!r}.")
 
 
+def mean_entropy(logits: Tensor) -> Tensor:
+    """Mean entropy in nats of the predictions of logits [B, C].
+
+    The cross entropy of predictions with themselves; gradients flow through both.
+    """
+    return functional.cross_entropy(logits, logits.softmax(1))
+
+
 def loss(logits: Tensor, labels: Tensor, direction: Direction = "reverse") -> Tensor:
     """`soft_loss` for label distributions (floating point), `hard_loss` for class numbers."""
     if torch.is_floating_point(labels):

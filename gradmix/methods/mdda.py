@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from gradmix.domain_norm import add_domain_norms, in_domain
-from gradmix.losses import loss
+from gradmix.losses import loss, mean_entropy
 from gradmix.method import Method, OptimiserConfig
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
@@ -83,8 +82,7 @@ class MDDA(Method):
         logits = self.network(torch.cat([labelled.images, images]), labelled.head)
         of_v, of_u = logits.split([len(labelled.images), len(images)])
         supervised = loss(of_v, labelled.labels, self.soft_direction)
-        # The cross entropy of predictions with themselves; gradients flow through both.
-        entropy = functional.cross_entropy(of_u, of_u.softmax(1))
+        entropy = mean_entropy(of_u)
         value = supervised + self.config.entropy_weight * entropy
         value.backward()  # type: ignore[no-untyped-call]  # untyped in torch
         return {"loss/V": float(supervised.detach()), "entropy/U": float(entropy.detach())}

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gradmix.grouping import HEADS
+from gradmix.losses import mean_entropy
 from gradmix.method import Method, OptimiserConfig
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
@@ -80,7 +81,7 @@ class MME(Method):
         self.config = config
 
     @staticmethod
-    def adapt(network: nn.Module, sources: Sequence[str]) -> None:  # noqa: ARG004  # one signature
+    def adapt(network: nn.Module, sources: Sequence[str]) -> None:
         """Make the target's head a cosine head, with the weights that the linear one had."""
         name = f"{HEADS}.{TARGET_HEAD}"
         weight = network.get_submodule(name).get_parameter("weight")
@@ -102,8 +103,7 @@ class MME(Method):
         self.flat.zero()
         self.flat.collect_in(0)
         logits = self.network(images, TARGET_HEAD)
-        # The cross entropy of predictions with themselves; gradients flow through both.
-        entropy = functional.cross_entropy(logits, logits.softmax(1))
+        entropy = mean_entropy(logits)
         (-self.config.entropy_weight * entropy).backward()  # type: ignore[no-untyped-call]
         self.flat.set_sum(self.config.rate_factor)
         # Gradient reversal: the trunk minimises what the head maximises.

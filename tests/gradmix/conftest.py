@@ -16,6 +16,12 @@ from gradmix.sampling import Batch, Stream, UnlabelledStream
 from gradmix.training import HyperValidation
 
 
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """What a task does before it builds a method, whichever test ran before."""
+    torch.manual_seed(0)
+
+
 @dataclass(frozen=True)
 class Toy:
     """Fresh networks, methods and streams of the toy problem; equal arguments give equal objects.

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gradmix.losses import SMALLEST_PROBABILITY, hard_loss, loss, soft_loss
+from gradmix.losses import SMALLEST_PROBABILITY, hard_loss, loss, mean_entropy, soft_loss
 
 # softmax of (log 3, 0) is (3/4, 1/4).
 LOGITS = torch.tensor([[math.log(3.0), 0.0]])
@@ -68,3 +68,15 @@ def test_the_kind_of_label_decides_the_loss() -> None:
 def test_an_unknown_direction_is_refused() -> None:
     with pytest.raises(ValueError, match=r"reverse, forward\. Found 'both'"):
         soft_loss(LOGITS, HALF, "both")
+
+
+def test_mean_entropy_is_that_of_the_predictions_and_has_their_gradient() -> None:
+    probabilities = torch.tensor([[0.5, 0.25, 0.25], [1.0 / 3] * 3], dtype=torch.float64)
+    logits = probabilities.log().requires_grad_()
+    value = mean_entropy(logits)
+    assert value.item() == pytest.approx((1.5 * math.log(2) + math.log(3)) / 2)
+    value.backward()
+    # d H / d z_i = -p_i (log p_i + H), of which the mean over two samples is taken.
+    entropies = torch.tensor([[1.5 * math.log(2)], [math.log(3)]], dtype=torch.float64)
+    expected = -probabilities * (probabilities.log() + entropies) / 2
+    torch.testing.assert_close(logits.grad, expected)

@@ -17,12 +17,6 @@ from gradmix.training import Training, TrainingConfig, train
 every_method = pytest.mark.parametrize("name", METHODS)
 
 
-@pytest.fixture(autouse=True)
-def _seeded() -> None:
-    """What a task does before it builds a method, whichever test ran before."""
-    torch.manual_seed(0)
-
-
 def trained(toy, method: Method, steps: int = 6, streams=None, target=None, **options) -> Training:
     config = TrainingConfig(steps=steps, validate_every=3)
     streams = toy.streams() if streams is None else streams

@@ -50,7 +50,7 @@ def prepared(toy, **settings):
     for name, of_source in of_sources.items():
         adversary = method.network.heads[adversary_of(name)]
         weights = list(adversary.parameters())
-        for _ in range(300):
+        for _ in range(1000):
             scores = adversary(of_source.detach()), adversary(of_target.detach())
             value = discrimination_loss(*scores, method.config.adversary)
             for weight, gradient in zip(weights, torch.autograd.grad(value, weights), strict=True):
