@@ -23,7 +23,9 @@ def finished(home, tiny_order, imitate):
     """A finished reproduction of the tiny experiment; returns its record."""
     order = tiny_order()
     stages = imitate(order, home, seconds=30.0)
-    record = make_record(order, stages, Ledger(lambda _: None), "run-id", ["cpu:0"])
+    record = make_record(
+        order, stages, Ledger(lambda _: None), "run-id", ["cpu:0"], home, {"ui": "http://here"}
+    )
     record["peak_memory"] = None
     save_record(record, home)
     return record
