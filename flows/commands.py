@@ -68,7 +68,7 @@ def reproduce_command(home: str, *, download: bool, **words: Any) -> None:  # no
         finally:
             LISTENER.reset(token)
     _show_result(console, Path(record_folder))
-    console.print(f"Report: {_short(Path(record_folder) / 'report.md')}", soft_wrap=True)
+    console.print(f"Report: {_short(Path(record_folder) / 'report.html')}", soft_wrap=True)
     console.print(f"MLflow: {open_tracking(folder)}", soft_wrap=True)
 
 

@@ -101,7 +101,12 @@ def test_every_direct_dependency_is_pinned_to_a_version_that_it_allows():
 
 def test_what_is_imported_is_declared():
     standard = set(sys.stdlib_module_names) | set(ROOMS)
-    distributions = {"sklearn": "scikit-learn", "PIL": "pillow", "pydantic_core": "pydantic"}
+    distributions = {
+        "markdown_it": "markdown-it-py",
+        "PIL": "pillow",
+        "pydantic_core": "pydantic",
+        "sklearn": "scikit-learn",
+    }
     declared = {requirement(text)[0] for text in PROJECT["project"]["dependencies"]}
     pattern = re.compile(r"^\s*(?:from|import) ([A-Za-z_][A-Za-z0-9_]*)", re.MULTILINE)
     for room in ROOMS:

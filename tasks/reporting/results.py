@@ -67,12 +67,21 @@ class ResultRow:
 
 @dataclass(frozen=True)
 class Difference:
-    """Test accuracy of one row minus another's on the same draws, in points (per cent)."""
+    """Test accuracy of one row minus another's on the same draws, in points (per cent).
+
+    Attributes:
+        k: labelled samples a class in V.
+        row: the one that the other is taken from.
+        other: the other.
+        points: over the draws that both have.
+        values: of each of these draws.
+    """
 
     k: int
     row: str
     other: str
     points: Estimate
+    values: tuple[float, ...]
 
     @property
     def text(self) -> str:
@@ -121,6 +130,12 @@ class Selection:
     deviation: float | None
     best: float
     expected: float | None
+
+
+def asked(record: Record, kind: str, item: int | str) -> bool:
+    """Whether an output was asked for; records from before there was a choice have all."""
+    outputs = record.get("outputs")
+    return outputs is None or item in outputs[kind]
 
 
 def result_table(record: Record) -> list[ResultRow]:
@@ -190,7 +205,7 @@ def difference(record: Record, k: int, row: str, other: str) -> Difference | Non
     points = [
         100 * (ours[draw]["test_accuracy"] - theirs[draw]["test_accuracy"]) for draw in shared
     ]
-    return Difference(k, row, other, estimate(points))
+    return Difference(k, row, other, estimate(points), tuple(points))
 
 
 def selection_noise(accuracies: Sequence[float]) -> Selection:

@@ -1,10 +1,13 @@
 """The report's sections on how it was done: data, selection, learning rates, provenance."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from tasks.reporting.paper import has_paper_figures
+from tasks.reporting.reading import how_to_read
 from tasks.reporting.results import Record, all_k, plural, row_names, rows_of
+from tasks.reporting.runs import run_link, run_parts
 from tasks.reporting.text_tables import markdown_table
 
 
@@ -36,6 +39,36 @@ def opening(record: Record) -> str:
     return f"{sentence}."
 
 
+def facts(record: Record) -> str:
+    """One line: when, how long, from which code, under which name."""
+    finished = datetime.fromisoformat(record["finished"])
+    minutes = max(1, round(record["seconds"] / 60))
+    return (
+        f"Finished {finished:%Y-%m-%d %H:%M} {finished.tzname() or ''} after "
+        f"{plural(minutes, 'minute')}; trainings: {_trainings(record)}; "
+        f"commit {_commit(record, letters=12)}; record `{record['name']}`."
+    )
+
+
+def missing_outputs(record: Record) -> str:
+    """What was asked for and is not in the record."""
+    outputs: Mapping[str, Any] = record.get("outputs") or {}
+    there = {
+        ("tables", 1): record["rows"],
+        ("tables", 2): record["cells"],
+        ("figures", 3): record.get("curves"),
+        ("figures", 4): record.get("ensembles"),
+        **{("studies", name): part for name, part in record.get("studies", {}).items()},
+    }
+    absent = [
+        f"{kind[:-1] if kind != 'studies' else 'study'} {item}"
+        for kind, items in outputs.items()
+        for item in items
+        if not there.get((kind, item))
+    ]
+    return f"**Asked for, but not in the record:** {', '.join(absent)}." if absent else ""
+
+
 def selection_section(record: Record) -> str:
     """How models were chosen, from how many, and at which learning rates."""
     sizes = dict.fromkeys(f"{row['test_n']:,}" for row in record["rows"])
@@ -54,9 +87,10 @@ def selection_section(record: Record) -> str:
             "no one's training data, the same in every draw. Best step, learning rate and cell: by "
             "accuracy, ties by lower loss. The sealed test split "
             f"({' or '.join(sizes)} images of the target's classes) was opened after all trainings "
-            "of all draws were finished, once for each draw's models in the table; it chose "
-            "nothing.",
+            "of all draws were finished, once for each draw's models in the tables and "
+            "figures; it chose nothing.",
             markdown_table(header, lines),
+            how_to_read("selection"),
             "Choosing among more trainings helps a row: its best step on hyper-validation more "
             "than its test accuracy. A row without searched rates took what the first stage found.",
         ]
@@ -75,19 +109,20 @@ def provenance_section(record: Record) -> str:
         ("hardware", _hardware(record["hardware"])),
         ("peak memory, all processes", _memory(record["peak_memory"])),
         ("versions", _list(f"{name} {number}" for name, number in record["versions"].items())),
-        ("MLflow parent run", f"`{record['run_id']}`"),
+        ("MLflow parent run", run_link(record, record["run_id"])),
     ]
     return "\n\n".join(
         [
             "## Provenance",
             markdown_table(["name", record["name"]], [list(fact) for fact in facts], left=(0, 1)),
+            how_to_read("provenance"),
             "### Data",
             _data_table(record),
             *_raw_files(record),
-            "### MLflow runs of the models in the table",
-            _runs_table(record),
-            "`results.csv`, `cells.csv` and `pseudo_labels.csv` hold the figures in full "
-            "precision, each with its MLflow run.",
+            how_to_read("data"),
+            *run_parts(record),
+            "The CSV files beside this report hold the figures in full precision, each with its "
+            "MLflow run.",
         ]
     )
 
@@ -153,10 +188,12 @@ def _choices(record: Record, name: str, entry: Mapping[str, Any]) -> str:
     return f"{plural(len(cells), 'cell')}{search}"
 
 
-def _commit(record: Record) -> str:
+def _commit(record: Record, letters: int = 40) -> str:
     if not record["git_sha"]:
         return "unknown: the code did not run from a commit"
-    return f"`{record['git_sha']}`" + (", with uncommitted changes" if record["git_dirty"] else "")
+    return f"`{record['git_sha'][:letters]}`" + (
+        ", with uncommitted changes" if record["git_dirty"] else ""
+    )
 
 
 def _times(record: Record) -> str:
@@ -209,13 +246,3 @@ def _raw_files(record: Record) -> list[str]:
     if not files:
         return ["No raw files: the data come with the package or are made by it."]
     return [markdown_table(["raw file", "SHA-256"], files, (0, 1))]
-
-
-def _runs_table(record: Record) -> str:
-    lines = [
-        [name, str(k), ", ".join(f"{e['draw']}: `{e['run_id']}`" for e in rows_of(record, name, k))]
-        for k in all_k(record)
-        for name in row_names(record)
-        if rows_of(record, name, k)
-    ]
-    return markdown_table(["Method", "k", "draw: run"], lines, (0, 1, 2))

@@ -125,7 +125,7 @@ def test_one_draw_and_one_k_give_a_report_without_standard_errors(record):
         in text
     )
     assert "One draw proves nothing" in text
-    assert "mean over draws" not in section(text, "First stage").split("###")[1]
+    assert "mean over draws" not in section(text, "Table 2").split("###")[1]
     assert "k = 2" not in text.split("## Against")[0]
 
 
@@ -154,8 +154,8 @@ def test_the_grid_marks_selected_cells_and_gives_the_noise_of_selection(record):
             cell["accuracy"], cell["rank"] = 0.92, 1
         elif (cell["k"], cell["draw"], cell["accuracy"]) == (3, 0, 0.90):
             cell["rank"] = 2
-    grid = section(markdown_report(record), "First stage")
-    lines = lines_of(grid.split("### k = 3")[1])
+    grid = section(markdown_report(record), "Table 2")
+    lines = lines_of(grid.split("### k = 3")[1].split("###")[0])
     assert lines[0] == ["", "gamma 0", "gamma 0.4"]
     assert lines[2] == ["beta 5", "**84.00** (1)", "84.00"]
     assert lines[3] == ["beta 10", "86.00 (3)", "**90.00** (3)"]
@@ -193,7 +193,7 @@ def test_a_record_without_finals_grid_and_paper_is_reported_too(record):
     record["settings"]["final"] = []
     record["rows"] = [entry for entry in record["rows"] if entry["row"] != "GradMix hard"]
     text = markdown_report(record)
-    assert "## First stage" not in text
+    assert "## Table 2" not in text
     assert "## Pseudo-labels" not in text
     assert "Best with U" not in text
     assert "orientation" not in text

@@ -1,0 +1,129 @@
+"""The report's section on paired differences: intervals, tests, and what they cannot say."""
+
+from tasks.reporting.paired_tests import WILCOXON_FROM, holm, p_text, t_test, wilcoxon
+from tasks.reporting.reading import how_to_read, picture
+from tasks.reporting.results import (
+    NONE,
+    Difference,
+    Record,
+    all_k,
+    asked,
+    difference,
+    percent,
+    plural,
+    reference_row,
+    row_names,
+    signed,
+)
+from tasks.reporting.small_samples import LEVEL
+from tasks.reporting.text_tables import markdown_table
+
+FEW_DRAWS = 10
+"""The paper's number; with fewer, an interval is wide and leans on normality."""
+
+
+def pairs(record: Record) -> dict[int, list[Difference]]:
+    """The reference row minus every other row by k, in the record's order; empty ones left out."""
+    reference = reference_row(record)
+    if reference is None:
+        return {}
+    found = {
+        k: [
+            pair for other in row_names(record) if (pair := difference(record, k, reference, other))
+        ]
+        for k in all_k(record)
+    }
+    return {k: some for k, some in found.items() if some}
+
+
+def difference_section(record: Record) -> str:
+    """Every row against the reference row, draw by draw."""
+    reference, by_k = reference_row(record), pairs(record)
+    if reference is None or not by_k or not asked(record, "tables", 1):
+        return ""
+    found = [pair for some in by_k.values() for pair in some]
+    signed_rank = any(wilcoxon(pair.values) is not None for pair in found)
+    lines = [
+        _line(pair, corrected, signed_rank=signed_rank)
+        for some in by_k.values()
+        for pair, corrected in zip(some, holm([t_test(p.values) for p in some]), strict=True)
+    ]
+    header = [f"{reference} minus", "k", "points", "s.e.", "draws", "95 % CI", "p (t)", "p (Holm)"]
+    header += [*(["p (signed rank)"] if signed_rank else []), "by the interval"]
+    return "\n\n".join(
+        [
+            f"## Paired differences to {reference}",
+            f"Test accuracy of {reference} minus the row's, in points, on the same draws: in one "
+            "draw all methods have the same V. The interval is Student's t over the draws, p its "
+            "two-sided paired test; p (Holm) is corrected for the rows of one k."
+            + (" The signed-rank p is Wilcoxon's, exact." if signed_rank else ""),
+            picture(
+                "differences",
+                f"Forest plot: {reference} minus each other row in points with 95 % intervals, "
+                f"a panel for each k ({', '.join(map(str, by_k))}). The table below has them.",
+            ),
+            markdown_table(header, lines, left=(0, len(header) - 1)),
+            _caution(record, reference, found),
+            how_to_read("differences"),
+        ]
+    )
+
+
+def _line(pair: Difference, corrected: float | None, *, signed_rank: bool) -> list[str]:
+    error = pair.points.standard_error
+    return [
+        pair.other,
+        str(pair.k),
+        signed(pair.points.mean),
+        NONE if error is None else f"{error:.2f}",
+        str(pair.points.n),
+        pair.interval_text.removeprefix("95 % CI "),
+        p_text(t_test(pair.values)),
+        p_text(corrected),
+        *([p_text(wilcoxon(pair.values))] if signed_rank else []),
+        pair.verdict.removeprefix("distinguishable, "),
+    ]
+
+
+def _caution(record: Record, reference: str, found: list[Difference]) -> str:
+    """What intervals and tests do not say."""
+    entry = next(row for row in record["rows"] if row["row"] == reference)
+    share, images = entry["test_accuracy"], entry["test_n"]
+    said = [
+        *_few(max(pair.points.n for pair in found)),
+        *_many(sum(pair.points.interval is not None for pair in found)),
+        "The spread over draws holds V and the seed of the training, not the choice of test images:"
+        f" with {images:,} of them, an accuracy of {percent(share)} % alone has a binomial "
+        f"standard error of {100 * sqrt_share(share, images):.2f} points.",
+        "The paper's V draws are not ours, so its figures cannot be paired with these.",
+    ]
+    return " ".join(said)
+
+
+def sqrt_share(share: float, n: int) -> float:
+    """Binomial standard error of a share of n."""
+    return float((share * (1 - share) / n) ** 0.5)
+
+
+def _few(most: int) -> list[str]:
+    if most == 1:
+        return ["One draw proves nothing: it gives no standard error, no interval and no p."]
+    if most >= FEW_DRAWS:
+        return []
+    said = (
+        f"{plural(most, 'draw').capitalize()} prove nothing by themselves: an interval or a p over "
+        "so few differences is wide and leans on their being normal."
+    )
+    if most < WILCOXON_FROM:
+        # All signs alike has probability 2 / 2^n under equality.
+        return [f"{said} A test by signs or ranks alone could not go below p = {2 / 2**most:g}."]
+    return [said]
+
+
+def _many(intervals: int) -> list[str]:
+    if intervals < 2:
+        return []
+    return [
+        f"Of {intervals} intervals on equal methods, about {intervals * (1 - LEVEL):.1f} would "
+        "miss 0 by chance: the intervals are not corrected for that, p (Holm) is."
+    ]

@@ -1,0 +1,105 @@
+"""How every figure looks: colours, markers, sizes; and a drawing as SVG that any page can hold."""
+
+import io
+import re
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+WIDTH = 5.4
+"""Inches: the letters are still legible where a phone shows it 330 pixels wide."""
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's, which the colour-blind can tell apart; without the yellow, too pale."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+GREY = "#6B6B6B"
+
+STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#444444",
+    "axes.grid": True,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+    # Letters as outlines: the same on every machine. The figures stand in tables and CSV as text.
+    "svg.fonttype": "path",
+    "svg.hashsalt": "gradmix",
+    # A dollar sign in a name is a dollar sign.
+    "text.parse_math": False,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    # Of what is drawn in pixels: clouds of dots.
+    "savefig.dpi": 150,
+}
+
+
+def look(place: int) -> dict[str, Any]:
+    """Colour, marker and line of the series at a place: no two differ by colour alone."""
+    return {
+        "color": COLOURS[place % len(COLOURS)],
+        "marker": MARKERS[place % len(MARKERS)],
+        "linestyle": LINES[place % len(LINES)],
+    }
+
+
+def panels(
+    heights: list[float], *, columns: int = 1, same_x: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """A figure with a panel for every height in inches, in up to so many columns.
+
+    Panels beside each other share their y axis, and those of one column may share their x axis.
+    """
+    columns = min(columns, len(heights))
+    rows = heights[::columns]
+    figure = Figure(figsize=(WIDTH, sum(rows) + 0.35), layout="constrained")
+    axes = figure.subplots(
+        len(rows),
+        columns,
+        squeeze=False,
+        sharex="col" if same_x else "none",
+        sharey="row" if columns > 1 else "none",
+        gridspec_kw={"height_ratios": rows},
+    )
+    for spare in axes.flat[len(heights) :]:
+        spare.remove()
+    return figure, list(axes.flat[: len(heights)])
+
+
+def short(name: str, letters: int = 26) -> str:
+    """A name that leaves room for the drawing."""
+    return name if len(name) <= letters else f"{name[: letters - 1]}…"
+
+
+def draw(name: str, function: Callable[..., Figure], *given: object) -> str:
+    """Draw a figure as one `<svg>` element, the same bytes every time.
+
+    Its ids begin with `name`: several drawings can stand in one page.
+    """
+    buffer = io.StringIO()
+    with mpl.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+        # A letter that the font lacks is drawn as a box; the tables have it.
+        warnings.filterwarnings("ignore", message="Glyph")
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        function(*given).savefig(buffer, format="svg", metadata=nothing)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", svg)
+    return re.sub(r"\n\s*", "\n", svg).strip() + "\n"
