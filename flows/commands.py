@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.experiment_file import SettingsError
-from flows.order import Invocation, place_order
+from flows.order import Invocation, Order, place_order
 from flows.plan import PlanEntry, make_plan
 from flows.progress import Progress, duration
 from flows.raw import download_raw
@@ -42,8 +42,7 @@ def reproduce_command(home: str, *, download: bool, **words: Any) -> None:  # no
     to_run = {entry.label for entry in trainings if entry.state != "cached"}
     slots = len(SlotPool.of_this_machine().slots)
     console.print(
-        f"{order.experiment.title}: scale {order.experiment.scale}, "
-        f"{'embedded' if order.raw.root is None else 'real'} data, {len(trainings)} trainings "
+        f"{_headline(order)}, {len(trainings)} trainings "
         f"({len(trainings) - len(to_run)} cached) on {slots} slots.",
         soft_wrap=True,
     )
@@ -78,6 +77,7 @@ def plan_command(home: str, *, download: bool, **words: Any) -> None:  # noqa: A
     # Of what --download would fetch, a plan tells that it is missing.
     order = place_order(_invocation(download=download, **words))
     entries = make_plan(order, check_home(Path(home)))
+    console.print(f"{_headline(order)}.", soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "cell", "state", "because"):
         table.add_column(column, overflow="fold")
@@ -119,6 +119,13 @@ def open_tracking(home: Path) -> str:
         return uri
     mlflow = Path(sys.executable).with_name("mlflow")
     return shlex.join([_short(mlflow), "ui", "--backend-store-uri", uri])
+
+
+def _headline(order: Order) -> str:
+    """What runs, and on which data."""
+    experiment = order.experiment
+    kind = "embedded" if order.raw.root is None else "real"
+    return f"{experiment.title}: scale {experiment.scale}, {kind} data"
 
 
 def _existing_home(home: str) -> Path:

@@ -39,15 +39,16 @@ def gradmix(*words):
 
 def test_a_plan_is_one_line_for_each_stage_and_a_sum(home, tiny):
     lines = gradmix("plan", tiny(), "--scale", "tiny", "--home", "home")
-    assert lines[0].split() == ["stage", "cell", "state", "because"]
-    assert len(lines) == 1 + 13 + 1
-    assert lines[1].split() == ["prepare", "svhn", "train", "will", "run", "never", "made"]
+    assert lines[0] == "Tiny [x] digits: scale tiny, embedded data."
+    assert lines[1].split() == ["stage", "cell", "state", "because"]
+    assert len(lines) == 2 + 13 + 1
+    assert lines[2].split() == ["prepare", "svhn", "train", "will", "run", "never", "made"]
     assert lines[-1] == "4 of 4 trainings will run."
 
 
 def test_a_plan_of_what_is_finished_says_so(finished, tiny):
     lines = gradmix("plan", tiny(), "--scale", "tiny", "--home", "home")
-    assert all(line.split()[-1] == "cached" for line in lines[1:-1])
+    assert all(line.split()[-1] == "cached" for line in lines[2:-1])
     assert lines[-1] == "0 of 4 trainings will run."
 
 
