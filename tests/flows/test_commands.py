@@ -67,7 +67,7 @@ def test_a_pipe_gets_whole_lines_however_long(finished, tiny):
     path = tiny(('name = "Source only"', f'name = "{name}"'))
     lines = gradmix("plan", path, "--scale", "tiny", "--home", "home")
     assert any(f"k=2 draw=0: {name} lr=0.05" in line for line in lines)
-    assert len(lines) == 15
+    assert len(lines) == 16
 
 
 def test_a_report_is_made_again_by_name_and_by_run(finished, home):
