@@ -17,7 +17,7 @@ check: $(READY)  ## Style, rooms, types
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-slow: $(READY)  ## The tests that take minutes: crash and resume of whole runs
+slow: $(READY)  ## The tests that take minutes: whole runs killed and resumed, flipped signs
 	$(BIN)/python -P -m pytest -m slow
 
 $(READY): pyproject.toml constraints.txt

@@ -1,0 +1,123 @@
+"""A flipped sign in a method must make that method's own tests fail."""
+
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+PYTEST = [sys.executable, "-P", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+
+# File, what stands there, what is put in its place, tests that must fail.
+MUTATIONS = {
+    "Eq. 9": ("mixing.py", "-z)) if z >= 0", "z)) if z >= 0", "test_mixing.py"),
+    "rho": ("steering.py", "sum(s.cosine", "-sum(s.cosine", "methods/test_gradmix.py"),
+    "the step": (
+        "method.py",
+        "alpha=-self.optimiser",
+        "alpha=self.optimiser",
+        "methods/test_source_only.py",
+    ),
+    "MME's entropy": (
+        "methods/mme.py",
+        "(-self.config.entropy",
+        "(self.config.entropy",
+        "methods/test_mme.py",
+    ),
+    "MME's reversal": ("methods/mme.py", ".neg_()", ".abs_()", "methods/test_mme.py"),
+    "MDDA's entropy": (
+        "methods/mdda.py",
+        "supervised + self.config.entropy_weight",
+        "supervised - self.config.entropy_weight",
+        "methods/test_mdda.py",
+    ),
+    "DCTN's confusion": (
+        "methods/dctn.py",
+        "plain + self.config.adversary_weight",
+        "plain - self.config.adversary_weight",
+        "methods/test_dctn.py",
+    ),
+    "DCTN's discriminator": (
+        "adversary.py",
+        "softplus(-of_source)",
+        "softplus(of_source)",
+        "test_adversary.py",
+    ),
+    "DCTN's mining": (
+        "methods/dctn.py",
+        "hardest = max(",
+        "hardest = min(",
+        "methods/test_dctn.py",
+    ),
+    "VAT's direction": (
+        "methods/gradmix_vat.py",
+        "direction = normalise(gradient)",
+        "direction = normalise(-gradient)",
+        "methods/test_gradmix_vat.py",
+    ),
+    "MixMatch's sharpening": (
+        "methods/gradmix_mixmatch.py",
+        "probabilities.log() / temperature",
+        "probabilities.log() * temperature",
+        "methods/test_gradmix_mixmatch.py",
+    ),
+    "FixMatch's threshold": (
+        "methods/gradmix_fixmatch.py",
+        "probability >= threshold",
+        "probability < threshold",
+        "methods/test_gradmix_fixmatch.py",
+    ),
+    "GradMix SGD's descent": (
+        "methods/gradmix_sgd.py",
+        "weights + self.config.weight_rate",
+        "weights - self.config.weight_rate",
+        "methods/test_gradmix_sgd.py",
+    ),
+}
+
+
+def exit_code(copy: Path, tests: str) -> int:
+    """Exit code of one test file of a copy of the core."""
+    return subprocess.run(
+        [*PYTEST, str(copy / "tests" / "gradmix" / tests)],
+        cwd=copy,
+        env={"PYTHONPATH": str(copy), "PATH": "", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        check=False,
+    ).returncode
+
+
+@cache
+def exit_code_before(copy: Path, tests: str) -> int:
+    """The same before anything is changed."""
+    return exit_code(copy, tests)
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The core with its tests, which pass."""
+    copy = tmp_path_factory.mktemp("copy")
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in ("gradmix", "data", "tests"):
+        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    return copy
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_flipped_sign_fails_a_test(copied: Path, name: str) -> None:
+    file, there, instead, tests = MUTATIONS[name]
+    path = copied / "gradmix" / file
+    text = path.read_text(encoding="utf-8")
+    assert text.count(there) == 1
+    assert exit_code_before(copied, tests) == 0
+    path.write_text(text.replace(there, instead), encoding="utf-8")
+    try:
+        assert exit_code(copied, tests) == 1
+    finally:
+        path.write_text(text, encoding="utf-8")
