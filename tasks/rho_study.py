@@ -52,7 +52,7 @@ def describe(
         "pseudo": None,
         "probes": PROBES,
     }
-    return Request("rho_study", 1, config, inputs, seed, label)
+    return Request("rho_study", 2, config, inputs, seed, label)
 
 
 def execute(

@@ -4,8 +4,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from data.prepared import load_prepared
+from gradmix.metrics import score
 from gradmix.probing import probe
+from gradmix.sampling import Stream
 from gradmix.steering import Steered
 from tasks.train_job import (
     hyper_validation,
@@ -15,6 +19,9 @@ from tasks.train_job import (
     source_streams,
     target_stream,
 )
+
+SETTLING = 50
+"""Mini-batches of every source after which running statistics no longer show their first values."""
 
 
 def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -31,6 +38,9 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     for start in ("initial", "trained"):
         if start == "trained":
             load_model(method.network, Path(job["trained"]))
+        else:
+            _settle_statistics(method, streams)
+        before = score(method.predict, held_out.images, held_out.labels).loss
         probes = [
             probe(
                 method,
@@ -38,6 +48,7 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
                 v.next(),
                 held_out.images,
                 held_out.labels,
+                before=before,
             )
             for _ in range(job["probes"])
         ]
@@ -45,6 +56,7 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
             {
                 "start": start,
                 "layers": list(method.flat.layer_names),
+                "loss": before,
                 "probes": [
                     {name: value for name, value in asdict(found).items() if name != "layers"}
                     for found in probes
@@ -52,3 +64,17 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
             }
         )
     return {"summary": {"parts": parts}}
+
+
+def _settle_statistics(method: Steered, streams: list[Stream]) -> None:
+    """Let batch normalisation see the sources; no weight moves.
+
+    Losses are those of prediction, by running statistics. Where these are still 0 and 1, random
+    weights predict a constant, whatever a step does.
+    """
+    method.network.train()
+    with torch.no_grad():
+        for _ in range(SETTLING):
+            for stream in streams:
+                batch = stream.next()
+                method.network(batch.images, batch.head)

@@ -59,9 +59,11 @@ def rho_section(record: Record) -> str:
         [
             "## Does rho predict what a step does?",
             "GradMix trusts a mini-batch by its rho, the sum over layers of the cosine between the "
-            "mixed source gradient and V's (Eq. 8). Here a plain step (no momentum, no adaptive "
-            "rate) is taken with a batch, the change of the loss on hyper-validation is "
-            "noted, and the step undone. A negative correlation means that rho is valid. "
+            "mixed source gradient and V's (Eq. 8). Here the trunk takes a plain step with a batch "
+            "(no momentum, no adaptive rate, of the gradient's own length), the change of the loss "
+            "on hyper-validation is noted, and the step undone. At the random weights, batch "
+            "normalisation has seen the sources before. A negative correlation means that rho is "
+            "valid. "
             "[ForkMerge](https://arxiv.org/abs/2301.12618) doubts that gradient cosines are.",
             picture(
                 "rho",

@@ -13,6 +13,8 @@ from data.errors import DataError
 from data.prepared import save_prepared
 from data.pseudo_labels import Member, PseudoLabels, read_pseudo_labels, write_pseudo_labels
 from data.reader import RawImages
+from gradmix.methods import METHODS
+from gradmix.networks import predict
 from tasks import evaluate, evaluate_job, slot_job, train_job, worker
 from tasks.artifacts import Artifact
 from tasks.runtime import Runtime, use
@@ -154,6 +156,32 @@ def test_the_audit_counts_right_labels(job: dict[str, Any], tmp_path: Path) -> N
             for threshold in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
         ],
     }
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_methods_model_predicts_as_it_did_in_training(
+    toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    made: list[Any] = []
+    build = train_job.build_method
+
+    def kept(*arguments: Any) -> Any:
+        made.append(build(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(train_job, "build_method", kept)
+    reads = METHODS[method].method.reads_source
+    sources = [source for source in toy.job()["source_sets"] if reads(source["head"])]
+    training = {"steps": 2, "validate_every": 2, "batch_size": 8, "v_whole_up_to": 64}
+    changes = {"settings": {}, "source_sets": sources, "training": training}
+    (tmp_path / "output").mkdir()
+    train_job.run(toy.job(method=method, **changes), tmp_path)
+
+    names = [source["name"] for source in sources]
+    finished = {"folder": str(tmp_path / "output"), "method": method, "sources": names}
+    network = train_job.trained_network(toy.job(seed=99), finished, torch.device("cpu"))
+    images = torch.from_numpy(toy.test.images)
+    torch.testing.assert_close(predict(network, images), made[0].predict(images), rtol=0, atol=0)
 
 
 def test_a_model_under_two_names_is_scored_once(

@@ -1,5 +1,7 @@
 """The studies beyond the paper: what decides them, and what they compute."""
 
+import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +121,21 @@ def test_mini_batches_are_probed_at_the_start_and_at_the_end(
         assert len(part["probes"]) == 4
         assert {len(probe["changes"]) for probe in part["probes"]} == {layers}
         assert len({probe["rho"] for probe in part["probes"]}) == 4
-    assert initial["probes"] != end["probes"]
-    # From random weights a step along the mixture helps.
+    # From random weights a step along the mixture helps, once statistics are no longer 0 and 1.
     assert sum(probe["change"] for probe in initial["probes"]) < 0
+    assert abs(initial["loss"] - math.log(2)) > 1e-3
+
+
+def test_the_finished_model_is_what_is_probed_at_the_end(
+    toy, rho_job: dict[str, Any], trained: list[Path], tmp_path: Path
+) -> None:
+    losses = []
+    for folder in trained:
+        end = rho_study_job.run(rho_job | {"trained": str(folder)}, tmp_path)["summary"]["parts"][1]
+        losses.append(end["loss"])
+        curve = json.loads((folder / "curve.json").read_text())
+        assert end["loss"] == pytest.approx(curve[-1]["hyper_validation/loss"], rel=1e-5)
+    assert losses[0] != losses[1]
 
 
 def test_the_same_seed_probes_the_same(rho_job: dict[str, Any], tmp_path: Path) -> None:
