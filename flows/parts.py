@@ -26,9 +26,13 @@ RESERVED = ("V", "U", "S_u", TARGET_HEAD)
 GRID = ("beta", "gamma")
 
 
-def _with_the_grid() -> list[str]:
-    """Methods that have the grid's axes among their settings."""
-    return [name for name in METHODS if set(GRID) <= set(fields_of(name))]
+def _with_the_grid(*, on_u: bool) -> list[str]:
+    """Methods that have the grid's axes among their settings; those that read U if `on_u`."""
+    return [
+        name
+        for name, entry in METHODS.items()
+        if set(GRID) <= set(fields_of(name)) and (on_u or not entry.method.uses_unlabelled)
+    ]
 
 
 class Dataset(Frozen):
@@ -138,7 +142,8 @@ class FirstStage(Frozen):
     @field_validator("method")
     @classmethod
     def _method_has_the_grid(cls, method: str) -> str:
-        return one_of(_with_the_grid(), method)
+        # Before there are pseudo-labels nothing is trained on U.
+        return one_of(_with_the_grid(on_u=False), method)
 
     @field_validator("settings")
     @classmethod
@@ -156,6 +161,11 @@ class FirstStage(Frozen):
             for beta in self.beta
             for gamma in self.gamma
         ]
+
+    @property
+    def middle(self) -> dict[str, Any]:
+        """The cell in the middle of both axes."""
+        return self.cells[len(self.beta) // 2 * len(self.gamma) + len(self.gamma) // 2]
 
     def cell_name(self, cell: dict[str, Any]) -> str:
         """A cell in words."""
@@ -191,7 +201,7 @@ class Final(Frozen):
     @field_validator("method")
     @classmethod
     def _method_has_the_grid(cls, method: str | None) -> str | None:
-        return None if method is None else one_of(_with_the_grid(), method)
+        return None if method is None else one_of(_with_the_grid(on_u=True), method)
 
 
 class Outputs(Frozen):

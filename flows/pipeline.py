@@ -123,7 +123,7 @@ class _Drawing:
     def first_stage(self, draw: Draw) -> None:
         """Search the learning rate at the grid's middle cell, train the grid, select the top R."""
         stage, rates = self.experiment.first_stage, self.experiment.training.learning_rates
-        middle = stage.cells[len(stage.cells) // 2]
+        middle = stage.middle
         rate: Handle = rates[0]
         draw.searches[stage.name] = []
         if len(rates) > 1:
@@ -241,7 +241,7 @@ class _Drawing:
             draw,
             name,
             method=final.method or stage.method,
-            settings={**stage.settings, **final.settings},
+            settings=final.settings,
             learning_rate=best,
             choice=best,
             pseudo={

@@ -82,6 +82,7 @@ def _figures(training: Artifact) -> dict[str, Any]:
     return {
         "method": config["method"],
         "settings": config["settings"],
+        "pseudo": config["pseudo"],
         "learning_rate": config["learning_rate"],
         **{
             name: training.summary[name]
@@ -184,6 +185,7 @@ def _swept(order: Order, draw: Draw) -> list[dict[str, Any]]:
                 "test_accuracy": scored["accuracy"],
                 "test_n": scored["n"],
                 "accuracy": final.summary["accuracy"],
+                "pseudo": final.document["config"]["pseudo"],
                 "run_id": final.notes["run_id"],
                 "identity": final.identity,
             }

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from flows.findings import Finding, key_and_text, not_among, refuse, repeated, said, shown
 from flows.locate import Key
-from flows.method_settings import check_settings
+from flows.method_settings import check_settings, fields_of
 from flows.parts import (
     GRID,
     Baseline,
@@ -85,10 +85,12 @@ class Experiment(Frozen):
     def _check_finals(self) -> None:
         """Refuse settings of final trainings that their methods do not have."""
         stage = self.first_stage
-        elsewhere = {**stage.settings, **{name: getattr(stage, name)[0] for name in GRID}}
+        given = {**stage.settings, **{name: getattr(stage, name)[0] for name in GRID}}
         for i, final in enumerate(self.final):
+            method = final.method or stage.method
+            elsewhere = {name: given[name] for name in fields_of(method) if name in given}
             try:
-                check_settings(final.method or stage.method, final.settings, elsewhere=elsewhere)
+                check_settings(method, final.settings, elsewhere=elsewhere)
             except ValidationError as error:
                 key, text = key_and_text(error.errors())
                 refuse([Finding(("final", i, "settings", *key), text)])

@@ -1,5 +1,6 @@
 """Stage: one training, in a process of its own slot, tracked as one MLflow run."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def describe(
         rate = rate.summary["members"][0]["learning_rate"]
     config = {
         "method": method,
-        "settings": chosen_settings(settings, choice),
+        "settings": chosen_settings(method, settings, choice),
         "learning_rate": rate,
         "momentum": momentum,
         "network": network,
@@ -103,12 +104,15 @@ def _kind(pseudo: dict[str, Any], enlarged: Artifact | None) -> str:
     return kind
 
 
-def chosen_settings(settings: dict[str, Any], choice: Artifact | None) -> dict[str, Any]:
-    """Settings, overridden by those of a selection's best member."""
+def chosen_settings(
+    method: str, settings: dict[str, Any], choice: Artifact | None
+) -> dict[str, Any]:
+    """Settings, overridden by those of a selection's best member that the method has too."""
     if choice is None:
         return settings
+    known = {field.name for field in dataclasses.fields(method_named(method).config)}
     chosen: dict[str, Any] = choice.summary["members"][0]["settings"]
-    return settings | chosen
+    return settings | {name: value for name, value in chosen.items() if name in known}
 
 
 def execute(

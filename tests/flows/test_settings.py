@@ -89,6 +89,16 @@ def test_the_cells_run_over_gamma_first_and_carry_the_settings(values):
     assert {cell["solver"] for cell in cells} == {"sgd"}
 
 
+def test_the_middle_cell_is_in_the_middle_of_both_axes(digits):
+    middle = digits.first_stage.middle
+    assert (middle["beta"], middle["gamma"]) == (8.0, 0.4)
+
+
+def test_settings_of_the_first_stage_need_not_fit_the_finals(values):
+    values["first_stage"] |= {"method": "gradmix_sgd", "settings": {"weight_steps": 3}}
+    assert Experiment.model_validate(values).first_stage.settings == {"weight_steps": 3}
+
+
 def test_settings_cannot_be_changed(digits):
     for part, field in ((digits, "seed"), (digits.target, "k"), (digits.sources[0], "name")):
         with pytest.raises(ValidationError, match="frozen"):
@@ -128,6 +138,11 @@ WRONG = [
         "final[2].settings.epsilon: expected positive, found -1",
     ),
     ("final/1/settings", {"beta": 5.0}, "final[1].settings.beta: expected no such key here"),
+    (
+        "first_stage/method",
+        "gradmix_vat",
+        "first_stage.method: expected one of gradmix, gradmix_sgd",
+    ),
     # Methods.
     ("baselines/2/method", "jiont", "baselines[2].method: expected one of ta…did you mean joint?"),
     ("first_stage/method", "joint", "first_stage.method: expected one of gradmix, gr…found"),

@@ -150,6 +150,9 @@ def test_a_selection_gives_the_learning_rate_and_settings_of_its_best(
 
     request = train.describe(**inputs | {"choice": best(gamma=0.6)})
     assert request.config["settings"] == {"beta": 5.0, "gamma": 0.6}
+    # What the chosen model's method has and this one has not is left out.
+    request = train.describe(**inputs | {"choice": best(gamma=0.6, weight_steps=3)})
+    assert request.config["settings"] == {"beta": 5.0, "gamma": 0.6}
 
 
 def test_the_weights_it_starts_from_decide(inputs: dict[str, Any], best) -> None:
