@@ -14,7 +14,10 @@ from gradmix.semi_supervised import SemiSupervised, SemiSupervisedConfig
 
 @dataclass(frozen=True, kw_only=True)
 class GradMixVATConfig(SemiSupervisedConfig):
-    """Settings of virtual adversarial training; epsilon is the authors' for SVHN.
+    """Settings of virtual adversarial training.
+
+    Epsilon's number is the authors' for SVHN, but its unit is not: here each image is standardised,
+    so that one of 32 x 32 pixels has length 32. It is to be searched rather than trusted.
 
     Attributes:
         epsilon: L2 length of the nudge, in units of the standardised image.

@@ -64,6 +64,10 @@ class MME(Method):
     In the second the target's head raises the mean entropy H of its predictions on U, which draws
     class directions towards U, and the trunk lowers it, which gathers U around them. Both share
     the momentum of the first. Only sources with the target's label space are read.
+
+    Unlike the authors' code, which takes one mean over labelled samples of both domains, the means
+    of S_1 and V are added, as for every method here; U's mini-batch is as large as a source's, not
+    twice that; plain momentum, no weight decay, one learning rate for all layers.
     """
 
     name = "mme"

@@ -13,9 +13,10 @@ from tasks.reporting.results import (
     plural,
     reference_row,
     row_names,
+    rows_of,
     signed,
 )
-from tasks.reporting.small_samples import LEVEL
+from tasks.reporting.small_samples import LEVEL, estimate
 from tasks.reporting.text_tables import markdown_table
 
 FEW_DRAWS = 10
@@ -64,6 +65,7 @@ def difference_section(record: Record) -> str:
             ),
             markdown_table(header, lines, left=(0, len(header) - 1)),
             _caution(record, reference, found),
+            *_unpicked(record, reference),
             how_to_read("differences"),
         ]
     )
@@ -98,6 +100,26 @@ def _caution(record: Record, reference: str, found: list[Difference]) -> str:
         "The paper's V draws are not ours, so its figures cannot be paired with these.",
     ]
     return " ".join(said)
+
+
+def _unpicked(record: Record, reference: str) -> list[str]:
+    """What the reference row owes to being the best of a grid, by k."""
+    said = []
+    for k in all_k(record):
+        cells = [cell for cell in record["cells"] if cell["k"] == k]
+        scores = [100 * cell["test_accuracy"] for cell in cells if cell.get("test_accuracy")]
+        picked = [100 * row["test_accuracy"] for row in rows_of(record, reference, k)]
+        if len(scores) != len(cells) or len(cells) <= len(picked) or not picked:
+            continue
+        mean, kept = estimate(scores).mean, estimate(picked).mean
+        said.append(f"{mean:.2f} % at k = {k} ({signed(mean - kept)} against the row)")
+    if not said:
+        return []
+    return [
+        f"**Tuned unequally:** {reference} is the best cell of a grid, which other rows do not "
+        "have. A cell of it that nobody picked has, on average over the grid and the same draws, "
+        f"{'; '.join(said)}."
+    ]
 
 
 def sqrt_share(share: float, n: int) -> float:

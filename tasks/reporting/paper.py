@@ -124,8 +124,8 @@ def _deviations(record: Record) -> list[str]:
 
 def _choices(settings: Settings) -> list[str]:
     network, training = settings["network"], settings["training"]
-    stages = [*settings["baselines"], settings["first_stage"]]
-    given = [f"{s['name']}: {_shown(s['settings'])}" for s in stages if s["settings"]]
+    stages = [*settings["baselines"], settings["first_stage"], *settings["final"]]
+    given = [f"{s['name']}: {_shown(s['settings'])}" for s in stages if s.get("settings")]
     return [
         f"network: convolution widths {_shown(network['widths'])}, a hidden layer of "
         f"{network['hidden']}, normalisation `{network['norm']}`",

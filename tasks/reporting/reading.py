@@ -123,9 +123,10 @@ READINGS = {
     ),
     "overhead": (
         "A ratio of 1.4 is 40 % more time a step than Source only on the same draw.",
-        "it is taken for the cost on another machine: the trainings shared this one with each "
-        "other, times include the checks on hyper-validation and GradMix's pass over V, and small "
-        "networks on a processor weigh the solver more than large ones on a GPU.",
+        "it is taken for the cost on another machine, or as exact to a few per cent: trainings "
+        "shared this one with each other and with whatever else ran, those of an earlier run with "
+        "what ran then; times include the checks on hyper-validation and GradMix's pass over V, "
+        "and small networks on a processor weigh the solver more than large ones on a GPU.",
     ),
     "selection": (
         "How much tuning every row got: rates tried, the rate that each draw's hyper-validation "

@@ -37,10 +37,32 @@ def result_section(record: Record) -> str:
         how_to_read("table 1"),
         "\n".join(_headlines(record, rows)),
     ]
+    parts += _softened(record)
     missing = _missing(rows)
     if missing:
         parts.append("**Incomplete:** " + "; ".join(missing) + ".")
     return "\n\n".join(parts)
+
+
+def _softened(record: Record) -> list[str]:
+    """Rows with hard labels that were trained with soft ones, because no hard one was left."""
+    hard = {final["name"] for final in record["settings"]["final"] if final["labels"] == "hard"}
+    entries = [
+        *(
+            (row["row"], row)
+            for row in record["rows"]
+            if row["row"] in hard and row.get("pseudo") == "soft"
+        ),
+        *(
+            (f"figure 4, R = {entry['r']}", entry)
+            for entry in record.get("ensembles") or []
+            if entry.get("pseudo") == "soft"
+        ),
+    ]
+    if not entries:
+        return []
+    said = "; ".join(f"{name} (k = {e['k']}, draw {e['draw']})" for name, e in entries)
+    return [f"**Soft labels in place of hard ones**, as the members agreed on nothing: {said}."]
 
 
 def hyper_validation_section(record: Record) -> str:

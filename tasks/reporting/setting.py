@@ -82,13 +82,13 @@ def selection_section(record: Record) -> str:
     return "\n\n".join(
         [
             "## Selection and learning rates",
-            f"Everything was chosen on hyper-validation: "
+            f"What was chosen was chosen on hyper-validation: "
             f"{record['settings']['target']['hyper_validation']:,} labelled target images that are "
             "no one's training data, the same in every draw. Best step, learning rate and cell: by "
             "accuracy, ties by lower loss. The sealed test split "
-            f"({' or '.join(sizes)} images of the target's classes) was opened after all trainings "
-            "of all draws were finished, once for each draw's models in the tables and "
-            "figures; it chose nothing.",
+            f"({' or '.join(sizes)} images of the target's classes) was opened after the trainings "
+            "of the run that asked for it were finished; no training and no selection reads it. "
+            "Settings of methods that are not listed as searched are fixed: nobody tuned them.",
             markdown_table(header, lines),
             how_to_read("selection"),
             "Choosing among more trainings helps a row: its best step on hyper-validation more "

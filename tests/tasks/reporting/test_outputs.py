@@ -196,3 +196,26 @@ def test_every_table_and_figure_says_how_to_read_it(text):
             after = re.split(r"^(?:\||!\[).*\n", part, flags=re.MULTILINE)[-1]
             assert "How to read this" in after, part[:60]
             assert "Misleading if" in after
+
+
+def test_the_difference_to_a_cell_that_nobody_picked_is_said(full):
+    # k = 3: cells 78, 83, 82, 85 plus 0, 1, 2 by draw: mean 83.00; the row 90, 92, 94: mean 92.00.
+    said = section(markdown_report(full), "Paired")
+    assert "**Tuned unequally:**" in said
+    assert re.search(r"8\d\.\d\d % at k = 2", said)
+    cells = [100 * c["test_accuracy"] for c in full["cells"] if c["k"] == 3]
+    mean = sum(cells) / len(cells)
+    assert f"{mean:.2f} % at k = 3 ({mean - 92:+.2f} against the row)" in said
+
+
+def test_without_scores_of_all_cells_nothing_is_said_of_unpicked_ones(full):
+    full["cells"][0]["test_accuracy"] = None
+    assert "at k = 2 (" not in section(markdown_report(full), "Paired")
+
+
+def test_soft_labels_in_place_of_hard_ones_are_named(full):
+    assert "in place of hard ones" not in markdown_report(full)
+    row = next(row for row in full["rows"] if row["row"] == "GradMix hard" and row["k"] == 3)
+    row["pseudo"] = full["ensembles"][0]["pseudo"] = "soft"
+    said = section(markdown_report(full), "Table 1")
+    assert "GradMix hard (k = 3, draw 0); figure 4, R = 1 (k = 2, draw 0)." in said
