@@ -54,6 +54,8 @@ class Method:
 
     name: ClassVar[str]
     """The method's row in `METHODS`."""
+    version: ClassVar[int] = 1
+    """Raised when what the method computes changes: earlier trainings are then not its own."""
     source_scope: ClassVar[SourceScope] = "all"
     uses_target: ClassVar[bool] = True
     uses_unlabelled: ClassVar[bool] = False

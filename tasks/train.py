@@ -48,7 +48,7 @@ def describe(
         classes: of the target.
         split: roles of the target's samples.
         seed: of weights and mini-batches.
-        choice: a selection whose best member's settings override `settings`.
+        choice: a selection whose best member gives the settings that `settings` does not.
         initial: a selection whose best member's weights are the start.
         pseudo: S_u as one more source: `labels` (artifact), `kind` (hard, soft), and what there is
             to do `if_none_agree` (stop, soft).
@@ -75,7 +75,8 @@ def describe(
         rate = rate.summary["members"][0]["learning_rate"]
     config = {
         "method": method,
-        "settings": chosen_settings(method, settings, choice),
+        "method_version": entry.method.version,
+        "settings": all_settings(method, settings, choice),
         "learning_rate": rate,
         "momentum": momentum,
         "network": network,
@@ -104,15 +105,13 @@ def _kind(pseudo: dict[str, Any], enlarged: Artifact | None) -> str:
     return kind
 
 
-def chosen_settings(
-    method: str, settings: dict[str, Any], choice: Artifact | None
-) -> dict[str, Any]:
-    """Settings, overridden by those of a selection's best member that the method has too."""
-    if choice is None:
-        return settings
-    known = {field.name for field in dataclasses.fields(method_named(method).config)}
-    chosen: dict[str, Any] = choice.summary["members"][0]["settings"]
-    return settings | {name: value for name, value in chosen.items() if name in known}
+def all_settings(method: str, settings: dict[str, Any], choice: Artifact | None) -> dict[str, Any]:
+    """Every field of the method's config: as given, else the best member's, else the default."""
+    config = method_named(method).config
+    known = {field.name for field in dataclasses.fields(config)}
+    chosen = choice.summary["members"][0]["settings"] if choice else {}
+    inherited = {name: value for name, value in chosen.items() if name in known}
+    return dataclasses.asdict(config(**inherited | settings))
 
 
 def execute(

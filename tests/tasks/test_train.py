@@ -1,5 +1,6 @@
 """Stage train: what it depends on, and what it hands to its process and to the tracker."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from gradmix.methods import METHODS, MethodEntry
+from gradmix.methods.gradmix import GradMix, GradMixConfig
 from tasks import slot_job, train, worker
 from tasks.artifacts import Artifact
 from tasks.runtime import Event, Runtime, use
@@ -67,7 +70,7 @@ def digested(artifact_of, inputs: dict[str, Any], role: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "change",
     [
-        {"method": "joint"},
+        {"method": "joint", "settings": {}},
         {"settings": {"beta": 10.0, "gamma": 0.4}},
         {"learning_rate": 0.05},
         {"momentum": 0.8},
@@ -148,11 +151,35 @@ def test_a_selection_gives_the_learning_rate_and_settings_of_its_best(
     assert searched == identity(inputs, learning_rate=0.01)
     assert searched != identity(inputs, learning_rate=best(0.02))
 
-    request = train.describe(**inputs | {"choice": best(gamma=0.6)})
-    assert request.config["settings"] == {"beta": 5.0, "gamma": 0.6}
+    chosen = {"settings": {"beta": 7.0}, "choice": best(gamma=0.6, beta=5.0)}
+    found = train.describe(**inputs | chosen).config["settings"]
+    assert (found["beta"], found["gamma"]) == (7.0, 0.6)
     # What the chosen model's method has and this one has not is left out.
-    request = train.describe(**inputs | {"choice": best(gamma=0.6, weight_steps=3)})
-    assert request.config["settings"] == {"beta": 5.0, "gamma": 0.6}
+    chosen = {"settings": {}, "choice": best(gamma=0.6, weight_steps=3)}
+    assert "weight_steps" not in train.describe(**inputs | chosen).config["settings"]
+
+
+def test_every_field_of_the_methods_config_decides_given_or_not(
+    inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = identity(inputs, settings={})
+    assert before == identity(inputs, settings={"beta": 5.0, "solver": "exact"})
+    assert train.describe(**inputs).config["settings"]["soft_direction"] == "reverse"
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Changed(GradMixConfig):
+        beta: float = 6.0
+
+    monkeypatch.setitem(METHODS, "gradmix", MethodEntry(GradMix, Changed))
+    assert identity(inputs, settings={}) != before
+
+
+def test_the_version_of_the_method_decides(
+    inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = identity(inputs)
+    monkeypatch.setattr(GradMix, "version", 2)
+    assert identity(inputs) != before
 
 
 def test_the_weights_it_starts_from_decide(inputs: dict[str, Any], best) -> None:
@@ -290,10 +317,11 @@ def test_fine_tuning_names_and_gets_the_model_it_starts_from(
 def test_a_job_is_the_request_with_its_paths(
     runtime: Runtime, inputs: dict[str, Any], jobs: list[Any], toy, best
 ) -> None:
-    performed(runtime, inputs, choice=best(gamma=0.6), learning_rate=best(0.01))
+    changes = {"settings": {"beta": 5.0}, "choice": best(gamma=0.6)}
+    performed(runtime, inputs, **changes, learning_rate=best(0.01))
 
     [job] = jobs
-    assert job["settings"] == {"beta": 5.0, "gamma": 0.6}
+    assert job["settings"] == dataclasses.asdict(GradMixConfig(beta=5.0, gamma=0.6))
     assert job["learning_rate"] == 0.01
     given = toy.job(settings=job["settings"], learning_rate=0.01)
     assert {name: job[name] for name in given} == given
