@@ -114,7 +114,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Selection:
-    """How far the best of a grid stands out; hyper-validation accuracy in per cent.
+    """How far the best of a grid stands out; accuracy in per cent, on whichever set is meant.
 
     Attributes:
         cells: number of cells.
