@@ -117,7 +117,7 @@ def _unpicked(record: Record, reference: str) -> list[str]:
         return []
     return [
         f"**Tuned unequally:** {reference} is the best cell of a grid, which other rows do not "
-        "have. A cell of it that nobody picked has, on average over the grid and the same draws, "
+        "have. A cell of it picked blindly has, on average over the grid and the same draws, "
         f"{'; '.join(said)}."
     ]
 
