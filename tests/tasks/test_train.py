@@ -144,6 +144,25 @@ def test_pseudo_labels_their_kind_and_the_enlarged_v_decide(
     assert identity(replaced, **enlarged) == identity(inputs, **enlarged)
 
 
+@pytest.mark.parametrize(
+    ("agreed", "moved", "asked", "kind"),
+    [
+        (11, 10, "soft", "hard"),
+        (10, 10, "soft", "soft"),
+        (0, 0, "soft", "soft"),
+        (0, 0, "stop", "hard"),
+    ],
+)
+def test_soft_labels_take_the_place_of_hard_ones_where_none_is_left_and_it_is_asked_for(
+    inputs: dict[str, Any], artifact_of, agreed: int, moved: int, asked: str, kind: str
+) -> None:
+    labels = artifact_of("labels", {"agreed": agreed})
+    pseudo = {"labels": labels, "kind": "hard", "if_none_agree": asked}
+    enlarged = artifact_of("enlarged", {"pseudo": moved})
+    request = train.describe(**inputs | {"pseudo": pseudo, "enlarged": enlarged})
+    assert request.config["pseudo"] == kind
+
+
 def test_a_selection_gives_the_learning_rate_and_settings_of_its_best(
     inputs: dict[str, Any], best
 ) -> None:
