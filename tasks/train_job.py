@@ -156,7 +156,8 @@ def _pseudo_stream(job: dict[str, Any], target: ImageSet, device: torch.device) 
     if not left.any():
         raise DataError(
             f"expected {job['pseudo']} pseudo-labels for S_u, found none left: the models of the "
-            "first stage agree on too little; train them longer or lower ensemble.threshold."
+            "first stage agree on too little; train them longer, lower ensemble.threshold, or set "
+            'ensemble.if_none_agree = "soft".'
         )
     rows = torch.from_numpy(table.sample_id)[left]
     return _stream(job, "S_u", target.images[rows], labels, TARGET_HEAD, device)
