@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from data.enlarged import EnlargedV, save_enlarged
+from data.errors import DataError
 from data.prepared import load_prepared
-from data.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
+from data.pseudo_labels import Member, PseudoLabels, read_pseudo_labels, write_pseudo_labels
 from gradmix.sampling import Stream
 from tasks import train_job
 from tasks.train_job import MODEL
@@ -221,3 +222,19 @@ def test_a_final_training_runs_on_all_of_it(
     summary = train_job.run(job, tmp_path)["summary"]
 
     assert summary["samples"] == {"S1": 40, "S2": 40, "S_u": samples}
+
+
+def test_no_hard_label_ends_the_training_with_what_to_do(
+    toy, tmp_path: Path, pseudo: dict[str, Any]
+) -> None:
+    path = pseudo["at"] / "pseudo" / "pseudo_labels.parquet"
+    table = read_pseudo_labels(path)
+    table.hard_label[:], table.agreed[:] = -1, False
+    write_pseudo_labels(table, path)
+
+    job = toy.job(pseudo_labels=str(path.parent), pseudo="hard")
+    with pytest.raises(DataError, match=r'found none left: .* ensemble\.if_none_agree = "soft"'):
+        train_job.run(job, tmp_path)
+    (tmp_path / "output").mkdir()
+    soft = train_job.run(job | {"pseudo": "soft"}, tmp_path)
+    assert soft["summary"]["samples"]["S_u"] > 0
