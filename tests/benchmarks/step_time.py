@@ -72,7 +72,11 @@ def main() -> None:
     torch.set_num_threads(1)
     base = method_and_inputs("source_only", given.widths, given.v)
     write = sys.stdout.write
-    write(f"{'method':18} {'ms':>8} {'ratio':>6}  quartiles, {given.pairs} pairs\n")
+    write(
+        f"{given.pairs} pairs; ratio: median of method / source only within a pair, so that it is\n"
+    )
+    write("not the ratio of two medians; the line of source_only against itself shows the noise.\n")
+    write(f"{'method':18} {'ms':>8} {'ratio':>6}  quartiles\n")
     for name in METHODS:
         other = method_and_inputs(name, given.widths, given.v)
         pairs = [(seconds(*base), seconds(*other)) for _ in range(WARM_UP + given.pairs)][WARM_UP:]
