@@ -66,8 +66,13 @@ class Stage:
     describe: Callable[..., Request]
     execute: Callable[..., Outcome]
 
-    def perform(self, inputs: Mapping[str, Any]) -> Artifact:
-        """The artifact of these inputs: the intact one if it exists, else a new one."""
+    def perform(self, inputs: Mapping[str, Any], *, told: bool = False) -> Artifact:
+        """The artifact of these inputs: the intact one if it exists, else a new one.
+
+        Args:
+            inputs: settings and upstream artifacts.
+            told: whether it has been told already that the artifact exists.
+        """
         runtime = current()
         arguments = decode(inputs)
         request = self.describe(**arguments)
@@ -76,7 +81,8 @@ class Stage:
             if artifact is not None:
                 # A kill between commit and clean-up leaves its checkpoint behind.
                 runtime.store.discard_work(request)
-                runtime.listen(Event(request.label, self.name, "cached", artifact=artifact))
+                if not told:
+                    runtime.listen(Event(request.label, self.name, "cached", artifact=artifact))
                 return artifact
             return self._execute(runtime, request, arguments)
 

@@ -43,12 +43,7 @@ def test_every_stage_is_executed_once_and_futures_become_artifacts(told) -> None
     # Two tasks with one identity share one execution, whichever of them was first.
     done = ["one" if label == "same as one" else label for label in flow["executed"]]
     assert sorted(done) == ["one", "other", "s", "t", "u"]
-    # It is told twice if the artifact is there and Prefect's record of it not yet: the key finds
-    # the artifact, and so does the task that is called nevertheless.
-    told_of, times = next(iter(events(flow, "cached").items()))
-    assert list(events(flow, "cached")) == [told_of]
-    assert told_of in {"one", "same as one"}
-    assert times in {1, 2}
+    assert sum(events(flow, "cached").values()) == 1
     assert flow["executed"].index("u") > flow["executed"].index("t")
 
 

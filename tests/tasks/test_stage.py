@@ -42,6 +42,18 @@ def states(events: list[Event]) -> list[str]:
     return [event.state for event in events]
 
 
+def test_what_has_been_told_to_be_there_is_not_told_again(
+    runtime: Runtime, events: list[Event]
+) -> None:
+    with use(runtime):
+        first = stage().perform({"label": "a", "x": 4}, told=True)
+        again = stage().perform({"label": "again", "x": 4}, told=True)
+
+    assert first == again
+    # What is executed is told in any case.
+    assert states(events) == ["running", "finished"]
+
+
 def test_a_stage_is_executed_once_and_then_found(runtime: Runtime, events: list[Event]) -> None:
     with use(runtime):
         first = stage().perform({"label": "a", "x": 4})
