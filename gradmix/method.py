@@ -47,6 +47,7 @@ class Method:
         network: trained in place; `forward(x, head)`, last layers under `heads`.
         sources: names of the source streams, in the order of the batches.
         optimiser: learning rate and momentum.
+        config: of the method's own dataclass of settings, as a subclass annotates it.
         rows: passes whose gradients are kept apart.
         grouping: which trunk parameters form a layer.
         soft_direction: of the divergence that label distributions are trained by.
@@ -62,19 +63,22 @@ class Method:
     """What `update` reads: sources, V, U. A method is handed nothing that it does not declare."""
     starts_from: ClassVar[str | None] = None
     """The method whose trained model this one starts from; None: random weights."""
+    config: object
 
     def __init__(
         self,
         network: nn.Module,
         sources: Sequence[str],
         optimiser: OptimiserConfig,
+        config: object,
         rows: int = 1,
         grouping: Grouping = "layer",
         soft_direction: Direction = "reverse",
     ) -> None:
         self.network, self.sources = network, tuple(sources)
         self.adapt(network, self.sources)
-        self.optimiser, self.soft_direction = optimiser, soft_direction
+        self.optimiser, self.config = optimiser, config
+        self.soft_direction = soft_direction
         self.flat = FlatParameters(network, rows, grouping)
         self._velocity = torch.zeros_like(self.flat.vector)
 

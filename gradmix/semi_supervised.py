@@ -55,6 +55,7 @@ class SemiSupervised(Steered):
     """
 
     uses_unlabelled = True
+    config: SemiSupervisedConfig
 
     def __init__(
         self,
@@ -67,7 +68,6 @@ class SemiSupervised(Steered):
         alone = not added and PSEUDO_LABELLED not in sources
         extra = (UNLABELLED,) if alone else ()
         super().__init__(network, sources, optimiser, config, extra, aside=int(added))
-        self.semi_supervised = config
         # The seed that the caller gave torch, without drawing from its generator.
         self.generator = torch.Generator().manual_seed(torch.initial_seed())
         if added:
@@ -85,12 +85,12 @@ class SemiSupervised(Steered):
         self.network.train()
         self.flat.collect_in(self._row)
         value = self.unlabelled_loss(images, target)
-        (self.semi_supervised.unlabelled_weight * value).backward()  # type: ignore[no-untyped-call]
+        (self.config.unlabelled_weight * value).backward()  # type: ignore[no-untyped-call]
         return {f"loss/{UNLABELLED}": float(value.detach())}
 
     def after_mixing(self) -> None:
         """Add the gradient of the loss on U, if it is not mixed."""
-        if self.semi_supervised.unlabelled_term == "added":
+        if self.config.unlabelled_term == "added":
             self.flat.gradient.add_(self.flat.gradients[self._row])
 
     def logits(self, images: Tensor, head: str, *, update_statistics: bool = False) -> Tensor:

@@ -86,6 +86,8 @@ class Steered(Method):
         aside: further rows of gradients, which no weight is sought for.
     """
 
+    config: SteeringConfig
+
     def __init__(
         self,
         network: nn.Module,
@@ -100,11 +102,11 @@ class Steered(Method):
             network,
             sources,
             optimiser,
+            config,
             len(self.mixed) + 1 + aside,
             config.grouping,
             config.soft_direction,
         )
-        self.steering = config
         self._solver = solver_named(config.solver)
 
     @property
@@ -118,8 +120,8 @@ class Steered(Method):
         """One step (Eq. 10) on a mini-batch of every source, steered by V."""
         mixture = self.mix(sources, target, unlabelled)
         eta = 1.0
-        if self.steering.adaptive:
-            eta = learning_rate_scale(mixture.rho, self.steering.beta, self.steering.gamma)
+        if self.config.adaptive:
+            eta = learning_rate_scale(mixture.rho, self.config.beta, self.config.gamma)
         self.step(eta)
         return {
             **mixture.losses,
@@ -140,10 +142,10 @@ class Steered(Method):
         }
         losses |= self.backward_unlabelled(target, unlabelled)
         losses["loss/V"] = self.backward(
-            target, self.v_row, update_statistics=self.steering.v_updates_statistics
+            target, self.v_row, update_statistics=self.config.v_updates_statistics
         )
         solutions = self.solve(target)
-        head_rows = self.v_row + 1 if self.steering.v_trains_head else self.v_row
+        head_rows = self.v_row + 1 if self.config.v_trains_head else self.v_row
         self.flat.set_mixed(solutions, head_rows)
         self.after_mixing()
         return Mixture(losses, solutions)

@@ -18,7 +18,7 @@ from gradmix.adversary import (
 )
 from gradmix.grouping import HEADS
 from gradmix.losses import loss
-from gradmix.method import Method, OptimiserConfig
+from gradmix.method import Method
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
 
@@ -66,17 +66,12 @@ class DCTN(Method):
 
     name = "dctn"
     uses_unlabelled = True
+    config: DCTNConfig
 
-    def __init__(
-        self,
-        network: nn.Module,
-        sources: Sequence[str],
-        optimiser: OptimiserConfig,
-        config: DCTNConfig,
-    ) -> None:
-        super().__init__(network, sources, optimiser)
-        self.config = config
-        self.heads = cast("nn.ModuleDict", network.get_submodule(HEADS))
+    @property
+    def heads(self) -> nn.ModuleDict:
+        """The classifiers, and the discriminators besides."""
+        return cast("nn.ModuleDict", self.network.get_submodule(HEADS))
 
     @staticmethod
     def adapt(network: nn.Module, sources: Sequence[str]) -> None:

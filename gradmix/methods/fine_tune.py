@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from gradmix.method import Method, OptimiserConfig
+from gradmix.method import Method
 from gradmix.sampling import Batch
 
 
@@ -20,16 +20,7 @@ class FineTune(Method):
     name = "fine_tune"
     source_scope = "none"
     starts_from = "source_only"
-
-    def __init__(
-        self,
-        network: nn.Module,
-        sources: Sequence[str],
-        optimiser: OptimiserConfig,
-        config: FineTuneConfig,
-    ) -> None:
-        super().__init__(network, sources, optimiser)
-        self.config = config
+    config: FineTuneConfig
 
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None

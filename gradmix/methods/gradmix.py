@@ -1,11 +1,7 @@
 """GradMix: source gradients mixed layer by layer towards V's gradient (§3.3, §3.4)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import nn
-
-from gradmix.method import OptimiserConfig
 from gradmix.steering import Steered, SteeringConfig
 
 
@@ -18,13 +14,4 @@ class GradMix(Steered):
     """The paper's method: exact layer weights (Eq. 6), adaptive learning rate (Eq. 9)."""
 
     name = "gradmix"
-
-    def __init__(
-        self,
-        network: nn.Module,
-        sources: Sequence[str],
-        optimiser: OptimiserConfig,
-        config: GradMixConfig,
-    ) -> None:
-        super().__init__(network, sources, optimiser, config)
-        self.config = config
+    config: GradMixConfig

@@ -4,15 +4,13 @@ Not in the paper. At 4 labels per class on SVHN, USB's results have VAT and MixM
 FixMatch hold (microsoft/Semi-supervised-learning, results/classic_cv.csv).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from gradmix.augmentation import strong, weak
-from gradmix.method import OptimiserConfig
 from gradmix.sampling import Batch
 from gradmix.semi_supervised import SemiSupervised, SemiSupervisedConfig
 
@@ -44,16 +42,7 @@ class GradMixFixMatch(SemiSupervised):
     """
 
     name = "gradmix_fixmatch"
-
-    def __init__(
-        self,
-        network: nn.Module,
-        sources: Sequence[str],
-        optimiser: OptimiserConfig,
-        config: GradMixFixMatchConfig,
-    ) -> None:
-        super().__init__(network, sources, optimiser, config)
-        self.config = config
+    config: GradMixFixMatchConfig
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
         """Cross entropy of strong views against the labels that confident weak views give."""

@@ -57,6 +57,8 @@ class GradMixMixMatch(SemiSupervised):
 
     name = "gradmix_mixmatch"
 
+    config: GradMixMixMatchConfig
+
     def __init__(
         self,
         network: nn.Module,
@@ -65,7 +67,6 @@ class GradMixMixMatch(SemiSupervised):
         config: GradMixMixMatchConfig,
     ) -> None:
         super().__init__(network, sources, optimiser, config)
-        self.config = config
         self._steps = 0
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:

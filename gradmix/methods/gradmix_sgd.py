@@ -52,6 +52,8 @@ class GradMixSGD(Steered):
 
     name = "gradmix_sgd"
 
+    config: GradMixSGDConfig
+
     def __init__(
         self,
         network: nn.Module,
@@ -60,7 +62,6 @@ class GradMixSGD(Steered):
         config: GradMixSGDConfig,
     ) -> None:
         super().__init__(network, sources, optimiser, config, aside=int(config.weight_steps > 1))
-        self.config = config
 
     def solve(self, target: Batch) -> list[Solution]:
         """One step in closed form, or `weight_steps` of descent."""

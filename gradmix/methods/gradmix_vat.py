@@ -1,13 +1,12 @@
 """GradMix with virtual adversarial training on U (§3.6): predictions that bear the worst nudge."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from gradmix.method import OptimiserConfig
 from gradmix.sampling import Batch
 from gradmix.semi_supervised import SemiSupervised, SemiSupervisedConfig
 
@@ -50,16 +49,7 @@ class GradMixVAT(SemiSupervised):
     """
 
     name = "gradmix_vat"
-
-    def __init__(
-        self,
-        network: nn.Module,
-        sources: Sequence[str],
-        optimiser: OptimiserConfig,
-        config: GradMixVATConfig,
-    ) -> None:
-        super().__init__(network, sources, optimiser, config)
-        self.config = config
+    config: GradMixVATConfig
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
         """KL(p(x), p(x + r)) of the target's head, r the worst nudge of length epsilon."""

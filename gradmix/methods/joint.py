@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from gradmix.method import Method, OptimiserConfig
+from gradmix.method import Method
 from gradmix.sampling import Batch
 
 
@@ -18,16 +18,7 @@ class Joint(Method):
     """SGD on the sum of the gradients of every source and of V."""
 
     name = "joint"
-
-    def __init__(
-        self,
-        network: nn.Module,
-        sources: Sequence[str],
-        optimiser: OptimiserConfig,
-        config: JointConfig,
-    ) -> None:
-        super().__init__(network, sources, optimiser)
-        self.config = config
+    config: JointConfig
 
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None

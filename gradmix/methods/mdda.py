@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gradmix.domain_norm import add_domain_norms, in_domain
 from gradmix.losses import loss, mean_entropy
-from gradmix.method import Method, OptimiserConfig
+from gradmix.method import Method
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
 
@@ -44,16 +44,7 @@ class MDDA(Method):
 
     name = "mdda"
     uses_unlabelled = True
-
-    def __init__(
-        self,
-        network: nn.Module,
-        sources: Sequence[str],
-        optimiser: OptimiserConfig,
-        config: MDDAConfig,
-    ) -> None:
-        super().__init__(network, sources, optimiser)
-        self.config = config
+    config: MDDAConfig
 
     @staticmethod
     def adapt(network: nn.Module, sources: Sequence[str]) -> None:

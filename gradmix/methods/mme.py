@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from gradmix.grouping import HEADS
 from gradmix.losses import mean_entropy
-from gradmix.method import Method, OptimiserConfig
+from gradmix.method import Method
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
 
@@ -73,16 +73,7 @@ class MME(Method):
     name = "mme"
     source_scope = "target_classes"
     uses_unlabelled = True
-
-    def __init__(
-        self,
-        network: nn.Module,
-        sources: Sequence[str],
-        optimiser: OptimiserConfig,
-        config: MMEConfig,
-    ) -> None:
-        super().__init__(network, sources, optimiser)
-        self.config = config
+    config: MMEConfig
 
     @staticmethod
     def adapt(network: nn.Module, sources: Sequence[str]) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from gradmix.method import Method, OptimiserConfig
+from gradmix.method import Method
 from gradmix.sampling import Batch
 
 Combine = Literal["sum", "mean"]
@@ -33,16 +33,7 @@ class SourceOnly(Method):
 
     name = "source_only"
     uses_target = False
-
-    def __init__(
-        self,
-        network: nn.Module,
-        sources: Sequence[str],
-        optimiser: OptimiserConfig,
-        config: SourceOnlyConfig,
-    ) -> None:
-        super().__init__(network, sources, optimiser)
-        self.config = config
+    config: SourceOnlyConfig
 
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None

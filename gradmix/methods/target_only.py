@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from gradmix.method import Method, OptimiserConfig
+from gradmix.method import Method
 from gradmix.sampling import Batch
 
 
@@ -19,16 +19,7 @@ class TargetOnly(Method):
 
     name = "target_only"
     source_scope = "none"
-
-    def __init__(
-        self,
-        network: nn.Module,
-        sources: Sequence[str],
-        optimiser: OptimiserConfig,
-        config: TargetOnlyConfig,
-    ) -> None:
-        super().__init__(network, sources, optimiser)
-        self.config = config
+    config: TargetOnlyConfig
 
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None

@@ -66,6 +66,7 @@ def test_a_method_is_a_file_a_row_and_a_test_file(name) -> None:
     assert entry.method.starts_from in {None, *METHODS}
     assert method_named(name) is entry
     assert entry.method.name == name
+    assert entry.method.__annotations__["config"] is entry.config
 
 
 @every_method
@@ -226,4 +227,4 @@ def test_an_impossible_descent_is_refused(setting, found) -> None:
 
 def test_the_base_method_does_not_train(toy) -> None:
     with pytest.raises(NotImplementedError):
-        Method(toy.network(), [], OptimiserConfig()).update([], None)
+        Method(toy.network(), [], OptimiserConfig(), None).update([], None)
