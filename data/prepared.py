@@ -1,23 +1,28 @@
-"""Prepared data sets: a folder with the images, the labels and a manifest.
+"""Prepared data sets: a folder with the images, the labels, a manifest, and names if there are any.
 
-Nothing is memory-mapped: a loaded set is one resident tensor, from which batches are indexed.
+Images are mapped into memory, private to the process: the processes of all slots share one copy,
+and a set may be larger than the memory.
 """
 
 import json
 from dataclasses import asdict, dataclass
+from mmap import mmap
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import torch
 
 from data.errors import DataError, one_line
 from data.fingerprint import canonical_json
-from data.reader import RawImages, check_image_arrays
+from data.reader import RawImages, Samples, check_image_arrays, check_samples
+from data.tables import read_table, write_table
 
 FORMAT_VERSION = 1
-IMAGES, LABELS, MANIFEST = "images.npy", "labels.npy", "manifest.json"
+IMAGES, LABELS, MANIFEST, SAMPLES = "images.npy", "labels.npy", "manifest.json", "samples.parquet"
+SCHEMA = pa.schema([("name", pa.string()), ("clip", pa.string()), ("group", pa.string())])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,17 +30,19 @@ class ImageSet:
     """A data set in memory.
 
     Attributes:
-        images: uint8 [N, H, W, C], contiguous, so that `images.permute(0, 3, 1, 2)` is
-            channels-last without a copy.
+        images: uint8, or float16 for feature maps, [N, H, W, C], contiguous, so that
+            `images.permute(0, 3, 1, 2)` is channels-last without a copy.
         labels: int64 [N], positions in `classes`.
         classes: the class names, in order.
         origin: one sentence: what the images are, how many, official or not.
+        samples: what each row is, where it has a name.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     classes: tuple[str, ...]
     origin: str
+    samples: Samples | None = None
 
     def __len__(self) -> int:
         """Number of images."""
@@ -53,15 +60,16 @@ class _Manifest:
 
 
 def save_prepared(raw: RawImages, folder: Path, sealed: bool) -> None:
-    """Write images.npy, labels.npy and manifest.json; same input, same bytes.
+    """Write images.npy, labels.npy, manifest.json and samples.parquet; same input, same bytes.
 
     Args:
-        raw: the images of one split.
+        raw: the images of one split; such as are mapped from their place in the folder stay there.
         folder: where to write; made if needed. The caller makes it durable and renames it.
         sealed: True for a test split: only `data.sealed.open_sealed_test` reads it then.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / IMAGES, np.ascontiguousarray(raw.images), allow_pickle=False)
+    if not _is_file(raw.images, folder / IMAGES):
+        np.save(folder / IMAGES, np.ascontiguousarray(raw.images), allow_pickle=False)
     np.save(folder / LABELS, np.ascontiguousarray(raw.labels), allow_pickle=False)
     manifest = _Manifest(
         format=FORMAT_VERSION,
@@ -72,6 +80,10 @@ def save_prepared(raw: RawImages, folder: Path, sealed: bool) -> None:
         official=raw.official,
     )
     (folder / MANIFEST).write_text(canonical_json(asdict(manifest)) + "\n", encoding="ascii")
+    if raw.samples is not None:
+        texts = (raw.samples.names, raw.samples.clips, raw.samples.groups)
+        columns = [pa.array(values, pa.string()) for values in texts]
+        write_table(pa.Table.from_arrays(columns, schema=SCHEMA), folder / SAMPLES)
 
 
 def load_prepared(folder: Path) -> ImageSet:
@@ -92,7 +104,8 @@ def _read_folder(folder: Path, *, sealed: bool) -> ImageSet:
             f"Expected {wanted} data set in {folder}, found {found} one: test splits are sealed, "
             "only the evaluation stage opens them."
         )
-    images, labels = _array(folder / IMAGES), _array(folder / LABELS)
+    images, labels = _array(folder / IMAGES, mapped=True), _array(folder / LABELS)
+    samples = _samples(folder / SAMPLES)
     classes = tuple(manifest.classes)
     check_image_arrays(images, labels, classes, str(folder))
     if len(labels) != manifest.rows:
@@ -100,12 +113,32 @@ def _read_folder(folder: Path, *, sealed: bool) -> ImageSet:
             f"{folder}: expected {manifest.rows} rows as in {MANIFEST}, found {len(labels)}: "
             "prepare it again."
         )
+    check_samples(samples, len(labels), str(folder))
     return ImageSet(
         images=torch.from_numpy(np.ascontiguousarray(images)),
         labels=torch.from_numpy(np.ascontiguousarray(labels)),
         classes=classes,
         origin=manifest.origin,
+        samples=samples,
     )
+
+
+def _samples(path: Path) -> Samples | None:
+    if not path.exists():
+        return None
+    table = read_table(path, SCHEMA, "samples")
+    return Samples(
+        names=tuple(table.column("name").to_pylist()),
+        clips=tuple(table.column("clip").to_pylist()),
+        groups=tuple(table.column("group").to_pylist()),
+    )
+
+
+def _is_file(images: npt.NDArray[Any], path: Path) -> bool:
+    """Whether the images were written there as they were made: a map of the whole file."""
+    # A part of a map has the map as its base, not the file's memory.
+    base: object = images.base
+    return isinstance(base, mmap) and Path(str(getattr(images, "filename", ""))) == path.absolute()
 
 
 def _manifest(folder: Path) -> _Manifest:
@@ -126,9 +159,11 @@ def _manifest(folder: Path) -> _Manifest:
     return manifest
 
 
-def _array(path: Path) -> npt.NDArray[Any]:
+def _array(path: Path, *, mapped: bool = False) -> npt.NDArray[Any]:
     try:
-        array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+        # Copy on write: torch wants memory that could be written to.
+        mode: Literal["c"] | None = "c" if mapped else None
+        array: npt.NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(
             f"Expected a numpy array in {path}, found a missing or damaged file "

@@ -1,5 +1,6 @@
 """What every data set reader gives: raw images of one split, and where they came from."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,22 +15,50 @@ SPLITS = {"train": "training", "test": "test"}
 
 
 @dataclass(frozen=True, kw_only=True)
+class Samples:
+    """The photo, or the frame of a clip, that each row is.
+
+    Attributes:
+        names: N texts, each once.
+        clips: N texts, equal for the frames of one clip; a photo is a clip of its own.
+        groups: N texts, equal for the clips of one recording.
+    """
+
+    names: tuple[str, ...]
+    clips: tuple[str, ...]
+    groups: tuple[str, ...]
+
+    @property
+    def clip_numbers(self) -> npt.NDArray[np.int64]:
+        """Each row's clip as a number, int64 [N], from 0 in order of appearance."""
+        return _numbered(self.clips)
+
+    @property
+    def group_numbers(self) -> npt.NDArray[np.int64]:
+        """Each row's group as a number, int64 [N], from 0 in order of appearance."""
+        return _numbered(self.groups)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RawImages:
     """One split of a data set, as its reader gives it.
 
     Attributes:
-        images: uint8 [N, H, W, C], 0 is black; the digit readers give [N, 32, 32, 1].
+        images: uint8 [N, H, W, C], 0 is black; the digit readers give [N, 32, 32, 1]. Feature maps
+            of images are float16.
         labels: int64 [N], positions in `classes`.
         classes: the class names, in order.
         origin: one sentence: what the images are, how many, official or not.
         official: True only if the row count is that of the published split.
+        samples: what each row is, where it has a name; None where its number is all.
     """
 
-    images: npt.NDArray[np.uint8]
+    images: npt.NDArray[np.uint8] | npt.NDArray[np.float16]
     labels: npt.NDArray[np.int64]
     classes: tuple[str, ...]
     origin: str
     official: bool
+    samples: Samples | None = None
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together.
@@ -39,6 +68,7 @@ class RawImages:
                 not a position in `classes`.
         """
         check_image_arrays(self.images, self.labels, self.classes, self.origin)
+        check_samples(self.samples, len(self.labels), self.origin)
 
 
 class Reader(Protocol):
@@ -71,13 +101,13 @@ class Reader(Protocol):
 
 
 def check_image_arrays(
-    images: npt.NDArray[np.uint8],
+    images: npt.NDArray[np.uint8] | npt.NDArray[np.float16],
     labels: npt.NDArray[np.int64],
     classes: tuple[str, ...],
     name: str,
 ) -> None:
     """Raise DataError unless images [N, H, W, C] and labels [N] belong together, N >= 1."""
-    if images.dtype != np.uint8 or images.ndim != 4:
+    if images.dtype not in (np.uint8, np.float16) or images.ndim != 4:
         raise DataError(
             f"{name}: expected uint8 images [N, H, W, C], found {images.dtype} "
             f"{list(images.shape)}: convert them first."
@@ -91,6 +121,29 @@ def check_image_arrays(
         raise DataError(
             f"{name}: expected labels in 0..{len(classes) - 1}, "
             f"found {labels.min()}..{labels.max()}: check the file."
+        )
+
+
+def _numbered(texts: Iterable[str]) -> npt.NDArray[np.int64]:
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(text, len(numbers)) for text in texts], np.int64)
+
+
+def check_samples(samples: Samples | None, rows: int, name: str) -> None:
+    """Raise DataError unless there is a different sample for every row, and a clip has a group."""
+    if samples is None:
+        return
+    found = (len(samples.names), len(samples.clips), len(samples.groups))
+    if found != (rows, rows, rows) or len(set(samples.names)) != rows:
+        raise DataError(
+            f"{name}: expected a name, a clip and a group for each of {rows} rows, no name twice, "
+            f"found {found} and {len(set(samples.names))} names: prepare it again."
+        )
+    pairs = set(zip(samples.clips, samples.groups, strict=True))
+    if len(pairs) != len(set(samples.clips)):
+        raise DataError(
+            f"{name}: expected one group for every clip, found {len(pairs)} pairs for "
+            f"{len(set(samples.clips))} clips: prepare it again."
         )
 
 

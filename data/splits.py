@@ -10,6 +10,7 @@ import pyarrow as pa
 import torch
 
 from data.errors import DataError
+from data.reader import Samples
 from data.tables import read_table, write_table
 
 Rows = npt.NDArray[np.int64]
@@ -61,21 +62,26 @@ def split_target(
     v_per_class: int,
     seed: int,
     draw: int,
+    samples: Samples | None = None,
 ) -> Split:
     """Give every training row of the target classes one role (a draw is one V).
 
     Hyper-validation depends on the seed alone. V is nested: with k + 1 samples a class it holds
     the V of k, because it is the start of one permutation a class. U is the rest.
 
+    Rows that are frames of clips stay together: what is counted and drawn are clips, and groups of
+    clips go to hyper-validation whole, so that no recording is trained on and validated with.
+
     Args:
         labels: int64 [N], positions in `classes`.
         classes: all class names.
         target_classes: the classes of the target; rows of other classes get no role.
-        hyper_validation: rows of all classes together; where the number of classes does not
-            divide it, the first classes get one more.
-        v_per_class: k, at least 1.
+        hyper_validation: rows, or clips, of all classes together; where the number of classes does
+            not divide it, the first classes get one more, and a group may add some.
+        v_per_class: k, at least 1, in rows or clips.
         seed: non-negative.
         draw: number of the draw, non-negative.
+        samples: clips and groups of the rows; None: each row is one of its own.
 
     Raises:
         DataError: if a class has too few rows, an unknown or repeated class is named, or a number
@@ -84,18 +90,56 @@ def split_target(
     _check_numbers(hyper_validation, v_per_class, seed, draw)
     positions = _positions(classes, target_classes)
     numbers = np.asarray(labels)
+    units = _Units.of_rows(len(numbers)) if samples is None else _Units.of(samples)
     share, rest = divmod(hyper_validation, len(positions))
     held, labelled, unlabelled = [], [], []
     for order, position in enumerate(positions):
-        rows = np.flatnonzero(numbers == position).astype(np.int64)
+        clips = np.unique(units.clip[numbers == position])
         n_held = share + (order < rest)
-        _check_enough(classes[position], len(rows), n_held, v_per_class)
-        shuffled = _rng(HYPER_VALIDATION_STREAM, seed, position).permutation(rows)
-        held.append(shuffled[:n_held])
-        free = _rng(V_STREAM, seed, position, draw).permutation(np.sort(shuffled[n_held:]))
+        rng = _rng(HYPER_VALIDATION_STREAM, seed, position)
+        taken = units.whole_groups(rng, clips, n_held)
+        left = np.setdiff1d(clips, taken)
+        _check_enough(classes[position], len(clips), len(taken), v_per_class)
+        free = _rng(V_STREAM, seed, position, draw).permutation(left)
+        held.append(taken)
         labelled.append(free[:v_per_class])
         unlabelled.append(free[v_per_class:])
-    return Split(hyper_validation=_sorted(held), v=_sorted(labelled), u=_sorted(unlabelled))
+    return Split(
+        hyper_validation=units.rows(held), v=units.rows(labelled), u=units.rows(unlabelled)
+    )
+
+
+@dataclass(frozen=True)
+class _Units:
+    """What is drawn: the clip of every row, and the group of every clip by its number."""
+
+    clip: Rows
+    group_of: Rows
+
+    @classmethod
+    def of_rows(cls, count: int) -> "_Units":
+        """Every row a clip, and a group, of its own."""
+        return cls(np.arange(count), np.arange(count))
+
+    @classmethod
+    def of(cls, samples: Samples) -> "_Units":
+        """The clips of frames."""
+        clip = samples.clip_numbers
+        group_of = np.empty(clip.max() + 1, np.int64)
+        group_of[clip] = samples.group_numbers
+        return cls(clip, group_of)
+
+    def whole_groups(self, rng: np.random.Generator, clips: Rows, count: int) -> Rows:
+        """Clips of groups in random order, until there are `count` of them."""
+        groups = self.group_of[clips]
+        found, sizes = np.unique(groups, return_counts=True)
+        order = rng.permutation(len(found))
+        needed = int(np.searchsorted(sizes[order].cumsum(), count)) + 1 if count else 0
+        return np.sort(clips[np.isin(groups, found[order[:needed]])])
+
+    def rows(self, clips: list[Rows]) -> Rows:
+        """The rows of clips, ascending."""
+        return np.flatnonzero(np.isin(self.clip, np.concatenate(clips))).astype(np.int64)
 
 
 def save_split(split: Split, path: Path) -> None:
@@ -142,10 +186,6 @@ def load_split(path: Path) -> Split:
 
 def _rng(*words: int) -> np.random.Generator:
     return np.random.default_rng(words)
-
-
-def _sorted(parts: list[Rows]) -> Rows:
-    return np.sort(np.concatenate(parts))
 
 
 def _positions(classes: Sequence[str], wanted: Sequence[str]) -> list[int]:

@@ -20,10 +20,21 @@ class Submit(Protocol):
 
 @dataclass(frozen=True)
 class RawData:
-    """Where raw data lie: `root` is None for embedded data; digests by (dataset, split)."""
+    """Everything that is read from outside, found before anything runs.
+
+    Attributes:
+        root: folder of the real data; None for embedded data.
+        digests: of the raw files by (dataset, split), each by name.
+        weights: file of pretrained weights; None: random ones.
+        weights_digest: SHA-256 of it.
+        code_digest: SHA-256 of the file of a trunk that the user has written.
+    """
 
     root: str | None
     digests: Mapping[tuple[str, str], dict[str, str]]
+    weights: str | None = None
+    weights_digest: str | None = None
+    code_digest: str | None = None
 
 
 @dataclass

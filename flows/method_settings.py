@@ -1,4 +1,4 @@
-"""The settings of a method, checked against the dataclass that takes them."""
+"""The settings of a method or a trunk, checked against the dataclass that takes them."""
 
 import dataclasses
 import re
@@ -35,11 +35,30 @@ def check_settings(
     Raises:
         ValidationError: with the keys of everything wrong.
     """
-    config = METHODS[method].config
+    check_fields(method, METHODS[method].config, settings, elsewhere)
+
+
+def check_fields(
+    name: str,
+    config: type[Any],
+    settings: Mapping[str, Any],
+    elsewhere: Mapping[str, Any] | None = None,
+) -> None:
+    """Refuse settings that are not fields of a dataclass, of its types, in its range.
+
+    Args:
+        name: of what takes the settings.
+        config: the dataclass.
+        settings: values by field.
+        elsewhere: values that come from another key, and must not be given here too.
+
+    Raises:
+        ValidationError: with the keys of everything wrong.
+    """
     refuse(
-        Finding((name,), said("no such key here", shown(settings[name]), f"use {name} above it"))
-        for name in elsewhere or {}
-        if name in settings
+        Finding((key,), said("no such key here", shown(settings[key]), f"use {key} above it"))
+        for key in elsewhere or {}
+        if key in settings
     )
     types = get_type_hints(config)
     fields: dict[str, Any] = {
@@ -47,7 +66,7 @@ def check_settings(
         for field in dataclasses.fields(config)
         if field.name not in (elsewhere or {})
     }
-    create_model(method, __base__=Frozen, **fields).model_validate(dict(settings))
+    create_model(name, __base__=Frozen, **fields).model_validate(dict(settings))
     refuse(_out_of_range(config, {**settings, **(elsewhere or {})}))
 
 

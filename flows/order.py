@@ -89,7 +89,11 @@ class Order:
             f"{name}/{split}": files for (name, split), files in self.raw.digests.items()
         }
         settings = self.experiment.model_dump(mode="json")
-        return digest_json({"settings": settings, "raw": raw, "embedded": self.raw.root is None})
+        outside = [self.raw.weights_digest, self.raw.code_digest]
+        embedded = self.raw.root is None
+        return digest_json(
+            {"settings": settings, "raw": raw, "embedded": embedded, "network": outside}
+        )
 
     @property
     def scope(self) -> str:

@@ -1,12 +1,13 @@
 """The tables of an experiment file, typed and frozen."""
 
+import dataclasses
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from data.catalog import READERS
 from flows.findings import Finding, refuse, said, shown
-from flows.method_settings import check_settings, fields_of
+from flows.method_settings import check_fields, check_settings, fields_of
 from flows.values import (
     Classes,
     Different,
@@ -21,6 +22,8 @@ from flows.values import (
 )
 from gradmix.methods import METHODS
 from gradmix.problem import TARGET_HEAD
+from tasks.trunks import TRUNKS, trunk_named
+from tasks.weights import NONE
 
 RESERVED = ("V", "U", "S_u", TARGET_HEAD)
 GRID = ("beta", "gamma")
@@ -89,11 +92,49 @@ class Target(Frozen):
 
 
 class Network(Frozen):
-    """The digit network's sizes."""
+    """The trunk: which one, from which weights, and how much of it is trained.
 
-    widths: Annotated[tuple[Positive, ...], Field(min_length=4, max_length=4)]
-    hidden: Positive
-    norm: Literal["batch", "none"]
+    Attributes:
+        trunk: a name that we know, or a factory `package.module:function`.
+        settings: of the trunk.
+        weights: `none`, `imagenet`, or the path of a file.
+        normalisation: of images; the trunk's own if it is not given.
+        frozen: the last part of the trunk that is not trained; empty: all of it is.
+    """
+
+    trunk: Name
+    settings: dict[str, Any] = Field(default_factory=dict)
+    weights: Name = NONE
+    normalisation: Literal["image", "imagenet", "half"] | None = None
+    frozen: str = ""
+
+    @field_validator("trunk")
+    @classmethod
+    def _trunk_is_known(cls, name: str) -> str:
+        # Whether a factory is there is seen when it is wanted: a look at it runs its code.
+        return name if ":" in name else one_of([*TRUNKS, "package.module:function"], name)
+
+    @field_validator("settings")
+    @classmethod
+    def _settings_fit(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        entry = TRUNKS.get(info.data.get("trunk", ""))
+        if entry and entry.config:
+            check_fields(info.data["trunk"], entry.config, settings)
+        return settings
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What the trunk's output depends on, besides files: plain JSON, defaults written out."""
+        entry = trunk_named(self.trunk)
+        settings = self.model_dump(mode="json")["settings"]
+        if entry.config:
+            settings = dataclasses.asdict(entry.config(**settings))
+        return {
+            "trunk": self.trunk,
+            "settings": settings,
+            "normalisation": self.normalisation or entry.normalisation,
+            "frozen": self.frozen,
+        }
 
 
 class Training(Frozen):

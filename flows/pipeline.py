@@ -53,7 +53,8 @@ class _Drawing:
         problem = experiment.problem
         self.heads = {name: list(space.classes) for name, space in problem.heads.items()}
         self.head_of = problem.head_of
-        self.network = experiment.network.model_dump(mode="json")
+        self.network: dict[str, Any] = {}
+        self.weights: str | None = None
 
     @property
     def target(self) -> Handle:
@@ -65,6 +66,12 @@ class _Drawing:
 
     def prepare(self, raw: RawData) -> None:
         """Every training split, and the target's test split."""
+        self.weights = raw.weights
+        self.network = {
+            **self.experiment.network.description,
+            "weights": raw.weights_digest,
+            "code": raw.code_digest,
+        }
         for (name, part), digests in raw.digests.items():
             self.data[name, part] = self.submit(
                 prepare.STAGE,
@@ -227,6 +234,7 @@ class _Drawing:
                 rho_study.STAGE,
                 label=f"{draw.name}: study of rho",
                 model=self._main(draw).top,
+                weights=self.weights,
                 training=self._training_settings(),
                 sources=self._sources(),
                 **shared,
@@ -262,6 +270,7 @@ class _Drawing:
             label=f"{draw.name}: {name}",
             momentum=self.experiment.training.momentum,
             network=self.network,
+            weights=self.weights,
             training=self._training_settings(),
             heads=self.heads,
             sources=self._sources(),

@@ -4,13 +4,16 @@ from pathlib import Path
 
 from data.catalog import find_reader
 from data.errors import DataError
+from data.fingerprint import sha256_file
 from flows.handles import RawData
 from flows.settings import Experiment
 from tasks.prepare import raw_digests
+from tasks.trunks import code_digest
+from tasks.weights import fetch_weights, find_weights
 
 
 def find_raw(experiment: Experiment, root: Path | None) -> RawData:
-    """Check that all raw files exist and take their digests.
+    """Check that all raw files and weights exist and take their digests.
 
     Args:
         experiment: names the data sets.
@@ -18,6 +21,7 @@ def find_raw(experiment: Experiment, root: Path | None) -> RawData:
 
     Raises:
         DataError: if a file is missing or cannot be read.
+        StageError: if the trunk or its weights are.
     """
     folder = str(root.expanduser().absolute()) if root is not None else None
     digests = {}
@@ -26,11 +30,19 @@ def find_raw(experiment: Experiment, root: Path | None) -> RawData:
         splits = ["train", "test"] if name == experiment.target.dataset else ["train"]
         for split in splits:
             digests[name, split] = _digests(reader, split, folder)
-    return RawData(folder, digests)
+    network = experiment.network
+    weights = find_weights(network.trunk, network.weights)
+    return RawData(
+        folder,
+        digests,
+        weights=str(weights) if weights else None,
+        weights_digest=sha256_file(weights) if weights else None,
+        code_digest=code_digest(network.trunk),
+    )
 
 
 def download_raw(experiment: Experiment, root: Path) -> None:
-    """Fetch the official files of every data set, with their checksums.
+    """Fetch the official files of every data set, and weights, with their checksums.
 
     Raises:
         DataError: if a download fails.
@@ -39,6 +51,7 @@ def download_raw(experiment: Experiment, root: Path) -> None:
         reader = find_reader(dataset.reader)
         if not reader.embedded:
             reader.download(root)
+    fetch_weights(experiment.network.trunk, experiment.network.weights)
 
 
 def _digests(reader: str, split: str, folder: str | None) -> dict[str, str]:

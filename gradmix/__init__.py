@@ -18,7 +18,7 @@ from gradmix.ensembling import enlarge, hard_labels, select_top, soft_labels
 from gradmix.method import Method, OptimiserConfig
 from gradmix.methods import METHODS, build_method, method_named
 from gradmix.mixing import importance, learning_rate_scale, mixing_weights
-from gradmix.networks import DigitNetwork, DigitNetworkConfig
+from gradmix.networks import ConvTrunk, ConvTrunkConfig, Network
 from gradmix.problem import LabelSpace, Problem
 from gradmix.sampling import Batch, Stream
 from gradmix.training import HyperValidation, Training, TrainingConfig, train
@@ -26,11 +26,12 @@ from gradmix.training import HyperValidation, Training, TrainingConfig, train
 __all__ = [
     "METHODS",
     "Batch",
-    "DigitNetwork",
-    "DigitNetworkConfig",
+    "ConvTrunk",
+    "ConvTrunkConfig",
     "HyperValidation",
     "LabelSpace",
     "Method",
+    "Network",
     "OptimiserConfig",
     "Problem",
     "Stream",

@@ -66,8 +66,9 @@ def in_domain(network: nn.Module, domain: str) -> Iterator[None]:
 def add_domain_norms(network: nn.Module, domains: Sequence[str]) -> None:
     """Give a network domain norms, in place.
 
-    Every BatchNorm2d becomes one; in a network without any, every convolution is followed by one.
-    So is every linear layer, class scores included.
+    Every BatchNorm2d becomes one, and starts in all domains from what the former has learnt; in a
+    network without any, every convolution is followed by one. So is every linear layer, class
+    scores included.
 
     Args:
         network: any; new modules are on the device of those that they replace or follow.
@@ -77,10 +78,23 @@ def add_domain_norms(network: nn.Module, domains: Sequence[str]) -> None:
     normalised = any(isinstance(module, nn.BatchNorm2d) for _, module in modules)
     for name, module in modules:
         if isinstance(module, nn.BatchNorm2d):
-            network.set_submodule(name, DomainNorm(module.num_features, domains).to(module.weight))
+            network.set_submodule(name, _in_place_of(module, domains))
         elif isinstance(module, nn.Conv2d) and not normalised:
             norm = DomainNorm(module.out_channels, domains).to(module.weight)
             network.set_submodule(name, nn.Sequential(module, norm))
         elif isinstance(module, nn.Linear):
             norm = DomainNorm(module.out_features, domains).to(module.weight)
             network.set_submodule(name, nn.Sequential(module, norm))
+
+
+def _in_place_of(norm: nn.BatchNorm2d, domains: Sequence[str]) -> DomainNorm:
+    """A domain norm that normalises, in every domain, as a batch norm does."""
+    made = DomainNorm(norm.num_features, domains).to(norm.weight)
+    made.momentum, made.eps = norm.momentum, norm.eps
+    with torch.no_grad():
+        made.weight.copy_(norm.weight)
+        made.bias.copy_(norm.bias)
+        if norm.running_mean is not None and norm.running_var is not None:
+            made.running_mean.copy_(norm.running_mean)
+            made.running_var.copy_(norm.running_var)
+    return made

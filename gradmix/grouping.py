@@ -8,6 +8,8 @@ from torch import nn
 Grouping = Literal["layer", "tensor", "model"]
 
 HEADS = "heads"
+TRUNK = "trunk."
+"""Of parameter names; a layer is called by its place in the trunk."""
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
 
 
@@ -57,5 +59,5 @@ def _leaf_layers(network: nn.Module) -> list[Layer]:
             before = layers.pop()
             layers.append(Layer(before.name, before.parameters + own))
         else:
-            layers.append(Layer(module_name or "trunk", own))
+            layers.append(Layer(module_name.removeprefix(TRUNK) or "trunk", own))
     return layers

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gradmix.gradients import FlatParameters
 from gradmix.grouping import Grouping
 from gradmix.losses import Direction, loss
-from gradmix.networks import predict
+from gradmix.networks import Network, predict
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
 
@@ -67,7 +67,7 @@ class Method:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         sources: Sequence[str],
         optimiser: OptimiserConfig,
         config: object,
@@ -90,7 +90,7 @@ class Method:
         return cls.source_scope == "all"
 
     @staticmethod
-    def adapt(network: nn.Module, sources: Sequence[str]) -> None:
+    def adapt(network: Network, sources: Sequence[str]) -> None:
         """Change a plain network in place to the one that the method trains; here, not at all.
 
         What predicts with a trained model adapts a fresh network first, then loads the weights.
@@ -170,7 +170,7 @@ class Method:
         self.flat.vector.add_(self._velocity, alpha=-self.optimiser.learning_rate * scale)
 
 
-def copied_state(network: nn.Module) -> dict[str, Tensor]:
+def copied_state(network: Network) -> dict[str, Tensor]:
     """A network's state in memory of its own, in the default layout."""
     return {
         name: value.detach().clone(memory_format=torch.contiguous_format)
@@ -179,7 +179,7 @@ def copied_state(network: nn.Module) -> dict[str, Tensor]:
 
 
 @contextmanager
-def batch_statistics(network: nn.Module, *, updated: bool) -> Iterator[None]:
+def batch_statistics(network: Network, *, updated: bool) -> Iterator[None]:
     """Within the context, batch normalisation updates its running statistics or not."""
     norms = [
         module

@@ -1,4 +1,4 @@
-"""Accuracy and loss over a labelled set."""
+"""Accuracy and loss over a labelled set, image by image and clip by clip."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gradmix.losses import hard_loss
+from gradmix.sampling import Images
 
 BATCH = 256
 
@@ -21,9 +22,9 @@ class Score:
 
 
 def score(
-    predict: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor, batch_size: int = BATCH
+    predict: Callable[[Tensor], Tensor], images: Images, labels: Tensor, batch_size: int = BATCH
 ) -> Score:
-    """Score logits predicted from uint8 images [N, H, W, C] against class numbers [N]."""
+    """Score logits predicted from stored images [N, H, W, C] against class numbers [N]."""
     correct, total = 0, 0.0
     for start in range(0, len(labels), batch_size):
         logits = predict(images[start : start + batch_size])
@@ -34,11 +35,62 @@ def score(
 
 
 def probabilities(
-    predict: Callable[[Tensor], Tensor], images: Tensor, batch_size: int = BATCH
+    predict: Callable[[Tensor], Tensor], images: Images, batch_size: int = BATCH
 ) -> Tensor:
-    """Class probabilities [N, C] of uint8 images [N, H, W, C]."""
+    """Class probabilities [N, C] of stored images [N, H, W, C]."""
     parts = [
         predict(images[start : start + batch_size]).softmax(1)
         for start in range(0, len(images), batch_size)
     ]
     return torch.cat(parts)
+
+
+@dataclass(frozen=True)
+class ClipScore:
+    """Accuracy in [0, 1] over `n` clips."""
+
+    accuracy: float
+    n: int
+
+
+def score_clips(probabilities: Tensor, labels: Tensor, clip: Tensor) -> ClipScore:
+    """Score the mean prediction over the frames of every clip (§4.3, per-video classification).
+
+    Args:
+        probabilities: of every frame [N, C].
+        labels: class numbers [N], equal for the frames of one clip.
+        clip: clip numbers [N].
+    """
+    of_frame, wanted = _clips(clip), labels.to(probabilities.device)
+    n = int(of_frame.max()) + 1
+    sums = probabilities.new_zeros(n, probabilities.shape[1])
+    sums.index_add_(0, of_frame.to(sums.device), probabilities)
+    of_clip = wanted.new_empty(n)
+    of_clip[of_frame.to(wanted.device)] = wanted
+    # The largest sum is that of the largest mean.
+    return ClipScore(float((sums.argmax(1) == of_clip).double().mean()), n)
+
+
+def disagreement(predicted: Tensor, clip: Tensor) -> float:
+    """Share in [0, 1] of the clips whose frames are not all predicted alike.
+
+    Args:
+        predicted: class numbers [N].
+        clip: clip numbers [N].
+
+    Returns:
+        Of clips with at least two frames; 0 if there is none.
+    """
+    of_frame, classes = _clips(clip), predicted.cpu()
+    n = int(of_frame.max()) + 1
+    lowest = torch.full((n,), torch.iinfo(torch.int64).max)
+    lowest.scatter_reduce_(0, of_frame, classes, "amin")
+    highest = torch.full((n,), -1).scatter_reduce_(0, of_frame, classes, "amax")
+    several = of_frame.bincount() > 1
+    return float((lowest != highest)[several].double().mean()) if several.any() else 0.0
+
+
+def _clips(clip: Tensor) -> Tensor:
+    """Clip numbers [N] without gaps, from 0."""
+    numbers: Tensor = torch.unique(clip.cpu(), return_inverse=True)[1]
+    return numbers

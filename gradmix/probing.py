@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradmix.metrics import score
-from gradmix.sampling import Batch
+from gradmix.sampling import Batch, Images
 from gradmix.steering import Mixture, Steered
 
 
@@ -37,7 +37,7 @@ def probe(
     method: Steered,
     sources: Sequence[Batch],
     target: Batch,
-    images: Tensor,
+    images: Images,
     labels: Tensor,
     *,
     unlabelled: Tensor | None = None,
@@ -52,7 +52,7 @@ def probe(
         method: whose network, mixing and learning rate are probed.
         sources: a mini-batch of every source, in the method's order.
         target: a mini-batch of V.
-        images: of hyper-validation, uint8 [N, H, W, C].
+        images: of hyper-validation, as they are stored [N, H, W, C].
         labels: class numbers [N].
         unlabelled: images [B, C, H, W] of U, if the method uses it.
         before: hyper-validation loss of the present weights, to save its computation.
@@ -88,7 +88,7 @@ def _mixture(
         torch.set_rng_state(generator)
 
 
-def _loss_after(method: Steered, segment: slice, images: Tensor, labels: Tensor) -> float:
+def _loss_after(method: Steered, segment: slice, images: Images, labels: Tensor) -> float:
     """Hyper-validation loss with a segment of the parameters one step further."""
     part = method.flat.vector[segment]
     kept = part.clone()

@@ -1,4 +1,4 @@
-"""Mini-batches by indexing resident uint8 images."""
+"""Mini-batches by indexing stored images."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-SMALLEST_DEVIATION = 1.0
-"""Standard deviation, in grey levels, below which an image counts as flat."""
+from gradmix.normalisation import Normalisation, normalise
 
 
 @dataclass(frozen=True)
@@ -19,38 +18,64 @@ class Batch:
     head: str
 
 
-def standardise(images: Tensor) -> Tensor:
-    """Each image to zero mean and unit deviation: uint8 [B, H, W, C] -> float [B, C, H, W].
+class ImageRows:
+    """Rows of stored images [N, H, W, C], read when they are asked for; a tensor of N images.
 
-    The result is channels_last in memory, as the source is stored [H, W, C].
+    Images that are mapped from a file need not fit the memory.
+
+    Args:
+        images: as they are stored.
+        rows: int64 [N], which of them.
     """
-    pixels = images.permute(0, 3, 1, 2).float()
-    deviation, mean = torch.std_mean(pixels, dim=(1, 2, 3), keepdim=True, correction=0)
-    return (pixels - mean) / deviation.clamp_min(SMALLEST_DEVIATION)
+
+    def __init__(self, images: Tensor, rows: Tensor) -> None:
+        self._images, self._rows = images, rows
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self._rows)
+
+    def __getitem__(self, selection: Tensor | slice) -> Tensor:
+        """Images [B, H, W, C] at some places, in memory."""
+        return self._images[self._rows[selection]]
+
+
+Images = Tensor | ImageRows
+"""Stored images: [N, H, W, C], all at hand or some rows of a larger set."""
 
 
 class ImageStream:
-    """Endless mini-batches of rows of one set, reshuffled each time it has been seen whole.
+    """Endless mini-batches of one set, reshuffled each time it has been seen whole.
 
     A set with at most `batch_size` samples is given whole, in order, at every step.
 
     Args:
         name: of the data set, for curves and messages.
-        images: uint8 [N, H, W, C].
+        images: [N, H, W, C], as they are stored.
         batch_size: samples per mini-batch.
         seed: of this stream's own generator.
+        normalisation: of every mini-batch.
+        device: of every mini-batch; None: that of the images.
 
     Raises:
         ValueError: if the set is empty or the batch size is below 1.
     """
 
-    def __init__(self, name: str, images: Tensor, batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        images: Images,
+        batch_size: int,
+        seed: int,
+        normalisation: Normalisation = "image",
+        device: torch.device | None = None,
+    ) -> None:
         if not len(images):
             raise ValueError(f"{name}: expected at least one image, found none.")
         if batch_size < 1:
             raise ValueError(f"{name}: expected a batch size of at least 1, found {batch_size}.")
         self.name, self.batch_size = name, batch_size
-        self._images = images
+        self._images, self._normalisation, self._device = images, normalisation, device
         self._generator = torch.Generator().manual_seed(seed)
         self._order = torch.empty(0, dtype=torch.int64)
 
@@ -66,6 +91,10 @@ class ImageStream:
         """Go on exactly where `state_dict` was taken."""
         self._order = state["order"]
         self._generator.set_state(state["generator"])
+
+    def _images_of(self, rows: Tensor | slice) -> Tensor:
+        images = self._images[rows]
+        return normalise(images.to(self._device or images.device), self._normalisation)
 
     def _rows(self) -> Tensor | slice:
         """The rows of the next mini-batch."""
@@ -83,11 +112,13 @@ class Stream(ImageStream):
 
     Args:
         name: of the data set, for curves and messages.
-        images: uint8 [N, H, W, C].
+        images: [N, H, W, C], as they are stored.
         labels: int64 [N] or float [N, C].
         head: the head that these labels train.
         batch_size: samples per mini-batch.
         seed: of this stream's own generator.
+        normalisation: of every mini-batch.
+        device: of every mini-batch; None: that of the images.
 
     Raises:
         ValueError: if the set is empty, labels and images differ in number or the batch size is
@@ -95,20 +126,28 @@ class Stream(ImageStream):
     """
 
     def __init__(
-        self, name: str, images: Tensor, labels: Tensor, head: str, batch_size: int, seed: int
+        self,
+        name: str,
+        images: Images,
+        labels: Tensor,
+        head: str,
+        batch_size: int,
+        seed: int,
+        normalisation: Normalisation = "image",
+        device: torch.device | None = None,
     ) -> None:
         if not len(images) or len(images) != len(labels):
             raise ValueError(
                 f"{name}: expected as many labels as images and at least one, "
                 f"found {len(images)} images and {len(labels)} labels."
             )
-        super().__init__(name, images, batch_size, seed)
-        self.head, self._labels = head, labels
+        super().__init__(name, images, batch_size, seed, normalisation, device)
+        self.head, self._labels = head, labels.to(device or labels.device)
 
     def next(self) -> Batch:
         """The next mini-batch."""
         rows = self._rows()
-        return Batch(standardise(self._images[rows]), self._labels[rows], self.head)
+        return Batch(self._images_of(rows), self._labels[rows], self.head)
 
 
 class UnlabelledStream(ImageStream):
@@ -116,4 +155,4 @@ class UnlabelledStream(ImageStream):
 
     def next(self) -> Tensor:
         """Images [B, C, H, W] of the next mini-batch."""
-        return standardise(self._images[self._rows()])
+        return self._images_of(self._rows())

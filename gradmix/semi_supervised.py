@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gradmix.method import OptimiserConfig, batch_statistics
+from gradmix.networks import Network
 from gradmix.sampling import Batch
 from gradmix.steering import Steered, SteeringConfig
 
@@ -59,7 +60,7 @@ class SemiSupervised(Steered):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         sources: Sequence[str],
         optimiser: OptimiserConfig,
         config: SemiSupervisedConfig,

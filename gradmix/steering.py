@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from gradmix.grouping import Grouping
 from gradmix.losses import Direction
 from gradmix.method import Method, OptimiserConfig
 from gradmix.mixing import learning_rate_scale, weight_entropy
+from gradmix.networks import Network
 from gradmix.sampling import Batch
 from gradmix.solvers import NonFiniteGradientError, Solution, Solver, solve_layer, solver_named
 
@@ -90,7 +91,7 @@ class Steered(Method):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         sources: Sequence[str],
         optimiser: OptimiserConfig,
         config: SteeringConfig,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradmix.method import Method, copied_state
 from gradmix.metrics import Score, score
-from gradmix.sampling import ImageStream, Stream, UnlabelledStream
+from gradmix.sampling import Images, ImageStream, Stream, UnlabelledStream
 
 COUNT = "count/"
 
@@ -41,9 +41,9 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class HyperValidation:
-    """The hyper-validation set: uint8 images [N, H, W, C] and class numbers [N]."""
+    """The hyper-validation set: stored images [N, H, W, C] and class numbers [N]."""
 
-    images: Tensor
+    images: Images
     labels: Tensor
 
 

@@ -30,7 +30,7 @@ def describe(
         target: prepared target training data, for the audit of the pseudo-labels.
         classes: of the target.
         pseudo: labels to audit, by name.
-        network: fields of the network's config.
+        network: trunk, its settings, normalisation, frozen part; digests of weights and code.
         heads: classes of every head.
     """
     inputs = {"test": test.digest, "target": target.digest}

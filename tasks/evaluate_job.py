@@ -13,8 +13,9 @@ from data.splits import class_rows
 from gradmix.metrics import score
 from gradmix.networks import predict
 from tasks.audit import audit
+from tasks.job_data import labels_in, rows_of
+from tasks.job_models import prepare_device, trained_network
 from tasks.label_job import FILE
-from tasks.train_job import labels_in, prepare_device, trained_network
 
 
 def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -23,12 +24,13 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     device = prepare_device()
     test = open_sealed_test(Path(job["test"]))
     rows = torch.from_numpy(class_rows(test.labels.numpy(), test.classes, tuple(job["classes"])))
-    images, labels = test.images[rows].to(device), labels_in(job["classes"], test, rows).to(device)
+    images = rows_of(test.images, rows, device)
+    labels = labels_in(job["classes"], test, rows).to(device)
     scores: dict[str, dict[str, Any]] = {}
     for model in job["models"].values():
         # A grid cell can be a row of the table too.
         if model["folder"] not in scores:
-            network = trained_network(job, model, device)
+            network = trained_network(job, model, test.images, device)
             scores[model["folder"]] = vars(score(partial(predict, network), images, labels))
     target = load_prepared(Path(job["target"]))
     return {

@@ -14,7 +14,8 @@ from data.splits import load_split
 from gradmix.ensembling import hard_labels, soft_labels
 from gradmix.metrics import probabilities
 from gradmix.networks import predict
-from tasks.train_job import prepare_device, trained_network
+from tasks.job_data import rows_of
+from tasks.job_models import prepare_device, trained_network
 
 FILE = "pseudo_labels.parquet"
 
@@ -24,10 +25,10 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     device = prepare_device()
     target = load_prepared(Path(job["target"]))
     u = load_split(Path(job["split"]) / "split.parquet").u
-    images = target.images[torch.from_numpy(u)].to(device)
+    images = rows_of(target.images, torch.from_numpy(u), device)
     parts = []
     for member in job["members"]:
-        network = trained_network(job, member, device)
+        network = trained_network(job, member, target.images, device)
         parts.append(probabilities(partial(predict, network), images).cpu())
     by_member = torch.stack(parts)
     hard, agreed = hard_labels(by_member, job["threshold"])

@@ -20,22 +20,24 @@ def describe(
     classes: list[str],
     split: Artifact,
     seed: int,
+    weights: str | None = None,
 ) -> Request:
     """The model, its method's settings and the data decide.
 
     Args:
         label: for people.
-        model: a selection whose best member is probed, and the random weights that it began with.
+        model: a selection whose best member is probed, and the weights that it began with.
         training: batch_size, v_whole_up_to.
-        network: fields of the network's config.
+        network: trunk, its settings, normalisation, frozen part; digests of weights and code.
         heads: classes of every head.
         sources: name, data (artifact), classes and head of every source.
         target: prepared target training data.
         classes: of the target.
         split: roles of the target's samples.
         seed: of the model's training, which its mini-batches follow again.
+        weights: file that its trunk started from; its digest is the network's.
     """
-    del classes
+    del classes, weights
     member, digests = model.summary["members"][0], split.summary["digests"]
     inputs = {f"source {source['name']}": source["data"].digest for source in sources}
     inputs |= {role: digests[role] for role in ("V", "hyper_validation")}
@@ -62,6 +64,7 @@ def execute(
     target: Artifact,
     classes: list[str],
     split: Artifact,
+    weights: str | None = None,
     **_: Any,  # noqa: ANN401 - settings, which the request already holds
 ) -> Outcome:
     """Probe in a slot process."""
@@ -69,6 +72,7 @@ def execute(
     job = {
         **place.request.config,
         "seed": place.request.seed,
+        "weights": weights,
         "classes": classes,
         "source_sets": [
             {**source, "data": str(home / source["data"].folder)} for source in sources

@@ -11,14 +11,8 @@ from gradmix.metrics import score
 from gradmix.probing import probe
 from gradmix.sampling import Stream
 from gradmix.steering import Steered
-from tasks.train_job import (
-    hyper_validation,
-    job_method,
-    load_model,
-    prepare_device,
-    source_streams,
-    target_stream,
-)
+from tasks.job_data import hyper_validation, source_streams, target_stream
+from tasks.job_models import job_method, load_model, prepare_device
 
 SETTLING = 50
 """Mini-batches of every source after which running statistics no longer show their first values."""
@@ -31,7 +25,8 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     target = load_prepared(Path(job["target"]))
     streams, v = source_streams(job, target, device), target_stream(job, target, device)
     held_out = hyper_validation(job, target, device)
-    method = job_method({**job, "initial": None}, [stream.name for stream in streams], device)
+    names = [stream.name for stream in streams]
+    method = job_method({**job, "initial": None}, target.images, names, device)
     if not isinstance(method, Steered):
         raise TypeError(f"expected a method that mixes gradients, found {method.name}.")
     parts = []

@@ -31,7 +31,7 @@ def describe(
         target: prepared target training data.
         classes: of the target.
         split: roles of the target's samples.
-        network: fields of the network's config.
+        network: trunk, its settings, normalisation, frozen part; digests of weights and code.
         heads: classes of every head.
         seed: of the subsets.
     """

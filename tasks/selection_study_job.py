@@ -11,19 +11,23 @@ from data.prepared import load_prepared
 from gradmix.metrics import BATCH
 from gradmix.networks import predict
 from gradmix.selection_study import selection_by_size
-from tasks.train_job import hyper_validation, prepare_device, trained_network
+from tasks.job_data import hyper_validation
+from tasks.job_models import prepare_device, trained_network
 
 
 def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Predict hyper-validation with every cell, then select on subsets of it."""
     del folder
     device = prepare_device()
-    held_out = hyper_validation(job, load_prepared(Path(job["target"])), device)
+    target = load_prepared(Path(job["target"]))
+    held_out = hyper_validation(job, target, device)
     right, losses = [], []
     for model in job["models"]:
-        network = trained_network(job, model, device)
-        batches = torch.split(held_out.images, BATCH)
-        logits = torch.cat([predict(network, images) for images in batches])
+        network = trained_network(job, model, target.images, device)
+        starts = range(0, len(held_out.images), BATCH)
+        logits = torch.cat(
+            [predict(network, held_out.images[start : start + BATCH]) for start in starts]
+        )
         right.append((logits.argmax(1) == held_out.labels).cpu())
         losses.append(functional.cross_entropy(logits, held_out.labels, reduction="none").cpu())
     n = len(held_out.labels)

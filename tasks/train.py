@@ -7,10 +7,11 @@ from typing import Any
 from data.fingerprint import sha256_bytes
 from gradmix.methods import method_named
 from tasks.artifacts import Artifact, Request
+from tasks.job_models import MODEL
 from tasks.slot_job import LOG, run_job
 from tasks.stage import Outcome, Stage, Workplace
 from tasks.tracked import tracked_run
-from tasks.train_job import CURVE, MODEL
+from tasks.train_job import CURVE
 
 
 def describe(
@@ -31,6 +32,7 @@ def describe(
     initial: Artifact | None = None,
     pseudo: dict[str, Any] | None = None,
     enlarged: Artifact | None = None,
+    weights: str | None = None,
 ) -> Request:
     """Everything that the method reads decides, and nothing that it does not.
 
@@ -40,7 +42,7 @@ def describe(
         settings: fields of its config.
         learning_rate: a number, or the selection that found it.
         momentum: of SGD.
-        network: fields of the network's config.
+        network: trunk, its settings, normalisation, frozen part; digests of weights and code.
         training: steps, validate_every, batch_size, v_whole_up_to.
         heads: classes of every head of the network.
         sources: name, data (artifact), classes and head of every source.
@@ -53,8 +55,9 @@ def describe(
         pseudo: S_u as one more source: `labels` (artifact), `kind` (hard, soft), and what there is
             to do `if_none_agree` (stop, soft).
         enlarged: the enlarged V, in place of the split's.
+        weights: file that the trunk starts from; its digest is the network's.
     """
-    del classes
+    del classes, weights
     entry = method_named(method)
     inputs = {"target": target.digest}
     inputs["hyper_validation"] = split.summary["digests"]["hyper_validation"]
@@ -125,6 +128,7 @@ def execute(
     initial: Artifact | None = None,
     pseudo: dict[str, Any] | None = None,
     enlarged: Artifact | None = None,
+    weights: str | None = None,
     **_: Any,  # noqa: ANN401 - settings, which the request already holds
 ) -> Outcome:
     """Train in a slot process; metrics reach MLflow in batches while it runs."""
@@ -134,6 +138,7 @@ def execute(
     job = {
         **place.request.config,
         "seed": place.request.seed,
+        "weights": weights,
         "classes": classes,
         "source_sets": [{**source, "data": str(home / source["data"].folder)} for source in used],
         "target": str(home / target.folder),

@@ -9,24 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from data.enlarged import load_enlarged
-from data.errors import DataError
-from data.fingerprint import digest_json
-from data.prepared import ImageSet, load_prepared
-from data.pseudo_labels import read_pseudo_labels
-from data.splits import class_rows, load_split
-from gradmix.method import Method, OptimiserConfig
-from gradmix.methods import build_method, method_named
-from gradmix.networks import DigitNetwork, DigitNetworkConfig
-from gradmix.problem import TARGET_HEAD
-from gradmix.sampling import Stream, UnlabelledStream
-from gradmix.training import HyperValidation, Training, TrainingConfig, train
+from data.prepared import load_prepared
+from gradmix.training import Training, TrainingConfig, train
+from tasks.job_data import hyper_validation, source_streams, target_stream, unlabelled_stream
+from tasks.job_models import MODEL, job_method, prepare_device
 
 CHECKPOINT = "checkpoint.pt"
 PROGRESS = "progress.jsonl"
-MODEL = "model.pt"
 CURVE = "curve.json"
 
 
@@ -35,7 +25,7 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     device = prepare_device()
     target = load_prepared(Path(job["target"]))
     streams = source_streams(job, target, device)
-    method = job_method(job, [stream.name for stream in streams], device)
+    method = job_method(job, target.images, [stream.name for stream in streams], device)
     resume = _checkpoint(folder)
     resumed_from = resume["step"] if resume else 0
     progress = _Progress(folder / PROGRESS, resumed_from)
@@ -48,7 +38,7 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         TrainingConfig(
             steps=job["training"]["steps"], validate_every=job["training"]["validate_every"]
         ),
-        unlabelled=_unlabelled_stream(job, target, device) if method.uses_unlabelled else None,
+        unlabelled=unlabelled_stream(job, target, device) if method.uses_unlabelled else None,
         resume=resume,
         on_validation=_saver(folder, progress),
     )
@@ -67,144 +57,6 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         },
         "notes": {"seconds": time.monotonic() - started, "resumed_from": resumed_from},
     }
-
-
-def prepare_device() -> torch.device:
-    """The slot's device; a CPU slot computes with one thread."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    torch.set_num_threads(1)
-    return torch.device("cpu")
-
-
-def build_network(job: dict[str, Any], device: torch.device) -> DigitNetwork:
-    """The job's network with weights drawn from its seed."""
-    torch.manual_seed(_seed(job, "weights"))
-    config = DigitNetworkConfig(**{**job["network"], "widths": tuple(job["network"]["widths"])})
-    heads = {name: len(classes) for name, classes in job["heads"].items()}
-    return DigitNetwork(config, heads).to(device)
-
-
-def job_method(job: dict[str, Any], sources: list[str], device: torch.device) -> Method:
-    """The job's method on a fresh network, or on the weights that the job starts from."""
-    network = build_network(job, device)
-    if job["initial"]:
-        load_model(network, Path(job["initial"]))
-    optimiser = OptimiserConfig(learning_rate=job["learning_rate"], momentum=job["momentum"])
-    return build_method(job["method"], network, sources, optimiser, job["settings"])
-
-
-def trained_network(
-    job: dict[str, Any], model: dict[str, Any], device: torch.device
-) -> DigitNetwork:
-    """The network of a finished training, ready to predict.
-
-    Args:
-        job: network and heads, a seed for what is overwritten.
-        model: `method`, `sources` and `folder` of the training.
-        device: where to put it.
-    """
-    network = build_network(job, device)
-    method_named(model["method"]).method.adapt(network, model["sources"])
-    load_model(network, Path(model["folder"]))
-    return network
-
-
-def load_model(network: nn.Module, folder: Path) -> None:
-    """Put a finished training's weights into a network."""
-    # A model trained on a GPU may be wanted where there is none.
-    network.load_state_dict(torch.load(folder / MODEL, map_location="cpu", weights_only=True))
-
-
-def labels_in(classes: list[str], images: ImageSet, rows: Tensor) -> Tensor:
-    """Labels of rows as positions in `classes`."""
-    position = torch.full((len(images.classes),), -1)
-    for i, name in enumerate(classes):
-        position[images.classes.index(name)] = i
-    return position[images.labels[rows]]
-
-
-def source_streams(job: dict[str, Any], target: ImageSet, device: torch.device) -> list[Stream]:
-    """The labelled sources, and S_u if there are pseudo-labels."""
-    streams = []
-    for source in job["source_sets"]:
-        images = load_prepared(Path(source["data"]))
-        rows = torch.from_numpy(
-            class_rows(images.labels.numpy(), images.classes, tuple(source["classes"]))
-        )
-        labels = labels_in(job["heads"][source["head"]], images, rows)
-        streams.append(
-            _stream(job, source["name"], images.images[rows], labels, source["head"], device)
-        )
-    if job["pseudo_labels"]:
-        streams.append(_pseudo_stream(job, target, device))
-    return streams
-
-
-def _pseudo_stream(job: dict[str, Any], target: ImageSet, device: torch.device) -> Stream:
-    """S_u: hard or soft labels of U, less the samples that moved into the enlarged V."""
-    table = read_pseudo_labels(Path(job["pseudo_labels"]) / "pseudo_labels.parquet")
-    left = torch.ones(len(table.sample_id), dtype=torch.bool)
-    if job["enlarged"]:
-        moved = torch.from_numpy(load_enlarged(Path(job["enlarged"])).sample_id)
-        left &= ~torch.isin(torch.from_numpy(table.sample_id), moved)
-    if job["pseudo"] == "hard":
-        left &= torch.from_numpy(table.agreed)
-        labels = torch.from_numpy(table.hard_label)[left]
-    else:
-        labels = torch.from_numpy(table.soft_label)[left]
-    if not left.any():
-        raise DataError(
-            f"expected {job['pseudo']} pseudo-labels for S_u, found none left: the models of the "
-            "first stage agree on too little; train them longer, lower ensemble.threshold, or set "
-            'ensemble.if_none_agree = "soft".'
-        )
-    rows = torch.from_numpy(table.sample_id)[left]
-    return _stream(job, "S_u", target.images[rows], labels, TARGET_HEAD, device)
-
-
-def _unlabelled_stream(
-    job: dict[str, Any], target: ImageSet, device: torch.device
-) -> UnlabelledStream:
-    """All of U, without labels."""
-    rows = torch.from_numpy(load_split(Path(job["split"]) / "split.parquet").u)
-    images = target.images[rows].to(device)
-    return UnlabelledStream("U", images, job["training"]["batch_size"], _seed(job, "U"))
-
-
-def target_stream(job: dict[str, Any], target: ImageSet, device: torch.device) -> Stream:
-    """V whole at every step while it is small, else mini-batches."""
-    if job["enlarged"]:
-        enlarged = load_enlarged(Path(job["enlarged"]))
-        rows, labels = torch.from_numpy(enlarged.sample_id), torch.from_numpy(enlarged.label)
-    else:
-        rows = torch.from_numpy(load_split(Path(job["split"]) / "split.parquet").v)
-        labels = labels_in(job["classes"], target, rows)
-    return _stream(job, "V", target.images[rows], labels, TARGET_HEAD, device)
-
-
-def _stream(
-    job: dict[str, Any], name: str, images: Tensor, labels: Tensor, head: str, device: torch.device
-) -> Stream:
-    size = job["training"]["batch_size"]
-    if name == "V" and len(labels) <= job["training"]["v_whole_up_to"]:
-        size = len(labels)
-    return Stream(name, images.to(device), labels.to(device), head, size, _seed(job, name))
-
-
-def hyper_validation(
-    job: dict[str, Any], target: ImageSet, device: torch.device
-) -> HyperValidation:
-    """The hyper-validation set of the job's split."""
-    split = load_split(Path(job["split"]) / "split.parquet")
-    rows = torch.from_numpy(split.hyper_validation)
-    labels = labels_in(job["classes"], target, rows)
-    return HyperValidation(target.images[rows].to(device), labels.to(device))
-
-
-def _seed(job: dict[str, Any], purpose: str) -> int:
-    """A seed of its own for every purpose, the same for every method of a draw."""
-    return int(digest_json([job["seed"], purpose])[:15], 16)
 
 
 def _checkpoint(folder: Path) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from data.errors import DataError
 from tasks import evaluate_job, label_job, rho_study_job, selection_study_job, train_job
+from tasks.errors import StageError
 from tasks.home import write_atomically
 
 JOBS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
     try:
         outcome = JOBS[name](job, folder)
         write_atomically(folder / "outcome.json", json.dumps(outcome) + "\n")
-    except (DataError, FloatingPointError, OSError) as error:
+    except (DataError, StageError, FloatingPointError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return FAILED
     return 0

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = ("data", "flows", "gradmix", "tasks")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+EXTRAS = [*chain(*PROJECT["project"]["optional-dependencies"].values())]
 
 
 def normal(name):
@@ -87,7 +89,7 @@ def test_every_direct_dependency_is_pinned_to_a_version_that_it_allows():
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     pins = {normal(name): version for name, version in pins.items()}
     groups = PROJECT["dependency-groups"]
-    wanted = [*PROJECT["project"]["dependencies"], *groups["test"], *groups["lint"]]
+    wanted = [*PROJECT["project"]["dependencies"], *groups["test"], *groups["lint"], *EXTRAS]
     for name, specifiers in map(requirement, wanted):
         assert name in pins, name
         for operator, bound in re.findall(r"(==|>=|<)([0-9.]+)", specifiers):
@@ -107,7 +109,8 @@ def test_what_is_imported_is_declared():
         "pydantic_core": "pydantic",
         "sklearn": "scikit-learn",
     }
-    declared = {requirement(text)[0] for text in PROJECT["project"]["dependencies"]}
+    wanted = [*PROJECT["project"]["dependencies"], *EXTRAS]
+    declared = {requirement(text)[0] for text in wanted}
     pattern = re.compile(r"^\s*(?:from|import) ([A-Za-z_][A-Za-z0-9_]*)", re.MULTILINE)
     for room in ROOMS:
         for path in (ROOT / room).rglob("*.py"):

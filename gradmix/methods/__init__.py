@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-
 from gradmix.method import Method, OptimiserConfig
 from gradmix.methods.dctn import DCTN, DCTNConfig
 from gradmix.methods.fine_tune import FineTune, FineTuneConfig
@@ -19,6 +17,7 @@ from gradmix.methods.mdda import MDDA, MDDAConfig
 from gradmix.methods.mme import MME, MMEConfig
 from gradmix.methods.source_only import SourceOnly, SourceOnlyConfig
 from gradmix.methods.target_only import TargetOnly, TargetOnlyConfig
+from gradmix.networks import Network
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def method_named(name: str) -> MethodEntry:
 
 def build_method(
     name: str,
-    network: nn.Module,
+    network: Network,
     sources: Sequence[str],
     optimiser: OptimiserConfig,
     settings: dict[str, Any],

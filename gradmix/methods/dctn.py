@@ -1,11 +1,11 @@
 """DCTN [41]: every source's features aligned with the target's by an adversary (§4.2)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from gradmix.adversary import (
@@ -16,9 +16,9 @@ from gradmix.adversary import (
     discrimination_loss,
     untrained,
 )
-from gradmix.grouping import HEADS
 from gradmix.losses import loss
 from gradmix.method import Method
+from gradmix.networks import Network
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
 
@@ -68,13 +68,8 @@ class DCTN(Method):
     uses_unlabelled = True
     config: DCTNConfig
 
-    @property
-    def heads(self) -> nn.ModuleDict:
-        """The classifiers, and the discriminators besides."""
-        return cast("nn.ModuleDict", self.network.get_submodule(HEADS))
-
     @staticmethod
-    def adapt(network: nn.Module, sources: Sequence[str]) -> None:
+    def adapt(network: Network, sources: Sequence[str]) -> None:
         """Add the discriminators under `heads`, as they are no part of the trunk."""
         add_discriminators(network, sources)
 
@@ -89,10 +84,11 @@ class DCTN(Method):
         self.flat.zero()
         self.flat.collect_in(0)
 
-        embed = cast("Callable[[Tensor], Tensor]", self.network.embed)
-        features = {name: embed(batch.images) for name, batch in batches.items()}
-        of_u = embed(images)
-        logits = {name: self.heads[batch.head](features[name]) for name, batch in batches.items()}
+        features = {name: self.network.embed(batch.images) for name, batch in batches.items()}
+        of_u = self.network.embed(images)
+        logits = {
+            name: self.network.heads[batch.head](features[name]) for name, batch in batches.items()
+        }
         losses = {
             f"loss/{name}": loss(logits[name], batch.labels, self.soft_direction)
             for name, batch in batches.items()
@@ -118,7 +114,7 @@ class DCTN(Method):
 
     def pseudo_labelled_loss(self, features: Tensor) -> tuple[Tensor, int]:
         """Mean cross entropy of the samples of U with a pseudo-label, and their number."""
-        logits = self.heads[TARGET_HEAD](features)
+        logits = self.network.heads[TARGET_HEAD](features)
         confidence, labels = logits.detach().softmax(1).max(1)
         kept = confidence >= self.config.threshold
         number = int(kept.sum())
@@ -131,13 +127,13 @@ class DCTN(Method):
         """L_D of every source; its gradient reaches the discriminators, not the features."""
         losses, target = {}, of_target.detach()
         for name in self.sources:
-            adversary = self.heads[adversary_of(name)]
+            adversary = self.network.heads[adversary_of(name)]
             scores = adversary(features[name].detach()), adversary(target)
             losses[name] = discrimination_loss(*scores, self.config.adversary)
         return losses
 
     def confusion(self, source: str, of_source: Tensor, of_target: Tensor) -> Tensor:
         """L_cf of one source; its gradient reaches the features, not the discriminator."""
-        adversary = self.heads[adversary_of(source)]
+        adversary = self.network.heads[adversary_of(source)]
         scores = untrained(adversary, of_source), untrained(adversary, of_target)
         return confusion_loss(*scores, self.config.adversary)

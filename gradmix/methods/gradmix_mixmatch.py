@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from gradmix.augmentation import weak
 from gradmix.method import OptimiserConfig
+from gradmix.networks import Network
 from gradmix.sampling import Batch
 from gradmix.semi_supervised import SemiSupervised, SemiSupervisedConfig
 
@@ -61,7 +62,7 @@ class GradMixMixMatch(SemiSupervised):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         sources: Sequence[str],
         optimiser: OptimiserConfig,
         config: GradMixMixMatchConfig,

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from gradmix.method import OptimiserConfig
+from gradmix.networks import Network
 from gradmix.sampling import Batch
 from gradmix.solvers import Solution, Solver, sgd
 from gradmix.steering import Steered, SteeringConfig
@@ -56,7 +56,7 @@ class GradMixSGD(Steered):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         sources: Sequence[str],
         optimiser: OptimiserConfig,
         config: GradMixSGDConfig,

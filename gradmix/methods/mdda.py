@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gradmix.domain_norm import add_domain_norms, in_domain
 from gradmix.losses import loss, mean_entropy
 from gradmix.method import Method
+from gradmix.networks import Network
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
 
@@ -47,7 +48,7 @@ class MDDA(Method):
     config: MDDAConfig
 
     @staticmethod
-    def adapt(network: nn.Module, sources: Sequence[str]) -> None:
+    def adapt(network: Network, sources: Sequence[str]) -> None:
         """Give the network domain norms, the target's domain first."""
         add_domain_norms(network, (TARGET_HEAD, *sources))
 

@@ -9,6 +9,7 @@ from torch.nn import functional
 from gradmix.grouping import HEADS
 from gradmix.losses import mean_entropy
 from gradmix.method import Method
+from gradmix.networks import Network
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
 
@@ -76,7 +77,7 @@ class MME(Method):
     config: MMEConfig
 
     @staticmethod
-    def adapt(network: nn.Module, sources: Sequence[str]) -> None:
+    def adapt(network: Network, sources: Sequence[str]) -> None:
         """Make the target's head a cosine head, with the weights that the linear one had."""
         name = f"{HEADS}.{TARGET_HEAD}"
         weight = network.get_submodule(name).get_parameter("weight")

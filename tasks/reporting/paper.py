@@ -127,8 +127,7 @@ def _choices(settings: Settings) -> list[str]:
     stages = [*settings["baselines"], settings["first_stage"], *settings["final"]]
     given = [f"{s['name']}: {_shown(s['settings'])}" for s in stages if s.get("settings")]
     return [
-        f"network: convolution widths {_shown(network['widths'])}, a hidden layer of "
-        f"{network['hidden']}, normalisation `{network['norm']}`",
+        f"network: {_trunk(network)}",
         f"length: {training['steps']:,} steps, checked on hyper-validation every "
         f"{training['validate_every']:,}",
         f"batches: {training['batch_size']} of every source; V whole up to "
@@ -136,6 +135,17 @@ def _choices(settings: Settings) -> list[str]:
         f"settings of methods besides the grid's: {'; '.join(given) or 'none'}; otherwise the "
         "program's defaults",
     ]
+
+
+def _trunk(network: Mapping[str, Any]) -> str:
+    """The trunk, from which weights, and what of it was trained."""
+    # Records from before there was a choice have the settings of the one trunk.
+    settings = network.get("settings", network)
+    said = f"`{network.get('trunk', 'convnet')}`"
+    said += f" with {_shown(settings)}" if settings else ""
+    if network.get("weights", "none") != "none":
+        said += f", from {network['weights']} weights"
+    return said + (f", trained after `{network['frozen']}`" if network.get("frozen") else "")
 
 
 def _same(theirs: object, ours: object) -> bool:

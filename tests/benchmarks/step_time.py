@@ -18,10 +18,11 @@ import torch
 from gradmix import (
     METHODS,
     Batch,
-    DigitNetwork,
-    DigitNetworkConfig,
+    ConvTrunk,
+    ConvTrunkConfig,
     LabelSpace,
     Method,
+    Network,
     OptimiserConfig,
     Problem,
     build_method,
@@ -42,12 +43,13 @@ def images(count: int) -> torch.Tensor:
 def method_and_inputs(name: str, widths: Sequence[int], v: int) -> tuple[Method, tuple]:
     """A method, and a mini-batch of everything that it reads."""
     torch.manual_seed(0)
-    config = DigitNetworkConfig(widths=tuple(widths))
+    shape = (1, SIZE, SIZE)
+    trunk = ConvTrunk(ConvTrunkConfig(widths=tuple(widths)), shape)
     heads = {head: len(space.classes) for head, space in PROBLEM.heads.items()}
     reads = METHODS[name].method.reads_source
     sources = [source for source, head in PROBLEM.head_of.items() if reads(head)]
     optimiser = OptimiserConfig(learning_rate=1e-3)
-    method = build_method(name, DigitNetwork(config, heads), sources, optimiser, {})
+    method = build_method(name, Network(trunk, heads, shape), sources, optimiser, {})
     batches = [
         Batch(images(BATCH), torch.randint(5, (BATCH,)), PROBLEM.head_of[s]) for s in sources
     ]

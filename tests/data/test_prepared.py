@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -6,7 +7,7 @@ import torch
 
 from data.errors import DataError
 from data.prepared import load_prepared, save_prepared
-from data.reader import RawImages
+from data.reader import RawImages, Samples
 from data.sealed import open_sealed_test
 
 
@@ -31,15 +32,16 @@ def test_a_loaded_set_equals_what_was_saved(raw, tmp_path):
     assert (loaded.classes, loaded.origin, len(loaded)) == (raw.classes, raw.origin, 6)
 
 
-def test_the_images_are_resident_and_channels_last_for_free(raw, tmp_path):
+def test_the_images_are_private_and_channels_last_for_free(raw, tmp_path):
     save_prepared(raw, tmp_path, sealed=False)
     images = load_prepared(tmp_path).images
     view = images.permute(0, 3, 1, 2)
     assert images.is_contiguous()
     assert view.is_contiguous(memory_format=torch.channels_last)
     assert view.data_ptr() == images.data_ptr()
-    (tmp_path / "images.npy").unlink()
-    images[0, 0, 0, 0] = 7  # not a map of the file, and writable
+    before = (tmp_path / "images.npy").read_bytes()
+    images[0, 0, 0, 0] += 1
+    assert (tmp_path / "images.npy").read_bytes() == before
 
 
 def test_the_same_set_gives_the_same_bytes(raw, tmp_path):
@@ -71,6 +73,56 @@ def test_the_files_are_those_that_the_format_names(raw, tmp_path):
         "origin": "six small images",
         "official": False,
     }
+
+
+SAMPLES = Samples(
+    names=("a.jpg", "c.avi#0", "c.avi#9", "d.avi#0", "d.avi#9", "é.png"),
+    clips=("a.jpg", "c.avi", "c.avi", "d.avi", "d.avi", "é.png"),
+    groups=("a.jpg", "g1", "g1", "g1", "g1", "é.png"),
+)
+
+
+def test_names_clips_and_groups_come_back(raw, tmp_path):
+    save_prepared(dataclasses.replace(raw, samples=SAMPLES), tmp_path, sealed=False)
+    samples = load_prepared(tmp_path).samples
+    assert samples == SAMPLES
+    assert samples.clip_numbers.tolist() == [0, 1, 1, 2, 2, 3]
+    assert samples.group_numbers.tolist() == [0, 1, 1, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"names": SAMPLES.names[1:]}, r"for each of 6 rows, no name twice, found \(5, 6, 6\)"),
+        ({"names": ("a",) * 6}, "and 1 names"),
+        ({"groups": ("a", "g1", "g2", "g1", "g1", "e")}, "found 5 pairs for 4 clips"),
+    ],
+)
+def test_names_clips_and_groups_belong_together(raw, change, message):
+    with pytest.raises(DataError, match=message):
+        dataclasses.replace(raw, samples=dataclasses.replace(SAMPLES, **change))
+
+
+def test_images_that_were_written_to_their_place_are_not_written_again(raw, tmp_path):
+    images = np.lib.format.open_memmap(
+        tmp_path / "images.npy", mode="w+", dtype=np.uint8, shape=raw.images.shape
+    )
+    images[:] = raw.images
+    before = (tmp_path / "images.npy").stat()
+    save_prepared(dataclasses.replace(raw, images=images), tmp_path, sealed=False)
+    after = (tmp_path / "images.npy").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    some = dataclasses.replace(raw, images=images[:3], labels=raw.labels[:3])
+    save_prepared(some, tmp_path / "some", sealed=False)
+    assert len(load_prepared(tmp_path / "some")) == 3
+
+
+def test_feature_maps_are_a_set_too(raw, tmp_path):
+    maps = raw.images.astype(np.float16) / 3
+    save_prepared(dataclasses.replace(raw, images=maps), tmp_path, sealed=False)
+    assert np.array_equal(load_prepared(tmp_path).images.numpy(), maps)
+    with pytest.raises(DataError, match="found float32"):
+        dataclasses.replace(raw, images=maps.astype(np.float32))
 
 
 def test_a_sealed_set_is_not_loaded_as_an_open_one(raw, tmp_path):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DataError
+from data.reader import Samples
 from data.splits import Split, class_rows, load_split, save_split, split_target
 
 CLASSES = tuple("0123456789")
@@ -213,3 +214,80 @@ def test_a_missing_or_damaged_file_is_one_line(tmp_path, body):
     with pytest.raises(DataError, match="Expected a Parquet file of sample roles") as caught:
         load_split(path)
     assert "\n" not in str(caught.value)
+
+
+# Five target classes of 12 recordings, each of 1 to 3 clips of 4 frames.
+RECORDINGS = [(c, g) for c in range(5) for g in range(12)]
+OF_FRAMES = [
+    (c, f"{c}-{g}", f"{c}-{g}-{n}")
+    for c, g in RECORDINGS
+    for n in range(1 + g % 3)
+    for _ in range(4)
+]
+FRAME_LABELS = np.array([c for c, _, _ in OF_FRAMES])
+FRAMES = Samples(
+    names=tuple(map(str, range(len(OF_FRAMES)))),
+    clips=tuple(clip for _, _, clip in OF_FRAMES),
+    groups=tuple(group for _, group, _ in OF_FRAMES),
+)
+
+
+def split_clips(hyper_validation=20, k=3, seed=0, draw=0):
+    return split_target(
+        FRAME_LABELS,
+        tuple("abcde"),
+        tuple("abcde"),
+        hyper_validation=hyper_validation,
+        v_per_class=k,
+        seed=seed,
+        draw=draw,
+        samples=FRAMES,
+    )
+
+
+def texts(rows, values):
+    return {values[row] for row in rows}
+
+
+@given(hyper_validation=st.integers(0, 40), k=st.integers(1, 8), seed=st.integers(0, 99))
+def test_the_frames_of_a_clip_have_one_role_and_every_frame_has_one(**settings):
+    found = split_clips(**settings)
+    together = np.concatenate([found.hyper_validation, found.v, found.u])
+    assert np.array_equal(np.sort(together), np.arange(len(FRAME_LABELS)))
+    clips = [texts(getattr(found, role), FRAMES.clips) for role in ROLES]
+    assert sum(map(len, clips)) == len(set(FRAMES.clips))
+
+
+@given(hyper_validation=st.integers(0, 40), k=st.integers(1, 8), seed=st.integers(0, 99))
+def test_no_recording_is_trained_on_and_validated_with(**settings):
+    found = split_clips(**settings)
+    held = texts(found.hyper_validation, FRAMES.groups)
+    assert not held & texts(np.concatenate([found.v, found.u]), FRAMES.groups)
+
+
+@given(hyper_validation=st.integers(1, 40), k=st.integers(1, 8), draw=st.integers(0, 9))
+def test_v_has_k_clips_of_each_class_and_hyper_validation_no_less_than_asked(**settings):
+    found = split_clips(**settings)
+    for label in range(5):
+        of_class = label == FRAME_LABELS
+        v, held = (
+            texts(rows[of_class[rows]], FRAMES.clips) for rows in (found.v, found.hyper_validation)
+        )
+        assert len(v) == settings["k"]
+        asked = settings["hyper_validation"] // 5 + (label < settings["hyper_validation"] % 5)
+        # The last recording taken may bring up to two clips more.
+        assert asked <= len(held) <= asked + 2
+
+
+def test_clips_of_v_are_nested_in_k_and_differ_between_draws():
+    assert set(split_clips(k=3).v) < set(split_clips(k=4).v)
+    first, second = split_clips(draw=0), split_clips(draw=1)
+    assert np.array_equal(first.hyper_validation, second.hyper_validation)
+    assert set(first.v) != set(second.v)
+
+
+def test_a_class_with_too_few_clips_is_named():
+    with pytest.raises(
+        DataError, match=r"class 'a' \(\d+ for hyper-validation, 23 for V\), found 24"
+    ):
+        split_clips(k=23)

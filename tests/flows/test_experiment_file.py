@@ -52,8 +52,8 @@ def test_a_scale_overrides_key_by_key():
     small, paper = load_experiment("digits", "small"), load_experiment("digits", "paper")
     assert (small.target.k, small.target.draws) == ((2, 5), 3)
     assert small.target.hyper_validation == paper.target.hyper_validation == 1000
-    assert small.network.widths != paper.network.widths
-    assert small.network.hidden == paper.network.hidden
+    assert small.network.settings["widths"] != paper.network.settings["widths"]
+    assert small.network.settings["hidden"] == paper.network.settings["hidden"]
 
 
 def test_an_option_overrides_file_and_scale():
@@ -83,21 +83,21 @@ def test_a_file_of_another_editor_is_read(own, tmp_path):
 
 def test_a_wrong_value_is_found_at_its_line_in_the_table_above(own):
     assert message(own, "hidden = 128", 'hidden = "128"') == (
-        f"own.toml:{line('hidden = 128')}: network.hidden: "
+        f"own.toml:{line('settings = { widths')}: network.settings.hidden: "
         'expected an integer, found "128"; remove the quotes.'
     )
 
 
 def test_a_wrong_value_is_found_at_its_line_in_the_scale(own):
-    assert message(own, "hidden = 64", "hidden = 0", "demo") == (
-        f"own.toml:{line('hidden = 64')}: scales.demo.network.hidden: "
-        "expected a value of at least 1, found 0; correct the value."
+    assert message(own, "hidden = 64", "hidden = -1", "demo") == (
+        f"own.toml:{line('hidden = 64')}: scales.demo.network.settings.hidden: "
+        "expected a value that is not negative, found -1; correct the value."
     )
 
 
 def test_a_scale_that_is_not_asked_for_is_checked_too(own):
-    text = message(own, "hidden = 64", "hidden = 0", "paper")
-    assert text.startswith(f"own.toml:{line('hidden = 64')}: scales.demo.network.hidden: ")
+    text = message(own, "hidden = 64", "hidden = -1", "paper")
+    assert text.startswith(f"own.toml:{line('hidden = 64')}: scales.demo.network.settings.hidden: ")
 
 
 def test_a_value_that_the_scale_leaves_alone_keeps_its_line(own):
@@ -129,15 +129,15 @@ def test_a_value_in_an_array_over_several_lines_has_the_line_of_its_key(own):
             "[scales.demo.training]",
         ),
         ("[scales.paper]", "[scales.paper.x]", "scales.paper.x", "[scales.paper]"),
-        ("hidden = 64", "hide = 1", "scales.demo.network.hide", "hidden = 64"),
+        ("hidden = 64", "hide = 1", "scales.demo.network.settings.hide", "hidden = 64"),
         (
             "widths = [8, 8, 16, 16]",
             'widths = [8, 8, 16, "q"]',
-            "scales.demo.network.widths[3]",
+            "scales.demo.network.settings.widths[3]",
             "widths = [8, 8, 16, 16]",
         ),
         ("seed = 0", 'scale = "demo"', "scale", "seed = 0"),
-        ("hidden = 128\n", "", "network.hidden", "[network]"),
+        ('trunk = "convnet"\n', "", "network.trunk", "[network]"),
         ("{ 2 = [94.62", "{ two = [94.62", "final[0].paper.two", "paper = { 2 = [94.62"),
     ],
 )

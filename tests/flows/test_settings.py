@@ -175,8 +175,12 @@ WRONG = [
         "training.learning_rates[0]: expected a value greater than",
     ),
     ("baselines/3/learning_rates", (1.0, 1), "baselines[3].learning_rates[1]: expected no value t"),
-    ("network/widths", (8, 8, 16), "network.widths: expected an array of length at least 4, found"),
-    ("network/widths", (8,) * 5, "network.widths: expected an array of length at most 4, found le"),
+    (
+        "network/settings/widths",
+        (8, 8, 16),
+        "network.settings.widths[3]: expected a value, found none",
+    ),
+    ("network/settings/widths", (8,) * 5, "settings.widths: expected an array of length at most 4"),
     # Ranges.
     ("seed", -1, "seed: expected a value of at least 0, found -1"),
     ("seed", 2**32, "seed: expected a value of at most 4294967295, found 4294967296"),
@@ -186,11 +190,17 @@ WRONG = [
     ("ensemble/r", 55, "ensemble.r: expected at most 54, the cells of the grid at scale paper, fo"),
     ("ensemble/r", 0, "ensemble.r: expected a value of at least 1, found 0"),
     # Types.
-    ("network/hidden", "32", 'network.hidden: expected an integer, found "32"; remove the quotes.'),
-    ("network/hidden", "x", 'network.hidden: expected an integer, found "x"; correct the value.'),
-    ("network/hidden", 32.0, "network.hidden: expected an integer, found 32.0"),
-    ("network/hidden", True, "network.hidden: expected an integer, found true"),
-    ("network/norm", "bath", 'network.norm: expected "batch" or "none", found "bath"'),
+    (
+        "network/settings/hidden",
+        "32",
+        'hidden: expected an integer, found "32"; remove the quotes.',
+    ),
+    ("network/settings/hidden", "x", 'hidden: expected an integer, found "x"; correct the value.'),
+    ("network/settings/hidden", 32.0, "network.settings.hidden: expected an integer, found 32.0"),
+    ("network/settings/hidden", True, "network.settings.hidden: expected an integer, found true"),
+    ("network/settings/norm", "bath", 'norm: expected "batch" or "none", found "bath"'),
+    ("network/trunk", "resnet", "network.trunk: expected one of convnet, …did you mean resnet18?"),
+    ("network/normalisation", "none", 'normalisation: expected "image", "imagenet" or "half", fou'),
     ("training/momentum", "0.9", 'training.momentum: expected a number, found "0.9"; remove the q'),
     ("target/k", 3, "target.k: expected an array, found 3; put it in square brackets."),
     ("title", 3, "title: expected a string, found 3; put it in quotes."),
@@ -256,7 +266,7 @@ def test_a_wrong_value_is_refused_at_its_key(values, path, value, expected):
     assert ", found " in message
 
 
-@pytest.mark.parametrize("path", ["training/stepz", "network/hiden", "first_stage/betta"])
+@pytest.mark.parametrize("path", ["training/stepz", "network/trunkk", "first_stage/betta"])
 def test_a_misspelt_key_is_named_before_the_one_that_is_missing(values, path):
     table, key = path.split("/")
     right = next(name for name in values[table] if name[:3] == key[:3])

@@ -10,7 +10,7 @@ import torch
 
 from gradmix.method import Method, OptimiserConfig
 from gradmix.methods import build_method, method_named
-from gradmix.networks import DigitNetwork, DigitNetworkConfig
+from gradmix.networks import ConvTrunk, ConvTrunkConfig, Network
 from gradmix.problem import TARGET_HEAD, LabelSpace, Problem
 from gradmix.sampling import Batch, Stream, UnlabelledStream
 from gradmix.training import HyperValidation
@@ -35,17 +35,17 @@ class Toy:
         LabelSpace(("a", "b", "c")),
     )
 
-    def network(self, seed: int = 0, norm: str = "batch") -> DigitNetwork:
-        config = DigitNetworkConfig(widths=(4, 4, 8, 8), hidden=16, norm=norm)
+    def network(self, seed: int = 0, norm: str = "batch", hidden: int = 16) -> Network:
+        config, shape = ConvTrunkConfig(widths=(4, 4, 8, 8), hidden=hidden, norm=norm), (1, 16, 16)
         heads = {name: len(space.classes) for name, space in self.problem.heads.items()}
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return DigitNetwork(config, heads, image_size=16)
+            return Network(ConvTrunk(config, shape), heads, shape)
 
     def method(
         self,
         name: str,
-        network: DigitNetwork | None = None,
+        network: Network | None = None,
         sources: Sequence[str] | None = None,
         optimiser: OptimiserConfig | None = None,
         **settings: Any,

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gradmix.augmentation import affine, strong, weak
-from gradmix.sampling import standardise
+from gradmix.normalisation import standardise
 
 SIZE = 32
 both = pytest.mark.parametrize("view", [weak, strong])

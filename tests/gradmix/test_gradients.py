@@ -7,12 +7,12 @@ import torch
 
 from gradmix.gradients import FlatParameters
 from gradmix.losses import loss
-from gradmix.networks import DigitNetwork
+from gradmix.networks import Network
 from gradmix.sampling import Batch
 from gradmix.solvers import Solution
 
 
-def autograd(network: DigitNetwork, batch: Batch) -> dict[str, torch.Tensor]:
+def autograd(network: Network, batch: Batch) -> dict[str, torch.Tensor]:
     """Gradients of a batch in a plain network; zero for the heads that it does not use."""
     parameters = dict(network.named_parameters())
     value = loss(network(batch.images, batch.head), batch.labels)
@@ -23,7 +23,7 @@ def autograd(network: DigitNetwork, batch: Batch) -> dict[str, torch.Tensor]:
     }
 
 
-def collect(flat: FlatParameters, network: DigitNetwork, batch: Batch, row: int) -> None:
+def collect(flat: FlatParameters, network: Network, batch: Batch, row: int) -> None:
     flat.collect_in(row)
     loss(network(batch.images, batch.head), batch.labels).backward()
 
@@ -66,7 +66,7 @@ def test_gram_matrices_are_those_of_each_layer(collected) -> None:
         "features.0", "features.4", "features.8", "features.12", "hidden",
     ]  # fmt: skip
     # The batch norm of features.1 belongs to the layer of features.0.
-    names = ("features.0.weight", "features.1.weight", "features.1.bias")
+    names = ("trunk.features.0.weight", "trunk.features.1.weight", "trunk.features.1.bias")
     rows = torch.stack([torch.cat([grads[n].flatten() for n in names]) for grads in expected])
     torch.testing.assert_close(torch.tensor(grams["features.0"]), rows @ rows.T, check_dtype=False)
 
@@ -81,7 +81,7 @@ def test_mixing_weighs_every_layer_alone_and_sums_the_heads(collected) -> None:
     flat.collect_in(0)
     near, far, v = expected
     for i, layer in enumerate(flat.layer_names):
-        name, (a, b) = f"{layer}.weight", weights[i]
+        name, (a, b) = f"trunk.{layer}.weight", weights[i]
         got = network.get_parameter(name).grad
         torch.testing.assert_close(got, a * near[name] + b * far[name])
     head = "heads.target.weight"
@@ -153,5 +153,5 @@ def test_a_flat_networks_state_loads_into_a_fresh_one(toy) -> None:
 def test_convolution_weights_are_channels_last_in_memory(toy) -> None:
     network = toy.network()
     FlatParameters(network, 1)
-    weight = network.get_parameter("features.4.weight")
+    weight = network.get_parameter("trunk.features.4.weight")
     assert weight.is_contiguous(memory_format=torch.channels_last)

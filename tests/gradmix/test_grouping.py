@@ -9,15 +9,16 @@ from gradmix.grouping import Layer, trunk_layers
 def test_a_layer_is_a_leaf_module_with_the_norm_behind_it(toy) -> None:
     layers = trunk_layers(toy.network())
     assert layers[0] == Layer(
-        "features.0", ("features.0.weight", "features.1.weight", "features.1.bias")
+        "features.0",
+        ("trunk.features.0.weight", "trunk.features.1.weight", "trunk.features.1.bias"),
     )
-    assert layers[-1] == Layer("hidden", ("hidden.weight", "hidden.bias"))
+    assert layers[-1] == Layer("hidden", ("trunk.hidden.weight", "trunk.hidden.bias"))
     assert len(layers) == 5, "the paper's L - 1 for the digit network"
 
 
 def test_without_norms_a_layer_is_weight_and_bias(toy) -> None:
     layers = trunk_layers(toy.network(norm="none"))
-    assert layers[0] == Layer("features.0", ("features.0.weight", "features.0.bias"))
+    assert layers[0] == Layer("features.0", ("trunk.features.0.weight", "trunk.features.0.bias"))
     assert len(layers) == 5
 
 

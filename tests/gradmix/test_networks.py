@@ -1,10 +1,11 @@
-"""The digit network: its shape, its heads, and the order of pooling and ReLU."""
+"""Networks: trunks of any kind, their heads, and the order of pooling and ReLU."""
 
 import pytest
 import torch
 from torch import nn
 
-from gradmix.networks import DigitNetwork, DigitNetworkConfig
+from gradmix.networks import ConvTrunk, ConvTrunkConfig, Network, pooled, predict
+from gradmix.normalisation import normalise
 
 
 def test_pooling_before_relu_equals_relu_before_pooling_exactly() -> None:
@@ -15,19 +16,19 @@ def test_pooling_before_relu_equals_relu_before_pooling_exactly() -> None:
 
 def test_the_whole_network_equals_its_textbook_order(toy) -> None:
     network, batch = toy.network(), toy.batches()[0][0]
-    x, modules = batch.images, list(network.features)
+    x, modules = batch.images, list(network.trunk.features)
     with torch.no_grad():
         for conv, norm, pool, relu in zip(*[iter(modules)] * 4, strict=True):
             assert (type(pool), type(relu)) == (nn.MaxPool2d, nn.ReLU)
             x = pool(torch.relu(norm(conv(x))))
-        hidden = torch.relu(network.hidden(x.flatten(1)))
+        hidden = torch.relu(network.trunk.hidden(x.flatten(1)))
         expected = network.heads["far"](hidden)
         assert torch.equal(network(batch.images, "far"), expected)
 
 
 @pytest.mark.parametrize(("norm", "bias", "norms"), [("batch", False, 4), ("none", True, 0)])
 def test_a_convolution_has_a_bias_only_where_no_norm_follows(toy, norm, bias, norms) -> None:
-    modules = list(toy.network(norm=norm).features)
+    modules = list(toy.network(norm=norm).trunk.features)
     convolutions = [m for m in modules if isinstance(m, nn.Conv2d)]
     assert [(m.bias is not None) for m in convolutions] == [bias] * 4
     assert [m.out_channels for m in convolutions] == [4, 4, 8, 8]
@@ -36,8 +37,9 @@ def test_a_convolution_has_a_bias_only_where_no_norm_follows(toy, norm, bias, no
 
 @pytest.mark.parametrize(("size", "channels"), [(16, 1), (32, 3), (48, 1)])
 def test_logits_have_one_column_per_class_of_the_head(size, channels) -> None:
-    config = DigitNetworkConfig(widths=(2, 2, 2, 3), hidden=5)
-    network = DigitNetwork(config, {"target": 4, "far": 2}, channels, size)
+    shape = (channels, size, size)
+    trunk = ConvTrunk(ConvTrunkConfig(widths=(2, 2, 2, 3), hidden=5), shape)
+    network = Network(trunk, {"target": 4, "far": 2}, shape)
     x = torch.zeros(3, channels, size, size)
     assert network(x, "target").shape == (3, 4)
     assert network(x, "far").shape == (3, 2)
@@ -45,19 +47,69 @@ def test_logits_have_one_column_per_class_of_the_head(size, channels) -> None:
 
 @pytest.mark.parametrize("size", [0, 8, 17, 40])
 def test_an_image_that_four_poolings_do_not_divide_is_refused(size) -> None:
-    with pytest.raises(ValueError, match=f"multiple of 16, found {size}"):
-        DigitNetwork(DigitNetworkConfig(), {"target": 2}, image_size=size)
+    with pytest.raises(ValueError, match=f"multiples of 16, found {size} x 32"):
+        ConvTrunk(ConvTrunkConfig(), (1, size, 32))
 
 
 @pytest.mark.parametrize(
     ("settings", "found"),
     [
         ({"widths": (8, 8, 0, 8)}, "at least 1"),
-        ({"hidden": 0}, "at least 1"),
-        ({"widths": (8, 8)}, "4 convolution widths, found 2"),
+        ({"hidden": -1}, "hidden must not be negative, found -1"),
+        ({"widths": (8, 8)}, "widths must be 4 numbers, found 2"),
         ({"norm": "layer"}, "batch, none. Found 'layer'"),
     ],
 )
 def test_impossible_settings_are_refused(settings, found) -> None:
     with pytest.raises(ValueError, match=found):
-        DigitNetworkConfig(**settings)
+        ConvTrunkConfig(**settings)
+
+
+def test_a_trunk_without_a_hidden_layer_ends_in_a_map_that_is_averaged() -> None:
+    shape = (3, 32, 48)
+    network = Network(ConvTrunk(ConvTrunkConfig(hidden=0), shape), {"target": 2}, shape).eval()
+    x = torch.randn(4, *shape, generator=torch.Generator().manual_seed(1))
+    features = network.feature_map(x)
+    assert features.shape == (4, 64, 2, 3)
+    torch.testing.assert_close(network.embed(x), features.flatten(2).mean(2))
+    torch.testing.assert_close(
+        network(x, "target"), network.heads["target"](network.embed(x)), rtol=0, atol=0
+    )
+
+
+def test_features_without_a_place_have_no_map(toy) -> None:
+    with pytest.raises(ValueError, match=r"ends in a map \[B, F, h, w\], found \[1, 16\]"):
+        toy.network().feature_map(torch.zeros(1, 1, 16, 16))
+    features = torch.ones(2, 5)
+    assert pooled(features) is features
+
+
+def test_any_module_is_a_trunk_if_it_ends_before_its_classifier() -> None:
+    network = Network(nn.Sequential(nn.Flatten(), nn.Linear(12, 7)), {"target": 3}, (3, 2, 2))
+    assert network(torch.zeros(5, 3, 2, 2), "target").shape == (5, 3)
+    with pytest.raises(ValueError, match=r"found \[1, 3, 4\]; end it before"):
+        Network(nn.Flatten(2), {"target": 3}, (3, 2, 2))
+
+
+def test_a_look_at_the_trunk_changes_neither_its_statistics_nor_the_generator() -> None:
+    trunk = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout())
+    before = {name: value.clone() for name, value in trunk.state_dict().items()}
+    torch.manual_seed(3)
+    Network(trunk, {"target": 2}, (1, 8, 8))
+    torch.manual_seed(3)
+    fresh = nn.Linear(4, 2)
+    torch.manual_seed(3)
+    head = Network(trunk, {"target": 2}, (1, 8, 8)).heads["target"]
+    assert torch.equal(head.weight, fresh.weight)
+    assert trunk.training
+    assert all(torch.equal(value, before[name]) for name, value in trunk.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", ["image", "imagenet", "none"])
+def test_prediction_normalises_as_the_network_says(kind) -> None:
+    images = torch.randint(0, 256, (4, 16, 16, 3), dtype=torch.uint8)
+    shape = (3, 16, 16)
+    trunk = ConvTrunk(ConvTrunkConfig(widths=(2, 2, 2, 2), norm="none"), shape)
+    network = Network(trunk, {"target": 2}, shape, kind)
+    expected = network(normalise(images, kind), "target")
+    torch.testing.assert_close(predict(network, images), expected)

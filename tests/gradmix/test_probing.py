@@ -11,9 +11,10 @@ from gradmix.losses import hard_loss
 from gradmix.method import OptimiserConfig
 from gradmix.metrics import score
 from gradmix.mixing import mixing_weights
+from gradmix.normalisation import standardise
 from gradmix.probing import Probe, probe
 from gradmix.problem import TARGET_HEAD
-from gradmix.sampling import Batch, standardise
+from gradmix.sampling import Batch
 
 
 def double_method(toy, alpha: float, name: str = "gradmix", **settings):

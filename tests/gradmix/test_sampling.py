@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from gradmix.sampling import Stream, standardise
+from gradmix.normalisation import standardise
+from gradmix.sampling import ImageRows, Stream, UnlabelledStream
 
 
 def numbered(n: int, batch_size: int, seed: int = 0) -> Stream:
@@ -115,3 +116,21 @@ def test_impossible_sets_are_refused_by_name(n, labels, batch_size, found) -> No
     images = torch.zeros(n, 4, 4, 1, dtype=torch.uint8)
     with pytest.raises(ValueError, match=f"svhn: .*{found}"):
         Stream("svhn", images, torch.zeros(labels, dtype=torch.int64), "target", batch_size, 0)
+
+
+def test_rows_of_a_larger_set_are_drawn_like_a_set_of_their_own() -> None:
+    images = torch.randint(0, 256, (20, 4, 4, 1), dtype=torch.uint8)
+    rows, labels = torch.tensor([17, 3, 8, 11, 5]), torch.arange(5)
+    some = Stream("S", ImageRows(images, rows), labels, "far", 2, 0)
+    own = Stream("S", images[rows], labels, "far", 2, 0)
+    for _ in range(5):
+        found, expected = some.next(), own.next()
+        assert torch.equal(found.images, expected.images)
+        assert torch.equal(found.labels, expected.labels)
+
+
+def test_feature_maps_are_given_as_they_are() -> None:
+    maps = torch.randn(3, 2, 2, 5).half()
+    found = UnlabelledStream("U", maps, 8, 0, "none").next()
+    assert torch.equal(found, maps.float().permute(0, 3, 1, 2))
+    assert found.is_contiguous(memory_format=torch.channels_last)

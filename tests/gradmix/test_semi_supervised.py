@@ -76,7 +76,7 @@ def test_the_loss_that_is_reported_is_not_weighted(toy) -> None:
 def test_running_statistics_are_updated_only_if_asked_for(toy) -> None:
     method, images = method_of(toy), toy.unlabelled().next()
     method.network.train()
-    norm = method.network.features[1]
+    norm = method.network.trunk.features[1]
     before = norm.running_mean.clone()
     quiet = method.logits(images, "target")
     assert torch.equal(norm.running_mean, before)

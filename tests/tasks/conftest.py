@@ -10,11 +10,14 @@ from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
+import torch
 
 from data.prepared import save_prepared
 from data.reader import RawImages
 from data.splits import Split, save_split, split_target
+from gradmix.networks import Network
 from tasks.artifacts import Artifact, Store
+from tasks.job_models import build_network
 from tasks.runtime import Event, Runtime
 from tasks.slots import Slot, SlotPool
 from tasks.tracker import Tracker
@@ -103,7 +106,12 @@ SETTINGS = {
         "mnist": {"reader": "mnist", "embedded": "handwritten"},
     },
     "target": {"hyper_validation": 1000, "k": [2, 3], "draws": 3},
-    "network": {"widths": [16, 16, 32, 32], "hidden": 128, "norm": "batch"},
+    "network": {
+        "trunk": "convnet",
+        "settings": {"widths": [16, 16, 32, 32], "hidden": 128, "norm": "batch"},
+        "weights": "none",
+        "frozen": "",
+    },
     "training": {
         "steps": 1500,
         "validate_every": 100,
@@ -205,6 +213,12 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 TOY_CLASSES = ("0", "1", "2", "3")
 TOY_TARGET = ["2", "3"]
 TOY_PER_CLASS = 20
+TOY_NETWORK = {
+    "trunk": "convnet",
+    "settings": {"widths": [4, 4, 4, 4], "hidden": 8, "norm": "batch"},
+    "normalisation": "image",
+    "frozen": "",
+}
 
 
 def toy_images(*, seed: int, shade: float = 0.0, per_class: int = TOY_PER_CLASS) -> RawImages:
@@ -237,7 +251,8 @@ class Toy:
             "settings": {"beta": 5.0, "gamma": 0.4},
             "learning_rate": 0.02,
             "momentum": 0.9,
-            "network": {"widths": [4, 4, 4, 4], "hidden": 8, "norm": "batch"},
+            "network": TOY_NETWORK,
+            "weights": None,
             "training": {"steps": 20, "validate_every": 5, "batch_size": 8, "v_whole_up_to": 64},
             "heads": {"target": TOY_TARGET, "S2": ["0", "1"]},
             "pseudo": None,
@@ -252,6 +267,11 @@ class Toy:
         }
         assert changes.keys() <= job.keys()
         return job | changes
+
+    def network(self, **changes: Any) -> Network:
+        """The network of such a job, before any training."""
+        images = torch.from_numpy(self.target.images)
+        return build_network(self.job(**changes), images, torch.device("cpu"))
 
     def source(self, name: str, classes: list[str], head: str = "target") -> dict[str, Any]:
         """One entry of `source_sets`."""

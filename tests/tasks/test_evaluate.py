@@ -15,8 +15,9 @@ from data.pseudo_labels import Member, PseudoLabels, read_pseudo_labels, write_p
 from data.reader import RawImages
 from gradmix.methods import METHODS
 from gradmix.networks import predict
-from tasks import evaluate, evaluate_job, slot_job, train_job, worker
+from tasks import evaluate, evaluate_job, job_models, slot_job, train_job, worker
 from tasks.artifacts import Artifact
+from tasks.job_models import trained_network
 from tasks.runtime import Runtime, use
 
 TARGET = {"2": 0, "3": 1}
@@ -28,7 +29,7 @@ def constant_model(toy, tmp_path: Path) -> Callable[[str, float], Path]:
     """Maker of a model's folder that gives every image logits (margin, 0)."""
 
     def make(name: str, margin: float) -> Path:
-        network = train_job.build_network(toy.job(), torch.device("cpu"))
+        network = toy.network()
         with torch.no_grad():
             for parameter in network.heads["target"].parameters():
                 parameter.zero_()
@@ -163,13 +164,13 @@ def test_every_methods_model_predicts_as_it_did_in_training(
     toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     made: list[Any] = []
-    build = train_job.build_method
+    build = job_models.build_method
 
     def kept(*arguments: Any) -> Any:
         made.append(build(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(train_job, "build_method", kept)
+    monkeypatch.setattr(job_models, "build_method", kept)
     reads = METHODS[method].method.reads_source
     sources = [source for source in toy.job()["source_sets"] if reads(source["head"])]
     training = {"steps": 2, "validate_every": 2, "batch_size": 8, "v_whole_up_to": 64}
@@ -178,9 +179,9 @@ def test_every_methods_model_predicts_as_it_did_in_training(
     train_job.run(toy.job(method=method, **changes), tmp_path)
 
     names = [source["name"] for source in sources]
-    finished = {"folder": str(tmp_path / "output"), "method": method, "sources": names}
-    network = train_job.trained_network(toy.job(seed=99), finished, torch.device("cpu"))
     images = torch.from_numpy(toy.test.images)
+    finished = {"folder": str(tmp_path / "output"), "method": method, "sources": names}
+    network = trained_network(toy.job(seed=99), finished, images, torch.device("cpu"))
     torch.testing.assert_close(predict(network, images), made[0].predict(images), rtol=0, atol=0)
 
 
@@ -190,9 +191,9 @@ def test_a_model_under_two_names_is_scored_once(
     loaded: list[str] = []
     load = evaluate_job.trained_network
 
-    def count(job: Any, model: Any, device: Any) -> Any:
+    def count(job: Any, model: Any, images: Any, device: Any) -> Any:
         loaded.append(model["folder"])
-        return load(job, model, device)
+        return load(job, model, images, device)
 
     monkeypatch.setattr(evaluate_job, "trained_network", count)
     first, second = job["models"].values()

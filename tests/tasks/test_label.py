@@ -12,7 +12,7 @@ from data.pseudo_labels import PseudoLabels, read_pseudo_labels
 from data.splits import Split, save_split
 from gradmix.ensembling import hard_labels, soft_labels
 from gradmix.networks import predict
-from tasks import label, label_job, slot_job, train_job, worker
+from tasks import label, label_job, slot_job, worker
 from tasks.artifacts import Artifact
 from tasks.label_job import FILE
 from tasks.runtime import Runtime, use
@@ -32,7 +32,7 @@ def members(toy, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folders = []
     images = torch.from_numpy(toy.target.images[toy.split.u])
     for seed in range(3):
-        network = train_job.build_network(toy.job(), CPU)
+        network = toy.network()
         head = network.heads["target"]
         noise = torch.Generator().manual_seed(seed)
         with torch.no_grad():
@@ -79,7 +79,7 @@ def test_labels_are_the_ensembles(toy, job: dict[str, Any], members, tmp_path: P
     images = load_prepared(toy.folder / "target").images[torch.from_numpy(toy.split.u)]
     parts = []
     for folder in members:
-        network = train_job.build_network(toy.job(seed=99), CPU)
+        network = toy.network(seed=99)
         network.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
         parts.append(predict(network, images).softmax(1))
     by_member = torch.stack(parts)

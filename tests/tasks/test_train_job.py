@@ -11,7 +11,8 @@ from data.splits import Split, save_split
 from gradmix.networks import predict
 from gradmix.sampling import Stream
 from tasks import train_job
-from tasks.train_job import CHECKPOINT, CURVE, MODEL, PROGRESS
+from tasks.job_models import MODEL, load_model
+from tasks.train_job import CHECKPOINT, CURVE, PROGRESS
 
 RESULTS = (MODEL, CURVE)
 
@@ -57,9 +58,8 @@ def test_a_training_leaves_its_best_model_and_its_curve(toy, tmp_path: Path) -> 
 
 def test_the_stored_model_scores_what_the_summary_says(toy, tmp_path: Path) -> None:
     summary = run(toy.job(), tmp_path)["summary"]
-    device = torch.device("cpu")
-    network = train_job.build_network(toy.job(seed=99), device)
-    train_job.load_model(network, tmp_path / "output")
+    network = toy.network(seed=99)
+    load_model(network, tmp_path / "output")
 
     rows = toy.split.hyper_validation
     found = predict(network, torch.from_numpy(toy.target.images[rows])).argmax(1)

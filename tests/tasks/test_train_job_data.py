@@ -12,9 +12,9 @@ from data.enlarged import EnlargedV, save_enlarged
 from data.errors import DataError
 from data.prepared import load_prepared
 from data.pseudo_labels import Member, PseudoLabels, read_pseudo_labels, write_pseudo_labels
-from gradmix.sampling import Stream
+from gradmix.sampling import Images, Stream
 from tasks import train_job
-from tasks.train_job import MODEL
+from tasks.job_models import MODEL
 
 
 class CaughtError(Exception):
@@ -37,8 +37,8 @@ class Data:
         return labels
 
 
-def rows_of(images: torch.Tensor) -> list[int]:
-    rows: list[int] = images[:, 0, 0, 0].tolist()
+def rows_of(images: Images) -> list[int]:
+    rows: list[int] = images[:][:, 0, 0, 0].tolist()
     return rows
 
 
@@ -131,7 +131,7 @@ def test_every_method_of_a_draw_starts_from_the_same_weights(toy, given) -> None
 
 
 def test_fine_tuning_starts_from_the_initial_weights(toy, given, tmp_path: Path) -> None:
-    initial = train_job.build_network(toy.job(seed=99), torch.device("cpu")).state_dict()
+    initial = toy.network(seed=99).state_dict()
     torch.save(initial, tmp_path / MODEL)
     job = toy.job(method="fine_tune", settings={}, source_sets=[], initial=str(tmp_path))
 

@@ -14,8 +14,8 @@ from data.prepared import ImageSet, load_prepared
 from data.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
 from data.splits import Split, save_split
 from gradmix.methods import METHODS, method_named
-from tasks import train_job
-from tasks.train_job import MODEL
+from tasks import job_data, train_job
+from tasks.job_models import MODEL
 
 
 class GuardedLabels:
@@ -54,6 +54,7 @@ def guard(toy, monkeypatch: pytest.MonkeyPatch) -> list[GuardedLabels]:
         return dataclasses.replace(images, labels=guarded)
 
     monkeypatch.setattr(train_job, "load_prepared", load)
+    monkeypatch.setattr(job_data, "load_prepared", load)
     return guards
 
 
@@ -71,7 +72,7 @@ def run(toy, folder: Path, method: str, **changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def initial(toy, tmp_path: Path) -> str:
     """A model to start from."""
-    network = train_job.build_network(toy.job(), torch.device("cpu"))
+    network = toy.network()
     (tmp_path / "initial").mkdir()
     torch.save(network.state_dict(), tmp_path / "initial" / MODEL)
     return str(tmp_path / "initial")
@@ -146,7 +147,7 @@ def test_a_training_that_takes_a_row_of_u_for_v_is_caught(toy, guard, tmp_path: 
 def test_a_training_that_looks_up_labels_of_u_is_caught(
     toy, guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    following = train_job.hyper_validation
+    following = job_data.hyper_validation
 
     def leaking(job: dict[str, Any], target: ImageSet, device: torch.device) -> Any:
         assert len(target.labels[torch.from_numpy(toy.split.u)])

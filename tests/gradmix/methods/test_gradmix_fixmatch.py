@@ -67,7 +67,7 @@ def test_strong_views_learn_what_weak_ones_predict(toy) -> None:
     expected = confident_loss(method.logits(strong(images, replayed), target.head), guessed, 0.36)
     assert 0 < int((guessed.softmax(1).amax(1) >= 0.36).sum()) < len(images)
     torch.testing.assert_close(found, expected)
-    parameters = list(method.network.hidden.parameters())
+    parameters = list(method.network.trunk.hidden.parameters())
     torch.testing.assert_close(
         torch.autograd.grad(found, parameters), torch.autograd.grad(expected, parameters)
     )

@@ -50,7 +50,7 @@ def test_without_sharpening_and_mixing_it_is_cross_entropy_and_squared_error(toy
     assert float(consistency.detach()) > 1e-3
     expected = supervised + 7.0 * consistency
     torch.testing.assert_close(found, expected)
-    parameters = list(method.network.hidden.parameters())
+    parameters = list(method.network.trunk.hidden.parameters())
     torch.testing.assert_close(
         torch.autograd.grad(found, parameters), torch.autograd.grad(expected, parameters)
     )
@@ -166,7 +166,7 @@ def test_running_statistics_are_updated_once_per_step_by_the_mixtures(toy) -> No
     method = toy.method("gradmix_mixmatch")
     method.network.train()
     images, target = toy.unlabelled().next(), toy.batches()[1]
-    norm = method.network.features[1]
+    norm = method.network.trunk.features[1]
     method.unlabelled_loss(images, target)
     assert int(norm.num_batches_tracked) == 1
 

@@ -119,7 +119,7 @@ def test_the_loss_is_the_divergence_along_the_direction_at_length_epsilon(toy) -
     q = method.logits(images + 1.5 * direction, target.head).softmax(1)
     expected = (p * (p / q).log()).sum(1).mean()
     torch.testing.assert_close(found, expected)
-    parameters = list(method.network.hidden.parameters())
+    parameters = list(method.network.trunk.hidden.parameters())
     torch.testing.assert_close(
         torch.autograd.grad(found, parameters), torch.autograd.grad(expected, parameters)
     )

@@ -6,8 +6,8 @@ from torch.nn import functional
 
 from gradmix.domain_norm import DomainNorm, in_domain
 from gradmix.method import OptimiserConfig
+from gradmix.normalisation import standardise
 from gradmix.problem import TARGET_HEAD
-from gradmix.sampling import standardise
 
 STILL = OptimiserConfig(learning_rate=1e-3, momentum=0.0)
 
@@ -95,7 +95,7 @@ def test_v_and_u_are_normalised_together(toy) -> None:
     one_update(toy, method)
     images = torch.cat([toy.batches()[1].images, toy.unlabelled().next()])
     fresh = toy.network()
-    expected = fresh.features[0](images).mean((0, 2, 3))
+    expected = fresh.trunk.features[0](images).mean((0, 2, 3))
     first = norms(method)[0]
     torch.testing.assert_close(first.running_mean[0], 0.1 * expected.detach())
 

