@@ -1,0 +1,193 @@
+"""Folders of photos and clips: what lies in them, and the lists that name it."""
+
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from data.errors import DataError, one_line
+
+PHOTO_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"}
+)
+CLIP_SUFFIXES = frozenset(
+    {".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"}
+)
+LEFT_BY_DESKTOPS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+GO_ON = "or go on with what is there (partial = true, or --partial)"
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Everything under a folder; hidden files and those that desktops leave are not part of it.
+
+    Attributes:
+        files: paths relative to the folder, with `/`, sorted.
+        folders: likewise.
+        dead: number of links that lead nowhere or back up, and of things that are neither.
+    """
+
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+    dead: int
+
+    def find(self, named: str) -> str | None:
+        """The file of that path, else the first one whose path differs in case alone."""
+        return named if named in self._exact else self._folded.get(named.casefold())
+
+    @cached_property
+    def _exact(self) -> frozenset[str]:
+        return frozenset(self.files)
+
+    @cached_property
+    def _folded(self) -> Mapping[str, str]:
+        return {path.casefold(): path for path in reversed(self.files)}
+
+
+def read_tree(root: Path) -> Tree:
+    """Everything under a folder, links followed unless they lead back up.
+
+    Raises:
+        DataError: if a folder is missing or cannot be read, or a name is not UTF-8.
+    """
+    found = list(_walk(root, "", frozenset()))
+    return Tree(
+        files=tuple(sorted(path for path, is_folder in found if is_folder is False)),
+        folders=tuple(sorted(path for path, is_folder in found if is_folder)),
+        dead=sum(is_folder is None for _, is_folder in found),
+    )
+
+
+def _walk(
+    folder: Path, prefix: str, above: frozenset[tuple[int, int]]
+) -> Iterator[tuple[str, bool | None]]:
+    """The paths below a folder with their kinds; `above` are the folders that it lies in."""
+    entries = _entries(folder)
+    inside = above | {_identity(folder)}
+    for name, is_folder in entries:
+        path = f"{prefix}{name}"
+        if not is_folder:
+            yield path, is_folder
+        elif _identity(folder / name) in inside:
+            yield path, None
+        else:
+            yield path, True
+            yield from _walk(folder / name, f"{path}/", inside)
+
+
+def _entries(folder: Path) -> list[tuple[str, bool | None]]:
+    """The names in a folder with their kinds."""
+    try:
+        with os.scandir(folder) as entries:
+            seen = [(_name(entry, folder), _is_folder(entry)) for entry in entries]
+    except OSError as error:
+        raise DataError(
+            f"Expected a readable folder at {folder}, found none ({error.strerror}): "
+            "check the path and its permissions."
+        ) from error
+    return [entry for entry in seen if not _is_hidden(entry[0])]
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """What tells a folder from all others, whatever path leads to it."""
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _name(entry: os.DirEntry[str], folder: Path) -> str:
+    try:
+        entry.name.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{folder}: expected file names in UTF-8, found {entry.name!a}: rename it."
+        ) from error
+    return entry.name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool | None:
+    """True for a folder, False for a file, None for a link to neither and for anything else."""
+    try:
+        return entry.is_dir() or (False if entry.is_file() else None)
+    except OSError:  # a link to itself
+        if entry.is_symlink():
+            return None
+        raise
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in LEFT_BY_DESKTOPS
+
+
+def name_key(name: str) -> str:
+    """What is left of a name without case, spaces, underscores, hyphens and the like."""
+    return re.sub(r"[\W_]+", "", name).casefold()
+
+
+def homes(root: Path, name: str) -> tuple[Path, ...]:
+    """Where a data set can lie: in folders of its name in `root` (see `name_key`), or in `root`.
+
+    Raises:
+        DataError: if `root` is missing or cannot be read.
+    """
+    named = sorted(
+        entry
+        for entry, is_folder in _entries(root)
+        if is_folder and name_key(entry) == name_key(name)
+    )
+    return (*(root / entry for entry in named), root)
+
+
+def has_suffix(path: str, suffixes: Collection[str]) -> bool:
+    """Whether a path ends in one of the suffixes, in any case."""
+    return PurePosixPath(path).suffix.lower() in suffixes
+
+
+def read_lines(
+    path: Path, errors: Literal["strict", "replace"] = "strict"
+) -> list[tuple[int, str]]:
+    """The lines of a text file that are not blank, each with its number from 1; CRLF or LF.
+
+    Args:
+        path: the file.
+        errors: "replace" reads on where bytes are not UTF-8.
+
+    Raises:
+        DataError: if the file is missing or not UTF-8.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors=errors)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"Expected a list in UTF-8 at {path}, found none ({one_line(error)}): "
+            "take the one that comes with the data set."
+        ) from error
+    stripped = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
+    return [(number, line) for number, line in stripped if line]
+
+
+def check_complete(
+    count: int, missing: Sequence[str], kind: str, list_name: str, folder: Path
+) -> None:
+    """Raise DataError if some of the `count` files that a list names are missing.
+
+    Args:
+        count: how many the list names.
+        missing: those that are not there.
+        kind: what they are, in the plural.
+        list_name: file name of the list.
+        folder: where they were looked for.
+    """
+    if missing:
+        raise DataError(
+            f"Expected {count:,} {kind} of {list_name} under {folder}, found "
+            f"{count - len(missing):,}, the first that is missing is {missing[0]}: add them, "
+            f"{GO_ON}."
+        )
+
+
+def not_zero(counts: Mapping[str, int]) -> dict[str, int]:
+    """The reasons that happened."""
+    return {reason: count for reason, count in counts.items() if count}
