@@ -9,6 +9,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from gradmix.grouping import HEADS
+from gradmix.networks import drawn_linear
 from gradmix.problem import TARGET_HEAD
 
 Adversary = Literal["log", "least_squares"]
@@ -23,7 +24,7 @@ def adversary_of(source: str) -> str:
 
 
 def add_discriminators(network: nn.Module, sources: Sequence[str]) -> None:
-    """Add one discriminator per source under the network's `heads`, which the trunk ends at.
+    """Add one discriminator per source under the network's `heads`, as it is no part of the trunk.
 
     Each gives features [B, F] a score [B, 1]: linear, ReLU, linear. Weights are drawn as torch
     does, on the CPU and from the seed that torch has, without drawing from its own generator.
@@ -32,8 +33,8 @@ def add_discriminators(network: nn.Module, sources: Sequence[str]) -> None:
     reference = heads[TARGET_HEAD].get_parameter("weight")
     generator = torch.Generator().manual_seed(torch.initial_seed())
     for source in sources:
-        first = _linear(reference.shape[1], WIDTH, generator)
-        last = _linear(WIDTH, 1, generator)
+        first = drawn_linear(reference.shape[1], WIDTH, generator)
+        last = drawn_linear(WIDTH, 1, generator)
         heads[adversary_of(source)] = nn.Sequential(first, nn.ReLU(), last).to(reference)
 
 
@@ -67,14 +68,6 @@ def untrained(module: nn.Module, x: Tensor) -> Tensor:
     frozen = {name: parameter.detach() for name, parameter in module.named_parameters()}
     output: Tensor = functional_call(module, frozen, (x,))
     return output
-
-
-def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    """A linear layer with torch's usual weights, drawn from a generator."""
-    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
-    for parameter in layer.parameters():
-        nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5, generator=generator)
-    return layer
 
 
 def _from_even(logits: Tensor) -> Tensor:

@@ -63,6 +63,8 @@ class Method:
     """What `update` reads: sources, V, U. A method is handed nothing that it does not declare."""
     starts_from: ClassVar[str | None] = None
     """The method whose trained model this one starts from; None: random weights."""
+    needs_map: ClassVar[bool] = False
+    """Whether the trunk has to end in a map [B, F, h, w]."""
     config: object
 
     def __init__(

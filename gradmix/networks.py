@@ -1,4 +1,4 @@
-"""Networks: a shared trunk, any module, and one linear head per label space (§3.1)."""
+"""Networks: a shared trunk, any module, and one head per label space (§3.1)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,22 @@ HALVING = 16
 CONVOLUTIONS = 4
 
 
+class LinearHead(nn.Linear):
+    """Class scores, linear in the features: of a map [B, F, h, w] in its mean over space."""
+
+    def forward(self, found: Tensor) -> Tensor:
+        """Logits [B, classes] of what the trunk ends in."""
+        return super().forward(pooled(found))
+
+
 class Network(nn.Module):
-    """A trunk that all data sets share, and one linear layer per label space under `heads`.
+    """A trunk that all data sets share, and one head per label space under `heads`.
+
+    Heads read what the trunk ends in. Here they are linear; a method may put others in their place.
+    `ends_in` is that output's shape without the batch: (F, h, w) or (F,).
 
     Args:
-        trunk: maps [B, C, H, W] to a map [B, F, h, w], which is then averaged over space, or to
-            features [B, F].
+        trunk: maps [B, C, H, W] to a map [B, F, h, w] or to features [B, F].
         heads: number of classes of each head.
         shape: of what the trunk reads.
         normalisation: of the images that are predicted.
@@ -42,32 +52,28 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.trunk, self.normalisation = trunk, normalisation
-        width = _width(trunk, shape)
+        self.ends_in = _end(trunk, shape)
         self.heads = nn.ModuleDict(
-            {name: nn.Linear(width, classes) for name, classes in heads.items()}
+            {name: LinearHead(self.ends_in[0], classes) for name, classes in heads.items()}
         )
 
     def feature_map(self, x: Tensor) -> Tensor:
-        """The map [B, F, h, w] before it is averaged.
+        """The map [B, F, h, w] that the trunk ends in.
 
         Raises:
-            ValueError: if the trunk ends in features without a place.
+            ValueError: if it ends in features without a place.
         """
         found: Tensor = self.trunk(x)
-        if found.ndim != 4:
-            raise ValueError(
-                f"expected a trunk that ends in a map [B, F, h, w], found {list(found.shape)}; "
-                "choose one without fully connected layers."
-            )
+        map_size(found.shape[1:])
         return found
 
     def embed(self, x: Tensor) -> Tensor:
-        """What the heads read: [B, F] of [B, C, H, W]."""
+        """Features [B, F] of [B, C, H, W]: a map's are averaged over space."""
         return pooled(self.trunk(x))
 
     def forward(self, x: Tensor, head: str) -> Tensor:
         """Logits [B, classes of the head] of [B, C, H, W]."""
-        logits: Tensor = self.heads[head](self.embed(x))
+        logits: Tensor = self.heads[head](self.trunk(x))
         return logits
 
 
@@ -142,6 +148,28 @@ def pooled(features: Tensor) -> Tensor:
     return features.mean((2, 3)) if features.ndim == 4 else features
 
 
+def map_size(ends_in: Sequence[int]) -> tuple[int, int]:
+    """Height and width of a map (F, h, w).
+
+    Raises:
+        ValueError: if what a trunk ends in is no map.
+    """
+    if len(ends_in) != 3:
+        raise ValueError(
+            f"expected a trunk that ends in a map [F, h, w], found {list(ends_in)}; choose one "
+            "without fully connected layers (for convnet, hidden = 0)."
+        )
+    return ends_in[1], ends_in[2]
+
+
+def drawn_linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+    """A linear layer with torch's usual weights, drawn from a generator on the CPU."""
+    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+    for parameter in layer.parameters():
+        nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5, generator=generator)
+    return layer
+
+
 def predict(network: Network, images: Tensor) -> Tensor:
     """Logits [B, C] of the target's classes for stored images [B, H, W, C], in evaluation mode.
 
@@ -154,8 +182,8 @@ def predict(network: Network, images: Tensor) -> Tensor:
     return logits
 
 
-def _width(trunk: nn.Module, shape: Shape) -> int:
-    """F of a trunk, by a look at what it makes of a blank image."""
+def _end(trunk: nn.Module, shape: Shape) -> tuple[int, ...]:
+    """(F, h, w) or (F,) of a trunk, by a look at what it makes of a blank image."""
     training = trunk.training
     trunk.eval()
     with torch.no_grad():
@@ -166,7 +194,7 @@ def _width(trunk: nn.Module, shape: Shape) -> int:
             "expected a trunk that ends in [B, F] or [B, F, h, w], found "
             f"{list(found.shape)}; end it before its classifier."
         )
-    return int(found.shape[1])
+    return tuple(found.shape[1:])
 
 
 def _blocks(config: ConvTrunkConfig, channels: int) -> Sequence[nn.Module]:

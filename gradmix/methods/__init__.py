@@ -6,6 +6,7 @@ from typing import Any
 
 from gradmix.method import Method, OptimiserConfig
 from gradmix.methods.dctn import DCTN, DCTNConfig
+from gradmix.methods.energynet import EnergyNet, EnergyNetConfig
 from gradmix.methods.fine_tune import FineTune, FineTuneConfig
 from gradmix.methods.gradmix import GradMix, GradMixConfig
 from gradmix.methods.gradmix_fixmatch import GradMixFixMatch, GradMixFixMatchConfig
@@ -33,6 +34,7 @@ METHODS: dict[str, MethodEntry] = {
     "source_only": MethodEntry(SourceOnly, SourceOnlyConfig),
     "joint": MethodEntry(Joint, JointConfig),
     "fine_tune": MethodEntry(FineTune, FineTuneConfig),
+    "energynet": MethodEntry(EnergyNet, EnergyNetConfig),
     "gradmix": MethodEntry(GradMix, GradMixConfig),
     "gradmix_sgd": MethodEntry(GradMixSGD, GradMixSGDConfig),
     "gradmix_vat": MethodEntry(GradMixVAT, GradMixVATConfig),

@@ -17,16 +17,18 @@ from gradmix.semi_supervised import SemiSupervised, SemiSupervisedConfig
 
 @dataclass(frozen=True, kw_only=True)
 class GradMixFixMatchConfig(SemiSupervisedConfig):
-    """Settings of FixMatch; the default is the authors'.
+    """Settings of FixMatch; the threshold is the authors'.
 
     Attributes:
         threshold: probability from which on a prediction counts as a label.
+        flip: whether views are mirrored with a probability of one half; for photographs.
 
     Raises:
         ValueError: if the threshold is no probability.
     """
 
     threshold: float = 0.95
+    flip: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a threshold that is no probability."""
@@ -46,9 +48,10 @@ class GradMixFixMatch(SemiSupervised):
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
         """Cross entropy of strong views against the labels that confident weak views give."""
+        flip = self.config.flip
         with torch.no_grad():
-            guessed = self.logits(weak(images, self.generator), target.head)
-        logits = self.logits(strong(images, self.generator), target.head)
+            guessed = self.logits(weak(images, self.generator, flip=flip), target.head)
+        logits = self.logits(strong(images, self.generator, flip=flip), target.head)
         return confident_loss(logits, guessed, self.config.threshold)
 
 

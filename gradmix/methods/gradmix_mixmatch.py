@@ -25,6 +25,7 @@ class GradMixMixMatchConfig(SemiSupervisedConfig):
         alpha: of Beta(alpha, alpha), from which the share of a sample in its mixture is drawn.
         consistency_weight: of the squared error on U, once the ramp has ended.
         ramp_steps: over which that weight grows linearly from zero; 0: no ramp.
+        flip: whether views are mirrored with a probability of one half; for photographs.
 
     Raises:
         ValueError: if a setting is outside its range.
@@ -34,6 +35,7 @@ class GradMixMixMatchConfig(SemiSupervisedConfig):
     alpha: float = 0.75
     consistency_weight: float = 250.0
     ramp_steps: int = 16384
+    flip: bool = False
 
     def __post_init__(self) -> None:
         """Refuse temperatures and shapes that are not positive, negative weights and ramps."""
@@ -73,7 +75,8 @@ class GradMixMixMatch(SemiSupervised):
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
         """Cross entropy of V's mixtures, and the ramped squared error of those of U."""
         labelled = len(target.images)
-        views = weak(torch.cat([target.images, images, images]), self.generator)
+        views = torch.cat([target.images, images, images])
+        views = weak(views, self.generator, flip=self.config.flip)
         guesses = self.guesses(views[labelled:], target.head)
         labels = torch.cat([distributions(target.labels, guesses), guesses, guesses])
         views, labels = self.mixtures(views, labels)

@@ -9,7 +9,7 @@ from torch.nn import functional
 from gradmix.grouping import HEADS
 from gradmix.losses import mean_entropy
 from gradmix.method import Method
-from gradmix.networks import Network
+from gradmix.networks import Network, pooled
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
 
@@ -54,9 +54,10 @@ class CosineHead(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(weight.detach().clone())
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Logits [B, classes] of features [B, features]."""
-        return functional.linear(functional.normalize(features), self.weight) / TEMPERATURE
+    def forward(self, found: Tensor) -> Tensor:
+        """Logits [B, classes] of what the trunk ends in; f is a map's mean over space."""
+        directions = functional.normalize(pooled(found))
+        return functional.linear(directions, self.weight) / TEMPERATURE
 
 
 class MME(Method):

@@ -1,12 +1,13 @@
 """A toy problem for the core: two sources, a target, a network of a few hundred weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from gradmix.method import Method, OptimiserConfig
 from gradmix.methods import build_method, method_named
@@ -14,6 +15,8 @@ from gradmix.networks import ConvTrunk, ConvTrunkConfig, Network
 from gradmix.problem import TARGET_HEAD, LabelSpace, Problem
 from gradmix.sampling import Batch, Stream, UnlabelledStream
 from gradmix.training import HyperValidation
+
+SHAPE = (1, 16, 16)
 
 
 @pytest.fixture(autouse=True)
@@ -36,11 +39,24 @@ class Toy:
     )
 
     def network(self, seed: int = 0, norm: str = "batch", hidden: int = 16) -> Network:
-        config, shape = ConvTrunkConfig(widths=(4, 4, 8, 8), hidden=hidden, norm=norm), (1, 16, 16)
+        config = ConvTrunkConfig(widths=(4, 4, 8, 8), hidden=hidden, norm=norm)
+        return self._network(seed, lambda: ConvTrunk(config, SHAPE))
+
+    def map_network(self, seed: int = 0) -> Network:
+        """One that ends in a map [8, 2, 2]: the other's trunk up to its third block."""
+        config = ConvTrunkConfig(widths=(4, 4, 8, 8), hidden=0)
+        return self._network(seed, lambda: ConvTrunk(config, SHAPE).features[:-4])
+
+    def network_of(self, name: str, seed: int = 0) -> Network:
+        """One that the method of that name can train."""
+        needs_map = method_named(name).method.needs_map
+        return self.map_network(seed) if needs_map else self.network(seed)
+
+    def _network(self, seed: int, trunk: Callable[[], nn.Module]) -> Network:
         heads = {name: len(space.classes) for name, space in self.problem.heads.items()}
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return Network(ConvTrunk(config, shape), heads, shape)
+            return Network(trunk(), heads, SHAPE)
 
     def method(
         self,
@@ -50,7 +66,7 @@ class Toy:
         optimiser: OptimiserConfig | None = None,
         **settings: Any,
     ) -> Method:
-        network = self.network() if network is None else network
+        network = self.network_of(name) if network is None else network
         if sources is None:
             reads, head_of = method_named(name).method.reads_source, self.problem.head_of
             sources = [source for source in self.problem.sources if reads(head_of[source])]

@@ -1,4 +1,4 @@
-"""Views of digits: of the size they promise, one per sample, repeatable, never mirrored."""
+"""Views of images: of the size they promise, one per sample, repeatable, mirrored on request."""
 
 import math
 
@@ -65,13 +65,15 @@ def test_no_other_generator_is_drawn_from_and_the_images_stay_as_they_were(view)
 
 
 @both
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("shape", [(6, 1, 32, 32), (6, 3, 24, 40), (2, 8, 7, 5), (3, 4, 1, 1)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_shape_and_type_are_kept(view, channels, dtype) -> None:
-    images = noise(channels=channels).to(dtype)
-    views = view(images, generator())
+@pytest.mark.parametrize("flip", [False, True])
+def test_shape_and_type_are_kept(view, shape, dtype, flip) -> None:
+    images = torch.randn(shape, generator=generator(7), dtype=dtype)
+    views = view(images, generator(), flip=flip)
     assert views.shape == images.shape
     assert views.dtype == dtype
+    assert torch.isfinite(views).all()
 
 
 @both
@@ -81,12 +83,29 @@ def test_every_sample_gets_a_view_of_its_own(view) -> None:
 
 
 @both
-def test_no_view_is_mirrored(view) -> None:
+def test_no_view_is_mirrored_unless_it_is_asked_for(view) -> None:
     images = glyphs(64)
     views = view(images, generator())
     as_it_is, mirrored = correlation(views, images), correlation(views, images.flip(3))
     # The square that is cut out may hit what tells them apart.
     assert (as_it_is > mirrored).float().mean() > 0.9
+
+
+@both
+def test_half_of_the_views_are_mirrored_on_request(view) -> None:
+    images = glyphs(200)
+    views = view(images, generator(), flip=True)
+    as_it_is, mirrored = correlation(views, images), correlation(views, images.flip(3))
+    assert 0.4 < (as_it_is > mirrored).float().mean() < 0.6
+
+
+@both
+def test_mirroring_draws_first_and_then_the_view_is_made_as_ever(view) -> None:
+    images, drawing = noise(), generator()
+    chosen = torch.rand(6, generator=drawing) < 0.5
+    assert 0 < int(chosen.sum()) < 6
+    images[chosen] = images[chosen].flip(3)
+    assert torch.equal(view(noise(), generator(), flip=True), view(images, drawing))
 
 
 @both
@@ -104,6 +123,36 @@ def test_a_weak_view_is_a_shift_by_at_most_two_pixels_and_all_of_them_occur() ->
     moves = {(int(at) // SIZE - 12, int(at) % SIZE - 20) for at in found}
     assert moves == {(down, right) for down in range(-2, 3) for right in range(-2, 3)}
     torch.testing.assert_close(views.flatten(1).sort(1).values, dots(400).flatten(1).sort(1).values)
+
+
+def test_a_weak_view_draws_its_shifts_down_and_then_right_and_nothing_else() -> None:
+    """The stream of random numbers is that of earlier versions: trainings keep their numbers."""
+    drawing, replayed = generator(), generator()
+    views = weak(dots(9), drawing)
+    down, right = torch.randint(-2, 3, (2, 9), generator=replayed).tolist()
+    for view, *shift in zip(views, down, right, strict=True):
+        torch.testing.assert_close(view, dots(1)[0].roll(shift, (1, 2)))
+    assert torch.equal(drawing.get_state(), replayed.get_state())
+
+
+def moves(height: int, width: int) -> tuple[set[int], set[int]]:
+    """Shifts down and right of a single bright pixel that occur in weak views."""
+    images = torch.zeros(300, 1, height, width)
+    images[:, :, height // 2, width // 2] = 1.0
+    found = weak(images, generator()).flatten(1).argmax(1).tolist()
+    rows, columns = ({at // width for at in found}, {at % width for at in found})
+    return {row - height // 2 for row in rows}, {column - width // 2 for column in columns}
+
+
+@pytest.mark.parametrize(
+    ("side", "most"), [(1, 0), (4, 0), (5, 1), (7, 1), (16, 1), (28, 2), (32, 2), (48, 3)]
+)
+def test_a_weak_view_is_shifted_by_a_sixteenth_of_each_side_and_of_maps_by_a_cell(
+    side, most
+) -> None:
+    along, across = set(range(-most, most + 1)), {-1, 0, 1}
+    assert moves(side, 20) == (along, across)
+    assert moves(20, side) == (across, along)
 
 
 def test_a_weak_view_repeats_the_edge_and_does_not_wrap() -> None:
@@ -137,8 +186,9 @@ def drawn(number: int, value: float) -> torch.Tensor:
 
 
 def slope(image: torch.Tensor) -> float:
-    """Of the bright stripe in an image [1, 1, S, S]: rows per column, near the middle."""
-    columns = range(SIZE // 2 - 6, SIZE // 2 + 6)
+    """Of the bright stripe in an image [1, 1, 32, W]: rows per column, near the middle."""
+    middle = image.shape[3] // 2
+    columns = range(middle - 6, middle + 6)
     rows = [float(image[0, 0, :, at].clamp_min(0) @ ROWS) for at in columns]
     sums = [float(image[0, 0, :, at].clamp_min(0).sum()) for at in columns]
     centres = [row / total for row, total in zip(rows, sums, strict=True)]
@@ -148,8 +198,8 @@ def slope(image: torch.Tensor) -> float:
 ROWS = torch.arange(SIZE, dtype=torch.float32)
 
 
-def stripe() -> torch.Tensor:
-    image = torch.zeros(1, 1, SIZE, SIZE)
+def stripe(width: int = SIZE) -> torch.Tensor:
+    image = torch.zeros(1, 1, SIZE, width)
     image[:, :, 15:17] = 1.0
     return image
 
@@ -171,6 +221,30 @@ def test_an_affine_view_is_sheared_along_its_rows(value) -> None:
     upright = stripe().transpose(2, 3).contiguous()
     leaning = affine(upright, drawn(1, value)).transpose(2, 3)
     assert slope(leaning) == pytest.approx(-0.2 * value, abs=0.02)
+
+
+@pytest.mark.parametrize("width", [32, 48, 64])
+@pytest.mark.parametrize("value", [-1.0, 0.5, 1.0])
+def test_a_turn_is_one_of_pixels_whatever_the_shape_of_the_image(value, width) -> None:
+    expected = math.tan(math.radians(20.0 * value))
+    assert slope(affine(stripe(width), drawn(0, value))) == pytest.approx(-expected, abs=0.02)
+    upright = stripe(width).transpose(2, 3).contiguous()
+    turned = affine(upright, drawn(0, value)).transpose(2, 3)
+    assert slope(turned) == pytest.approx(expected, abs=0.02)
+    leaning = affine(upright, drawn(1, value)).transpose(2, 3)
+    assert slope(leaning) == pytest.approx(-0.2 * value, abs=0.02)
+
+
+@pytest.mark.parametrize("shape", [(16, 48), (48, 16), (8, 24)])
+def test_an_affine_view_is_moved_by_a_part_of_each_side(shape) -> None:
+    down, right = shape[0] // 8, shape[1] // 8
+    # A blank border as wide as the shift, which is repeated and rolled alike.
+    image = torch.zeros(1, 1, *shape)
+    image[:, :, down:-down, right:-right] = 1.0 + torch.rand(6 * down, 6 * right)
+    for number, axis in ((3, 3), (4, 2)):
+        moved = affine(image, drawn(number, 1.0))
+        expected = image.roll(-(down if axis == 2 else right), axis)
+        torch.testing.assert_close(moved, expected, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize(("value", "zoom"), [(-1.0, 0.8), (1.0, 1.2)])
@@ -214,3 +288,21 @@ def test_one_square_of_a_strong_view_is_cut_out() -> None:
         rows, columns = (view == value).nonzero().T
         assert len(rows) == (SIZE // 4) ** 2
         assert int(rows.max() - rows.min()) == int(columns.max() - columns.min()) == SIZE // 4 - 1
+
+
+@pytest.mark.parametrize(("shape", "side"), [((24, 40), 6), ((40, 24), 6), ((7, 5), 1)])
+def test_the_cut_is_a_square_of_a_quarter_of_the_shorter_side_and_lies_anywhere(
+    shape, side
+) -> None:
+    views = strong(torch.randn(300, 8, *shape, generator=generator(1)), generator())
+    # What is cut has one value in all channels.
+    cut = (views == views[:, :1]).all(1)
+    assert (cut.sum((1, 2)) == side * side).all()
+    assert (cut.any(2).sum(1) == side).all()
+    assert cut.any(0).any(0).all()
+    assert cut.any(0).any(1).all()
+
+
+def test_nothing_is_cut_out_of_a_map_that_is_too_small_for_it() -> None:
+    views = strong(torch.randn(50, 8, 3, 9, generator=generator(1)), generator())
+    assert not (views == views[:, :1]).all(1).any()

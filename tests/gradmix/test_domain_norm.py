@@ -6,6 +6,7 @@ from torch import nn
 
 from gradmix.domain_norm import DomainNorm, add_domain_norms, in_domain
 from gradmix.method import batch_statistics
+from gradmix.networks import pooled
 
 
 def filled(norm: nn.Module, seed: int = 0) -> nn.Module:
@@ -95,6 +96,57 @@ def test_norms_stand_after_every_convolution_and_linear_layer(toy, norm) -> None
     leaves = [m for m in modules.values() if not list(m.children())]
     for layer, after in zip(leaves, [*leaves[1:], None], strict=True):
         assert isinstance(after, DomainNorm) == isinstance(layer, nn.Conv2d | nn.Linear)
+
+
+def test_class_scores_of_a_map_are_normalised_after_its_mean(toy) -> None:
+    network, x = toy.map_network(), toy.batches()[1].images
+    linear = network.heads["target"]
+    add_domain_norms(network, ["target", "near"])
+    head, found = network.heads["target"], network.trunk(x)
+    plain = nn.BatchNorm1d(3)
+    torch.testing.assert_close(head(found), plain(linear(found)))
+    torch.testing.assert_close(head[1].running_mean[0], plain.running_mean)
+    assert not torch.allclose(head(found), linear(pooled(found)))
+
+
+def learnt() -> nn.Sequential:
+    """A small network as pretraining leaves it: its norms have statistics, and settings."""
+    torch.manual_seed(4)
+    network = nn.Sequential(
+        nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3, eps=0.1, momentum=0.3), nn.Conv2d(3, 2, 3)
+    )
+    filled(network[1])
+    for _ in range(5):
+        network(3.0 + 2.0 * torch.randn(8, 2, 6, 6))
+    return network
+
+
+def test_norms_go_on_from_what_the_network_has_learnt_in_every_domain() -> None:
+    plain, network = learnt(), learnt()
+    add_domain_norms(network, ["target", "a", "b"])
+    x = torch.randn(6, 2, 6, 6)
+    with torch.no_grad():
+        before = plain.eval()(x)
+        for domain in ("target", "a", "b"):
+            with in_domain(network.eval(), domain):
+                torch.testing.assert_close(network(x), before)
+    # From there on, each domain's statistics move as those of the norm would have.
+    with in_domain(network.train(), "a"):
+        network(x)
+    plain.train()(x)
+    old, new = learnt()[1], network[1]
+    for name in ("running_mean", "running_var"):
+        rows = getattr(new, name)
+        torch.testing.assert_close(rows[1], getattr(plain[1], name))
+        torch.testing.assert_close(rows[[0, 2]], getattr(old, name).expand(2, -1))
+    assert not torch.allclose(new.running_mean[1], old.running_mean)
+
+
+def test_a_norm_without_statistics_starts_as_a_fresh_one() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, track_running_stats=False))
+    add_domain_norms(network, ["target", "a"])
+    assert torch.equal(network[1].running_mean, torch.zeros(2, 2))
+    assert torch.equal(network[1].running_var, torch.ones(2, 2))
 
 
 def test_norms_have_the_type_of_the_layers_around_them(toy) -> None:

@@ -36,6 +36,25 @@ MUTATIONS = {
         "supervised - self.config.entropy_weight",
         "methods/test_mdda.py",
     ),
+    "EnergyNet's energies": (
+        "energy.py",
+        "margin - energies.gather(1, true) + energies",
+        "margin + energies.gather(1, true) - energies",
+        "test_energy.py",
+    ),
+    "EnergyNet's scores": ("energy.py", "scores + energies", "scores - energies", "test_energy.py"),
+    "EnergyNet's hard positive": (
+        "energy.py",
+        "distances.where(positive, -torch.inf).argmax(1)",
+        "distances.where(positive, torch.inf).argmin(1)",
+        "test_energy.py",
+    ),
+    "EnergyNet's loss": (
+        "methods/energynet.py",
+        "plain + config.energy_weight * energy",
+        "plain - config.energy_weight * energy",
+        "methods/test_energynet.py",
+    ),
     "DCTN's confusion": (
         "methods/dctn.py",
         "plain + self.config.adversary_weight",

@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from gradmix.networks import ConvTrunk, ConvTrunkConfig, Network, pooled, predict
+from gradmix.networks import (
+    ConvTrunk,
+    ConvTrunkConfig,
+    LinearHead,
+    Network,
+    drawn_linear,
+    pooled,
+    predict,
+)
 from gradmix.normalisation import normalise
 
 
@@ -71,17 +79,44 @@ def test_a_trunk_without_a_hidden_layer_ends_in_a_map_that_is_averaged() -> None
     x = torch.randn(4, *shape, generator=torch.Generator().manual_seed(1))
     features = network.feature_map(x)
     assert features.shape == (4, 64, 2, 3)
+    assert network.ends_in == (64, 2, 3)
     torch.testing.assert_close(network.embed(x), features.flatten(2).mean(2))
-    torch.testing.assert_close(
-        network(x, "target"), network.heads["target"](network.embed(x)), rtol=0, atol=0
-    )
+    assert torch.equal(network(x, "target"), network.heads["target"](network.embed(x)))
 
 
 def test_features_without_a_place_have_no_map(toy) -> None:
-    with pytest.raises(ValueError, match=r"ends in a map \[B, F, h, w\], found \[1, 16\]"):
-        toy.network().feature_map(torch.zeros(1, 1, 16, 16))
+    network = toy.network()
+    assert network.ends_in == (16,)
+    with pytest.raises(ValueError, match=r"map \[F, h, w\], found \[16\]; .*hidden = 0\)\.$"):
+        network.feature_map(torch.zeros(1, 1, 16, 16))
     features = torch.ones(2, 5)
     assert pooled(features) is features
+
+
+def test_a_head_reads_what_the_trunk_ends_in_and_averages_a_map_itself(toy) -> None:
+    network, x = toy.map_network(), toy.batches()[1].images
+    seen = []
+    network.heads["far"].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    network(x, "far")
+    assert seen[0].shape == (len(x), 8, 2, 2)
+
+    head = LinearHead(8, 3)
+    logits = head(seen[0])
+    expected = seen[0].mean((2, 3)) @ head.weight.T + head.bias
+    torch.testing.assert_close(logits, expected)
+    assert torch.equal(head(pooled(seen[0])), logits)
+    assert {name for name, _ in head.named_parameters()} == {"weight", "bias"}
+
+
+def test_a_linear_layer_can_be_drawn_from_a_generator_of_ones_own() -> None:
+    state = torch.get_rng_state()
+    first, again = (drawn_linear(16, 50, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), state)
+    for parameter, other in zip(first.parameters(), again.parameters(), strict=True):
+        assert torch.equal(parameter, other)
+        # Uniform within 1 / sqrt(inputs), on both sides of zero.
+        assert -0.25 <= parameter.min() < -0.2
+        assert 0.2 < parameter.max() <= 0.25
 
 
 def test_any_module_is_a_trunk_if_it_ends_before_its_classifier() -> None:

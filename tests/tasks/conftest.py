@@ -15,6 +15,7 @@ import torch
 from data.prepared import save_prepared
 from data.reader import RawImages
 from data.splits import Split, save_split, split_target
+from gradmix.methods import method_named
 from gradmix.networks import Network
 from tasks.artifacts import Artifact, Store
 from tasks.job_models import build_network
@@ -219,6 +220,7 @@ TOY_NETWORK = {
     "normalisation": "image",
     "frozen": "",
 }
+TOY_MAP_NETWORK = TOY_NETWORK | {"settings": TOY_NETWORK["settings"] | {"hidden": 0}}
 
 
 def toy_images(*, seed: int, shade: float = 0.0, per_class: int = TOY_PER_CLASS) -> RawImages:
@@ -245,13 +247,14 @@ class Toy:
     split: Split
 
     def job(self, **changes: Any) -> dict[str, Any]:
-        """A short training's job."""
+        """A short training's job; for a method that needs a map, of a network that ends in one."""
+        method = method_named(changes.get("method", "gradmix")).method
         job = {
             "method": "gradmix",
             "settings": {"beta": 5.0, "gamma": 0.4},
             "learning_rate": 0.02,
             "momentum": 0.9,
-            "network": TOY_NETWORK,
+            "network": TOY_MAP_NETWORK if method.needs_map else TOY_NETWORK,
             "weights": None,
             "training": {"steps": 20, "validate_every": 5, "batch_size": 8, "v_whole_up_to": 64},
             "heads": {"target": TOY_TARGET, "S2": ["0", "1"]},

@@ -181,7 +181,8 @@ def test_every_methods_model_predicts_as_it_did_in_training(
     names = [source["name"] for source in sources]
     images = torch.from_numpy(toy.test.images)
     finished = {"folder": str(tmp_path / "output"), "method": method, "sources": names}
-    network = trained_network(toy.job(seed=99), finished, images, torch.device("cpu"))
+    job = toy.job(method=method, seed=99)
+    network = trained_network(job, finished, images, torch.device("cpu"))
     torch.testing.assert_close(predict(network, images), made[0].predict(images), rtol=0, atol=0)
 
 

@@ -70,9 +70,9 @@ def run(toy, folder: Path, method: str, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def initial(toy, tmp_path: Path) -> str:
-    """A model to start from."""
-    network = toy.network()
+def initial(toy, tmp_path: Path, name: str) -> str:
+    """A model for the method of that name to start from."""
+    network = toy.network(method=name)
     (tmp_path / "initial").mkdir()
     torch.save(network.state_dict(), tmp_path / "initial" / MODEL)
     return str(tmp_path / "initial")

@@ -84,7 +84,7 @@ def test_the_same_seed_gives_the_same_bits(toy, name) -> None:
     first, second = toy.method(name), toy.method(name)
     assert_same(trained(toy, first).curve, trained(toy, second).curve)
     assert_same(first.state_dict(), second.state_dict())
-    other = toy.method(name, network=toy.network(seed=1))
+    other = toy.method(name, network=toy.network_of(name, seed=1))
     assert trained(toy, other).curve != trained(toy, toy.method(name)).curve
 
 
@@ -99,7 +99,7 @@ def test_an_interrupted_training_resumes_bit_by_bit(toy, name) -> None:
     file.seek(0)
     state = torch.load(file, weights_only=True)
     torch.manual_seed(999)
-    resumed = toy.method(name, network=toy.network(seed=5))
+    resumed = toy.method(name, network=toy.network_of(name, seed=5))
     streams, target, unlabelled = toy.streams(seed=50), toy.target(), toy.unlabelled()
     found = trained(toy, resumed, 6, streams, target, resume=state, unlabelled=unlabelled)
 
@@ -115,7 +115,7 @@ def test_a_state_in_memory_does_not_change_as_training_goes_on(toy, name) -> Non
     method, states = toy.method(name), []
     trained(toy, method, 6, on_validation=lambda _, state: states.append(state()))
     for _ in range(2):
-        resumed = toy.method(name, network=toy.network(seed=5))
+        resumed = toy.method(name, network=toy.network_of(name, seed=5))
         before = copy.deepcopy(states[0])
         trained(toy, resumed, 6, resume=states[0])
         assert_same(states[0], before)

@@ -186,10 +186,12 @@ def test_a_step_of_the_trunk_brings_the_hardest_discriminator_closer_to_even_cha
 
 
 @each_form
-def test_the_discriminators_do_not_reach_the_trunk_by_themselves(toy, adversary) -> None:
+@pytest.mark.parametrize("kind", ["network", "map_network"])
+def test_the_discriminators_do_not_reach_the_trunk_by_themselves(toy, adversary, kind) -> None:
     """Without confusion and pseudo-labels, trunk and classifiers move as in joint training."""
     settings = {"adversary": adversary, "adversary_weight": 0.0, "threshold": 1.0}
-    method, joint = toy.method("dctn", **settings), toy.method("joint")
+    make = getattr(toy, kind)
+    method, joint = toy.method("dctn", make(), **settings), toy.method("joint", make())
     for _ in range(3):
         sources, target, u = inputs(toy)
         found = method.update(sources, target, u)
@@ -197,6 +199,18 @@ def test_the_discriminators_do_not_reach_the_trunk_by_themselves(toy, adversary)
         for name, value in expected.items():
             assert found[name] == pytest.approx(value, rel=1e-5)
     torch.testing.assert_close(method.flat.vector[~adversary_rows(method)], joint.flat.vector)
+
+
+def test_discriminators_read_a_map_as_heads_do(toy) -> None:
+    method = toy.method("dctn", toy.map_network())
+    sources, _, _ = inputs(toy)
+    first = method.network.heads[adversary_of("near")][0]
+    assert first.in_features == 8
+    seen = []
+    first.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    method.update(*inputs(toy))
+    fresh = toy.map_network()
+    torch.testing.assert_close(seen[0], fresh.trunk(sources[0].images).mean((2, 3)))
 
 
 def test_no_prediction_below_the_threshold_is_a_pseudo_label(toy) -> None:

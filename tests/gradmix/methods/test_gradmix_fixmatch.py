@@ -55,16 +55,18 @@ def test_no_gradient_goes_through_the_guess() -> None:
     torch.testing.assert_close(logits.grad, expected)
 
 
-def test_strong_views_learn_what_weak_ones_predict(toy) -> None:
-    method = toy.method("gradmix_fixmatch", threshold=0.36)
+@pytest.mark.parametrize("flip", [False, True])
+def test_strong_views_learn_what_weak_ones_predict(toy, flip) -> None:
+    method = toy.method("gradmix_fixmatch", threshold=0.36, flip=flip)
     images, target = toy.unlabelled().next(), toy.batches()[1]
     replayed = generator()
     replayed.set_state(method.generator.get_state())
     method.network.train()
     found = method.unlabelled_loss(images, target)
     with torch.no_grad():
-        guessed = method.logits(weak(images, replayed), target.head)
-    expected = confident_loss(method.logits(strong(images, replayed), target.head), guessed, 0.36)
+        guessed = method.logits(weak(images, replayed, flip=flip), target.head)
+    logits = method.logits(strong(images, replayed, flip=flip), target.head)
+    expected = confident_loss(logits, guessed, 0.36)
     assert 0 < int((guessed.softmax(1).amax(1) >= 0.36).sum()) < len(images)
     torch.testing.assert_close(found, expected)
     parameters = list(method.network.trunk.hidden.parameters())

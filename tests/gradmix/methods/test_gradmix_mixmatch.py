@@ -56,6 +56,18 @@ def test_without_sharpening_and_mixing_it_is_cross_entropy_and_squared_error(toy
     )
 
 
+def test_views_of_photographs_are_mirrored_where_it_is_asked_for(toy) -> None:
+    """Unmixed, V's half of the loss is the cross entropy of mirrored and shifted images."""
+    settings = {**UNMIXED, "consistency_weight": 0.0, "flip": True}
+    method, images, target = made(toy, **settings), toy.unlabelled().next(), toy.batches()[1]
+    views = torch.cat([target.images, images, images])
+    x = weak(views, replay(method), flip=True)[: len(target.images)]
+    expected = functional.cross_entropy(method.logits(x, target.head), target.labels)
+    other = made(toy, **{**settings, "flip": False})
+    torch.testing.assert_close(method.unlabelled_loss(images, target), expected)
+    assert not torch.allclose(other.unlabelled_loss(images, target), expected)
+
+
 def test_sharpening_squares_at_one_half_keeps_the_sum_and_lowers_the_entropy() -> None:
     p = torch.rand(20, 5, generator=generator()) + 0.01
     p /= p.sum(1, keepdim=True)

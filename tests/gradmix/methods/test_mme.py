@@ -36,6 +36,13 @@ def test_the_cosine_head_equals_its_formula(toy) -> None:
     assert TEMPERATURE == 0.05
 
 
+def test_the_cosine_head_averages_a_map_before_it_takes_the_direction() -> None:
+    head = CosineHead(torch.tensor([[1.0, 0.0], [0.6, 0.8]]))
+    # The mean over space is (3, 4).
+    found = torch.tensor([[[[2.0, 4.0]], [[8.0, 0.0]]]])
+    torch.testing.assert_close(head(found), torch.tensor([[0.6, 1.0]]) / 0.05)
+
+
 def test_the_targets_head_becomes_a_cosine_head_with_the_weights_it_had(toy) -> None:
     plain, method = toy.network(), toy.method("mme")
     head = method.network.heads[TARGET_HEAD]
