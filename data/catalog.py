@@ -1,16 +1,36 @@
 """The data sets that can be named in an experiment. A new one is a reader and a line here."""
 
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
+from data.bu101 import Bu101Reader
 from data.errors import DataError
+from data.fingerprint import digest_json
+from data.folders import CLIP_FOLDERS, PHOTO_FOLDERS
 from data.handwritten import HandwrittenReader
+from data.known_digests import KnownDigests
+from data.listing import DrawnReader, FileReader, Listing
 from data.mnist import MnistReader
+from data.mpii import MpiiReader
 from data.reader import RawImages, Reader
 from data.street import StreetReader
 from data.svhn import SvhnReader
+from data.ucf101 import Ucf101Reader
 
-__all__ = ["READERS", "RawImages", "Reader", "find_reader"]
+__all__ = [
+    "FILE_READERS",
+    "READERS",
+    "RawImages",
+    "Reader",
+    "find_file_reader",
+    "find_reader",
+    "list_files",
+    "listing_digest",
+    "media_of",
+]
 
 READERS: Mapping[str, Reader] = MappingProxyType(
     {
@@ -20,10 +40,27 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "street": StreetReader(),
     }
 )
+"""Data sets that are read as arrays."""
+
+FILE_READERS: Mapping[str, FileReader] = MappingProxyType(
+    {
+        reader.name: reader
+        for reader in (
+            Ucf101Reader(),
+            Bu101Reader(),
+            MpiiReader(),
+            CLIP_FOLDERS,
+            PHOTO_FOLDERS,
+        )
+    }
+)
+"""Data sets of photos or clips, which are listed, then decoded."""
+
+LISTED = ".listed"
 
 
 def find_reader(name: str) -> Reader:
-    """The reader of that name.
+    """The reader of that name, of arrays.
 
     Raises:
         DataError: if there is none.
@@ -31,3 +68,69 @@ def find_reader(name: str) -> Reader:
     if name not in READERS:
         raise DataError(f"Expected a data set, one of {', '.join(READERS)}, found '{name}'.")
     return READERS[name]
+
+
+def find_file_reader(name: str) -> FileReader:
+    """The reader of that name, of photos or clips.
+
+    Raises:
+        DataError: if there is none.
+    """
+    if name not in FILE_READERS:
+        raise DataError(
+            f"Expected photos or clips, one of {', '.join(FILE_READERS)}, found '{name}'."
+        )
+    return FILE_READERS[name]
+
+
+def media_of(name: str) -> str:
+    """What a data set is made of: `arrays`, `photos` or `clips`.
+
+    Raises:
+        DataError: if there is none of that name.
+    """
+    return "arrays" if name in READERS else find_file_reader(name).media
+
+
+def list_files(
+    name: str, root: Path | None, split: str, *, partial: bool = False, drawn: Path | None = None
+) -> Listing:
+    """The files of a split of photos or clips; embedded ones are drawn first.
+
+    Args:
+        name: of the data set.
+        root: folder of the real data; None for embedded ones.
+        split: "train" or "test".
+        partial: go on with what is there where files are missing.
+        drawn: folder that embedded files are drawn into, unless they are there already.
+
+    Raises:
+        DataError: if there is no such data set, a list or a file is missing or damaged.
+    """
+    reader = find_file_reader(name)
+    if not reader.embedded:
+        if root is None:
+            raise DataError(
+                f"Expected a data folder for '{name}', found none: give the folder that holds it."
+            )
+        return reader.list(root, split, partial=partial)
+    if drawn is None:
+        raise DataError(f"Expected a folder to draw '{name}' into, found none: give one.")
+    if not (drawn / LISTED).exists():
+        shutil.rmtree(drawn, ignore_errors=True)
+        cast("DrawnReader", reader).make(drawn, split)
+        (drawn / LISTED).touch()
+    return reader.list(drawn, split)
+
+
+def listing_digest(listing: Listing, known: KnownDigests) -> str:
+    """SHA-256 of what files there are, what they show, and their bytes.
+
+    Raises:
+        DataError: if a file cannot be read.
+    """
+    files = [
+        [file.path, listing.classes[file.label], file.group, known.sha256(listing.root / file.path)]
+        for file in listing.files
+    ]
+    return digest_json({"classes": listing.classes, "files": files})

@@ -15,7 +15,7 @@ from data.errors import DataError, one_line
 from data.fingerprint import canonical_json
 from data.tables import read_table, write_table
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 METADATA_KEY = b"gradmix"
 NO_LABEL = -1
 ROUNDING = 1e-5  # float32 means and quotients of probabilities may pass 1 by an ulp or two
@@ -23,6 +23,7 @@ SCHEMA = pa.schema(
     [
         ("sample_id", pa.int64()),
         ("source", pa.string()),
+        ("clip", pa.string()),
         ("hard_label", pa.int64()),
         ("agreed", pa.bool_()),
         ("min_confidence", pa.float32()),
@@ -54,6 +55,7 @@ class PseudoLabels:
     Attributes:
         sample_id: int64 [N], row numbers in the prepared target set.
         source: N texts that name the raw sample, such as "mnist/train:1234".
+        clip: N names of the clips that the samples are frames of; None if they are no frames.
         hard_label: int64 [N], positions in `classes`; -1 where the members do not agree.
         agreed: bool [N], True where there is a hard label.
         min_confidence: float32 [N], see `min_confidence`.
@@ -76,6 +78,7 @@ class PseudoLabels:
     threshold: float
     members: tuple[Member, ...]
     digests: Mapping[str, str]
+    clip: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns that do not belong together.
@@ -127,6 +130,7 @@ def write_pseudo_labels(labels: PseudoLabels, path: Path) -> None:
     columns = [
         pa.array(labels.sample_id, pa.int64()),
         pa.array(list(labels.source), pa.string()),
+        _texts(labels.clip, len(labels.source)),
         pa.array(labels.hard_label, pa.int64(), mask=~labels.agreed),
         pa.array(labels.agreed, pa.bool_()),
         pa.array(labels.min_confidence, pa.float32()),
@@ -161,6 +165,7 @@ def read_pseudo_labels(path: Path) -> PseudoLabels:
             threshold=metadata.threshold,
             members=metadata.members,
             digests=metadata.digests,
+            clip=_clips(table),
         )
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
@@ -195,6 +200,11 @@ def _metadata(entries: Mapping[bytes, bytes], path: Path) -> _Metadata:
     )
 
 
+def _texts(values: Sequence[str] | None, rows: int) -> pa.Array:
+    """A column of texts, or of nothing."""
+    return pa.nulls(rows, pa.string()) if values is None else pa.array(list(values), pa.string())
+
+
 def _nested(values: Floats) -> pa.Array:
     """An array [N, ..., C] as a column of (nested) lists."""
     column = pa.array(values.reshape(-1), pa.float32())
@@ -211,6 +221,17 @@ def _flat(table: pa.Table, name: str) -> npt.NDArray[Any]:
     if column.null_count:
         raise DataError(f"expected a {name} in every row, found {column.null_count} empty ones.")
     return np.array(column.to_numpy())
+
+
+def _clips(table: pa.Table) -> list[str] | None:
+    """The clip of every row, or of none."""
+    column = table.column("clip")
+    if column.null_count not in {0, table.num_rows}:
+        raise DataError(
+            f"expected a clip in every row or in none, found {column.null_count} empty ones."
+        )
+    clips: list[str] = column.to_pylist()
+    return None if column.null_count == table.num_rows else clips
 
 
 def _unnested(table: pa.Table, name: str, shape: tuple[int, ...]) -> Floats:
@@ -237,6 +258,7 @@ def _check_shapes(labels: PseudoLabels) -> None:
         "min_confidence": (n,),
         "soft_label": (n, c),
         "member_probabilities": (n, r, c),
+        **({} if labels.clip is None else {"clip": (n,)}),
     }
     for name, shape in expected.items():
         found = np.shape(getattr(labels, name))

@@ -8,17 +8,18 @@ import pyarrow.parquet as pq
 from data.errors import DataError, one_line
 
 
+PARQUET = {
+    "compression": "zstd",
+    "compression_level": 3,
+    "version": "2.6",
+    "data_page_version": "1.0",
+}
+"""Every setting but the size of row groups that shapes the bytes of a file."""
+
+
 def write_table(table: pa.Table, path: Path) -> None:
-    """Write one Parquet file; every setting that shapes the bytes is given here."""
-    pq.write_table(
-        table,
-        path,
-        compression="zstd",
-        compression_level=3,
-        version="2.6",
-        data_page_version="1.0",
-        row_group_size=1 << 20,
-    )
+    """Write one Parquet file."""
+    pq.write_table(table, path, row_group_size=1 << 20, **PARQUET)
 
 
 def read_table(path: Path, schema: pa.Schema, content: str) -> pa.Table:

@@ -44,7 +44,8 @@ def method_and_inputs(name: str, widths: Sequence[int], v: int) -> tuple[Method,
     """A method, and a mini-batch of everything that it reads."""
     torch.manual_seed(0)
     shape = (1, SIZE, SIZE)
-    trunk = ConvTrunk(ConvTrunkConfig(widths=tuple(widths)), shape)
+    hidden = 0 if METHODS[name].method.needs_map else 128
+    trunk = ConvTrunk(ConvTrunkConfig(widths=tuple(widths), hidden=hidden), shape)
     heads = {head: len(space.classes) for head, space in PROBLEM.heads.items()}
     reads = METHODS[name].method.reads_source
     sources = [source for source, head in PROBLEM.head_of.items() if reads(head)]

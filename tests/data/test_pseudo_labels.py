@@ -24,6 +24,7 @@ from data.pseudo_labels import (
 COLUMNS = (
     "sample_id",
     "source",
+    "clip",
     "hard_label",
     "agreed",
     "min_confidence",
@@ -32,7 +33,7 @@ COLUMNS = (
 )
 
 
-def table(n=4, r=3, c=5, seed=0, run_ids=True):
+def table(n=4, r=3, c=5, seed=0, run_ids=True, clips=False):
     rng = np.random.default_rng(seed)
     probabilities = rng.dirichlet(np.ones(c), size=(r, n)).astype(np.float32)
     agreed = rng.random(n) < 0.5
@@ -48,6 +49,7 @@ def table(n=4, r=3, c=5, seed=0, run_ids=True):
         threshold=0.8,
         members=tuple(Member(identity=f"{i:x}", run_id="r" if run_ids else None) for i in range(r)),
         digests={"target": "ab", "split": "cd"},
+        clip=[f"clip {row // 2}.avi" for row in range(n)] if clips else None,
     )
 
 
@@ -57,9 +59,10 @@ def table(n=4, r=3, c=5, seed=0, run_ids=True):
     c=st.integers(2, 6),
     seed=st.integers(0, 99),
     run_ids=st.booleans(),
+    clips=st.booleans(),
 )
-def test_reading_what_was_written_gives_the_same_table_and_bytes(n, r, c, seed, run_ids):
-    written = table(n, r, c, seed, run_ids)
+def test_reading_what_was_written_gives_the_same_table_and_bytes(n, r, c, seed, run_ids, clips):
+    written = table(n, r, c, seed, run_ids, clips and n > 0)
     with tempfile.TemporaryDirectory() as folder:
         first, second = Path(folder) / "first.parquet", Path(folder) / "second.parquet"
         write_pseudo_labels(written, first)
@@ -68,7 +71,7 @@ def test_reading_what_was_written_gives_the_same_table_and_bytes(n, r, c, seed, 
         assert first.read_bytes() == second.read_bytes()
     for name in COLUMNS:
         assert np.array_equal(getattr(read, name), getattr(written, name)), name
-        if name != "source":
+        if name not in {"source", "clip"}:
             assert getattr(read, name).dtype == getattr(written, name).dtype
             assert getattr(read, name).flags.writeable
     for name in ("classes", "threshold", "members", "digests"):
@@ -85,11 +88,21 @@ def test_any_parquet_reader_sees_labels_and_gaps(tmp_path):
     assert np.array_equal(frame["member_probabilities"][5][1], written.member_probabilities[5, 1])
 
 
+def test_a_frame_names_its_clip_and_an_image_has_none(tmp_path):
+    for clips in (True, False):
+        write_pseudo_labels(table(n=4, clips=clips), tmp_path / "p.parquet")
+        found = pd.read_parquet(tmp_path / "p.parquet")["clip"]
+        if clips:
+            assert found.tolist() == ["clip 0.avi", "clip 0.avi", "clip 1.avi", "clip 1.avi"]
+        else:
+            assert found.isna().all()
+
+
 def test_the_schema_names_where_the_labels_came_from(tmp_path):
     write_pseudo_labels(table(r=2, c=2), tmp_path / "p.parquet")
     metadata = pq.read_schema(tmp_path / "p.parquet").metadata
     assert json.loads(metadata[b"gradmix"]) == {
-        "format": 1,
+        "format": 2,
         "classes": ["class 0", "class 1"],
         "threshold": 0.8,
         "r": 2,
@@ -165,9 +178,9 @@ def rewrite(path, change):
     [
         ({}, "expected the metadata 'gradmix'"),
         ({b"gradmix": b"{"}, "found none or damaged ones"),
-        ({b"gradmix": b'{"format": 1}'}, "found none or damaged ones"),
+        ({b"gradmix": b'{"format": 2}'}, "found none or damaged ones"),
         ({b"gradmix": b"[]"}, "found none or damaged ones"),
-        ({b"gradmix": b'{"format": 7}'}, "expected pseudo-label format 1, found 7"),
+        ({b"gradmix": b'{"format": 7}'}, "expected pseudo-label format 2, found 7"),
     ],
 )
 def test_missing_damaged_or_other_metadata_are_refused(tmp_path, metadata, message):
@@ -185,7 +198,7 @@ def test_missing_damaged_or_other_metadata_are_refused(tmp_path, metadata, messa
         lambda t: t.drop_columns(["agreed"]),
         lambda t: t.rename_columns(["id", *COLUMNS[1:]]),
         lambda t: t.append_column("more", pa.array([1] * 4)),
-        lambda t: t.set_column(2, "hard_label", pa.array([1.0] * 4)),
+        lambda t: t.set_column(3, "hard_label", pa.array([1.0] * 4)),
     ],
 )
 def test_other_columns_are_refused(tmp_path, change):
@@ -193,7 +206,7 @@ def test_other_columns_are_refused(tmp_path, change):
     write_pseudo_labels(table(), path)
     rewrite(path, change)
     with pytest.raises(
-        DataError, match="expected the columns sample_id int64, source string, hard"
+        DataError, match="expected the columns sample_id int64, source string, clip"
     ):
         read_pseudo_labels(path)
 
@@ -209,6 +222,7 @@ def test_other_columns_are_refused(tmp_path, change):
         ("soft_label", [[0.2] * 5, [0.2] * 5, None, [0.2] * 5], "found lists of other lengths"),
         ("member_probabilities", [[[0.2] * 5] * 2] * 4, "found lists of other lengths"),
         ("sample_id", [1, 2, None, 4], "expected a sample_id in every row, found 1 empty"),
+        ("clip", ["a", None, "b", "b"], "expected a clip in every row or in none, found 1 empty"),
         ("agreed", [True, False, None, True], "expected a agreed in every row, found 1 empty"),
     ],
 )

@@ -1,0 +1,248 @@
+"""Frames of a video clip: which ones are wanted, and their pixels, in one sequential pass."""
+
+import itertools
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from data.errors import DataError
+
+Pixels = npt.NDArray[np.uint8]
+
+# A packet that says "the same picture again" takes a few bytes, and may give no frame; one with a
+# picture in it takes more.
+_TINY = 16
+_NEVER = sys.maxsize
+# Presentation times that FFmpeg makes up for AVI files with B-frames run back and forth; without
+# them there are decoding times, which do not.
+_OPTIONS = {"fflags": "-genpts"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Which frames of a clip are wanted.
+
+    Attributes:
+        frames: that many, the middle ones of as many equal parts; all of a shorter clip.
+        every: the first one, and each that comes so many after one.
+
+    Raises:
+        DataError: unless exactly one of the two is given, and is at least 1.
+    """
+
+    frames: int | None = None
+    every: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse none, both, or a number below 1."""
+        given = [number for number in (self.frames, self.every) if number is not None]
+        if len(given) != 1 or given[0] < 1:
+            raise DataError(
+                "Expected either frames or every, at least 1, "
+                f"found frames={self.frames}, every={self.every}: give one of them."
+            )
+
+    def positions(self, count: int) -> Sequence[int]:
+        """The wanted positions in a clip of `count` frames, ascending, each once.
+
+        The i-th of N frames lies at floor((i + 1/2) count / N).
+        """
+        if self.frames is None:
+            return range(0, count, self.every or 1)
+        parts = 2 * self.frames
+        return sorted({(2 * part + 1) * count // parts for part in range(self.frames)})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """One frame of a clip.
+
+    Attributes:
+        index: its position in the order of display, from 0.
+        time_s: when it is shown, seconds, by the container's timestamps; by the frame rate if it
+            has none.
+        pixels: uint8 [H, W, 3], RGB, turned upright.
+    """
+
+    index: int
+    time_s: float
+    pixels: Pixels
+
+
+def clip_frames(path: Path, sampling: Sampling) -> Iterator[Frame]:
+    """The wanted frames of a clip, in the order of display.
+
+    One pass with one thread; only wanted frames become RGB, and what follows the last one is read
+    but not decoded. Positions count the frames that decoding gives: where the header's number is
+    another one, that takes a second pass.
+
+    A clip is damaged if a packet or frame is marked so, and cut short if fewer packets come than
+    its index lists or its header announces; where these differ and the index fits, the header is
+    wrong. Matroska and MPEG transport streams announce no number: what is there of them is taken.
+
+    Args:
+        path: the clip, in any container and codec that FFmpeg reads.
+        sampling: which frames.
+
+    Yields:
+        At least one frame. A clip may turn out to be damaged after some of them: drop them then.
+
+    Raises:
+        DataError: if the clip cannot be read, has no video, is damaged or cut short; the text is
+            "path: reason".
+    """
+    if sampling.every is not None:
+        yield from _decode(path, lambda _: itertools.count(0, sampling.every or 1))
+    else:
+        yield from _evenly(path, sampling)
+
+
+def _evenly(path: Path, sampling: Sampling) -> list[Frame]:
+    # A header that announces nothing costs one decoded frame: after it the packets are counted.
+    frames, count = _collect(_decode(path, lambda clip: sampling.positions(clip.header)))
+    if count is None:
+        _, count = _collect(_decode(path, lambda _: [_NEVER]))
+    positions = sampling.positions(count or 0)
+    if [frame.index for frame in frames] != positions:
+        frames, _ = _collect(_decode(path, lambda _: positions))
+    return frames
+
+
+def _collect(frames: Generator[Frame, None, int | None]) -> tuple[list[Frame], int | None]:
+    kept: list[Frame] = []
+    while True:
+        try:
+            kept.append(next(frames))
+        except StopIteration as end:
+            return kept, end.value
+
+
+def _decode(
+    path: Path, wanted: Callable[["_Clip"], Iterable[int]]
+) -> Generator[Frame, None, int | None]:
+    """The frames at the wanted positions; returns how many the clip has, None if unknown."""
+    with _opened(path) as clip:
+        ahead = iter(wanted(clip))
+        position = next(ahead)
+        given = 0
+        for frame in clip.frames():
+            if given == position:
+                yield clip.picture(frame, given)
+                position = next(ahead, _NEVER)
+                if position == _NEVER and clip.is_regular(given + 1):
+                    count = clip.count_packets()
+                    return None if clip.tiny else count
+            given += 1
+    if not given:
+        raise DataError(f"{path}: expected a video clip, found one without a frame: remove it.")
+    return given
+
+
+class _Clip:
+    """An open clip, whose packets can be read once."""
+
+    def __init__(self, path: Path, container: InputContainer) -> None:
+        stream = container.streams.best("video")
+        if not isinstance(stream, VideoStream) or stream.codec_context is None:
+            raise DataError(
+                f"{path}: expected a video clip, found no video that can be decoded: remove it."
+            )
+        # Clips are decoded in parallel; the threads of one clip only wait for each other.
+        stream.codec_context.thread_count = 1
+        self.header, self.tiny = stream.frames, False
+        self._path = path
+        self._listed = len(stream.index_entries)
+        self._packets = container.demux(stream)
+        self._sent = 0
+        self._stream = stream
+        tick = stream.time_base or Fraction(1)
+        self._tick = tick.numerator, tick.denominator
+        self._rgb = VideoReformatter()
+
+    def frames(self) -> Iterator[VideoFrame]:
+        """All frames, decoded one by one."""
+        decode = self._stream.codec_context.decode
+        for packet in self._packets:
+            if self._take(packet):
+                yield from self._whole(decode(packet))
+        self._check_end()
+        yield from self._whole(decode(None))
+
+    def count_packets(self) -> int:
+        """Read the packets that are left; how many there are in the clip."""
+        for packet in self._packets:
+            self._take(packet)
+        self._check_end()
+        return self._sent
+
+    def _take(self, packet: "Packet[VideoStream]") -> bool:  # only the stub is generic
+        """Count a packet; False if it is empty: it stands for a dropped frame, or the end."""
+        size = packet.size
+        if packet.is_corrupt:
+            raise self._damaged(f"packet {self._sent} cut short")
+        if size:
+            self._sent += 1
+            if size < _TINY:
+                self.tiny = True
+        return size > 0
+
+    def _whole(self, frames: list[VideoFrame]) -> list[VideoFrame]:
+        for frame in frames:
+            if frame.is_corrupt:
+                raise self._damaged(f"damage in packet {self._sent - 1}")
+        return frames
+
+    def _check_end(self) -> None:
+        announced = max(self.header, self._listed)
+        if self._sent < announced and self._sent != self._listed:
+            raise self._damaged(f"{self._sent} of {announced} packets")
+
+    def is_regular(self, given: int) -> bool:
+        """True if every packet so far gave its frame, or will after reordering."""
+        return not self.tiny and self._sent - given == self._stream.codec_context.reorder_depth
+
+    def picture(self, frame: VideoFrame, index: int) -> Frame:
+        """A decoded frame as RGB pixels."""
+        # Unless told otherwise, the conversion starts a pool of threads for every frame.
+        rgb = self._rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
+        pixels = np.asarray(rgb, np.uint8)
+        if frame.rotation:
+            pixels = np.rot90(pixels, round(frame.rotation / 90))
+        return Frame(index=index, time_s=self._time(frame, index), pixels=pixels)
+
+    def _time(self, frame: VideoFrame, index: int) -> float:
+        stamp = frame.dts if frame.pts is None else frame.pts
+        if stamp is None:
+            return float(index / (self._stream.guessed_rate or 1))
+        return stamp * self._tick[0] / self._tick[1]
+
+    def _damaged(self, found: str) -> DataError:
+        return DataError(
+            f"{self._path}: expected a whole clip, found {found}: copy it again or remove it."
+        )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Clip]:
+    # Without "file:" a name with a colon would be taken for a protocol.
+    url = f"file:{path}"
+    try:
+        with av.open(url, container_options=_OPTIONS, metadata_errors="replace") as container:
+            yield _Clip(path, container)
+    except av.FFmpegError as error:
+        raise DataError(
+            f"{path}: expected a video clip, found none that can be read ({error.strerror}): "
+            "replace or remove it."
+        ) from error
