@@ -51,6 +51,8 @@ def invocation_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--k", type=int, multiple=True, help="Labels a class in V; may be repeated."),
         click.option("--draws", type=int, help="Number of random V for every k."),
         click.option("--seed", type=int, help="Seed of all randomness."),
+        click.option("--weights", help="What the trunk starts from: none, imagenet, or a file."),
+        click.option("--partial", is_flag=True, help="Go on where photos or clips are missing."),
         click.option("--tables", callback=listed(int), help="Tables of the paper to make: 1,2."),
         click.option("--figures", callback=listed(int), help="Figures of the paper: 3,4."),
         click.option(

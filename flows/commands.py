@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from data.known_digests import KnownDigests
 from flows.experiment_file import SettingsError
 from flows.order import Invocation, Order, place_order
 from flows.plan import PlanEntry, make_plan
@@ -33,8 +34,10 @@ def reproduce_command(home: str, *, download: bool, **words: Any) -> None:  # no
     invocation = _invocation(download=download, **words)
     if download:
         _download(invocation, console)
-    order = place_order(invocation)
+    known = KnownDigests(check_home(Path(home)))
+    order = place_order(invocation, known)
     folder = open_home(Path(home))
+    known.save()
     with exclusive(folder):
         # Refuses a second process early; the flow takes the lock for itself.
         entries = make_plan(order, folder)
@@ -75,8 +78,9 @@ def plan_command(home: str, *, download: bool, **words: Any) -> None:  # noqa: A
     """Print every stage with its state and why, and an estimate of the time."""
     console = _console()
     # Of what --download would fetch, a plan tells that it is missing.
-    order = place_order(_invocation(download=download, **words))
-    entries = make_plan(order, check_home(Path(home)))
+    folder = check_home(Path(home))
+    order = place_order(_invocation(download=download, **words), KnownDigests(folder))
+    entries = make_plan(order, folder)
     console.print(f"{_headline(order)}.", soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "cell", "state", "because"):

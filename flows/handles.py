@@ -25,6 +25,8 @@ class RawData:
     Attributes:
         root: folder of the real data; None for embedded data.
         digests: of the raw files by (dataset, split), each by name.
+        roots: folder of each data set; None for embedded data.
+        classes: of each data set.
         weights: file of pretrained weights; None: random ones.
         weights_digest: SHA-256 of it.
         code_digest: SHA-256 of the file of a trunk that the user has written.
@@ -32,6 +34,8 @@ class RawData:
 
     root: str | None
     digests: Mapping[tuple[str, str], dict[str, str]]
+    roots: Mapping[str, str | None]
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     weights: str | None = None
     weights_digest: str | None = None
     code_digest: str | None = None

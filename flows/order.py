@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from data.fingerprint import digest_json
-from flows.experiment_file import load_experiment
+from data.known_digests import KnownDigests
+from flows.experiment_file import SettingsError, load_experiment
+from flows.findings import dotted, key_and_text
 from flows.handles import RawData
 from flows.locate import Key
 from flows.raw import find_raw
@@ -27,6 +31,8 @@ class Invocation:
     k: tuple[int, ...] = ()
     draws: int | None = None
     seed: int | None = None
+    weights: str | None = None
+    partial: bool = False
     tables: tuple[int, ...] | None = None
     figures: tuple[int, ...] | None = None
     studies: tuple[str, ...] | None = None
@@ -39,6 +45,8 @@ class Invocation:
         words += [word for k in self.k for word in ("--k", str(k))]
         words += ["--draws", str(self.draws)] if self.draws is not None else []
         words += ["--seed", str(self.seed)] if self.seed is not None else []
+        words += ["--weights", self.weights] if self.weights is not None else []
+        words += ["--partial"] if self.partial else []
         for option, chosen in self._outputs.items():
             words += [option, ",".join(map(str, chosen)) or NOTHING] if chosen is not None else []
         return shlex.join(words)
@@ -67,6 +75,8 @@ class Invocation:
             ("target", "k"): ("--k", list(self.k) or None),
             ("target", "draws"): ("--draws", self.draws),
             ("seed",): ("--seed", self.seed),
+            ("network", "weights"): ("--weights", self.weights),
+            ("images", "partial"): ("--partial", self.partial or None),
         }
         for option, chosen in self._outputs.items():
             given["outputs", option.removeprefix("--")] = (option, chosen)
@@ -107,14 +117,26 @@ class Order:
         return f"{self.experiment.name}-{self.experiment.scale}-{self.identity[:8]}"
 
 
-def place_order(invocation: Invocation) -> Order:
-    """Read the settings and find the raw data.
+def place_order(invocation: Invocation, known: KnownDigests | None = None) -> Order:
+    """Read the settings and find the raw data; classes that the files decide are looked up.
+
+    Args:
+        invocation: the words of a command.
+        known: digests of raw files that were taken before.
 
     Raises:
-        SettingsError: if the experiment file or an option is wrong.
+        SettingsError: if the experiment file or an option is wrong, or the data do not fit it.
         DataError: if a raw file is missing.
+        StageError: if the trunk or its weights are.
     """
     experiment = invocation.settings()
     root = None if invocation.data is None else Path(invocation.data)
-    raw = find_raw(experiment, root)
+    raw = find_raw(experiment, root, known or KnownDigests())
+    if not experiment.classes_are_known:
+        try:
+            experiment = experiment.with_classes(raw.classes)
+        except ValidationError as error:
+            key, text = key_and_text(error.errors())
+            where = raw.root or "embedded data"
+            raise SettingsError(f"{experiment.name} on {where}: {dotted(key)}: {text}") from error
     return Order(invocation, experiment, raw)

@@ -1,15 +1,18 @@
 """The tables of an experiment file, typed and frozen."""
 
 import dataclasses
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from data.catalog import READERS
+from data.catalog import FILE_READERS, READERS, media_of
+from data.errors import DataError
+from data.listing import FileReader
+from data.reader import Reader
 from flows.findings import Finding, refuse, said, shown
 from flows.method_settings import check_fields, check_settings, fields_of
 from flows.values import (
-    Classes,
     Different,
     Frozen,
     Name,
@@ -17,6 +20,8 @@ from flows.values import (
     Paper,
     Positive,
     Rates,
+    SourceClasses,
+    TargetClasses,
     Word,
     one_of,
 )
@@ -27,6 +32,8 @@ from tasks.weights import NONE
 
 RESERVED = ("V", "U", "S_u", TARGET_HEAD)
 GRID = ("beta", "gamma")
+FRAMES = 10
+"""Of a clip, unless the experiment says otherwise."""
 
 
 def _with_the_grid(*, on_u: bool) -> list[str]:
@@ -39,38 +46,97 @@ def _with_the_grid(*, on_u: bool) -> list[str]:
 
 
 class Dataset(Frozen):
-    """Which reader gives a data set: `reader` on real files, `embedded` without."""
+    """Which reader gives a data set: `reader` on real files, `embedded` without.
+
+    `folder` is where the real files lie under the data folder; empty: where the reader looks.
+    """
 
     reader: str
-    embedded: str
+    embedded: str | None = None
+    folder: str = ""
 
     @field_validator("reader")
     @classmethod
     def _reader_exists(cls, name: str) -> str:
-        return one_of(list(READERS), name)
+        return one_of([*READERS, *FILE_READERS], name)
 
     @field_validator("embedded")
     @classmethod
-    def _embedded_exists(cls, name: str) -> str:
-        return one_of([known for known, reader in READERS.items() if reader.embedded], name)
-
-    def reader_on(self, *, real: bool) -> str:
-        """Name of the reader that applies."""
-        return self.reader if real else self.embedded
+    def _embedded_exists(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is None or "reader" not in info.data:
+            return name
+        media = media_of(info.data["reader"])
+        readers: Mapping[str, Reader | FileReader] = {**READERS, **FILE_READERS}
+        embedded = [known for known, reader in readers.items() if reader.embedded]
+        return one_of([known for known in embedded if media_of(known) == media], name)
 
     @property
-    def classes(self) -> list[str]:
-        """The classes that both readers give."""
-        embedded = READERS[self.embedded].classes
-        return [name for name in READERS[self.reader].classes if name in embedded]
+    def media(self) -> str:
+        """What it is made of: `arrays`, `photos` or `clips`."""
+        return media_of(self.reader)
+
+    def reader_on(self, *, real: bool) -> str:
+        """Name of the reader that applies.
+
+        Raises:
+            DataError: if there are no real files, and no embedded data in their place.
+        """
+        if real or self.embedded is not None:
+            return self.reader if real else str(self.embedded)
+        raise DataError(
+            f"Expected a data folder for '{self.reader}', which has no embedded data in its place, "
+            "found none: give it with --data."
+        )
+
+    @property
+    def classes(self) -> list[str] | None:
+        """The classes that both readers give; None if the files on disk decide."""
+        if self.media != "arrays":
+            return None
+        names = READERS[self.reader].classes
+        embedded = names if self.embedded is None else READERS[self.embedded].classes
+        return [name for name in names if name in embedded]
+
+
+class Images(Frozen):
+    """How photos and clips become images.
+
+    Attributes:
+        side: of the squares, pixels.
+        frames: of every clip, evenly spaced; or
+        every: the n-th frame and its multiples.
+        max_broken: share of the files of a split that may be broken: they are left out and listed.
+        partial: go on with what is there where files are missing.
+    """
+
+    side: Positive
+    frames: Positive | None = None
+    every: Positive | None = None
+    max_broken: Annotated[float, Field(ge=0, le=1)] = 0.05
+    partial: bool = False
+
+    @model_validator(mode="after")
+    def _one_way_to_sample(self) -> Self:
+        if self.frames is not None and self.every is not None:
+            expected, found = "frames or every", "both"
+            refuse([Finding(("every",), said(expected, found, "leave one out"))])
+        return self
+
+    @property
+    def sampling(self) -> dict[str, int]:
+        """Which frames of a clip."""
+        return {"every": self.every} if self.every else {"frames": self.frames or FRAMES}
 
 
 class Source(Frozen):
-    """One labelled source: the training split of a data set, limited to some classes."""
+    """One labelled source: the training split of a data set, limited to some classes.
+
+    `all` are those of the data set, `target` those of the target.
+    """
 
     name: Word
     dataset: str
-    classes: Classes
+    classes: SourceClasses
 
     @field_validator("name")
     @classmethod
@@ -82,10 +148,13 @@ class Source(Frozen):
 
 
 class Target(Frozen):
-    """The target's data set, classes and roles; `hyper_validation` counts all its samples."""
+    """The target's data set, classes and roles.
+
+    `hyper_validation` counts all its samples, `k` those of a class in V; of clips, not frames.
+    """
 
     dataset: str
-    classes: Classes
+    classes: TargetClasses
     hyper_validation: Positive
     k: Annotated[tuple[Positive, ...], Field(min_length=1), Different]
     draws: Positive
@@ -138,7 +207,11 @@ class Network(Frozen):
 
 
 class Training(Frozen):
-    """Length, batches and optimiser of every training."""
+    """Length, batches and optimiser of every training.
+
+    `fine_tuning_rates` are the learning rates of methods that start from another's model; none:
+    those of all others.
+    """
 
     steps: Positive
     validate_every: Positive
@@ -146,6 +219,7 @@ class Training(Frozen):
     v_whole_up_to: Positive
     momentum: Annotated[float, Field(ge=0, lt=1)]
     learning_rates: Rates
+    fine_tuning_rates: Rates | None = None
 
 
 class Baseline(Frozen):
@@ -156,6 +230,7 @@ class Baseline(Frozen):
     settings: dict[str, Any] = Field(default_factory=dict)
     learning_rates: Rates | None = None
     paper: Paper = Field(default_factory=dict)
+    paper_clips: Paper = Field(default_factory=dict)
 
     @field_validator("method")
     @classmethod
@@ -179,6 +254,7 @@ class FirstStage(Frozen):
     gamma: Annotated[tuple[float, ...], Field(min_length=1), Different]
     settings: dict[str, Any] = Field(default_factory=dict)
     paper: Paper = Field(default_factory=dict)
+    paper_clips: Paper = Field(default_factory=dict)
 
     @field_validator("method")
     @classmethod
@@ -238,6 +314,7 @@ class Final(Frozen):
     method: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     paper: Paper = Field(default_factory=dict)
+    paper_clips: Paper = Field(default_factory=dict)
 
     @field_validator("method")
     @classmethod
@@ -248,6 +325,6 @@ class Final(Frozen):
 class Outputs(Frozen):
     """What is made, by the paper's numbers: tables, figures; and studies beyond the paper."""
 
-    tables: Annotated[tuple[Literal[1, 2], ...], Different] = (1, 2)
+    tables: Annotated[tuple[Literal[1, 2, 3], ...], Different] = (1, 2)
     figures: Annotated[tuple[Literal[3, 4], ...], Different] = (3,)
     studies: Annotated[tuple[Literal["rho", "hyper_validation"], ...], Different] = ()

@@ -8,20 +8,11 @@ from typing import Any
 
 from flows.handles import Draw, Ensemble, Handle, Pipeline, RawData, Submit, swept_name
 from flows.parts import Baseline, Final
+from flows.preparation import prepared_data
 from flows.settings import Experiment
 from flows.wanted import Wanted
 from gradmix.methods import method_named
-from tasks import (
-    enlarge,
-    evaluate,
-    label,
-    prepare,
-    rho_study,
-    selection,
-    selection_study,
-    split,
-    train,
-)
+from tasks import enlarge, evaluate, label, rho_study, selection, selection_study, split, train
 
 
 def pipeline(experiment: Experiment, raw: RawData, submit: Submit) -> Pipeline:
@@ -72,15 +63,7 @@ class _Drawing:
             "weights": raw.weights_digest,
             "code": raw.code_digest,
         }
-        for (name, part), digests in raw.digests.items():
-            self.data[name, part] = self.submit(
-                prepare.STAGE,
-                label=f"{name} {part}",
-                reader=self.experiment.datasets[name].reader_on(real=raw.root is not None),
-                split=part,
-                root=raw.root,
-                raw=digests,
-            )
+        self.data = prepared_data(self.experiment, raw, self.network, self.submit)
 
     def split(self) -> list[Draw]:
         """A V for every k and draw."""
@@ -111,7 +94,7 @@ class _Drawing:
     def baselines(self, draw: Draw) -> None:
         """A training for every baseline and learning rate; the best on hyper-validation counts."""
         for baseline in self.wanted.baselines:
-            rates = baseline.learning_rates or self.experiment.training.learning_rates
+            rates = self.experiment.rates_of(baseline)
             initial = self._start_of(baseline, draw)
             trainings = [
                 self._train(
@@ -189,7 +172,7 @@ class _Drawing:
     def final(self, draw: Draw) -> None:
         """Train from scratch on everything, at the settings of the best cell."""
         main = self._main(draw)
-        for final in self.experiment.final if self.wanted.table_1 else ():
+        for final in self.experiment.final if self.wanted.every_row else ():
             draw.rows[final.name] = self._final(draw, final, main, final.name)
         swept = self.experiment.swept
         for r in self.wanted.swept_sizes:
@@ -214,6 +197,7 @@ class _Drawing:
             classes=self.classes,
             pseudo={str(r): e.pseudo for r, e in draw.ensembles.items() if e.pseudo},
             network=self.network,
+            weights=self.weights if self.network["frozen"] else None,
             heads=self.heads,
         )
 
@@ -261,7 +245,8 @@ class _Drawing:
         )
 
     def _training_settings(self) -> dict[str, Any]:
-        return self.experiment.training.model_dump(exclude={"learning_rates", "momentum"})
+        aside = {"learning_rates", "fine_tuning_rates", "momentum"}
+        return self.experiment.training.model_dump(exclude=aside)
 
     def _train(self, draw: Draw, name: str, **inputs: Any) -> Handle:  # noqa: ANN401 - JSON, handles
         return self.submit(

@@ -3,38 +3,45 @@
 from pathlib import Path
 
 from data.catalog import find_reader
-from data.errors import DataError
 from data.fingerprint import sha256_file
+from data.known_digests import KnownDigests
 from flows.handles import RawData
 from flows.settings import Experiment
-from tasks.prepare import raw_digests
+from tasks.raw import raw_files
 from tasks.trunks import code_digest
 from tasks.weights import fetch_weights, find_weights
 
 
-def find_raw(experiment: Experiment, root: Path | None) -> RawData:
+def find_raw(experiment: Experiment, root: Path | None, known: KnownDigests) -> RawData:
     """Check that all raw files and weights exist and take their digests.
 
     Args:
         experiment: names the data sets.
         root: folder of the real data; None for the embedded data.
+        known: digests that were taken before.
 
     Raises:
         DataError: if a file is missing or cannot be read.
         StageError: if the trunk or its weights are.
     """
-    folder = str(root.expanduser().absolute()) if root is not None else None
-    digests = {}
+    folder = root.expanduser().absolute() if root is not None else None
+    roots: dict[str, str | None] = {}
+    digests, classes = {}, {}
     for name, dataset in experiment.datasets.items():
-        reader = dataset.reader_on(real=root is not None)
-        splits = ["train", "test"] if name == experiment.target.dataset else ["train"]
-        for split in splits:
-            digests[name, split] = _digests(reader, split, folder)
+        place = None if folder is None else str(folder / dataset.folder)
+        reader = dataset.reader_on(real=folder is not None)
+        roots[name] = place
+        for split in ["train", "test"] if name == experiment.target.dataset else ["train"]:
+            digests[name, split], classes[name] = raw_files(
+                reader, split, place, partial=experiment.partial, known=known
+            )
     network = experiment.network
     weights = find_weights(network.trunk, network.weights)
     return RawData(
-        folder,
+        None if folder is None else str(folder),
         digests,
+        roots=roots,
+        classes=classes,
         weights=str(weights) if weights else None,
         weights_digest=sha256_file(weights) if weights else None,
         code_digest=code_digest(network.trunk),
@@ -48,17 +55,8 @@ def download_raw(experiment: Experiment, root: Path) -> None:
         DataError: if a download fails.
     """
     for dataset in experiment.datasets.values():
-        reader = find_reader(dataset.reader)
-        if not reader.embedded:
-            reader.download(root)
+        if dataset.media == "arrays":
+            reader = find_reader(dataset.reader)
+            if not reader.embedded:
+                reader.download(root)
     fetch_weights(experiment.network.trunk, experiment.network.weights)
-
-
-def _digests(reader: str, split: str, folder: str | None) -> dict[str, str]:
-    try:
-        return raw_digests(reader, split, folder)
-    except OSError as error:
-        raise DataError(
-            f"Expected to read {error.filename or folder}, found: {error.strerror}: "
-            "check the file and its permissions."
-        ) from error

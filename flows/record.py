@@ -48,6 +48,7 @@ def make_record(
         "run_id": run_id,
         "experiment": experiment.name,
         "title": experiment.title,
+        "note": experiment.note,
         "scale": experiment.scale,
         "seed": experiment.seed,
         "command": order.invocation.command,
@@ -68,6 +69,7 @@ def make_record(
         **results(order, stages.draws, home),
         "executed": {"trainings": ledger.executed, "cached": ledger.reused},
         "paper": experiment.paper,
+        "paper_clips": experiment.paper_clips,
     }
 
 
@@ -93,6 +95,9 @@ def _data(name: str, raw: dict[str, str], prepared: Artifact) -> dict[str, Any]:
         "origin": prepared.summary["origin"],
         "official": prepared.summary["official"],
         "samples": prepared.summary["samples"],
+        "clips": prepared.summary.get("clips"),
+        "skipped": prepared.summary.get("skipped", {}),
+        "broken": prepared.summary.get("broken", 0),
         "digest": prepared.digest,
         "raw": raw,
     }

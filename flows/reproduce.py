@@ -10,6 +10,7 @@ from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from data.known_digests import KnownDigests
 from flows.ledger import Ledger
 from flows.memory import PeakMemory
 from flows.order import Invocation, Order, place_order
@@ -48,6 +49,8 @@ def reproduce(
     k: list[int] | None = None,
     draws: int | None = None,
     seed: int | None = None,
+    weights: str | None = None,
+    partial: bool = False,
     tables: list[int] | None = None,
     figures: list[int] | None = None,
     studies: list[str] | None = None,
@@ -62,6 +65,8 @@ def reproduce(
         k: labelled samples a class, in place of the file's.
         draws: number of random V, in place of the file's.
         seed: in place of the file's.
+        weights: `none`, `imagenet` or a file, in place of the file's.
+        partial: go on with what is there where photos or clips are missing.
         tables: numbers of the paper's, in place of the file's.
         figures: the same.
         studies: `rho`, `hyper_validation`, in place of the file's.
@@ -73,6 +78,8 @@ def reproduce(
     Raises:
         StageError: if a stage failed; what does not depend on it is finished first.
     """
+    folder = open_home(Path(home))
+    known = KnownDigests(folder)
     order = place_order(
         Invocation(
             experiment=experiment,
@@ -81,12 +88,15 @@ def reproduce(
             k=tuple(k or ()),
             draws=draws,
             seed=seed,
+            weights=weights,
+            partial=partial,
             tables=_given(tables),
             figures=_given(figures),
             studies=_given(studies),
-        )
+        ),
+        known,
     )
-    folder = open_home(Path(home))
+    known.save()
     with exclusive(folder):
         return str(_reproduce(order, folder))
 

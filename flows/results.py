@@ -1,7 +1,7 @@
 """The results of finished stages, in plain JSON types."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +55,22 @@ def _rows(order: Order, draw: Draw) -> list[dict[str, Any]]:
                 "datasets": _datasets(order, name, chosen),
                 "k": draw.k,
                 "draw": draw.draw,
-                "test_accuracy": test[name]["accuracy"],
-                "test_n": test[name]["n"],
+                **_scores(test[name]),
                 "searched": _searched(draw, name),
                 **_figures(chosen),
             }
         )
     return rows
+
+
+def _scores(scored: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the evaluation says of a model: of images, and of clips if they are frames."""
+    if scored is None:
+        return {"test_accuracy": None, "test_n": None}
+    found = {"test_accuracy": scored["accuracy"], "test_n": scored["n"]}
+    if "clips" in scored:
+        found |= {"test_clip_accuracy": scored["clip_accuracy"], "test_clips": scored["clips"]}
+    return found
 
 
 def _chosen(draw: Draw) -> dict[str, Artifact]:
@@ -140,8 +149,7 @@ def _cells(order: Order, draw: Draw) -> list[dict[str, Any]]:
                 "beta": figures["settings"]["beta"],
                 "gamma": figures["settings"]["gamma"],
                 "rank": members.index(identity) + 1 if identity in members else None,
-                "test_accuracy": scored["accuracy"] if scored else None,
-                "test_n": scored["n"] if scored else None,
+                **_scores(scored),
                 **figures,
             }
         )
@@ -159,6 +167,7 @@ def _labels(order: Order, draw: Draw, r: int) -> dict[str, Any]:
         "threshold": order.experiment.ensemble.threshold,
         "unlabelled": pseudo.summary["unlabelled"],
         "agreed": pseudo.summary["agreed"],
+        "clips": pseudo.summary.get("clips"),
         **artifact_of(draw.evaluation).summary["audits"][str(r)],
         "enlarged_v": enlarged.summary["per_class"],
         "run_id": pseudo.notes["run_id"],
@@ -182,8 +191,7 @@ def _swept(order: Order, draw: Draw) -> list[dict[str, Any]]:
         found.append(
             {
                 **_labels(order, draw, r),
-                "test_accuracy": scored["accuracy"],
-                "test_n": scored["n"],
+                **_scores(scored),
                 "accuracy": final.summary["accuracy"],
                 "pseudo": final.document["config"]["pseudo"],
                 "run_id": final.notes["run_id"],

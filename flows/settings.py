@@ -1,6 +1,6 @@
 """The settings of an experiment at one scale, and what must hold between their parts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -15,13 +15,14 @@ from flows.parts import (
     Ensemble,
     Final,
     FirstStage,
+    Images,
     Network,
     Outputs,
     Source,
     Target,
     Training,
 )
-from flows.values import Frozen, Name, Paper, Word
+from flows.values import THE_TARGETS, Frozen, Name, Paper, Rates, Word
 from gradmix.exact import MOST_SOURCES
 from gradmix.methods import METHODS
 from gradmix.problem import LabelSpace, Problem
@@ -31,10 +32,11 @@ _LARGEST_SEED = 2**32 - 1
 
 
 class Experiment(Frozen):
-    """One experiment at one scale."""
+    """One experiment at one scale; `note` says what its report must say first."""
 
     name: Word
     title: Name
+    note: Name | None = None
     scale: Word
     seed: Annotated[int, Field(ge=0, le=_LARGEST_SEED)]
     datasets: dict[Word, Dataset]
@@ -47,19 +49,67 @@ class Experiment(Frozen):
     ensemble: Ensemble
     final: tuple[Final, ...]
     outputs: Outputs = Field(default_factory=Outputs)
+    images: Images | None = None
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         refuse([*self._wrong_data(), *self._wrong_names(), *self._wrong_methods()])
         self._check_finals()
-        refuse([*self._wrong_problem(), *self._wrong_ensembles()])
+        refuse([*self._wrong_tables(), *self._wrong_trunk(), *self._wrong_ensembles()])
+        if self.classes_are_known:
+            refuse(self._wrong_problem())
         return self
+
+    @property
+    def partial(self) -> bool:
+        """Whether to go on with what is there where files are missing."""
+        return self.images is not None and self.images.partial
+
+    @property
+    def classes_are_known(self) -> bool:
+        """Whether every class is named, or some are to be looked up in the data."""
+        return not any(isinstance(part.classes, str) for _, part in self._domains())
+
+    def with_classes(self, known: Mapping[str, tuple[str, ...]]) -> "Experiment":
+        """The experiment with every class named.
+
+        Args:
+            known: the classes of every data set.
+
+        Raises:
+            ValidationError: if a named class is not there, or no source has the target's.
+        """
+        target = self.target.classes
+        of_target = known[self.target.dataset] if isinstance(target, str) else target
+
+        def named(part: Source | Target) -> tuple[str, ...]:
+            if isinstance(part.classes, str):
+                return of_target if part.classes == THE_TARGETS else known[part.dataset]
+            return part.classes
+
+        parts = [(key, part, named(part)) for key, part in self._domains()]
+        refuse(
+            not_among((*key, "classes"), name, known[part.dataset])
+            for key, part, names in parts
+            for name in names
+            if name not in known[part.dataset]
+        )
+        *sources, whole = [part.model_dump() | {"classes": names} for _, part, names in parts]
+        values = {**self.model_dump(), "sources": sources, "target": whole}
+        return Experiment.model_validate(values)
 
     @property
     def problem(self) -> Problem:
         """Label spaces and heads; ValueError if no source has the target's label space."""
-        sources = {source.name: LabelSpace(source.classes) for source in self.sources}
-        return Problem(sources, LabelSpace(self.target.classes))
+        sources = {source.name: LabelSpace(tuple(source.classes)) for source in self.sources}
+        return Problem(sources, LabelSpace(tuple(self.target.classes)))
+
+    def rates_of(self, baseline: Baseline) -> Rates:
+        """Learning rates that a baseline is searched over."""
+        training = self.training
+        tuning = METHODS[baseline.method].method.starts_from is not None
+        common = (training.fine_tuning_rates if tuning else None) or training.learning_rates
+        return baseline.learning_rates or common
 
     @property
     def rows(self) -> list[str]:
@@ -69,13 +119,17 @@ class Experiment(Frozen):
 
     @property
     def paper(self) -> dict[str, Paper]:
-        """The paper's figures by row."""
-        entries: list[Baseline | FirstStage | Final] = [
-            *self.baselines,
-            self.first_stage,
-            *self.final,
-        ]
-        return {entry.name: entry.paper for entry in entries if entry.paper}
+        """The paper's figures by row; of frames if the target has clips."""
+        return {entry.name: entry.paper for entry in self._entries if entry.paper}
+
+    @property
+    def paper_clips(self) -> dict[str, Paper]:
+        """The paper's figures of clips by row."""
+        return {entry.name: entry.paper_clips for entry in self._entries if entry.paper_clips}
+
+    @property
+    def _entries(self) -> list[Baseline | FirstStage | Final]:
+        return [*self.baselines, self.first_stage, *self.final]
 
     @property
     def swept(self) -> Final | None:
@@ -102,6 +156,11 @@ class Experiment(Frozen):
                 yield not_among((*key, "dataset"), part.dataset, list(self.datasets))
                 continue
             known = self.datasets[part.dataset].classes
+            if known is None and self.images is None:
+                expected, advice = "a table on how photos and clips become images", "add [images]"
+                yield Finding(("images",), said(expected, "none", advice))
+            if known is None or isinstance(part.classes, str):
+                continue
             for place, name in enumerate(part.classes):
                 if name not in known:
                     yield not_among((*key, "classes", place), name, known)
@@ -131,6 +190,17 @@ class Experiment(Frozen):
                     ("baselines", i, "method"), said(expected, found, "put one before it")
                 )
 
+    def _wrong_trunk(self) -> Iterator[Finding]:
+        """Methods that read a map from a trunk of ours that ends in features."""
+        network = self.network
+        flat = network.trunk == "convnet" and network.description["settings"]["hidden"] > 0
+        for i, baseline in enumerate(self.baselines):
+            if flat and METHODS[baseline.method].method.needs_map:
+                expected = f"a trunk that ends in a map, as {baseline.method} reads one"
+                advice = "set network.settings.hidden = 0, or leave the row out"
+                text = said(expected, "one that does not", advice)
+                yield Finding(("baselines", i, "method"), text)
+
     def _wrong_problem(self) -> Iterator[Finding]:
         """No source with the target's label space, labels of U in a source."""
         try:
@@ -140,13 +210,24 @@ class Experiment(Frozen):
         target = self.datasets[self.target.dataset]
         for i, source in enumerate(self.sources):
             data = self.datasets[source.dataset]
-            same = data.reader == target.reader or data.embedded == target.embedded
+            same = (data.reader, data.folder) == (target.reader, target.folder)
+            same = same or (data.embedded is not None and data.embedded == target.embedded)
             shared = [name for name in source.classes if same and name in self.target.classes]
             if shared:
                 expected = "no class of the target's, because its data set is the target's"
                 found = ", ".join(map(shown, shared))
                 advice = "leave them out, they would show the labels of U"
                 yield Finding(("sources", i, "classes"), said(expected, found, advice))
+
+    def _wrong_tables(self) -> Iterator[Finding]:
+        """Table 1 of clips, table 3 of images: they show the same rows."""
+        clips = self.datasets[self.target.dataset].media == "clips"
+        unfit, fit = (1, 3) if clips else (3, 1)
+        if unfit in self.outputs.tables:
+            place = self.outputs.tables.index(unfit)
+            of = "clips" if clips else "images"
+            expected, advice = f"table {fit}, that of a target of {of}", f"name {fit} in its place"
+            yield Finding(("outputs", "tables", place), said(expected, str(unfit), advice))
 
     def _wrong_ensembles(self) -> Iterator[Finding]:
         """R above the grid, and what figure 4 lacks."""

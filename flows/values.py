@@ -2,9 +2,17 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    WrapValidator,
+    model_validator,
+)
 
 from flows.findings import Finding, not_among, refuse, repeated, said, shown, unknown_keys
 
@@ -80,6 +88,23 @@ Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 PerCent = Annotated[float, Field(ge=0, le=100)]
 Classes = Annotated[tuple[Name, ...], Field(min_length=1), Different]
+ALL, THE_TARGETS = "all", "target"
+
+
+def _chosen(*words: str) -> WrapValidator:
+    """One of some words, or class names; the union's own check would tell its errors twice."""
+
+    def check(value: object, _: object) -> Any:  # noqa: ANN401 - a word or a tuple
+        return one_of(words, value) if isinstance(value, str) else _CLASSES.validate_python(value)
+
+    return WrapValidator(check)
+
+
+_CLASSES: TypeAdapter[tuple[str, ...]] = TypeAdapter(Classes, config=Frozen.model_config)
+SourceClasses = Annotated[tuple[str, ...] | Literal["all", "target"], _chosen(ALL, THE_TARGETS)]
+"""Class names; or all of the data set; or those of the target."""
+TargetClasses = Annotated[tuple[str, ...] | Literal["all"], _chosen(ALL)]
+"""Class names, or all of the data set."""
 Rates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1), Different]
 PaperKey = Annotated[str, AfterValidator(_paper_key)]
 Paper = dict[PaperKey, Annotated[tuple[PerCent, ...], Field(min_length=1, max_length=2)]]

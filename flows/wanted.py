@@ -13,9 +13,9 @@ class Wanted:
         self.studies = experiment.outputs.studies
 
     @property
-    def table_1(self) -> bool:
-        """Whether every row of the result table is wanted."""
-        return 1 in self._outputs.tables
+    def every_row(self) -> bool:
+        """Whether table 1, or table 3, its like for clips, is wanted."""
+        return not {1, 3}.isdisjoint(self._outputs.tables)
 
     @property
     def scores_of_cells(self) -> bool:
@@ -24,8 +24,8 @@ class Wanted:
 
     @property
     def baselines(self) -> list[Baseline]:
-        """All for table 1; for figure 3 those that train on the sources alone."""
-        if self.table_1:
+        """All for the table of rows; for figure 3 those that train on the sources alone."""
+        if self.every_row:
             return list(self._experiment.baselines)
         if 3 not in self._outputs.figures:
             return []
@@ -43,5 +43,5 @@ class Wanted:
 
     def labels_of(self, r: int) -> bool:
         """Whether something is trained on the labels of the top R."""
-        of_rows = self.table_1 and bool(self._experiment.final)
+        of_rows = self.every_row and bool(self._experiment.final)
         return (of_rows and r == self._experiment.ensemble.r) or r in self.swept_sizes

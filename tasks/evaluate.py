@@ -10,6 +10,9 @@ from tasks.slot_job import run_job
 from tasks.stage import Outcome, Stage, Workplace
 from tasks.tracker import MetricRow
 
+FIGURES = ("accuracy", "clip_accuracy")
+"""Scores that are added to a model's run."""
+
 
 def describe(
     label: str,
@@ -20,6 +23,7 @@ def describe(
     pseudo: dict[str, Artifact],
     network: dict[str, Any],
     heads: dict[str, list[str]],
+    weights: str | None = None,
 ) -> Request:
     """The models, the test split and the audited labels decide.
 
@@ -32,12 +36,14 @@ def describe(
         pseudo: labels to audit, by name.
         network: trunk, its settings, normalisation, frozen part; digests of weights and code.
         heads: classes of every head.
+        weights: file that a frozen part of the trunk has; its digest is the network's.
     """
+    del weights
     inputs = {"test": test.digest, "target": target.digest}
     inputs |= {f"model {name}": best(model)["digest"] for name, model in models.items()}
     inputs |= {f"pseudo_labels {name}": labels.digest for name, labels in pseudo.items()}
     config = {"classes": classes, "network": network, "heads": heads, "models": list(models)}
-    return Request("evaluate", 2, config, inputs, 0, label)
+    return Request("evaluate", 3, config, inputs, 0, label)
 
 
 def execute(
@@ -50,6 +56,7 @@ def execute(
     pseudo: dict[str, Artifact],
     network: dict[str, Any],
     heads: dict[str, list[str]],
+    weights: str | None = None,
 ) -> Outcome:
     """Score in a slot process; the accuracies are added to the models' MLflow runs."""
     del label
@@ -57,6 +64,7 @@ def execute(
     job = {
         "network": network,
         "heads": heads,
+        "weights": weights,
         "seed": 0,
         "classes": classes,
         "test": str(home / test.folder),
@@ -66,10 +74,11 @@ def execute(
     }
     summary = run_job(place, "evaluate", job)["summary"]
     for name, model in models.items():
-        accuracy = summary["test"][name]["accuracy"]
+        scores = summary["test"][name]
+        figures = {f"test/{figure}": scores[figure] for figure in FIGURES if figure in scores}
         run_id, content = best(model)["run_id"], test.summary["content"]
         tracker.log_dataset(run_id, "test", content, test.folder, TEST)
-        tracker.log_metrics(run_id, [MetricRow(0, {"test/accuracy": accuracy})])
+        tracker.log_metrics(run_id, [MetricRow(0, figures)])
     return Outcome(summary)
 
 

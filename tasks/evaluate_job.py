@@ -1,6 +1,5 @@
 """Finished models on the sealed test split, as they are scored inside a slot process."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,11 @@ from data.prepared import ImageSet, load_prepared
 from data.pseudo_labels import PseudoLabels, read_pseudo_labels
 from data.sealed import open_sealed_test
 from data.splits import class_rows
-from gradmix.metrics import score
-from gradmix.networks import predict
+from gradmix.metrics import score, score_clips
+from gradmix.networks import Network, predict
+from gradmix.sampling import Images
 from tasks.audit import audit
+from tasks.features_job import frozen_maps
 from tasks.job_data import labels_in, rows_of
 from tasks.job_models import prepare_device, trained_network
 from tasks.label_job import FILE
@@ -24,14 +25,19 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     device = prepare_device()
     test = open_sealed_test(Path(job["test"]))
     rows = torch.from_numpy(class_rows(test.labels.numpy(), test.classes, tuple(job["classes"])))
-    images = rows_of(test.images, rows, device)
+    images: Images = rows_of(test.images, rows, device)
+    if job["network"]["frozen"]:
+        images = torch.cat([*frozen_maps(job, images, device)])
     labels = labels_in(job["classes"], test, rows).to(device)
+    clip = None
+    if test.samples is not None:
+        clip = torch.from_numpy(test.samples.clip_numbers)[rows]
     scores: dict[str, dict[str, Any]] = {}
     for model in job["models"].values():
         # A grid cell can be a row of the table too.
         if model["folder"] not in scores:
-            network = trained_network(job, model, test.images, device)
-            scores[model["folder"]] = vars(score(partial(predict, network), images, labels))
+            network = trained_network(job, model, images, device)
+            scores[model["folder"]] = _scored(network, images, labels, clip)
     target = load_prepared(Path(job["target"]))
     return {
         "summary": {
@@ -43,6 +49,23 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
             },
         }
     }
+
+
+def _scored(
+    network: Network, images: Images, labels: torch.Tensor, clip: torch.Tensor | None
+) -> dict[str, Any]:
+    """Accuracy, loss and number of images; accuracy and number of clips if they are frames."""
+    seen = []
+
+    def noted(batch: torch.Tensor) -> torch.Tensor:
+        seen.append(predict(network, batch))
+        return seen[-1]
+
+    found: dict[str, Any] = vars(score(noted, images, labels))
+    if clip is None:
+        return found
+    of_clips = score_clips(torch.cat(seen).softmax(1), labels, clip)
+    return {**found, "clip_accuracy": of_clips.accuracy, "clips": of_clips.n}
 
 
 def _truth(job: dict[str, Any], target: ImageSet, table: PseudoLabels) -> torch.Tensor:

@@ -1,5 +1,7 @@
 """The networks of a job: as it trains them, and as it finds them trained."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from gradmix.method import Method, OptimiserConfig
 from gradmix.methods import build_method, method_named
 from gradmix.networks import Network, Shape
 from gradmix.sampling import Images
+from tasks.errors import StageError
 from tasks.trunks import build_trunk, parted
 
 MODEL = "model.pt"
@@ -44,7 +47,8 @@ def build_network(job: dict[str, Any], images: Images, device: torch.device) -> 
     if description["frozen"]:
         (_, trunk), normalisation = parted(trunk, description["frozen"]), "none"
     heads = {name: len(classes) for name, classes in job["heads"].items()}
-    return Network(trunk, heads, shape, normalisation).to(device)
+    with _told():
+        return Network(trunk, heads, shape, normalisation).to(device)
 
 
 def job_method(
@@ -55,7 +59,8 @@ def job_method(
     if job["initial"]:
         load_model(network, Path(job["initial"]))
     optimiser = OptimiserConfig(learning_rate=job["learning_rate"], momentum=job["momentum"])
-    return build_method(job["method"], network, sources, optimiser, job["settings"])
+    with _told():
+        return build_method(job["method"], network, sources, optimiser, job["settings"])
 
 
 def trained_network(
@@ -79,6 +84,15 @@ def load_model(network: nn.Module, folder: Path) -> None:
     """Put a finished training's weights into a network."""
     # A model trained on a GPU may be wanted where there is none.
     network.load_state_dict(torch.load(folder / MODEL, map_location="cpu", weights_only=True))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What a trunk of the user's does not fit is an error that a user can mend."""
+    try:
+        yield
+    except ValueError as error:
+        raise StageError(f"network.trunk: {error}") from error
 
 
 def seed_of(job: dict[str, Any], purpose: str) -> int:

@@ -27,7 +27,7 @@ def describe(
         # The file names its members, so equal weights of two cells are not the same member.
         inputs[f"member {i}"] = digest_json([member["identity"], member["digest"]])
     config = {"classes": classes, "threshold": threshold, "network": network, "heads": heads}
-    return Request("pseudo_label", 1, config, inputs, 0, label)
+    return Request("pseudo_label", 2, config, inputs, 0, label)
 
 
 def execute(

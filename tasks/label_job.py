@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from data.fingerprint import digest_json, sha256_bytes
-from data.prepared import load_prepared
+from data.prepared import ImageSet, load_prepared
 from data.pseudo_labels import Member, PseudoLabels, min_confidence, write_pseudo_labels
-from data.splits import load_split
+from data.splits import Rows, load_split
 from gradmix.ensembling import hard_labels, soft_labels
-from gradmix.metrics import probabilities
+from gradmix.metrics import disagreement, probabilities
 from gradmix.networks import predict
 from tasks.job_data import rows_of
 from tasks.job_models import prepare_device, trained_network
@@ -32,9 +32,11 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         parts.append(probabilities(partial(predict, network), images).cpu())
     by_member = torch.stack(parts)
     hard, agreed = hard_labels(by_member, job["threshold"])
+    names, clips = _named(target, u)
     table = PseudoLabels(
         sample_id=u,
-        source=[f"{job['target_name']}:{row}" for row in u],
+        source=[f"{job['target_name']}:{name}" for name in names],
+        clip=clips,
         hard_label=hard.numpy(),
         agreed=agreed.numpy(),
         min_confidence=min_confidence(by_member.numpy()),
@@ -54,8 +56,34 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
             "agreed": int(agreed.sum()),
             "per_class": per_class,
             "content": content,
+            "clips": _agreement_of_clips(table),
         },
         "contents": {FILE: content},
+    }
+
+
+def _named(target: ImageSet, rows: Rows) -> tuple[list[str], list[str] | None]:
+    """What rows are called, by number if they have no name, and the clips that they belong to."""
+    if target.samples is None:
+        return [str(row) for row in rows], None
+    names, clips = target.samples.names, target.samples.clips
+    return [names[row] for row in rows], [clips[row] for row in rows]
+
+
+def _agreement_of_clips(table: PseudoLabels) -> dict[str, float | int] | None:
+    """How many clips there are, and of how many the frames are labelled differently, as shares.
+
+    A clip counts for the hard labels if at least two of its frames have one.
+    """
+    if table.clip is None:
+        return None
+    clip = torch.from_numpy(np.unique(table.clip, return_inverse=True)[1])
+    soft = torch.from_numpy(table.soft_label).argmax(1)
+    hard, agreed = torch.from_numpy(table.hard_label), torch.from_numpy(table.agreed)
+    return {
+        "n": int(clip.max()) + 1,
+        "soft_disagree": disagreement(soft, clip),
+        "hard_disagree": disagreement(hard[agreed], clip[agreed]) if agreed.any() else 0.0,
     }
 
 

@@ -1,28 +1,18 @@
-"""Stage: one split of a data set, read from raw files into resident arrays."""
+"""Stage: one split of a data set that is read as arrays."""
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from data.catalog import find_reader
-from data.errors import DataError
 from data.fingerprint import digest_json, sha256_file
+from data.known_digests import KnownDigests
 from data.prepared import save_prepared
 from tasks.artifacts import Request
+from tasks.raw import check_unchanged, log_raw, made_with, raw_files
 from tasks.stage import Outcome, Stage, Workplace
 from tasks.tracked import tracked_run
 
 MAKERS = ("matplotlib", "numpy", "pillow", "scikit-learn")
-
-
-def raw_digests(reader: str, split: str, root: str | None) -> dict[str, str]:
-    """SHA-256 of every raw file of a split, by name; empty for embedded data.
-
-    Raises:
-        DataError: if a file is missing.
-    """
-    files = find_reader(reader).files(Path(root) if root else None, split)
-    return {path.name: sha256_file(path) for path in files}
 
 
 def describe(label: str, reader: str, split: str, root: str | None, raw: dict[str, str]) -> Request:
@@ -32,7 +22,7 @@ def describe(label: str, reader: str, split: str, root: str | None, raw: dict[st
     config: dict[str, Any] = {"reader": reader, "split": split, "reader_version": found.version}
     if found.embedded:
         # These libraries ship or draw the pixels.
-        config["made_with"] = {name: version(name) for name in MAKERS}
+        config["made_with"] = made_with(*MAKERS)
     return Request("prepare", 1, config, raw, 0, label)
 
 
@@ -42,20 +32,15 @@ def execute(
     """Read, check and store the images; the test split is sealed."""
     del label
     found = find_reader(reader).read(Path(root) if root else None, split)
-    if raw_digests(reader, split, root) != raw:
-        raise DataError(
-            f"expected {reader} {split} to stay as it was when the run began, found other files; "
-            "leave them alone and start again."
-        )
+    now, _ = raw_files(reader, split, root, partial=False, known=KnownDigests())
+    check_unchanged(reader, split, raw, now)
     save_prepared(found, place.output, sealed=split == "test")
     content = digest_json({path.name: sha256_file(path) for path in sorted(place.output.iterdir())})
     with tracked_run(place) as run_id:
-        tracker = place.runtime.tracker
-        # Embedded data have no files: the reader and its version are where they come from.
-        files = raw or {f"embedded {reader}": digest_json(dict(place.request.config))}
-        for name, digest in files.items():
-            tracker.log_dataset(run_id, name, digest, f"{root or 'embedded'}/{name}", "raw")
-        tracker.log_dataset(run_id, f"{reader}/{split}", content, place.destination, "output")
+        log_raw(place, run_id, reader, root, raw)
+        place.runtime.tracker.log_dataset(
+            run_id, f"{reader}/{split}", content, place.destination, "output"
+        )
     return Outcome(
         {
             "content": content,

@@ -1,5 +1,9 @@
 """Stage: one draw, the roles of the target's training samples."""
 
+from typing import Any
+
+import numpy as np
+
 from data.fingerprint import digest_json
 from data.prepared import load_prepared
 from data.splits import save_split, split_target
@@ -45,6 +49,7 @@ def execute(
         v_per_class=k,
         seed=seed,
         draw=draw,
+        samples=prepared.samples,
     )
     save_split(split, place.output / FILE)
     roles = {"hyper_validation": split.hyper_validation, "V": split.v, "U": split.u}
@@ -57,7 +62,11 @@ def execute(
         for role, digest in digests.items():
             tracker.log_dataset(run_id, role, digest, folder, "output")
     counts = {role: len(rows) for role, rows in roles.items()}
-    return Outcome({"counts": counts, "digests": digests}, {"run_id": run_id})
+    summary: dict[str, Any] = {"counts": counts, "digests": digests}
+    if prepared.samples is not None:
+        clips = np.array(prepared.samples.clips)
+        summary["clips"] = {role: len(np.unique(clips[rows])) for role, rows in roles.items()}
+    return Outcome(summary, {"run_id": run_id})
 
 
 STAGE = Stage("split", describe, execute)

@@ -8,21 +8,15 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
-from tasks import evaluate_job, label_job, rho_study_job, selection_study_job, train_job
 from tasks.errors import StageError
 from tasks.home import write_atomically
 
-JOBS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
-    "rho_study": rho_study_job.run,
-    "train": train_job.run,
-    "selection_study": selection_study_job.run,
-    "label": label_job.run,
-    "evaluate": evaluate_job.run,
-}
+Job = Callable[[dict[str, Any], Path], dict[str, Any]]
 
 FAILED = 2
 
@@ -32,12 +26,18 @@ def main(arguments: list[str]) -> int:
     name, folder = arguments[0], Path(arguments[1])
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     try:
-        outcome = JOBS[name](job, folder)
+        outcome = job_named(name)(job, folder)
         write_atomically(folder / "outcome.json", json.dumps(outcome) + "\n")
     except (DataError, StageError, FloatingPointError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return FAILED
     return 0
+
+
+def job_named(name: str) -> Job:
+    """`run` of the module `tasks.<name>_job`, which alone is imported: torch costs seconds."""
+    job: Job = import_module(f"tasks.{name}_job").run
+    return job
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from tasks.reporting.curves import curve_k, curves_of, mean_curve
 from tasks.reporting.differences import pairs
 from tasks.reporting.grid_numbers import Grid, grid_k, main_grid
 from tasks.reporting.labels import calibration, label_k, thresholds
+from tasks.reporting.measures import measures, sample_noun
 from tasks.reporting.plotting import COLOURS, GREY, LINES, MARKERS, draw, look, panels, short
 from tasks.reporting.results import Difference, Record
 from tasks.reporting.small_samples import estimate
@@ -27,14 +28,17 @@ def draw_figure(name: str, record: Record) -> str:
 
 
 def differences(record: Record) -> Figure:
-    """Forest plot: the reference row minus every other with 95 % intervals, a panel for each k."""
-    by_k = pairs(record)
-    names = list(dict.fromkeys(pair.other for found in by_k.values() for pair in found))
-    figure, axes = panels([0.55 + 0.24 * len(names)] * len(by_k), columns=2)
-    for axis, (k, found) in zip(axes, by_k.items(), strict=True):
-        _forest(axis, found, names)
-        axis.set_title(f"k = {k}")
-    reference = next(iter(by_k.values()))[0].row
+    """Forest plot: the reference row minus every other, 95 % intervals; by k and measure."""
+    found = {measure: pairs(record, measure) for measure in measures(record)}
+    # The measures of one k stand beside each other.
+    ks = next(iter(found.values()))
+    drawn = [(measure, k, by_k[k]) for k in ks for measure, by_k in found.items()]
+    names = list(dict.fromkeys(pair.other for *_, some in drawn for pair in some))
+    figure, axes = panels([0.55 + 0.24 * len(names)] * len(drawn), columns=2)
+    for axis, (measure, k, some) in zip(axes, drawn, strict=True):
+        _forest(axis, some, names)
+        axis.set_title(f"k = {k}, {measure.name}" if len(found) > 1 else f"k = {k}")
+    reference = drawn[0][2][0].row
     figure.supxlabel(f"{short(reference)} minus the row, points", fontsize=10)
     return figure
 
@@ -176,7 +180,7 @@ def selection_sizes(record: Record) -> Figure:
         axis.set_xticks(list(found), [f"{size:,}" for size in found])
         axis.minorticks_off()
     axes[0].legend(ncols=3, fontsize=8.5, loc="lower right")
-    axes[-1].set_xlabel("hyper-validation samples that select")
+    axes[-1].set_xlabel(f"hyper-validation {sample_noun(record)}s that select")
     return figure
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tasks.reporting import paper
+from tasks.reporting import protocol
 from tasks.reporting.grid_numbers import (
     HYPER_VALIDATION,
     TEST,
@@ -13,6 +13,7 @@ from tasks.reporting.grid_numbers import (
     main_grid,
     paper_noise,
 )
+from tasks.reporting.measures import selected_by
 from tasks.reporting.paired_tests import correlation_text
 from tasks.reporting.reading import how_to_read, picture
 from tasks.reporting.results import NONE, Record, Selection, asked, percent, plural
@@ -40,8 +41,8 @@ def grid_section(record: Record) -> str:
         if grid.figure == TEST:
             parts += _one_grid(grid_of(record, k, HYPER_VALIDATION))
         parts.append(how_to_read("grid"))
-    if record["experiment"] in paper.TABLE:
-        parts += _papers(whole=paper.GRID_K in ks)
+    if record["experiment"] == protocol.GRID_EXPERIMENT:
+        parts += _papers(whole=protocol.GRID_K in ks)
     return "\n\n".join(parts)
 
 
@@ -57,7 +58,7 @@ def _opening(record: Record, *, scored: bool) -> list[str]:
         "near 0, hyper-validation cannot tell these cells apart."
     ]
     return [
-        "First stage. Accuracy in per cent, mean over draws. "
+        f"First stage. Accuracy{selected_by(record)} in per cent, mean over draws. "
         f"{opened} `(n)`: among the top {record['settings']['ensemble']['r']} of n draws on "
         "hyper-validation, whose ensemble makes the pseudo-labels. Bold: the best cell on "
         "hyper-validation of at least one draw, which is the model in the table.",
@@ -153,14 +154,14 @@ def _finding(draws: list[Selection]) -> str:
 
 def _papers(*, whole: bool) -> list[str]:
     """The paper's grid with the same statistics; all of it where ours has its k."""
-    parts = [f"### The paper's own grid (k = {paper.GRID_K})"]
+    parts = [f"### The paper's own grid (k = {protocol.GRID_K})"]
     if whole:
         lines = [
             [f"beta {beta}", *(_paper_cell(beta, gamma, value) for gamma, value in pairs)]
-            for beta, line in zip(paper.GRID_BETA, paper.GRID, strict=True)
-            for pairs in [zip(paper.GRID_GAMMA, line, strict=True)]
+            for beta, line in zip(protocol.GRID_BETA, protocol.GRID, strict=True)
+            for pairs in [zip(protocol.GRID_GAMMA, line, strict=True)]
         ]
-        header = ["", *(f"gamma {gamma:g}" for gamma in paper.GRID_GAMMA)]
+        header = ["", *(f"gamma {gamma:g}" for gamma in protocol.GRID_GAMMA)]
         parts += [
             "The paper's Table 2: test accuracy in per cent, mean over 10 runs; bold: its top "
             "three, as marked there.",
@@ -178,4 +179,4 @@ def _papers(*, whole: bool) -> list[str]:
 
 
 def _paper_cell(beta: int, gamma: float, value: float) -> str:
-    return f"**{value:.2f}**" if (beta, gamma) in paper.GRID_SELECTED else f"{value:.2f}"
+    return f"**{value:.2f}**" if (beta, gamma) in protocol.GRID_SELECTED else f"{value:.2f}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.reporting import paper
+from tasks.reporting import protocol
 from tasks.reporting.paired_tests import Correlation, pearson
 from tasks.reporting.results import Record, Selection, selection_noise
 from tasks.reporting.small_samples import estimate
@@ -127,7 +127,7 @@ def main_grid(record: Record, k: int) -> Grid:
 
 def paper_noise() -> Selection:
     """Selection noise of the paper's own grid."""
-    return selection_noise([value / 100 for line in paper.GRID for value in line])
+    return selection_noise([value / 100 for line in protocol.GRID for value in line])
 
 
 def _pearson(cells: Sequence[Cell], figure: str) -> Correlation | None:

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.reporting.label_classes import class_parts
+from tasks.reporting.measures import measures, of_clips
 from tasks.reporting.reading import how_to_read, picture
 from tasks.reporting.results import Record, percent
-from tasks.reporting.sweep import ensemble_audit
+from tasks.reporting.sweep import DISAGREEMENTS, ensemble_audit
 from tasks.reporting.text_tables import markdown_table
 
 Entry = Mapping[str, Any]
@@ -69,10 +71,13 @@ def pseudo_label_section(record: Record) -> str:
     entries, swept = record["pseudo_labels"], ensemble_audit(record)
     if not entries and not swept:
         return ""
+    clips = of_clips(record)
     opening = [
         "## Pseudo-labels",
-        "An unlabelled image gets a hard label where all R members agree above the threshold. "
-        "The true labels of U are used for this audit alone, after all trainings: they decide "
+        f"An unlabelled {measures(record)[0].noun} gets a hard label where all R members agree "
+        "above the threshold"
+        + (", whatever the other frames of its clip get. " if clips else ". ")
+        + "The true labels of U are used for this audit alone, after all trainings: they decide "
         "nothing.",
     ]
     given = _given(record) if entries else []
@@ -81,20 +86,40 @@ def pseudo_label_section(record: Record) -> str:
 
 
 def _given(record: Record) -> list[str]:
-    """What the rows were trained with, in all and by class."""
-    entries, classes = record["pseudo_labels"], record["classes"]
+    """What the rows were trained with, in all, by class and by clip."""
     header = ["k", "draw", "R", "threshold", "unlabelled", "agreed", "coverage %", "precision %"]
-    per_class = [
-        [str(entry["k"]), str(entry["draw"]), *_class_texts(entry, len(classes))]
+    lines = [_line(entry) for entry in record["pseudo_labels"]]
+    return [
+        markdown_table([*header, "soft labels right %"], lines),
+        how_to_read("labels"),
+        *class_parts(record),
+        *_clip_part(record),
+    ]
+
+
+def _clip_part(record: Record) -> list[str]:
+    """How often the frames of one clip are labelled differently."""
+    entries = [entry for entry in record["pseudo_labels"] if entry.get("clips")]
+    if not entries:
+        return []
+    lines = [
+        [
+            str(entry["k"]),
+            str(entry["draw"]),
+            f"{entry['clips']['n']:,}",
+            *(percent(entry["clips"][name]) for name in DISAGREEMENTS),
+        ]
         for entry in entries
     ]
+    header = ["k", "draw", "clips in U", *(f"{said} differ %" for said in DISAGREEMENTS.values())]
     return [
-        markdown_table([*header, "soft labels right %"], [_line(entry) for entry in entries]),
-        how_to_read("labels"),
-        "Per class: hard labels given; their precision in per cent; samples in the enlarged V.",
-        markdown_table(["k", "draw", *(f"class {name}" for name in classes)], per_class),
-        _short_classes(record, entries),
-        how_to_read("label classes"),
+        "### Frames of one clip",
+        "All frames of a clip show one class, and each is labelled by itself. How many per cent of "
+        "the clips have frames that are labelled differently: by soft labels (their most probable "
+        "class), of the clips with at least two frames; by hard labels, of those with at least two "
+        "frames that have one.",
+        markdown_table(header, lines),
+        how_to_read("clips"),
     ]
 
 
@@ -193,28 +218,3 @@ def _line(entry: Entry) -> list[str]:
         percent(entry["precision"]),
         percent(entry["soft_accuracy"]),
     ]
-
-
-def _class_texts(entry: Entry, classes: int) -> list[str]:
-    return [
-        f"{entry['count_per_class'][label]:,}; {percent(entry['precision_per_class'][label])}; "
-        f"{entry['enlarged_v'][label]:,}"
-        for label in range(classes)
-    ]
-
-
-def _short_classes(record: Record, entries: Sequence[Entry]) -> str:
-    """Classes of the enlarged V that did not reach their size."""
-    wanted = record["settings"]["ensemble"]["enlarged_v"]
-    short = [
-        f"{name} (k = {entry['k']}, draw {entry['draw']}: {count})"
-        for entry in entries
-        for name, count in zip(record["classes"], entry["enlarged_v"], strict=True)
-        if count < wanted
-    ]
-    if not short:
-        return ""
-    return (
-        f"Short of the {wanted} samples a class that the enlarged V asks for, because fewer were "
-        f"agreed on: class {', '.join(short)}."
-    )

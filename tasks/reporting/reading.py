@@ -16,14 +16,24 @@ def how_to_read(name: str) -> str:
     return f"> **How to read this.** {read} **Misleading if** {misleading}"
 
 
+COMPARED = (
+    "Compare two methods by the paired differences below, not by whether their ± overlap: all "
+    "methods of a draw share its V, so much of the spread is common to them."
+)
+NO_TARGET = (
+    "you read the paper's column as a target: it comes from other draws and another training, and "
+    "often from other data; or if methods that saw U are compared with methods that did not."
+)
+
 READINGS = {
     "table 1": (
-        "Each line is a method, each column a number k of labelled samples a class. Compare two "
-        "methods by the paired differences below, not by whether their ± overlap: all methods of a "
-        "draw share its V, so much of the spread is common to them.",
-        "you read the paper's column as a target: it comes from other draws and another training, "
-        "and often from other data; or if methods that saw U are compared with methods that did "
-        "not.",
+        "Each line is a method, each column a number k of labelled samples a class. " + COMPARED,
+        NO_TARGET,
+    ),
+    "table 3": (
+        "Each line is a method, each column a number k of labelled clips a class: first all k per "
+        "frame, then per video, where mistakes on single frames can average out. " + COMPARED,
+        NO_TARGET,
     ),
     "differences": (
         "A dot is the mean difference over the draws, the bar its 95 % interval; right of 0 the "
@@ -80,6 +90,19 @@ READINGS = {
         "in the enlarged V, V itself included.",
         "counts are compared with the true sizes of the classes: the labels are sorted by what the "
         "models said, not by what is right.",
+    ),
+    "label ends": (
+        "The ends tell what an average hides: a class with few hard labels is hardly learnt from "
+        "U, one with low precision is learnt wrongly.",
+        "ends of a line are compared with the next line's: with many classes somebody is always "
+        "last, and a precision of few labels is mostly chance.",
+    ),
+    "clips": (
+        "Frames of one clip that are labelled differently cannot all be right: a large share means "
+        "that single frames often mislead. Hard labels differ less often, as they are given only "
+        "where all members are sure.",
+        "a small share is taken for right labels: frames of a clip are much alike, and can all be "
+        "wrong together.",
     ),
     "reliability": (
         "A dot is a bin of soft labels with like confidence: on the diagonal the models are right "

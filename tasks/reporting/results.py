@@ -1,9 +1,10 @@
 """What a record says: the result table, paired differences, the grid; numbers, no words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from tasks.reporting.measures import Measure, measures
 from tasks.reporting.small_samples import Estimate, deviation, estimate, expected_lift
 from tasks.reporting.text_tables import plain_table
 
@@ -29,12 +30,14 @@ class ResultCell:
     """One method at one k; test accuracy in per cent.
 
     Attributes:
+        measure: what the accuracy counts.
         k: labelled samples a class in V.
         ours: over the draws; None if no draw is there.
         missing: draws that other rows have, or that the settings ask for, and this one lacks.
         paper: None where the paper has no figure.
     """
 
+    measure: Measure
     k: int
     ours: Estimate | None
     missing: tuple[int, ...]
@@ -58,11 +61,15 @@ class ResultCell:
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One method: the data sets that its model has seen, and its cells by k."""
+    """One method: the data sets that its model has seen, and its cells by measure and k."""
 
     name: str
     datasets: tuple[str, ...]
     cells: tuple[ResultCell, ...]
+
+    def by(self, measure: Measure) -> "ResultRow":
+        """The row with the cells of one measure alone."""
+        return replace(self, cells=tuple(cell for cell in self.cells if cell.measure == measure))
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,7 @@ class Difference:
     """Test accuracy of one row minus another's on the same draws, in points (per cent).
 
     Attributes:
+        measure: what the accuracy counts.
         k: labelled samples a class in V.
         row: the one that the other is taken from.
         other: the other.
@@ -77,11 +85,17 @@ class Difference:
         values: of each of these draws.
     """
 
+    measure: Measure
     k: int
     row: str
     other: str
     points: Estimate
     values: tuple[float, ...]
+
+    @property
+    def names(self) -> str:
+        """What is compared with what."""
+        return f"{self.row} against {self.other}"
 
     @property
     def text(self) -> str:
@@ -139,30 +153,42 @@ def asked(record: Record, kind: str, item: int | str) -> bool:
 
 
 def result_table(record: Record) -> list[ResultRow]:
-    """The rows in the record's order, each with a cell for every k, k ascending."""
+    """The rows in the record's order, each with a cell for every measure and k, k ascending."""
     return [
         ResultRow(
             name,
             tuple(next(row["datasets"] for row in record["rows"] if row["row"] == name)),
-            tuple(_cell(record, name, k) for k in all_k(record)),
+            tuple(
+                _cell(record, measure, name, k)
+                for measure in measures(record)
+                for k in all_k(record)
+            ),
         )
         for name in row_names(record)
     ]
 
 
 def table_text(rows: Sequence[ResultRow]) -> str:
-    """The result table for a terminal."""
-    header, lines = result_lines(rows)
-    return plain_table(header, lines, left=(0, 1))
+    """The result table for a terminal; if there are several measures, a block for each."""
+    found = _measures_of(rows)
+    if len(found) < 2:
+        return _plain(rows)
+    blocks = ((one, _plain([row.by(one) for row in rows])) for one in found)
+    return "\n\n".join(f"Test accuracy {one.name}, %:\n{block}" for one, block in blocks)
 
 
 def result_lines(rows: Sequence[ResultRow]) -> tuple[list[str], list[list[str]]]:
-    """Header and lines: name, data sets, for each k ours, and the paper's where it has any."""
+    """Header and lines: name, data sets, for each k ours, and the paper's where it has any.
+
+    Of several measures, all k of the first come before the next.
+    """
     header = ["Method", "Datasets"]
     lines = [[row.name, ", ".join(row.datasets)] for row in rows]
+    several = len(_measures_of(rows)) > 1
     for column in zip(*(row.cells for row in rows), strict=True):
         with_paper = any(cell.paper for cell in column)
-        header += [f"k={column[0].k}", "paper"] if with_paper else [f"k={column[0].k}"]
+        title = f"k={column[0].k} {column[0].measure.name}" if several else f"k={column[0].k}"
+        header += [title, "paper"] if with_paper else [title]
         for line, cell in zip(lines, column, strict=True):
             line.extend([cell.ours_text, cell.paper_text] if with_paper else [cell.ours_text])
     return header, lines
@@ -196,16 +222,15 @@ def reference_row(record: Record) -> str | None:
     return name if name in row_names(record) else None
 
 
-def difference(record: Record, k: int, row: str, other: str) -> Difference | None:
+def difference(record: Record, measure: Measure, k: int, row: str, other: str) -> Difference | None:
     """`row` minus `other` on the draws that both have; None if there is none."""
     ours, theirs = ({r["draw"]: r for r in rows_of(record, name, k)} for name in (row, other))
     shared = sorted(ours.keys() & theirs.keys())
     if row == other or not shared:
         return None
-    points = [
-        100 * (ours[draw]["test_accuracy"] - theirs[draw]["test_accuracy"]) for draw in shared
-    ]
-    return Difference(k, row, other, estimate(points), tuple(points))
+    key = measure.accuracy
+    points = [100 * (ours[draw][key] - theirs[draw][key]) for draw in shared]
+    return Difference(measure, k, row, other, estimate(points), tuple(points))
 
 
 def selection_noise(accuracies: Sequence[float]) -> Selection:
@@ -243,20 +268,30 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _cell(record: Record, name: str, k: int) -> ResultCell:
+def _plain(rows: Sequence[ResultRow]) -> str:
+    header, lines = result_lines(rows)
+    return plain_table(header, lines, left=(0, 1))
+
+
+def _measures_of(rows: Sequence[ResultRow]) -> list[Measure]:
+    return list(dict.fromkeys(cell.measure for row in rows for cell in row.cells))
+
+
+def _cell(record: Record, measure: Measure, name: str, k: int) -> ResultCell:
     entries = rows_of(record, name, k)
     there = {entry["draw"] for entry in entries}
-    values = [100 * entry["test_accuracy"] for entry in entries]
+    values = [100 * entry[measure.accuracy] for entry in entries]
     return ResultCell(
+        measure,
         k,
         estimate(values) if values else None,
         tuple(draw for draw in draws_of(record, k) if draw not in there),
-        _paper(record, name, k),
+        _paper(record, measure, name, k),
     )
 
 
-def _paper(record: Record, name: str, k: int) -> PaperFigure | None:
-    figures = record["paper"].get(name, {}).get(str(k))
+def _paper(record: Record, measure: Measure, name: str, k: int) -> PaperFigure | None:
+    figures = record.get(measure.paper, {}).get(name, {}).get(str(k))
     if not figures:
         return None
     return PaperFigure(figures[0], figures[1] if len(figures) > 1 else None)

@@ -1,9 +1,11 @@
 """The report's sections on how it was done: data, selection, learning rates, provenance."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from tasks.reporting.data_tables import data_tables
+from tasks.reporting.measures import main_table, measures, of_clips, selected_by
 from tasks.reporting.paper import has_paper_figures
 from tasks.reporting.reading import how_to_read
 from tasks.reporting.results import Record, all_k, plural, row_names, rows_of
@@ -12,7 +14,13 @@ from tasks.reporting.text_tables import markdown_table
 
 
 def opening(record: Record) -> str:
-    """One sentence: what this run is, at which scale, on which data."""
+    """What the experiment file wants said first; what this run is, at which scale and data."""
+    note = [f"**{' '.join(record['note'].split())}**"] if record.get("note") else []
+    return "\n\n".join([*note, _what(record)])
+
+
+def _what(record: Record) -> str:
+    """One sentence."""
     target = record["settings"]["target"]
     scope = (
         f"The experiment `{record['experiment']}` at scale `{record['scale']}` "
@@ -26,7 +34,7 @@ def opening(record: Record) -> str:
     if embedded:
         names = dict.fromkeys(entry["dataset"] for entry in embedded)
         said.append(
-            f"**embedded stand-ins, not {' and '.join(map(str.upper, names))}**: "
+            f"**embedded stand-ins, not {_and([name.upper() for name in names])}**: "
             f"{_origins(embedded)}"
         )
     if unofficial:
@@ -54,7 +62,7 @@ def missing_outputs(record: Record) -> str:
     """What was asked for and is not in the record."""
     outputs: Mapping[str, Any] = record.get("outputs") or {}
     there = {
-        ("tables", 1): record["rows"],
+        ("tables", main_table(record)): record["rows"],
         ("tables", 2): record["cells"],
         ("figures", 3): record.get("curves"),
         ("figures", 4): record.get("ensembles"),
@@ -71,7 +79,6 @@ def missing_outputs(record: Record) -> str:
 
 def selection_section(record: Record) -> str:
     """How models were chosen, from how many, and at which learning rates."""
-    sizes = dict.fromkeys(f"{row['test_n']:,}" for row in record["rows"])
     lines = [
         _selection_line(record, name, k)
         for k in all_k(record)
@@ -82,11 +89,11 @@ def selection_section(record: Record) -> str:
     return "\n\n".join(
         [
             "## Selection and learning rates",
-            f"What was chosen was chosen on hyper-validation: "
-            f"{record['settings']['target']['hyper_validation']:,} labelled target images that are "
-            "no one's training data, the same in every draw. Best step, learning rate and cell: by "
-            "accuracy, ties by lower loss. The sealed test split "
-            f"({' or '.join(sizes)} images of the target's classes) was opened after the trainings "
+            "What was chosen was chosen on hyper-validation: "
+            f"{_held_out(record)} that are no one's training data, the same in every draw. Best "
+            f"step, learning rate and cell: by accuracy{selected_by(record)}, ties by lower loss. "
+            f"The sealed test split ({_tested(record)} of the target's classes) was opened after "
+            "the trainings "
             "of the run that asked for it were finished; no training and no selection reads it. "
             "Settings of methods that are not listed as searched are fixed: nobody tuned them.",
             markdown_table(header, lines),
@@ -117,8 +124,7 @@ def provenance_section(record: Record) -> str:
             markdown_table(["name", record["name"]], [list(fact) for fact in facts], left=(0, 1)),
             how_to_read("provenance"),
             "### Data",
-            _data_table(record),
-            *_raw_files(record),
+            *data_tables(record),
             how_to_read("data"),
             *run_parts(record),
             "The CSV files beside this report hold the figures in full precision, each with its "
@@ -156,6 +162,32 @@ def _reader(record: Record, entry: Mapping[str, Any]) -> str:
 
 def _origins(entries: list[Mapping[str, Any]]) -> str:
     return "; ".join(entry["origin"] for entry in entries)
+
+
+def _and(words: Sequence[str]) -> str:
+    """Words as in a sentence."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _held_out(record: Record) -> str:
+    """How much hyper-validation is; whole recordings may be some clips more."""
+    count = f"{record['settings']['target']['hyper_validation']:,}"
+    if of_clips(record):
+        return f"{count} labelled target clips or a few more, in whole recordings,"
+    return f"{count} labelled target images"
+
+
+def _tested(record: Record) -> str:
+    """How much was tested."""
+    counts = [
+        dict.fromkeys(f"{row[measure.count]:,}" for row in record["rows"])
+        for measure in measures(record)
+    ]
+    return " of ".join(
+        f"{' or '.join(found)} {measure.noun}s"
+        for measure, found in zip(measures(record), counts, strict=True)
+    )
 
 
 def _list(values: Any) -> str:  # noqa: ANN401 - anything that can be shown
@@ -218,31 +250,3 @@ def _memory(peak: Mapping[str, float] | None) -> str:
     if peak is None:
         return "not measured"
     return f"{peak['pss_mib']:,.0f} MiB (PSS), {peak['rss_mib']:,.0f} MiB (RSS)"
-
-
-def _data_table(record: Record) -> str:
-    lines = [
-        [
-            f"{entry['dataset']} {entry['split']}",
-            entry["reader"],
-            f"{entry['samples']:,}",
-            "yes" if entry["official"] else "no",
-            entry["origin"],
-            f"`{entry['digest']}`",
-        ]
-        for entry in record["data"]
-    ]
-    return markdown_table(
-        ["data", "reader", "images", "official", "origin", "digest"], lines, (0, 1, 3, 4, 5)
-    )
-
-
-def _raw_files(record: Record) -> list[str]:
-    files = [
-        [f"{entry['dataset']}: {name}", f"`{digest}`"]
-        for entry in record["data"]
-        for name, digest in entry["raw"].items()
-    ]
-    if not files:
-        return ["No raw files: the data come with the package or are made by it."]
-    return [markdown_table(["raw file", "SHA-256"], files, (0, 1))]

@@ -1,9 +1,12 @@
 """The CSV files of a report, in full precision."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tasks.reporting.label_classes import FILE as CLASS_FILE
+from tasks.reporting.label_classes import labels_by_class, many_classes
+from tasks.reporting.measures import of_clips
 from tasks.reporting.results import Record
 from tasks.reporting.text_tables import csv_text
 
@@ -21,18 +24,37 @@ LABEL_COLUMNS = (
     *("soft_accuracy", "run_id"),
 )
 ENSEMBLE_COLUMNS = (*LABEL_COLUMNS, "accuracy", "test_accuracy", "test_n", "identity")
+CLIP_COLUMNS = ("test_clip_accuracy", "test_clips")
+CLIP_LABEL_COLUMNS = ("clips", "soft_disagree", "hard_disagree")
+PAPER_COLUMNS = {
+    "paper": ("paper_percent", "paper_standard_error"),
+    "paper_clips": ("paper_clip_percent", "paper_clip_standard_error"),
+}
+PER_CLASS = {
+    "count": "count_per_class",
+    "precision": "precision_per_class",
+    "enlarged_v": "enlarged_v",
+}
+CLASS_COLUMNS = ("k", "draw", "r", "class", *PER_CLASS)
 CURVE_COLUMNS = ("row", "k", "draw", "step", "accuracy", "loss")
 
 
 def sheets(record: Record) -> dict[str, str]:
-    """The files by name; those of ensembles and curves only where the record has some."""
+    """The files by name; those of ensembles, curves and many classes only where there are some.
+
+    Columns on clips are there only where the record has clips.
+    """
+    papers = PAPER_COLUMNS["paper_clips"] if of_clips(record) else ()
+    results = _with(RESULT_COLUMNS, papers, after="paper_standard_error")
     found = {
-        "results.csv": csv_text(RESULT_COLUMNS, [_result(record, row) for row in record["rows"]]),
-        "cells.csv": csv_text(CELL_COLUMNS, [_only(CELL_COLUMNS, c) for c in record["cells"]]),
+        "results.csv": _table(results, [_result(record, row) for row in record["rows"]]),
+        "cells.csv": _table(CELL_COLUMNS, record["cells"]),
         "pseudo_labels.csv": _labels(record, LABEL_COLUMNS, record["pseudo_labels"]),
     }
     if record.get("ensembles"):
         found["ensembles.csv"] = _labels(record, ENSEMBLE_COLUMNS, record["ensembles"])
+    if many_classes(record) and record["pseudo_labels"]:
+        found[CLASS_FILE] = _table(CLASS_COLUMNS, _class_lines(record))
     if record.get("curves"):
         lines = [
             {**_only(CURVE_COLUMNS, curve), **_only(CURVE_COLUMNS[3:], point)}
@@ -43,38 +65,69 @@ def sheets(record: Record) -> dict[str, str]:
     return found
 
 
+def _table(columns: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> str:
+    """A line for every entry, with the accuracy of clips beside that of frames."""
+    if any(CLIP_COLUMNS[0] in entry for entry in entries):
+        columns = _with(columns, CLIP_COLUMNS, after="test_n")
+    return csv_text(columns, [_only(columns, entry) for entry in entries])
+
+
 def _result(record: Record, row: Mapping[str, Any]) -> dict[str, Any]:
     """A line of `results.csv`; lists as words, settings as JSON, the paper in per cent."""
-    paper = [*record["paper"].get(row["row"], {}).get(str(row["k"]), ()), None, None]
+    papers: dict[str, float | None] = {}
+    for key, columns in PAPER_COLUMNS.items():
+        figures = record.get(key, {}).get(row["row"], {}).get(str(row["k"]), ())
+        papers |= dict(zip(columns, [*figures, None, None], strict=False))
     return {
-        **_only(RESULT_COLUMNS, row),
+        **row,
         "datasets": " ".join(row["datasets"]),
         "searched": " ".join(map(str, row["searched"])),
         "settings": json.dumps(row["settings"], sort_keys=True),
-        "paper_percent": paper[0],
-        "paper_standard_error": paper[1],
+        **papers,
     }
 
 
-def _labels(record: Record, columns: tuple[str, ...], entries: list[Mapping[str, Any]]) -> str:
-    """A line for every entry; the columns of a class end in its name."""
-    per_class = {
-        "count": "count_per_class",
-        "precision": "precision_per_class",
-        "enlarged_v": "enlarged_v",
-    }
+def _labels(record: Record, columns: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> str:
+    """A line for every entry; the columns of a class end in its name, unless they are many."""
+    classes = [] if many_classes(record) else record["classes"]
     lines = [
-        _only(columns, entry)
+        {**entry, **_of_clips(entry)}
         | {
             f"{short}_{name}": value
-            for short, key in per_class.items()
-            for name, value in zip(record["classes"], entry[key], strict=True)
+            for short, key in PER_CLASS.items()
+            for name, value in zip(classes, entry[key], strict=bool(classes))
         }
         for entry in entries
     ]
-    of_classes = [f"{short}_{name}" for short in per_class for name in record["classes"]]
-    return csv_text([*columns, *of_classes], lines)
+    if any(entry.get("clips") for entry in entries):
+        columns = _with(columns, CLIP_LABEL_COLUMNS, after="soft_accuracy")
+    of_classes = [f"{short}_{name}" for short in PER_CLASS for name in classes]
+    return _table((*columns, *of_classes), lines)
 
 
-def _only(columns: tuple[str, ...], entry: Mapping[str, Any]) -> dict[str, Any]:
+def _of_clips(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """How the frames of one clip were labelled; nothing of images."""
+    clips = entry.get("clips") or {"n": None}
+    return {**clips, "clips": clips["n"]}
+
+
+def _class_lines(record: Record) -> list[dict[str, Any]]:
+    """A line for every class of every ensemble, those of the rows among them."""
+    entries = {
+        (entry["k"], entry["draw"], entry["r"]): entry
+        for entry in (*record.get("ensembles", ()), *record["pseudo_labels"])
+    }
+    return [
+        {**vars(one), "class": one.name, "k": k, "draw": draw, "r": r}
+        for (k, draw, r), entry in sorted(entries.items(), key=lambda found: found[0])
+        for one in labels_by_class(record, entry)
+    ]
+
+
+def _with(columns: Sequence[str], more: Sequence[str], *, after: str) -> Sequence[str]:
+    place = columns.index(after) + 1
+    return (*columns[:place], *more, *columns[place:])
+
+
+def _only(columns: Sequence[str], entry: Mapping[str, Any]) -> dict[str, Any]:
     return {name: entry.get(name) for name in columns}

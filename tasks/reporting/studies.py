@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tasks.reporting.measures import of_clips, sample_noun, selected_by
 from tasks.reporting.paired_tests import Correlation, correlation_text, spearman
 from tasks.reporting.reading import how_to_read, picture
 from tasks.reporting.results import NONE, Record, asked, percent, plural
@@ -97,18 +98,26 @@ def size_section(record: Record) -> str:
         of_k = [part for part in parts if part["k"] == k]
         for size, some in by_size(of_k).items():
             lines.append([str(k), f"{size:,}", *_size_line(of_k, some)])
-    header = ["k", "samples", "subsets a draw", "test accuracy", "sd over subsets", "over blind"]
+    header = [
+        "k",
+        f"{sample_noun(record)}s",
+        "subsets a draw",
+        "test accuracy",
+        "sd over subsets",
+        "over blind",
+    ]
     return "\n\n".join(
         [
             "## How large must hyper-validation be?",
-            "Test accuracy in per cent of the grid cell that is best on a random part of "
-            "hyper-validation, mean over subsets and draws. **Selection only:** the models were "
-            "trained, and their best steps kept, with the full set.",
+            f"Test accuracy{selected_by(record)} in per cent of the grid cell that is best on a "
+            "random part of hyper-validation, mean over subsets and draws. **Selection only:** the "
+            "models were trained, and their best steps kept, with the full set."
+            + (" Parts are of frames: those of one clip are alike." if of_clips(record) else ""),
             picture(
                 "sizes",
                 "Mean test accuracy of the selected grid cell against the number of "
-                "hyper-validation samples, a panel for each k, between the mean and the best cell. "
-                "The table below has every point.",
+                f"hyper-validation {sample_noun(record)}s, a panel for each k, between the mean "
+                "and the best cell. The table below has every point.",
             ),
             markdown_table(header, lines),
             "\n".join(_frames(parts)),

@@ -3,12 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tasks.reporting.measures import selected_by
 from tasks.reporting.reading import how_to_read, picture
 from tasks.reporting.results import NONE, Record, asked, estimate_text, plural, signed
 from tasks.reporting.small_samples import Estimate, estimate
 from tasks.reporting.text_tables import markdown_table
 
 Entry = Mapping[str, Any]
+
+DISAGREEMENTS = {"soft_disagree": "soft labels", "hard_disagree": "hard labels"}
+"""Shares of clips whose frames are labelled differently, and of which labels."""
 
 
 def swept(record: Record, k: int) -> dict[int, dict[int, float]]:
@@ -50,10 +54,11 @@ def sweep_section(record: Record) -> str:
     return "\n\n".join(
         [
             "## Figure 4: number of models in the ensemble",
-            "Test accuracy in per cent, mean ± s.e. over draws, of the final model trained with "
-            "the hard labels of the best R grid cells. The cells are trained once, whatever R is. "
-            "The paper has this figure as a picture only; in its words, R = 3 has the best overall "
-            f"performance. Here R = {main} was set before; the figure chooses nothing.",
+            f"Test accuracy{selected_by(record)} in per cent, mean ± s.e. over draws, of the final "
+            "model trained with the hard labels of the best R grid cells. The cells are trained "
+            "once, whatever R is. The paper has this figure as a picture only; in its words, R = 3 "
+            f"has the best overall performance. Here R = {main} was set before; the figure chooses "
+            "nothing.",
             picture(
                 "figure-4",
                 "Test accuracy against the number R of models in the ensemble, with bars of one "
@@ -74,12 +79,16 @@ def ensemble_audit(record: Record) -> list[str]:
         groups.setdefault((entry["k"], entry["r"]), []).append(entry)
     if not groups:
         return []
-    figures = ("coverage", "precision", "soft_accuracy")
+    figures = {name: f"{name} %" for name in ("coverage", "precision")}
+    figures |= {"soft_accuracy": "soft labels right %"}
+    clips = [entry["clips"] for entry in entries if entry.get("clips")]
+    if len(clips) == len(entries):
+        figures |= {name: f"{said} differ in a clip %" for name, said in DISAGREEMENTS.items()}
     lines = [
         [str(k), str(r), str(len(some)), *(_mean(some, name) for name in figures)]
         for (k, r), some in groups.items()
     ]
-    header = ["k", "R", "draws", "coverage %", "precision %", "soft labels right %"]
+    header = ["k", "R", "draws", *figures.values()]
     return [
         "### Effect of R",
         f"Mean ± s.e. over draws ({plural(len(entries), 'ensemble')}).",
@@ -89,7 +98,8 @@ def ensemble_audit(record: Record) -> list[str]:
 
 
 def _mean(entries: Sequence[Entry], name: str) -> str:
-    values = [100 * entry[name] for entry in entries if entry[name] is not None]
+    shares = [{**(entry.get("clips") or {}), **entry}[name] for entry in entries]
+    values = [100 * share for share in shares if share is not None]
     return estimate_text(estimate(values)) if values else NONE
 
 

@@ -141,10 +141,8 @@ def test_a_wrong_file_costs_one_line_with_its_place(refused, tiny, old, new, wor
 
 def test_an_unknown_experiment_costs_one_line(refused):
     line = refused("digit")
-    assert (
-        line == 'experiment: expected one of digits, the path of a .toml file, found "digit"; '
-        "did you mean digits?"
-    )
+    expected = "one of actions, digits, the path of a .toml file"
+    assert line == f'experiment: expected {expected}, found "digit"; did you mean digits?'
     assert "expected an experiment file, found none" in refused("none.toml")
 
 

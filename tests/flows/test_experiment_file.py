@@ -213,7 +213,7 @@ def test_a_misspelt_table_of_scales_is_named_first(own):
 
 def test_an_unknown_experiment_is_refused():
     assert message(load_experiment, "digit", "demo") == (
-        "experiment: expected one of digits, the path of a .toml file, "
+        "experiment: expected one of actions, digits, the path of a .toml file, "
         'found "digit"; did you mean digits?'
     )
     assert message(load_experiment, "", "demo").endswith('found ""; correct the name.')

@@ -45,6 +45,8 @@ def test_the_flow_gets_the_same_words():
         "k": [2, 3],
         "draws": None,
         "seed": 0,
+        "weights": None,
+        "partial": False,
         "tables": None,
         "figures": None,
         "studies": None,
@@ -81,7 +83,7 @@ def test_embedded_and_real_data_are_different_scopes(tiny_order, raw_files):
 
 
 def test_wrong_words_are_refused(tiny, tmp_path):
-    with pytest.raises(SettingsError, match="experiment: expected one of digits"):
+    with pytest.raises(SettingsError, match="experiment: expected one of actions, digits"):
         place_order(Invocation(experiment="digit"))
     with pytest.raises(DataError, match="found neither"):
         place_order(Invocation(experiment=tiny(), scale="tiny", data=str(tmp_path)))

@@ -55,6 +55,7 @@ def drawn(experiment):
             for name in experiment.datasets
             for part in (["train", "test"] if name == target else ["train"])
         },
+        roots=dict.fromkeys(experiment.datasets),
     )
     return submitted, pipeline(experiment, raw, submit)
 
@@ -280,7 +281,9 @@ def test_embedded_and_real_data_take_their_own_readers():
             asked.append((stage.name, inputs))
             return len(asked)
 
-        pipeline(experiment, RawData(root, digests), submit)
+        pipeline(
+            experiment, RawData(root, digests, dict.fromkeys(experiment.datasets, root)), submit
+        )
         prepared = [inputs for name, inputs in asked if name == "prepare"]
         assert {inputs["reader"] for inputs in prepared} == readers
         assert {inputs["root"] for inputs in prepared} == {root}

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from data.errors import DataError
+from data.known_digests import KnownDigests
 from flows.order import Invocation
 from flows.raw import download_raw, find_raw
 from tasks.errors import StageError
@@ -16,13 +17,13 @@ def experiment(tiny):
 
 
 def test_embedded_data_have_no_files(experiment):
-    raw = find_raw(experiment, None)
+    raw = find_raw(experiment, None, KnownDigests())
     assert raw.root is None
     assert raw.digests == {("svhn", "train"): {}, ("mnist", "train"): {}, ("mnist", "test"): {}}
 
 
 def test_files_are_named_by_their_sha256(experiment, raw_files):
-    raw = find_raw(experiment, raw_files)
+    raw = find_raw(experiment, raw_files, KnownDigests())
     assert list(raw.digests) == [("svhn", "train"), ("mnist", "train"), ("mnist", "test")]
     mat = hashlib.sha256((raw_files / "SVHN" / "train_32x32.mat").read_bytes()).hexdigest()
     assert raw.digests["svhn", "train"] == {"train_32x32.mat": mat}
@@ -34,7 +35,7 @@ def test_files_are_named_by_their_sha256(experiment, raw_files):
 
 def test_a_relative_folder_is_found_from_here(experiment, raw_files, monkeypatch):
     monkeypatch.chdir(raw_files.parent)
-    assert find_raw(experiment, type(raw_files)("raw")).root == str(raw_files)
+    assert find_raw(experiment, type(raw_files)("raw"), KnownDigests()).root == str(raw_files)
 
 
 def test_an_empty_folder_name_is_not_the_embedded_data(tiny, tiny_order, tmp_path, monkeypatch):
@@ -55,16 +56,16 @@ def test_an_empty_folder_name_is_not_the_embedded_data(tiny, tiny_order, tmp_pat
 def test_a_missing_file_is_named(experiment, raw_files, file):
     (raw_files / file).unlink()
     with pytest.raises(DataError, match=(raw_files / file).name.removesuffix(".gz")):
-        find_raw(experiment, raw_files)
+        find_raw(experiment, raw_files, KnownDigests())
 
 
 def test_a_file_that_cannot_be_read_is_named(experiment, raw_files, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied", "train_32x32.mat")
 
-    monkeypatch.setattr("flows.raw.raw_digests", refuse)
+    monkeypatch.setattr("data.known_digests.KnownDigests.sha256", refuse)
     with pytest.raises(DataError, match=r"read train_32x32\.mat, found: Permission denied: check"):
-        find_raw(experiment, raw_files)
+        find_raw(experiment, raw_files, KnownDigests())
 
 
 def test_download_asks_every_reader_that_has_files(experiment, tmp_path, monkeypatch):

@@ -49,8 +49,9 @@ def test_the_paper_scale_is_the_protocol_of_the_paper(digits):
     assert digits.ensemble.enlarged_v == 100
     assert 0.05 in digits.training.learning_rates
     assert digits.training.validate_every == 100
-    rates = {row.method: row.learning_rates for row in digits.baselines}
-    assert rates["fine_tune"] == (0.005,)
+    rates = {row.method: digits.rates_of(row) for row in digits.baselines}
+    assert rates.pop("fine_tune") == (0.005,)
+    assert set(rates.values()) == {digits.training.learning_rates}
     assert [source.classes for source in digits.sources] == [tuple("56789"), tuple("01234")]
     assert digits.target.classes == tuple("56789")
 
@@ -122,7 +123,11 @@ def test_a_table_of_rows_may_be_empty(values, row):
 
 WRONG = [
     # Outputs, and what they need.
-    ("outputs/tables", (1, 3), "outputs.tables[1]: expected 1 or 2, found 3"),
+    (
+        "outputs/tables",
+        (1, 3),
+        "outputs.tables[1]: expected table 1, that of a target of images, found 3",
+    ),
     ("outputs/figures", (1,), "outputs.figures[0]: expected 3 or 4, found 1"),
     ("outputs/studies", ("rh",), 'outputs.studies[0]: expected "rho" or "hyper_validation"'),
     ("outputs/tables", (1, 1), "outputs.tables[1]: expected no value twice"),

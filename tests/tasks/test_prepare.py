@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from data.errors import DataError
+from data.known_digests import KnownDigests
 from data.prepared import load_prepared
 from data.sealed import open_sealed_test
-from tasks import prepare
+from tasks import prepare, raw
 from tasks.runtime import Runtime, use
 
 
@@ -17,6 +18,7 @@ class Reader:
 
     version = 3
     embedded = False
+    classes = ("0", "1", "2", "3")
 
     def __init__(self, images: Any) -> None:
         self.images = images
@@ -33,7 +35,9 @@ class Reader:
 @pytest.fixture
 def reader(monkeypatch: pytest.MonkeyPatch, toy) -> Reader:
     made = Reader(toy.target)
-    monkeypatch.setattr(prepare, "find_reader", {"toy": made, "other": made}.__getitem__)
+    for module in (prepare, raw):
+        monkeypatch.setattr(module, "find_reader", {"toy": made, "other": made}.__getitem__)
+    monkeypatch.setattr(raw, "media_of", lambda _: "arrays")
     return made
 
 
@@ -41,8 +45,8 @@ def reader(monkeypatch: pytest.MonkeyPatch, toy) -> Reader:
 def unchanged(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Sets what the raw files' digests are when they are read."""
 
-    def are(raw: dict[str, str]) -> None:
-        monkeypatch.setattr(prepare, "raw_digests", lambda *_: raw)
+    def are(digests: dict[str, str]) -> None:
+        monkeypatch.setattr(prepare, "raw_files", lambda *_, **__: (digests, ()))
 
     are({"train": "a" * 64})
     return are
@@ -80,14 +84,15 @@ def test_raw_files_are_named_by_their_digests(reader: Reader, tmp_path: Path) ->
     (tmp_path / "train").write_bytes(b"abc")
     (tmp_path / "shared").write_bytes(b"")
 
-    digests = prepare.raw_digests("toy", "train", str(tmp_path))
+    def digests(split: str, root: str | None) -> dict[str, str]:
+        return raw.raw_files("toy", split, root, partial=False, known=KnownDigests())[0]
 
     abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    assert digests == {"train": abc, "shared": empty}
-    assert prepare.raw_digests("toy", "train", None) == {}
+    assert digests("train", str(tmp_path)) == {"train": abc, "shared": empty}
+    assert digests("train", None) == {}
     with pytest.raises(DataError):
-        prepare.raw_digests("toy", "test", str(tmp_path))
+        digests("test", str(tmp_path))
 
 
 @pytest.mark.usefixtures("unchanged")
@@ -171,6 +176,6 @@ def test_the_libraries_that_make_embedded_images_are_part_of_their_identity(
 ) -> None:
     reader.embedded = True
     before = identity()
-    monkeypatch.setattr(prepare, "version", lambda name: f"other {name}")
+    monkeypatch.setattr(raw, "version", lambda name: f"other {name}")
 
     assert identity() != before

@@ -79,7 +79,7 @@ def test_an_expected_error_is_one_line_and_code_2(
         raise error
 
     (tmp_path / "job.json").write_text("{}")
-    monkeypatch.setitem(worker.JOBS, "train", fail)
+    monkeypatch.setattr(worker, "job_named", lambda name: {"train": fail}[name])
 
     assert worker.main(["train", str(tmp_path)]) == 2
 
@@ -91,7 +91,7 @@ def test_a_mistake_in_the_code_keeps_its_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "job.json").write_text("{}")
-    monkeypatch.setitem(worker.JOBS, "train", lambda job, folder: job["missing"])
+    monkeypatch.setattr(worker, "job_named", lambda _: lambda job, folder: job["missing"])
 
     with pytest.raises(KeyError):
         worker.main(["train", str(tmp_path)])
@@ -105,7 +105,7 @@ def test_a_job_is_read_from_its_folder_and_leaves_its_outcome_there(
         return {"summary": {"x": 2 * job["x"]}}
 
     (tmp_path / "job.json").write_text('{"x": 4}')
-    monkeypatch.setitem(worker.JOBS, "label", double)
+    monkeypatch.setattr(worker, "job_named", lambda name: {"label": double}[name])
 
     assert worker.main(["label", str(tmp_path)]) == 0
     assert json.loads((tmp_path / "outcome.json").read_text()) == {"summary": {"x": 8}}

@@ -247,8 +247,18 @@ def test_rows_that_only_one_of_the_two_tables_has_are_listed(record):
     assert "Table 1 that are not here: Source only, Fine-tune, GradMix SGD" in part
     assert "Table 1 does not have: Joint, GradMix hard." in part
     assert "GradMix: solver = slsqp" in part
+
+
+def test_an_experiment_of_ones_own_is_held_to_the_one_whose_figures_it_shows(record):
     record["experiment"] = "birds"
-    assert "The paper has no experiment `birds`" in markdown_report(record)
+    part = section(markdown_report(record), "Against")
+    assert "it is held to the paper's experiment with digits." in part
+    assert ["draws of V", "10 (§4.2)", "3"] in lines_of(part)
+    assert "Table 1 does not have" in part
+    record["paper"] = {}
+    part = section(markdown_report(record), "Against")
+    assert "The paper has no experiment `birds`: there is nothing to hold it to." in part
+    assert lines_of(part) == []
 
 
 def test_provenance_holds_command_seed_digests_machine_commit_and_runs(record):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tasks.reporting.measures import IMAGES
 from tasks.reporting.results import (
     PaperFigure,
     difference,
@@ -42,31 +43,33 @@ def test_the_terminal_table_is_aligned_and_shows_the_papers_figure(record):
 
 def test_differences_are_taken_on_the_same_draws(record):
     # k = 3: GradMix - Joint = 0, 2, 1 points: mean 1, sd 1, s.e. 0.57735, t 4.302653.
-    pair = difference(record, 3, "GradMix", "Joint")
+    pair = difference(record, IMAGES, 3, "GradMix", "Joint")
     assert pair.points.mean == pytest.approx(1.0)
     assert pair.points.standard_error == pytest.approx(0.57735, abs=1e-5)
     assert pair.points.interval == pytest.approx((-1.48414, 3.48414), abs=1e-5)
     assert pair.verdict == "not distinguishable"
-    assert difference(record, 3, "Joint", "GradMix").points.mean == pytest.approx(-1.0)
+    assert difference(record, IMAGES, 3, "Joint", "GradMix").points.mean == pytest.approx(-1.0)
     gone = ("Joint", 3, 1)
     record["rows"] = [r for r in record["rows"] if (r["row"], r["k"], r["draw"]) != gone]
-    shared = difference(record, 3, "GradMix", "Joint")
+    shared = difference(record, IMAGES, 3, "GradMix", "Joint")
     assert (shared.points.n, shared.points.mean) == (2, pytest.approx(0.5))
 
 
 def test_the_verdict_names_the_higher_one_only_when_the_interval_misses_zero(record):
     # GradMix - Target only at k = 3: 15, 16, 14 points: s.e. 0.57735, interval 12.5 to 17.5.
-    assert difference(record, 3, "GradMix", "Target only").verdict == (
+    assert difference(record, IMAGES, 3, "GradMix", "Target only").verdict == (
         "distinguishable, GradMix is higher"
     )
-    assert difference(record, 3, "Target only", "GradMix").verdict == (
+    assert difference(record, IMAGES, 3, "Target only", "GradMix").verdict == (
         "distinguishable, GradMix is higher"
     )
-    assert difference(record, 3, "GradMix hard", "GradMix").verdict.startswith("distinguishable")
+    assert difference(record, IMAGES, 3, "GradMix hard", "GradMix").verdict.startswith(
+        "distinguishable"
+    )
 
 
 def test_the_same_difference_in_every_draw_gives_no_interval(record):
-    pair = difference(record, 2, "GradMix hard", "GradMix")
+    pair = difference(record, IMAGES, 2, "GradMix hard", "GradMix")
     assert (pair.points.standard_error, pair.points.interval) == (0.0, None)
     assert "no interval can be given" in pair.verdict
 

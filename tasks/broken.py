@@ -1,0 +1,22 @@
+"""Files that cannot be decoded: left out and listed, up to a share."""
+
+from data.errors import DataError
+
+SHOWN = 3
+
+
+def check_share(reasons: dict[str, str], total: int, most: float, what: str) -> None:
+    """Raise DataError if too many files are broken.
+
+    Args:
+        reasons: why, by file.
+        total: files in all.
+        most: share of them that may be broken.
+        what: they are, in the plural.
+    """
+    if len(reasons) > most * total or len(reasons) == total:
+        first = "; ".join(f"{file}: {reason}" for file, reason in list(reasons.items())[:SHOWN])
+        raise DataError(
+            f"expected at most {most:.0%} broken {what}, found {len(reasons):,} of {total:,}, the "
+            f"first of which are {first}; replace them, or raise images.max_broken."
+        )

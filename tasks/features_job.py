@@ -1,0 +1,68 @@
+"""What the frozen part of a trunk makes of stored images, once, as it runs in a slot process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.prepared import IMAGES, load_prepared, save_prepared
+from data.reader import RawImages
+from gradmix.metrics import BATCH
+from gradmix.networks import Shape
+from gradmix.normalisation import normalise
+from gradmix.sampling import Images
+from tasks.job_models import prepare_device
+from tasks.trunks import build_trunk, parted
+
+
+def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Write a prepared set again, with maps in place of its images."""
+    images = load_prepared(Path(job["data"]))
+    output = folder / "output"
+    written = 0
+    for maps in frozen_maps(job, images.images, prepare_device()):
+        if not written:
+            shape = (len(images), *maps.shape[1:])
+            stored = np.lib.format.open_memmap(
+                output / IMAGES, mode="w+", dtype=np.float16, shape=shape
+            )
+        stored[written : written + len(maps)] = maps.numpy()
+        written += len(maps)
+    stored.flush()
+    raw = RawImages(
+        images=stored,
+        labels=images.labels.numpy(),
+        classes=images.classes,
+        origin=images.origin,
+        official=False,
+        samples=images.samples,
+    )
+    save_prepared(raw, output, sealed=False)
+    return {"summary": {"shape": list(shape[1:])}}
+
+
+def frozen_maps(job: dict[str, Any], images: Images, device: torch.device) -> Iterator[Tensor]:
+    """Maps of stored images, batch by batch in order: float16 [B, h, w, F], on the CPU.
+
+    Half precision halves the file, and its rounding is far below the spread of the maps.
+
+    Args:
+        job: `network`, and the path of its `weights` if there are any.
+        images: [N, H, W, C].
+        device: where they are made.
+    """
+    network, first = job["network"], images[:1]
+    shape: Shape = (first.shape[3], first.shape[1], first.shape[2])
+    weights = Path(job["weights"]) if job["weights"] else None
+    # A factory may draw weights that the frozen part has nowhere else from.
+    torch.manual_seed(0)
+    frozen, _ = parted(build_trunk(network, shape, weights), network["frozen"])
+    frozen.to(device).eval()
+    with torch.no_grad():
+        for start in range(0, len(images), BATCH):
+            batch = images[start : start + BATCH].to(device)
+            maps: Tensor = frozen(normalise(batch, network["normalisation"]))
+            yield maps.permute(0, 2, 3, 1).half().cpu()
