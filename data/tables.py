@@ -7,7 +7,6 @@ import pyarrow.parquet as pq
 
 from data.errors import DataError, one_line
 
-
 PARQUET = {
     "compression": "zstd",
     "compression_level": 3,
