@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
 
+import av
 import numpy as np
 import pytest
 import torch
 
+from data.known_digests import KnownDigests
 from data.prepared import save_prepared
 from data.reader import RawImages
 from data.splits import Split, save_split, split_target
@@ -295,6 +297,30 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
     (folder / "split").mkdir()
     save_split(split, folder / "split" / "split.parquet")
     return Toy(folder, target, test, split)
+
+
+def write_film(path: Path, frames: int, shade: int) -> Path:
+    """A grey clip of 32 x 24 pixels that turns lighter by two levels a frame."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        for number in range(frames):
+            pixels = np.full((24, 32, 3), shade + 2 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="session")
+def film() -> Callable[..., Path]:
+    """Writes a short clip."""
+    return write_film
+
+
+@pytest.fixture
+def known() -> KnownDigests:
+    return KnownDigests()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import torch
 from data.errors import DataError
 from data.prepared import save_prepared
 from data.pseudo_labels import Member, PseudoLabels, read_pseudo_labels, write_pseudo_labels
-from data.reader import RawImages
+from data.reader import RawImages, Samples
 from gradmix.methods import METHODS
+from gradmix.metrics import score
 from gradmix.networks import predict
 from tasks import evaluate, evaluate_job, job_models, slot_job, train_job, worker
 from tasks.artifacts import Artifact
-from tasks.job_models import trained_network
+from tasks.features_job import frozen_maps
+from tasks.job_models import build_network, trained_network
 from tasks.runtime import Runtime, use
 
 TARGET = {"2": 0, "3": 1}
@@ -78,6 +81,7 @@ def job(toy, audited: Path, constant_model) -> dict[str, Any]:
     return {
         **{name: given[name] for name in ("network", "heads", "classes", "target")},
         "seed": 0,
+        "weights": None,
         "test": str(toy.folder / "test"),
         "pseudo_labels": {"3": str(audited)},
         "models": {
@@ -113,6 +117,27 @@ def test_models_are_scored_on_the_target_classes_of_the_test_split(
     # Cross entropy of logits (m, 0): log(1 + e^-m) for the first class, log(1 + e^m) else.
     right, wrong = math.log(1 + math.exp(-2)), math.log(1 + math.exp(2))
     assert test["first class"]["loss"] == pytest.approx((5 * right + 3 * wrong) / 8)
+
+
+def test_frames_are_scored_clip_by_clip_too(toy, job: dict[str, Any], tmp_path: Path) -> None:
+    """Clips of 1 and 4 frames of "2", 2 and 3 of "3": the first class is right in half of each."""
+    order = np.concatenate([np.flatnonzero(toy.test.labels == label) for label in (2, 3)])
+    clips = tuple("abbbbccddd")
+    frames = RawImages(
+        images=toy.test.images[order],
+        labels=toy.test.labels[order],
+        classes=toy.test.classes,
+        origin="made here",
+        official=False,
+        samples=Samples(names=tuple(map(str, range(10))), clips=clips, groups=clips),
+    )
+    save_prepared(frames, tmp_path / "test", sealed=True)
+    test = evaluate_job.run(job | {"test": str(tmp_path / "test")}, tmp_path)["summary"]["test"]
+    assert {name: (found["clip_accuracy"], found["clips"]) for name, found in test.items()} == {
+        "first class": (2 / 4, 4),
+        "second class": (2 / 4, 4),
+    }
+    assert test["first class"]["accuracy"] == 0.5
 
 
 def test_classes_in_another_order_are_other_labels(job: dict[str, Any], tmp_path: Path) -> None:
@@ -184,6 +209,41 @@ def test_every_methods_model_predicts_as_it_did_in_training(
     job = toy.job(method=method, seed=99)
     network = trained_network(job, finished, images, torch.device("cpu"))
     torch.testing.assert_close(predict(network, images), made[0].predict(images), rtol=0, atol=0)
+
+
+def test_a_frozen_trunk_sees_the_test_images_and_its_models_what_it_makes_of_them(
+    toy, job: dict[str, Any], tmp_path: Path
+) -> None:
+    """One frozen convolution of stride 2: models read maps [16, 16, 5]."""
+    module = tmp_path / "frozen_for_a_test.py"
+    module.write_text(
+        "from torch import nn\n"
+        "def make():\n"
+        "    first, last = nn.Conv2d(1, 5, 2, 2), nn.Conv2d(5, 3, 3)\n"
+        "    return nn.Sequential(first, nn.ReLU(), last, nn.ReLU())\n"
+    )
+    network = {
+        "trunk": "frozen_for_a_test:make",
+        "settings": {},
+        "normalisation": "image",
+        "frozen": "1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        frozen = {"network": network, "weights": None}
+        images = torch.from_numpy(toy.test.images)
+        rows = torch.from_numpy(np.flatnonzero(toy.test.labels >= 2))
+        maps = torch.cat([*frozen_maps(frozen, images[rows], torch.device("cpu"))])
+        assert maps.shape == (10, 16, 16, 5)
+        made = build_network(toy.job(network=network), maps, torch.device("cpu"))
+        (tmp_path / "made").mkdir()
+        torch.save(made.state_dict(), tmp_path / "made" / "model.pt")
+        given = job | frozen | {"models": {"made": model(tmp_path / "made")}}
+        test = evaluate_job.run(given, tmp_path)["summary"]["test"]
+        labels = torch.from_numpy(toy.test.labels)[rows] - 2
+        expected = score(partial(predict, made), maps, labels)
+    assert test["made"]["loss"] == pytest.approx(expected.loss)
+    assert test["made"]["accuracy"] == expected.accuracy
 
 
 def test_a_model_under_two_names_is_scored_once(

@@ -1,5 +1,6 @@
 """Stage pseudo_label: what the ensemble says about U."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from data.prepared import load_prepared
+from data.prepared import load_prepared, save_prepared
 from data.pseudo_labels import PseudoLabels, read_pseudo_labels
+from data.reader import Samples
 from data.splits import Split, save_split
 from gradmix.ensembling import hard_labels, soft_labels
 from gradmix.networks import predict
@@ -17,7 +19,6 @@ from tasks.artifacts import Artifact
 from tasks.label_job import FILE
 from tasks.runtime import Runtime, use
 
-CPU = torch.device("cpu")
 DIGESTS = {"hyper_validation": "h" * 64, "V": "v" * 64, "U": "u" * 64}
 
 
@@ -96,6 +97,40 @@ def test_labels_are_the_ensembles(toy, job: dict[str, Any], members, tmp_path: P
     summary = outcome["summary"]
     assert (summary["unlabelled"], summary["agreed"]) == (26, int(agreed.sum()))
     assert summary["per_class"] == [int((hard == c).sum()) for c in (0, 1)]
+
+
+def test_frames_name_their_clips_and_clips_that_are_not_labelled_alike_are_counted(
+    toy, job: dict[str, Any], tmp_path: Path
+) -> None:
+    count = len(toy.target.labels)
+    clips = tuple(f"{row // 3}.avi" for row in range(count))
+    names = tuple(f"{clip}#{row}" for row, clip in enumerate(clips))
+    samples = Samples(names=names, clips=clips, groups=clips)
+    save_prepared(dataclasses.replace(toy.target, samples=samples), tmp_path / "t", sealed=False)
+    table, outcome = labelled(job | {"target": str(tmp_path / "t")}, tmp_path / "of clips")
+
+    assert list(table.source) == [f"toy/train:{names[row]}" for row in toy.split.u]
+    assert list(table.clip) == [clips[row] for row in toy.split.u]
+    soft = table.soft_label.argmax(1)
+    by_clip = [
+        ({*soft[of]}, {*table.hard_label[of & table.agreed]}, of.sum(), (of & table.agreed).sum())
+        for of in (np.array(table.clip) == clip for clip in sorted({*table.clip}))
+    ]
+    several = [labels for labels, _, n, _ in by_clip if n > 1]
+    several_hard = [labels for _, labels, _, n in by_clip if n > 1]
+    found = outcome["summary"]["clips"]
+    assert found == {
+        "n": len(by_clip),
+        "soft_disagree": np.mean([len(labels) > 1 for labels in several]),
+        "hard_disagree": np.mean([len(labels) > 1 for labels in several_hard]),
+    }
+    assert 0 < found["soft_disagree"] < 1
+
+
+def test_images_have_no_clips(job: dict[str, Any], tmp_path: Path) -> None:
+    table, outcome = labelled(job, tmp_path)
+    assert table.clip is None
+    assert outcome["summary"]["clips"] is None
 
 
 def test_the_file_says_where_its_labels_came_from(toy, job: dict[str, Any], tmp_path: Path) -> None:
