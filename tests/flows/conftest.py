@@ -162,6 +162,14 @@ class Imitation:
             "samples": 30,
         }, {}
 
+    def _extract(self, arguments, _output):
+        about = {"classes": ["Jump", "Run"], "origin": "made up", "official": False}
+        return {"content": f"frames of {arguments['split']}", "about": about}, {}
+
+    def _pictures(self, arguments, output):
+        prepared, _ = self._prepare(arguments, output)
+        return {**prepared, "clips": 4, "skipped": {"why": 2}, "broken": 1}, {}
+
     def _split(self, arguments, _output):
         name = f"{arguments['k']} {arguments['draw']} {arguments['seed']}"
         return {"digests": {role: f"{role} {name}" for role in ("hyper_validation", "V", "U")}}, {}
@@ -196,6 +204,9 @@ class Imitation:
             name: {"accuracy": 0.9 - 0.1 * i / n, "n": 50}
             for i, name in enumerate(arguments["models"])
         }
+        if "Jump" in arguments["classes"]:
+            for scores in rows.values():
+                scores |= {"clip_accuracy": scores["accuracy"] + 0.05, "clips": 8}
         audit = {
             "calibration": [],
             "thresholds": [],
