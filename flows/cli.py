@@ -1,4 +1,4 @@
-"""The command line: `gradmix reproduce`, `plan`, `report` and `lineage`."""
+"""The command line: `gradmix reproduce`, `plan`, `report`, `lineage` and `extract`."""
 
 import errno
 import sys
@@ -72,22 +72,11 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**arguments: Any) -> None:  # noqa: ANN401 - click's arguments
-        # Here, not on top: the libraries behind these cost seconds, and `--help` needs none.
-        from data.errors import DataError
-        from flows.experiment_file import SettingsError
-        from tasks.errors import StageError
-        from tasks.home import HomeError
-        from tasks.server import ServerError
-        from tasks.tracking import TrackingError
-
-        mendable = (DataError, SettingsError, StageError, HomeError, ServerError, TrackingError)
         try:
             command(**arguments)
         except KeyboardInterrupt:
             click.echo("gradmix: stopped; the same command goes on.", err=True)
             sys.exit(INTERRUPTED)
-        except mendable as error:
-            raise OneLineError(str(error)) from error
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}:
                 raise
@@ -96,8 +85,25 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
                 f"expected to write {where}, found: {error.strerror}; make room or choose "
                 "another folder with --home. What is finished is kept."
             ) from error
+        except Exception as error:
+            if not isinstance(error, mendable_errors()):
+                raise
+            raise OneLineError(str(error)) from error
 
     return run
+
+
+def mendable_errors() -> tuple[type[Exception], ...]:
+    """The errors that a user can mend."""
+    # Here, not on top: the libraries behind these cost seconds, and most commands need none.
+    from data.errors import DataError
+    from flows.experiment_file import SettingsError
+    from tasks.errors import StageError
+    from tasks.home import HomeError
+    from tasks.server import ServerError
+    from tasks.tracking import TrackingError
+
+    return (DataError, SettingsError, StageError, HomeError, ServerError, TrackingError)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -147,6 +153,24 @@ def lineage(run_or_model: str, home: str, as_json: bool) -> None:
     from flows.commands import lineage_command
 
     lineage_command(run_or_model, home, as_json=as_json)
+
+
+@main.command(epilog="Example: gradmix extract UCF-101/ --frames 10 --out frames/")
+@click.argument("videos", type=click.Path())
+@click.option("--frames", type=int, help="Of every clip, evenly spaced; 10 unless --every.")
+@click.option("--every", type=int, help="The n-th frame and its multiples, in place of --frames.")
+@click.option("--out", required=True, type=click.Path(), help="Folder of the frames.")
+@click.option(
+    "--max-broken", default=0.05, show_default=True, help="Share of clips that may be broken."
+)
+@one_line_errors
+def extract(
+    videos: str, frames: int | None, every: int | None, out: str, max_broken: float
+) -> None:
+    """Extract frames of VIDEOS, a clip or a folder of clips; what is finished is not done again."""
+    from flows.extract_command import extract_command
+
+    extract_command(videos, frames, every, out, max_broken)
 
 
 if __name__ == "__main__":

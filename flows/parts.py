@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from data.catalog import FILE_READERS, READERS, media_of
 from data.errors import DataError
+from data.frames import USUAL_FRAMES
 from data.listing import FileReader
 from data.reader import Reader
 from flows.findings import Finding, refuse, said, shown
@@ -32,8 +33,6 @@ from tasks.weights import NONE
 
 RESERVED = ("V", "U", "S_u", TARGET_HEAD)
 GRID = ("beta", "gamma")
-FRAMES = 10
-"""Of a clip, unless the experiment says otherwise."""
 
 
 def _with_the_grid(*, on_u: bool) -> list[str]:
@@ -125,7 +124,7 @@ class Images(Frozen):
     @property
     def sampling(self) -> dict[str, int]:
         """Which frames of a clip."""
-        return {"every": self.every} if self.every else {"frames": self.frames or FRAMES}
+        return {"every": self.every} if self.every else {"frames": self.frames or USUAL_FRAMES}
 
 
 class Source(Frozen):

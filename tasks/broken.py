@@ -5,7 +5,9 @@ from data.errors import DataError
 SHOWN = 3
 
 
-def check_share(reasons: dict[str, str], total: int, most: float, what: str) -> None:
+def check_share(
+    reasons: dict[str, str], total: int, most: float, what: str, setting: str = "images.max_broken"
+) -> None:
     """Raise DataError if too many files are broken.
 
     Args:
@@ -13,10 +15,11 @@ def check_share(reasons: dict[str, str], total: int, most: float, what: str) -> 
         total: files in all.
         most: share of them that may be broken.
         what: they are, in the plural.
+        setting: that says so.
     """
     if len(reasons) > most * total or len(reasons) == total:
         first = "; ".join(f"{file}: {reason}" for file, reason in list(reasons.items())[:SHOWN])
         raise DataError(
             f"expected at most {most:.0%} broken {what}, found {len(reasons):,} of {total:,}, the "
-            f"first of which are {first}; replace them, or raise images.max_broken."
+            f"first of which are {first}; replace them, or raise {setting}."
         )

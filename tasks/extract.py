@@ -1,6 +1,5 @@
 """Stage: frames of the clips of a split, packed, with a table of what each of them is."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,9 +73,10 @@ def execute(
         listing = listed(reader, split, root, raw, partial=partial, home=home, drawn=drawn)
         clips = clips_of(listing, split)
 
-        def tell(done: int, slots: Sequence[str]) -> None:
-            news = Event(label, "extract", "running", step=done, steps=len(clips))
-            place.runtime.listen(dataclasses.replace(news, slot=", ".join(slots)))
+        def tell(done: int, total: int, slots: Sequence[str]) -> None:
+            where = ", ".join(slots)
+            news = Event(label, "extract", "running", step=done, steps=total, slot=where)
+            place.runtime.listen(news)
 
         try:
             chunks = extract_in_slots(

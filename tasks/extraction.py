@@ -16,8 +16,8 @@ from tasks.slots import SlotPool, run_in_slot
 
 LOG = "log.txt"
 
-OnClips = Callable[[int, Sequence[str]], None]
-"""Told how many clips are done, and in which slots."""
+OnClips = Callable[[int, int, Sequence[str]], None]
+"""Told how many clips are done, of how many, and in which slots."""
 
 
 def clips_of(listing: Listing, split: str) -> list[Clip]:
@@ -53,13 +53,14 @@ def extract_in_slots(
         SlotsStoppedError: if the slots are stopped.
     """
     chunks = [clips[start : start + CLIPS_PER_CHUNK] for start in _starts(clips)]
+    folder = folder.absolute()
     folders = [folder / f"chunk-{number:05}" for number in range(len(chunks))]
     jobs = [
         {"folder": str(path), "clips": [asdict(clip) for clip in chunk]}
         for path, chunk in zip(folders, chunks, strict=True)
     ]
     count = min(len(slots.slots), len(jobs))
-    done = _Done(on_clips)
+    done = _Done(len(clips), on_clips)
     shards = [
         _Shard(
             folder / f"shard-{number}",
@@ -88,15 +89,15 @@ class _StoppedError(RuntimeError):
 class _Done:
     """Clips done by shard, and whether all are to stop."""
 
-    def __init__(self, on_clips: OnClips) -> None:
-        self._on_clips, self._lock = on_clips, threading.Lock()
+    def __init__(self, total: int, on_clips: OnClips) -> None:
+        self._total, self._on_clips, self._lock = total, on_clips, threading.Lock()
         self._clips: dict[str, int] = {}
         self.stop = threading.Event()
 
     def tell(self, slot: str, clips: int) -> None:
         with self._lock:
             self._clips[slot] = clips
-            self._on_clips(sum(self._clips.values()), sorted(self._clips))
+            self._on_clips(sum(self._clips.values()), self._total, sorted(self._clips))
 
 
 @dataclass(frozen=True)

@@ -92,10 +92,10 @@ def test_the_number_of_slots_does_not_change_a_byte(
 def test_progress_counts_the_clips_of_all_slots(
     listing: Listing, tmp_path: Path, in_process: list[str]
 ) -> None:
-    told: list[tuple[int, list[str]]] = []
+    told: list[tuple[int, int, list[str]]] = []
     extracted(listing, tmp_path, pool(2), on_clips=lambda *news: told.append(news))
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
-    assert told[-1] == (10, ["cpu:0", "cpu:1"])
+    assert [done for done, *_ in told] == sorted(done for done, *_ in told)
+    assert told[-1] == (10, 10, ["cpu:0", "cpu:1"])
 
 
 def test_what_is_finished_is_not_decoded_again_and_the_bytes_are_the_same(

@@ -1,0 +1,123 @@
+"""Frames of anybody's clips, without an experiment: what `gradmix extract` does."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from data.errors import DataError
+from data.fingerprint import digest_json
+from data.frame_chunks import Clip
+from data.frame_store import MANIFEST, SKIPPED, Summary, merge
+from data.frames import Sampling
+from data.trees import CLIP_SUFFIXES, has_suffix, read_tree
+from tasks.broken import check_share
+from tasks.errors import StageError
+from tasks.extraction import OnClips, extract_in_slots
+from tasks.home import write_atomically
+from tasks.slots import ChildFailedError, SlotPool
+
+WORK, DONE = ".extraction", "extraction.json"
+"""In the folder of the frames: what is under way; and what was extracted, once it is finished."""
+
+
+def find_clips(videos: Path) -> tuple[Path, list[Clip]]:
+    """A folder that clips' paths start from, and the clips under it: of one file, that file.
+
+    The class of a clip is the folder that it lies in; each is a recording of its own.
+
+    Raises:
+        DataError: if there is no clip.
+    """
+    root = videos.absolute() if videos.is_dir() else videos.absolute().parent
+    paths = read_tree(root).files if videos.is_dir() else (videos.name,)
+    clips = [
+        Clip(path=path, label=PurePosixPath(path).parent.name, group=path, split="")
+        for path in paths
+        if has_suffix(path, CLIP_SUFFIXES)
+    ]
+    if not clips or not (root / clips[0].path).is_file():
+        raise DataError(
+            f"Expected a video clip, or a folder of them ({', '.join(sorted(CLIP_SUFFIXES))}), "
+            f"found none at {videos}: check the path."
+        )
+    return root, clips
+
+
+def extract(
+    videos: Path, out: Path, sampling: Sampling, max_broken: float, on_clips: OnClips
+) -> Summary:
+    """Extract frames of clips into a folder; what was finished there is not done again.
+
+    Args:
+        videos: a clip, or a folder of clips at any depth.
+        out: gets frames.bin, frames.parquet, skipped.json.
+        sampling: which frames.
+        max_broken: share of the clips that may be broken.
+        on_clips: told of progress, from any thread.
+
+    Raises:
+        DataError: if there is no clip, too many are broken, or the folder holds other things.
+        StageError: if a process fails.
+    """
+    root, clips = find_clips(videos)
+    wanted = _identity(root, clips, sampling)
+    _check_out(out)
+    if _finished(out) == wanted:
+        on_clips(len(clips), len(clips), [])
+        return _summary(out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / DONE).unlink(missing_ok=True)
+    work = out / WORK / wanted[:32]
+    work.mkdir(parents=True, exist_ok=True)
+    asked = {name: value for name, value in vars(sampling).items() if value is not None}
+    slots = SlotPool.of_this_machine()
+    try:
+        chunks = extract_in_slots(root, clips, asked, work, slots, on_clips)
+    except ChildFailedError as error:
+        raise StageError(str(error)) from error
+    merged = merge(chunks, out)
+    broken = {entry["clip"]: entry["reason"] for entry in merged.skipped}
+    check_share(broken, merged.clips, max_broken, "clips", "--max-broken")
+    write_atomically(out / DONE, json.dumps({"identity": wanted, **_counts(merged)}) + "\n")
+    shutil.rmtree(out / WORK, ignore_errors=True)
+    return merged
+
+
+def _counts(merged: Summary) -> dict[str, int]:
+    return {"clips": merged.clips, "frames": merged.frames}
+
+
+def _identity(root: Path, clips: Sequence[Clip], sampling: Sampling) -> str:
+    """Of the clips, by name, size and time of change, and of which frames."""
+    files = [
+        [clip.path, status.st_size, status.st_mtime_ns]
+        for clip in clips
+        for status in [(root / clip.path).stat()]
+    ]
+    return digest_json({"files": files, "sampling": vars(sampling)})
+
+
+def _check_out(out: Path) -> None:
+    """Refuse a folder with other people's files."""
+    ours = {WORK, DONE, MANIFEST, SKIPPED, "frames.bin"}
+    others = [path.name for path in out.iterdir() if path.name not in ours] if out.exists() else []
+    if others:
+        raise DataError(
+            f"Expected an empty folder or one of extracted frames, found {out} with "
+            f"{min(others)!r} in it: choose another with --out."
+        )
+
+
+def _finished(out: Path) -> str | None:
+    try:
+        identity: str = json.loads((out / DONE).read_text(encoding="utf-8"))["identity"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return identity
+
+
+def _summary(out: Path) -> Summary:
+    done = json.loads((out / DONE).read_text(encoding="utf-8"))
+    skipped = json.loads((out / SKIPPED).read_text(encoding="utf-8"))
+    return Summary(clips=done["clips"], frames=done["frames"], skipped=tuple(skipped))
