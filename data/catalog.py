@@ -8,6 +8,7 @@ from typing import cast
 
 from data.bu101 import Bu101Reader
 from data.errors import DataError
+from data.figure_readers import FIGURE_CLIPS, FIGURE_PHOTOS, SPORT_PHOTOS
 from data.fingerprint import digest_json
 from data.folders import CLIP_FOLDERS, PHOTO_FOLDERS
 from data.handwritten import HandwrittenReader
@@ -51,6 +52,9 @@ FILE_READERS: Mapping[str, FileReader] = MappingProxyType(
             MpiiReader(),
             CLIP_FOLDERS,
             PHOTO_FOLDERS,
+            FIGURE_CLIPS,
+            FIGURE_PHOTOS,
+            SPORT_PHOTOS,
         )
     }
 )

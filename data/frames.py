@@ -25,6 +25,9 @@ Pixels = npt.NDArray[np.uint8]
 # picture in it takes more.
 _TINY = 16
 _NEVER = sys.maxsize
+
+USUAL_FRAMES = 10
+"""Of a clip, unless somebody says otherwise."""
 # Presentation times that FFmpeg makes up for AVI files with B-frames run back and forth; without
 # them there are decoding times, which do not.
 _OPTIONS = {"fflags": "-genpts"}
