@@ -4,17 +4,21 @@ import contextlib
 import io
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from data.catalog import FILE_READERS
 from flows.cli import main
 from flows.experiment_file import experiment_names, load_experiment
+from flows.parts import Dataset, Images, Network
 from gradmix.methods import METHODS
+from tasks.trunks import TRUNKS
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/own-data.md")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -72,7 +76,7 @@ def test_links_to_files_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)", text):
         if not target.startswith(("http:", "https:", "mailto:")):
-            assert (ROOT / target).exists(), target
+            assert ((ROOT / page).parent / target).exists(), target
 
 
 def test_every_method_is_in_the_readme():
@@ -80,10 +84,11 @@ def test_every_method_is_in_the_readme():
 
 
 def test_the_scales_of_the_packaged_experiments_are_documented_and_load():
-    assert experiment_names() == ["digits"]
+    assert experiment_names() == ["actions", "digits"]
     help_text = CliRunner().invoke(main, ["reproduce", "--help"]).output
     for scale in ("demo", "small", "paper"):
-        assert load_experiment("digits", scale).scale == scale
+        for name in experiment_names():
+            assert load_experiment(name, scale).scale == scale
         assert f"`{scale}`" in README
         assert scale in help_text
 
@@ -98,11 +103,38 @@ def test_the_paper_scale_is_described_as_it_is():
     assert f"R = {paper.ensemble.r}" in line
 
 
-def test_the_table_of_rows_in_the_readme_has_every_row_of_the_experiment():
-    experiment = load_experiment("digits", "paper")
+@pytest.mark.parametrize("name", experiment_names())
+def test_the_table_of_rows_in_the_readme_has_every_row_of_the_experiment(name):
+    experiment = load_experiment(name, "paper")
     for baseline in experiment.baselines:
         rows = [line for line in README.splitlines() if line.startswith(f"| {baseline.name} |")]
         assert any(f"`{baseline.method}`" in row for row in rows), baseline.name
+
+
+def test_every_reader_and_trunk_is_documented():
+    page = (ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")
+    readers = [name for name, reader in FILE_READERS.items() if not reader.embedded]
+    assert [name for name in [*readers, *TRUNKS] if f"`{name}`" not in page] == []
+
+
+def test_tables_of_settings_in_the_pages_are_those_of_an_experiment_file():
+    for code in blocks("docs/own-data.md", "toml"):
+        for key, value in tomllib.loads(code).items():
+            model = {"images": Images, "network": Network, "datasets": Dataset}[key]
+            for table in value.values() if key == "datasets" else [value]:
+                model.model_validate(table)
+
+
+def test_the_miniature_is_actions_at_scale_small_but_for_its_data():
+    """Its page says so."""
+    own = load_experiment(str(ROOT / "docs/results/actions-small/experiment.toml"), "small")
+    small = load_experiment("actions", "small")
+    same = ("network", "training", "baselines", "first_stage", "ensemble", "final", "outputs")
+    assert [name for name in same if getattr(own, name) != getattr(small, name)] == []
+    assert own.images == small.images.model_copy(update={"partial": True})
+    aside = {"dataset", "hyper_validation"}
+    assert own.target.model_dump(exclude=aside) == small.target.model_dump(exclude=aside)
+    assert (own.seed, [source.classes for source in own.sources]) == (0, ["target", "all"])
 
 
 def test_nothing_is_left_to_be_filled_in():
