@@ -31,6 +31,7 @@ __all__ = [
     "list_files",
     "listing_digest",
     "media_of",
+    "shown_by",
 ]
 
 READERS: Mapping[str, Reader] = MappingProxyType(
@@ -138,3 +139,12 @@ def listing_digest(listing: Listing, known: KnownDigests) -> str:
         for file in listing.files
     ]
     return digest_json({"classes": listing.classes, "files": files})
+
+
+def shown_by(listing: Listing, known: KnownDigests) -> dict[str, tuple[str, Path]]:
+    """By the SHA-256 of each file, the class that it shows and where it lies."""
+    return {
+        known.sha256(path): (listing.classes[file.label], path)
+        for file in listing.files
+        for path in [listing.root / file.path]
+    }

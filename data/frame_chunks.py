@@ -5,6 +5,7 @@ line for every finished clip. A clip's JPEGs are written before its line, so wha
 was doing when it was killed, what the index says is there, and what it does not say is cut off.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -95,7 +96,7 @@ def extract_chunk(
         on_clip: told how many clips are done, after each.
 
     Raises:
-        DataError: if the folder holds other clips or frames, or is damaged.
+        DataError: if the folder holds other clips or frames.
         OSError: if the folder cannot be written to, as when the disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -183,7 +184,7 @@ def encode_jpeg(pixels: Pixels, path: Path) -> bytes:
 
 
 def _resume(folder: Path, header: bytes) -> int:
-    """Cut off what is not finished; how many clips are."""
+    """Cut off what is not finished, or damaged; how many clips are left."""
     index, blob = folder / INDEX, folder / BLOB
     blob.touch()
     first = _first_line(index) if index.exists() else b""
@@ -194,11 +195,15 @@ def _resume(folder: Path, header: bytes) -> int:
             f"{folder}: expected the frames that are asked for, found those of other clips or "
             "another choice of frames: remove the folder."
         )
-    done, used, kept, there = 0, 0, len(header), blob.stat().st_size
-    for extracted, end in _finished(folder):
-        if used + extracted.size > there:
-            break
-        done, used, kept = done + 1, used + extracted.size, end
+    done, used, kept = 0, 0, len(header)
+    with blob.open("rb") as stored, contextlib.suppress(DataError):
+        for extracted, end in _finished(folder):
+            # After a power failure files may have their length and not their bytes.
+            if any(
+                sha256_bytes(stored.read(jpeg.bytes)) != jpeg.digest for jpeg in extracted.jpegs
+            ):
+                break
+            done, used, kept = done + 1, used + extracted.size, end
     _cut(index, kept)
     _cut(blob, used)
     return done

@@ -121,14 +121,24 @@ class FrameStore:
         return Image.open(io.BytesIO(content))
 
 
-def open_frames(folder: Path) -> FrameStore:
+def open_frames(folder: Path, *, sealed: bool = False) -> FrameStore:
     """Open the store of frames that `merge` wrote into a folder.
+
+    Args:
+        folder: of the store.
+        sealed: True for frames of a test split, which become a sealed data set.
 
     Raises:
         DataError: if a file is missing, damaged, or does not belong to the other, or there is no
-            frame.
+            frame; or if the frames are of a test split and that was not said, or the reverse.
     """
     manifest, path = read_table(folder / MANIFEST, SCHEMA, "frames"), folder / BLOB
+    if ("test" in pc.unique(manifest.column("split")).to_pylist()) is not sealed:
+        wanted, there = ("sealed", "open") if sealed else ("open", "sealed")
+        raise DataError(
+            f"{folder}: expected {wanted} frames, found {there} ones: those of a test split are "
+            "for its sealed data set alone."
+        )
     expected = pc.sum(manifest.column("bytes")).as_py() or 0
     try:
         with path.open("rb") as file:

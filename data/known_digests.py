@@ -8,6 +8,10 @@ from data.fingerprint import sha256_file
 
 FILE = "known-digests.sqlite"
 TABLE = "create table if not exists digests (path primary key, size, mtime_ns, sha256)"
+INSERT = "insert or replace into digests (path, size, mtime_ns, sha256) values (?, ?, ?, ?)"
+SELECT = "select path, size, mtime_ns, sha256 from digests"
+SAVE_EVERY = 1_000
+"""New digests: an interrupt loses no more."""
 Seen = tuple[int, int, str]
 """Size, time of the last change in nanoseconds, digest."""
 
@@ -35,28 +39,33 @@ class KnownDigests:
         if known is None or known[:2] != (status.st_size, status.st_mtime_ns):
             known = (status.st_size, status.st_mtime_ns, sha256_file(path))
             self._known[name] = self._new[name] = known
+            if len(self._new) >= SAVE_EVERY:
+                self.save()
         return known[2]
 
     def save(self) -> None:
-        """Keep what is new, if the folder exists."""
+        """Keep what is new, if the folder exists; what cannot be kept is taken again next time."""
         if self._folder is None or not self._folder.is_dir() or not self._new:
             return
         rows = [(path, *seen) for path, seen in self._new.items()]
         try:
             with closing(sqlite3.connect(self._folder / FILE)) as store, store:
                 store.execute(TABLE)
-                store.executemany("insert or replace into digests values (?, ?, ?, ?)", rows)
+                store.executemany(INSERT, rows)
+        except sqlite3.OperationalError:
+            # In use by another process, or of another form: it is not ours to remove.
+            return
         except sqlite3.DatabaseError:
-            # Damaged: what it held is taken again.
             (self._folder / FILE).unlink(missing_ok=True)
+            return
         self._new.clear()
 
     def _read(self) -> dict[str, Seen]:
-        if self._folder is None or not (self._folder / FILE).exists():
+        if self._folder is None or not (self._folder / FILE).is_file():
             return {}
         try:
             with closing(sqlite3.connect(self._folder / FILE)) as store:
-                rows = store.execute("select * from digests").fetchall()
+                rows = store.execute(SELECT).fetchall()
         except sqlite3.DatabaseError:
             return {}
         return {path: (size, mtime_ns, digest) for path, size, mtime_ns, digest in rows}

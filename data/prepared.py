@@ -6,7 +6,6 @@ and a set may be larger than the memory.
 
 import json
 from dataclasses import asdict, dataclass
-from mmap import mmap
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,16 +58,17 @@ class _Manifest:
     official: bool
 
 
-def save_prepared(raw: RawImages, folder: Path, sealed: bool) -> None:
+def save_prepared(raw: RawImages, folder: Path, sealed: bool, *, stored: bool = False) -> None:
     """Write images.npy, labels.npy, manifest.json and samples.parquet; same input, same bytes.
 
     Args:
-        raw: the images of one split; such as are mapped from their place in the folder stay there.
+        raw: the images of one split.
         folder: where to write; made if needed. The caller makes it durable and renames it.
         sealed: True for a test split: only `data.sealed.open_sealed_test` reads it then.
+        stored: True if the images were written to images.npy there as they were made.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if not _is_file(raw.images, folder / IMAGES):
+    if not stored:
         np.save(folder / IMAGES, np.ascontiguousarray(raw.images), allow_pickle=False)
     np.save(folder / LABELS, np.ascontiguousarray(raw.labels), allow_pickle=False)
     manifest = _Manifest(
@@ -132,13 +132,6 @@ def _samples(path: Path) -> Samples | None:
         clips=tuple(table.column("clip").to_pylist()),
         groups=tuple(table.column("group").to_pylist()),
     )
-
-
-def _is_file(images: npt.NDArray[Any], path: Path) -> bool:
-    """Whether the images were written there as they were made: a map of the whole file."""
-    # A part of a map has the map as its base, not the file's memory.
-    base: object = images.base
-    return isinstance(base, mmap) and Path(str(getattr(images, "filename", ""))) == path.absolute()
 
 
 def _manifest(folder: Path) -> _Manifest:

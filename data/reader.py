@@ -29,6 +29,11 @@ class Samples:
     groups: tuple[str, ...]
 
     @property
+    def are_frames(self) -> bool:
+        """Whether rows are frames of clips; if not, each is a photo."""
+        return self.names != self.clips
+
+    @property
     def clip_numbers(self) -> npt.NDArray[np.int64]:
         """Each row's clip as a number, int64 [N], from 0 in order of appearance."""
         return _numbered(self.clips)

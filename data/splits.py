@@ -85,11 +85,13 @@ def split_target(
 
     Raises:
         DataError: if a class has too few rows, an unknown or repeated class is named, or a number
-            is out of range.
+            is out of range, or a recording has clips of two classes.
     """
     _check_numbers(hyper_validation, v_per_class, seed, draw)
     positions = _positions(classes, target_classes)
     numbers = np.asarray(labels)
+    if samples is not None:
+        _check_groups(samples, numbers, classes)
     units = _Units.of_rows(len(numbers)) if samples is None else _Units.of(samples)
     share, rest = divmod(hyper_validation, len(positions))
     held, labelled, unlabelled = [], [], []
@@ -208,6 +210,17 @@ def _check_numbers(hyper_validation: int, v_per_class: int, seed: int, draw: int
     for name, (value, least) in lowest.items():
         if value < least:
             raise DataError(f"Expected {name} >= {least}, found {value}: give a larger number.")
+
+
+def _check_groups(samples: Samples, labels: Rows, classes: Sequence[str]) -> None:
+    """Groups are held out class by class, so one of two classes would be torn."""
+    of_group: dict[str, int] = {}
+    for group, label in zip(samples.groups, labels.tolist(), strict=True):
+        if of_group.setdefault(group, label) != label:
+            raise DataError(
+                f"Expected every recording in one class, found {group} in {classes[label]} and "
+                f"{classes[of_group[group]]}: name its clips as two recordings, or leave some out."
+            )
 
 
 def _check_enough(name: str, found: int, held: int, labelled: int) -> None:

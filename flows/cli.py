@@ -157,11 +157,21 @@ def lineage(run_or_model: str, home: str, as_json: bool) -> None:
 
 @main.command(epilog="Example: gradmix extract UCF-101/ --frames 10 --out frames/")
 @click.argument("videos", type=click.Path())
-@click.option("--frames", type=int, help="Of every clip, evenly spaced; 10 unless --every.")
-@click.option("--every", type=int, help="The n-th frame and its multiples, in place of --frames.")
+@click.option(
+    "--frames", type=click.IntRange(min=1), help="Of every clip, evenly spaced; 10 unless --every."
+)
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    help="The n-th frame and its multiples, in place of --frames.",
+)
 @click.option("--out", required=True, type=click.Path(), help="Folder of the frames.")
 @click.option(
-    "--max-broken", default=0.05, show_default=True, help="Share of clips that may be broken."
+    "--max-broken",
+    type=click.FloatRange(0, 1),
+    default=0.05,
+    show_default=True,
+    help="Share of clips that may be broken.",
 )
 @one_line_errors
 def extract(

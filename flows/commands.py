@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from flows.plan import PlanEntry, make_plan
 from flows.progress import Progress, duration
 from flows.raw import download_raw
 from flows.record import FILE, FOLDER, FORMAT
+from flows.settings import Experiment
 from tasks.environment import configure
 from tasks.home import MARKER, HomeError, check_home, exclusive, open_home
 from tasks.reporting.report import result_table, table_text, write_report
 from tasks.slots import SlotPool
+from tasks.weights import IMAGENET
 
 TRAIN = "train"
 PLAIN_WIDTH = 10_000
@@ -31,11 +34,12 @@ PLAIN_WIDTH = 10_000
 def reproduce_command(home: str, *, download: bool, **words: Any) -> None:  # noqa: ANN401 - options
     """Check everything, run what is missing, print the table."""
     console = _console()
-    invocation = _invocation(download=download, **words)
+    invocation = _invocation(**words)
     if download:
         _download(invocation, console)
     known = KnownDigests(check_home(Path(home)))
-    order = place_order(invocation, known)
+    with _looking(console, invocation):
+        order = place_order(invocation, known)
     folder = open_home(Path(home))
     known.save()
     with exclusive(folder):
@@ -78,8 +82,14 @@ def plan_command(home: str, *, download: bool, **words: Any) -> None:  # noqa: A
     """Print every stage with its state and why, and an estimate of the time."""
     console = _console()
     # Of what --download would fetch, a plan tells that it is missing.
-    folder = check_home(Path(home))
-    order = place_order(_invocation(download=download, **words), KnownDigests(folder))
+    folder, invocation = check_home(Path(home)), _invocation(**words)
+    if download:
+        _check_download(invocation)
+    known = KnownDigests(folder)
+    with _looking(console, invocation):
+        order = place_order(invocation, known)
+    # The one thing that a plan writes, and only where there is a home.
+    known.save()
     entries = make_plan(order, folder)
     console.print(f"{_headline(order)}.", soft_wrap=True)
     table = Table(box=None, pad_edge=False)
@@ -125,6 +135,13 @@ def open_tracking(home: Path) -> str:
     return shlex.join([_short(mlflow), "ui", "--backend-store-uri", uri])
 
 
+def _looking(console: Console, invocation: Invocation) -> AbstractContextManager[object]:
+    """A sign of life while gigabytes are read for the first time."""
+    if invocation.data is None or not console.is_terminal:
+        return nullcontext()
+    return console.status(f"Looking at the files in {invocation.data} ...")
+
+
 def _headline(order: Order) -> str:
     """What runs, and on which data."""
     experiment = order.experiment
@@ -146,23 +163,26 @@ def _console() -> Console:
     return console if console.is_terminal else plain(width=PLAIN_WIDTH)
 
 
-def _invocation(
-    *,
-    download: bool,
-    k: tuple[int, ...],
-    **words: Any,  # noqa: ANN401 - options
-) -> Invocation:
-    if download and words["data"] is None:
-        raise SettingsError(
-            "--download: expected --data DIR, the folder to fetch into, found none; add it."
-        )
+def _invocation(*, k: tuple[int, ...], **words: Any) -> Invocation:  # noqa: ANN401 - options
     return Invocation(k=tuple(k), **words)
 
 
-def _download(invocation: Invocation, console: Console) -> None:
+def _check_download(invocation: Invocation) -> Experiment:
+    """The experiment, if there is something that can be fetched for it."""
     experiment = invocation.settings()
-    console.print(f"Fetching what is missing in {invocation.data} ...", soft_wrap=True)
-    download_raw(experiment, Path(str(invocation.data)).expanduser())
+    if invocation.data is None and experiment.network.weights != IMAGENET:
+        raise SettingsError(
+            "--download: expected --data DIR, the folder to fetch into, found none; add it."
+        )
+    return experiment
+
+
+def _download(invocation: Invocation, console: Console) -> None:
+    experiment = _check_download(invocation)
+    where = f" in {invocation.data}" if invocation.data is not None else ""
+    console.print(f"Fetching what is missing{where} ...", soft_wrap=True)
+    root = None if invocation.data is None else Path(invocation.data).expanduser()
+    download_raw(experiment, root)
 
 
 def _show_result(console: Console, folder: Path) -> None:

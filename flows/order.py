@@ -14,7 +14,7 @@ from flows.experiment_file import SettingsError, load_experiment
 from flows.findings import dotted, key_and_text
 from flows.handles import RawData
 from flows.locate import Key
-from flows.raw import find_raw
+from flows.raw import check_apart, find_raw
 from flows.settings import Experiment
 
 NOTHING = "none"
@@ -76,7 +76,7 @@ class Invocation:
             ("target", "draws"): ("--draws", self.draws),
             ("seed",): ("--seed", self.seed),
             ("network", "weights"): ("--weights", self.weights),
-            ("images", "partial"): ("--partial", self.partial or None),
+            ("partial",): ("--partial", self.partial or None),
         }
         for option, chosen in self._outputs.items():
             given["outputs", option.removeprefix("--")] = (option, chosen)
@@ -99,6 +99,8 @@ class Order:
             f"{name}/{split}": files for (name, split), files in self.raw.digests.items()
         }
         settings = self.experiment.model_dump(mode="json")
+        # The bytes of weights decide, not where they lie.
+        del settings["network"]["weights"]
         outside = [self.raw.weights_digest, self.raw.code_digest]
         embedded = self.raw.root is None
         return digest_json(
@@ -139,4 +141,5 @@ def place_order(invocation: Invocation, known: KnownDigests | None = None) -> Or
             key, text = key_and_text(error.errors())
             where = raw.root or "embedded data"
             raise SettingsError(f"{experiment.name} on {where}: {dotted(key)}: {text}") from error
+    check_apart(experiment, raw)
     return Order(invocation, experiment, raw)

@@ -43,7 +43,7 @@ def _images(
     images, media = experiment.images, experiment.datasets[name].media
     if media == "arrays" or images is None:
         return submit(prepare.STAGE, label=label, **given)
-    given |= {"partial": images.partial, "max_broken": images.max_broken}
+    given |= {"partial": experiment.partial, "max_broken": images.max_broken}
     frames = None
     if media == "clips":
         frames = submit(extract.STAGE, label=f"{label}: frames", sampling=images.sampling, **given)

@@ -1,14 +1,17 @@
 """Where an experiment's raw data lie, and what they are, before anything runs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from data.catalog import find_reader
+from data.errors import DataError
 from data.fingerprint import sha256_file
 from data.known_digests import KnownDigests
 from flows.handles import RawData
 from flows.settings import Experiment
-from tasks.raw import raw_files
-from tasks.trunks import code_digest
+from gradmix.methods import METHODS
+from tasks.raw import RawFiles, raw_files
+from tasks.trunks import check_trunk, code_digest
 from tasks.weights import fetch_weights, find_weights
 
 
@@ -26,36 +29,76 @@ def find_raw(experiment: Experiment, root: Path | None, known: KnownDigests) -> 
     """
     folder = root.expanduser().absolute() if root is not None else None
     roots: dict[str, str | None] = {}
-    digests, classes = {}, {}
+    found: dict[tuple[str, str], RawFiles] = {}
     for name, dataset in experiment.datasets.items():
         place = None if folder is None else str(folder / dataset.folder)
         reader = dataset.reader_on(real=folder is not None)
         roots[name] = place
         for split in ["train", "test"] if name == experiment.target.dataset else ["train"]:
-            digests[name, split], classes[name] = raw_files(
-                reader, split, place, partial=experiment.partial, known=known
-            )
+            try:
+                found[name, split] = raw_files(
+                    reader, split, place, partial=experiment.partial, known=known
+                )
+            except DataError as error:
+                raise DataError(f"{name} {split}: {error}") from error
     network = experiment.network
     weights = find_weights(network.trunk, network.weights)
+    needs_map = any(METHODS[row.method].method.needs_map for row in experiment.baselines)
+    check_trunk(network.description, experiment.shape, weights, needs_map=needs_map)
     return RawData(
         None if folder is None else str(folder),
-        digests,
+        {key: files.digests for key, files in found.items()},
         roots=roots,
-        classes=classes,
+        classes={name: found[name, "train"].classes for name in experiment.datasets},
+        shown={key: files.shown for key, files in found.items()},
         weights=str(weights) if weights else None,
         weights_digest=sha256_file(weights) if weights else None,
         code_digest=code_digest(network.trunk),
     )
 
 
-def download_raw(experiment: Experiment, root: Path) -> None:
-    """Fetch the official files of every data set, and weights, with their checksums.
+def check_apart(experiment: Experiment, raw: RawData) -> None:
+    """Refuse photos and clips that would show the test split, or labels of U, to a training.
+
+    Args:
+        experiment: with every class named.
+        raw: what was found.
+
+    Raises:
+        DataError: if a file of the target is in both its splits, or a source has a file of its
+            test split, or, in its own classes, one of its training split.
+    """
+    target = experiment.target
+    train, test = (raw.shown.get((target.dataset, split), {}) for split in ("train", "test"))
+    _refuse_shared(train, test, f"the training and the test split of {target.dataset}")
+    labelled = {key: shown for key, shown in train.items() if shown[0] in target.classes}
+    for source in experiment.sources:
+        files = raw.shown.get((source.dataset, "train"), {})
+        used = {key: shown for key, shown in files.items() if shown[0] in source.classes}
+        _refuse_shared(used, test, f"{source.name} and the target's test split")
+        _refuse_shared(used, labelled, f"{source.name} and the target's training split")
+
+
+def _refuse_shared(
+    first: Mapping[str, tuple[str, Path]], second: Mapping[str, tuple[str, Path]], where: str
+) -> None:
+    shared = min(first.keys() & second.keys(), default=None)
+    if shared is not None:
+        paths = dict.fromkeys(str(files[shared][1]) for files in (first, second))
+        raise DataError(
+            f"Expected no file in both {where}, found {' and '.join(paths)} with the same bytes: "
+            "remove it from one of them."
+        )
+
+
+def download_raw(experiment: Experiment, root: Path | None) -> None:
+    """Fetch weights, and the official files of every data set if there is a folder for them.
 
     Raises:
         DataError: if a download fails.
     """
     for dataset in experiment.datasets.values():
-        if dataset.media == "arrays":
+        if root is not None and dataset.media == "arrays":
             reader = find_reader(dataset.reader)
             if not reader.embedded:
                 reader.download(root)

@@ -109,6 +109,7 @@ def _reproduce(order: Order, home: Path) -> Path:
     ledger = Ledger(LISTENER.get())
     tracker = open_tracker(home, EXPERIMENT)
     slots = SlotPool.of_this_machine()
+    cores = None if any(slot.device == "" for slot in slots.slots) else SlotPool.of_cores()
     tags = _tags(order)
     run_id = tracker.start_run(
         order.name,
@@ -117,7 +118,8 @@ def _reproduce(order: Order, home: Path) -> Path:
         tags=tags,
         params=flattened(order.experiment.model_dump(mode="json")),
     )
-    runtime = Runtime(Store(home), slots, tracker, run_id, ledger.listen, tags, order.scope)
+    store, listen = Store(home), ledger.listen
+    runtime = Runtime(store, slots, tracker, run_id, listen, tags, order.scope, cores)
     submit = PrefectSubmit()
     try:
         with use(runtime), PeakMemory() as memory:
@@ -128,7 +130,7 @@ def _reproduce(order: Order, home: Path) -> Path:
         raise
     except BaseException:
         # An interrupt reaches the main thread only; this ends the trainings in all others.
-        slots.stop()
+        runtime.stop()
         raise
     folder = record_folder(order.name, home)
     # Where nothing was trained, the record of the run that did it says when, with what and how.

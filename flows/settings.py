@@ -5,26 +5,25 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from data.images import IMAGE_SIZE
+from flows.domains import Dataset, Images, Source, Target
 from flows.findings import Finding, key_and_text, not_among, refuse, repeated, said, shown
 from flows.locate import Key
 from flows.method_settings import check_settings, fields_of
 from flows.parts import (
     GRID,
     Baseline,
-    Dataset,
     Ensemble,
     Final,
     FirstStage,
-    Images,
     Network,
     Outputs,
-    Source,
-    Target,
     Training,
 )
 from flows.values import THE_TARGETS, Frozen, Name, Paper, Rates, Word
 from gradmix.exact import MOST_SOURCES
 from gradmix.methods import METHODS
+from gradmix.networks import Shape
 from gradmix.problem import LabelSpace, Problem
 
 # A draw's seed is about 10,000 times the seed and must fit 64 bits.
@@ -32,7 +31,11 @@ _LARGEST_SEED = 2**32 - 1
 
 
 class Experiment(Frozen):
-    """One experiment at one scale; `note` says what its report must say first."""
+    """One experiment at one scale.
+
+    `note` says what its report must say first; with `partial` it goes on with what is there where
+    files are missing.
+    """
 
     name: Word
     title: Name
@@ -50,20 +53,16 @@ class Experiment(Frozen):
     final: tuple[Final, ...]
     outputs: Outputs = Field(default_factory=Outputs)
     images: Images | None = None
+    partial: bool = False
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         refuse([*self._wrong_data(), *self._wrong_names(), *self._wrong_methods()])
         self._check_finals()
-        refuse([*self._wrong_tables(), *self._wrong_trunk(), *self._wrong_ensembles()])
+        refuse([*self._wrong_tables(), *self._wrong_ensembles()])
         if self.classes_are_known:
             refuse(self._wrong_problem())
         return self
-
-    @property
-    def partial(self) -> bool:
-        """Whether to go on with what is there where files are missing."""
-        return self.images is not None and self.images.partial
 
     @property
     def classes_are_known(self) -> bool:
@@ -97,6 +96,13 @@ class Experiment(Frozen):
         *sources, whole = [part.model_dump() | {"classes": names} for _, part, names in parts]
         values = {**self.model_dump(), "sources": sources, "target": whole}
         return Experiment.model_validate(values)
+
+    @property
+    def shape(self) -> Shape:
+        """Of the images: channels, height, width."""
+        if self.datasets[self.target.dataset].media == "arrays" or self.images is None:
+            return (1, IMAGE_SIZE, IMAGE_SIZE)
+        return (3, self.images.side, self.images.side)
 
     @property
     def problem(self) -> Problem:
@@ -151,10 +157,15 @@ class Experiment(Frozen):
 
     def _wrong_data(self) -> Iterator[Finding]:
         """Data sets that are not listed, classes that they do not have."""
+        kinds = {name: dataset.media == "arrays" for name, dataset in self.datasets.items()}
         for key, part in self._domains():
             if part.dataset not in self.datasets:
                 yield not_among((*key, "dataset"), part.dataset, list(self.datasets))
                 continue
+            if kinds[part.dataset] != kinds.get(self.target.dataset, kinds[part.dataset]):
+                found = "arrays" if kinds[part.dataset] else "photos or clips"
+                expected = "data of the target's kind: arrays, or photos and clips"
+                yield Finding((*key, "dataset"), said(expected, found, "take another data set"))
             known = self.datasets[part.dataset].classes
             if known is None and self.images is None:
                 expected, advice = "a table on how photos and clips become images", "add [images]"
@@ -189,17 +200,6 @@ class Experiment(Frozen):
                 yield Finding(
                     ("baselines", i, "method"), said(expected, found, "put one before it")
                 )
-
-    def _wrong_trunk(self) -> Iterator[Finding]:
-        """Methods that read a map from a trunk of ours that ends in features."""
-        network = self.network
-        flat = network.trunk == "convnet" and network.description["settings"]["hidden"] > 0
-        for i, baseline in enumerate(self.baselines):
-            if flat and METHODS[baseline.method].method.needs_map:
-                expected = f"a trunk that ends in a map, as {baseline.method} reads one"
-                advice = "set network.settings.hidden = 0, or leave the row out"
-                text = said(expected, "one that does not", advice)
-                yield Finding(("baselines", i, "method"), text)
 
     def _wrong_problem(self) -> Iterator[Finding]:
         """No source with the target's label space, labels of U in a source."""

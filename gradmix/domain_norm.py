@@ -17,13 +17,15 @@ class DomainNorm(_BatchNorm):
     Args:
         channels: C.
         domains: names; the present one is the first until `in_domain` selects another.
+        last: whether the channels are the last axis, as after a linear layer, or the second.
     """
 
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, channels: int, domains: Sequence[str]) -> None:
+    def __init__(self, channels: int, domains: Sequence[str], *, last: bool = False) -> None:
         super().__init__(channels)
+        self.last = last
         self.domains = tuple(domains)
         self.domain = self.domains[0]
         self.register_buffer("running_mean", torch.zeros(len(self.domains), channels))
@@ -31,6 +33,11 @@ class DomainNorm(_BatchNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise [B, C, ...]; in training by the batch, in evaluation by running statistics."""
+        if self.last:
+            return self._normalised(x.movedim(-1, 1)).movedim(1, -1)
+        return self._normalised(x)
+
+    def _normalised(self, x: Tensor) -> Tensor:
         row = self.domains.index(self.domain)
         tracked = self.track_running_stats or not self.training
         return functional.batch_norm(
@@ -83,7 +90,7 @@ def add_domain_norms(network: nn.Module, domains: Sequence[str]) -> None:
             norm = DomainNorm(module.out_channels, domains).to(module.weight)
             network.set_submodule(name, nn.Sequential(module, norm))
         elif isinstance(module, nn.Linear):
-            norm = DomainNorm(module.out_features, domains).to(module.weight)
+            norm = DomainNorm(module.out_features, domains, last=True).to(module.weight)
             network.set_submodule(name, nn.Sequential(module, norm))
 
 

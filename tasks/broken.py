@@ -18,8 +18,13 @@ def check_share(
         setting: that says so.
     """
     if len(reasons) > most * total or len(reasons) == total:
-        first = "; ".join(f"{file}: {reason}" for file, reason in list(reasons.items())[:SHOWN])
+        first = "; ".join(f"{file}: {_cause(why)}" for file, why in list(reasons.items())[:SHOWN])
         raise DataError(
             f"expected at most {most:.0%} broken {what}, found {len(reasons):,} of {total:,}, the "
             f"first of which are {first}; replace them, or raise {setting}."
         )
+
+
+def _cause(reason: str) -> str:
+    """A reason without its advice: what is to be done is said once."""
+    return reason.rpartition(": ")[0] or reason

@@ -13,7 +13,7 @@ from gradmix.metrics import score, score_clips
 from gradmix.networks import Network, predict
 from gradmix.sampling import Images
 from tasks.audit import audit
-from tasks.features_job import frozen_maps
+from tasks.features_job import stored_maps
 from tasks.job_data import labels_in, rows_of
 from tasks.job_models import prepare_device, trained_network
 from tasks.label_job import FILE
@@ -21,16 +21,15 @@ from tasks.label_job import FILE
 
 def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Score every model once; audits pseudo-labels against the true labels of U."""
-    del folder
     device = prepare_device()
     test = open_sealed_test(Path(job["test"]))
     rows = torch.from_numpy(class_rows(test.labels.numpy(), test.classes, tuple(job["classes"])))
     images: Images = rows_of(test.images, rows, device)
     if job["network"]["frozen"]:
-        images = torch.cat([*frozen_maps(job, images, device)])
+        images = torch.from_numpy(stored_maps(job, images, device, folder / "maps.npy"))
     labels = labels_in(job["classes"], test, rows).to(device)
     clip = None
-    if test.samples is not None:
+    if test.samples is not None and test.samples.are_frames:
         clip = torch.from_numpy(test.samples.clip_numbers)[rows]
     scores: dict[str, dict[str, Any]] = {}
     for model in job["models"].values():

@@ -38,16 +38,15 @@ def describe(
         raw: digest of the clips; none if they are embedded.
         partial: go on with what is there where clips are missing.
         sampling: `frames` or `every`.
-        max_broken: share of the clips that may be broken.
+        max_broken: share of the clips that may be broken; a lower one is found when they are made.
     """
-    del root, partial
+    del root, partial, max_broken
     found = find_file_reader(reader)
     config: dict[str, Any] = {
         "reader": reader,
         "split": split,
         "reader_version": found.version,
         "sampling": sampling,
-        "max_broken": max_broken,
         "made_with": made_with("av", "pillow", *(["numpy"] if found.embedded else [])),
     }
     return Request("extract", 1, config, raw, 0, label)
@@ -64,11 +63,11 @@ def execute(
     sampling: dict[str, int],
     max_broken: float,
 ) -> Outcome:
-    """Extract in all slots, clip by clip; then put everything into one store."""
+    """Extract on all cores, clip by clip; then put everything into one store."""
     with tracked_run(place) as run_id:
         log_raw(place, run_id, reader, root, raw)
         if find_file_reader(reader).embedded:
-            run_job(place, "draw", {"reader": reader, "split": split})
+            run_job(place, "draw", {"reader": reader, "split": split}, decodes=True)
         drawn, home = place.folder / "drawn", place.runtime.home
         listing = listed(reader, split, root, raw, partial=partial, home=home, drawn=drawn)
         clips = clips_of(listing, split)
@@ -80,7 +79,7 @@ def execute(
 
         try:
             chunks = extract_in_slots(
-                listing.root, clips, sampling, place.folder, place.runtime.slots, tell
+                listing.root, clips, sampling, place.folder, place.runtime.decoders, tell
             )
         except ChildFailedError as error:
             raise StageError(f"{label}: {error}") from error

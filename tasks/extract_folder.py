@@ -7,18 +7,19 @@ from pathlib import Path, PurePosixPath
 
 from data.errors import DataError
 from data.fingerprint import digest_json
-from data.frame_chunks import Clip
-from data.frame_store import MANIFEST, SKIPPED, Summary, merge
+from data.frame_chunks import BLOB, Clip
+from data.frame_store import MANIFEST, SKIPPED, Summary, merge, open_frames
 from data.frames import Sampling
 from data.trees import CLIP_SUFFIXES, has_suffix, read_tree
 from tasks.broken import check_share
 from tasks.errors import StageError
 from tasks.extraction import OnClips, extract_in_slots
-from tasks.home import write_atomically
+from tasks.home import LOCK, exclusive, write_atomically
 from tasks.slots import ChildFailedError, SlotPool
 
 WORK, DONE = ".extraction", "extraction.json"
 """In the folder of the frames: what is under way; and what was extracted, once it is finished."""
+OURS = {BLOB, MANIFEST, SKIPPED, DONE, WORK, LOCK}
 
 
 def find_clips(videos: Path) -> tuple[Path, list[Clip]]:
@@ -58,34 +59,42 @@ def extract(
 
     Raises:
         DataError: if there is no clip, too many are broken, or the folder holds other things.
+        HomeError: if another process works in the folder.
         StageError: if a process fails.
     """
     root, clips = find_clips(videos)
     wanted = _identity(root, clips, sampling)
-    _check_out(out)
-    if _finished(out) == wanted:
-        on_clips(len(clips), len(clips), [])
-        return _summary(out)
-    out.mkdir(parents=True, exist_ok=True)
+    _open(out)
+    with exclusive(out, "choose another folder with --out"):
+        found = _finished(out, wanted)
+        if found is None:
+            found = _extract(root, clips, sampling, out, wanted, on_clips)
+        broken = {entry["clip"]: entry["reason"] for entry in found.skipped}
+        check_share(broken, found.clips, max_broken, "clips", "--max-broken")
+        return found
+
+
+def _extract(
+    root: Path,
+    clips: Sequence[Clip],
+    sampling: Sampling,
+    out: Path,
+    wanted: str,
+    on_clips: OnClips,
+) -> Summary:
     (out / DONE).unlink(missing_ok=True)
     work = out / WORK / wanted[:32]
     work.mkdir(parents=True, exist_ok=True)
     asked = {name: value for name, value in vars(sampling).items() if value is not None}
-    slots = SlotPool.of_this_machine()
     try:
-        chunks = extract_in_slots(root, clips, asked, work, slots, on_clips)
+        chunks = extract_in_slots(root, clips, asked, work, SlotPool.of_cores(), on_clips)
     except ChildFailedError as error:
         raise StageError(str(error)) from error
     merged = merge(chunks, out)
-    broken = {entry["clip"]: entry["reason"] for entry in merged.skipped}
-    check_share(broken, merged.clips, max_broken, "clips", "--max-broken")
-    write_atomically(out / DONE, json.dumps({"identity": wanted, **_counts(merged)}) + "\n")
+    note = {"identity": wanted, "clips": merged.clips, "frames": merged.frames}
+    write_atomically(out / DONE, json.dumps(note) + "\n")
     shutil.rmtree(out / WORK, ignore_errors=True)
     return merged
-
-
-def _counts(merged: Summary) -> dict[str, int]:
-    return {"clips": merged.clips, "frames": merged.frames}
 
 
 def _identity(root: Path, clips: Sequence[Clip], sampling: Sampling) -> str:
@@ -98,10 +107,16 @@ def _identity(root: Path, clips: Sequence[Clip], sampling: Sampling) -> str:
     return digest_json({"files": files, "sampling": vars(sampling)})
 
 
-def _check_out(out: Path) -> None:
-    """Refuse a folder with other people's files."""
-    ours = {WORK, DONE, MANIFEST, SKIPPED, "frames.bin"}
-    others = [path.name for path in out.iterdir() if path.name not in ours] if out.exists() else []
+def _open(out: Path) -> None:
+    """Make the folder; refuse one with other people's files, and what is no folder."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        others = [path.name for path in out.iterdir() if path.name not in OURS]
+    except OSError as error:
+        raise DataError(
+            f"Expected a folder that can be written to, found {out}: {error.strerror}: choose "
+            "another with --out."
+        ) from error
     if others:
         raise DataError(
             f"Expected an empty folder or one of extracted frames, found {out} with "
@@ -109,15 +124,15 @@ def _check_out(out: Path) -> None:
         )
 
 
-def _finished(out: Path) -> str | None:
+def _finished(out: Path, wanted: str) -> Summary | None:
+    """What lies there, if it is what is wanted, and whole."""
     try:
-        identity: str = json.loads((out / DONE).read_text(encoding="utf-8"))["identity"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return identity
-
-
-def _summary(out: Path) -> Summary:
-    done = json.loads((out / DONE).read_text(encoding="utf-8"))
-    skipped = json.loads((out / SKIPPED).read_text(encoding="utf-8"))
-    return Summary(clips=done["clips"], frames=done["frames"], skipped=tuple(skipped))
+        done = json.loads((out / DONE).read_text(encoding="utf-8"))
+        skipped = json.loads((out / SKIPPED).read_text(encoding="utf-8"))
+        whole = done["frames"] == 0 or len(open_frames(out)) == done["frames"]
+        if done["identity"] == wanted and whole:
+            return Summary(clips=done["clips"], frames=done["frames"], skipped=tuple(skipped))
+    except (DataError, OSError, ValueError, KeyError, TypeError):
+        # Damaged, or from before: made again.
+        pass
+    return None

@@ -5,43 +5,61 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from data.image_file import ImageFile
 from data.prepared import IMAGES, load_prepared, save_prepared
 from data.reader import RawImages
 from gradmix.metrics import BATCH
 from gradmix.networks import Shape
 from gradmix.normalisation import normalise
 from gradmix.sampling import Images
+from tasks.errors import StageError
 from tasks.job_models import prepare_device
 from tasks.trunks import build_trunk, parted
+
+MOST = float(np.finfo(np.float16).max)
 
 
 def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Write a prepared set again, with maps in place of its images."""
     images = load_prepared(Path(job["data"]))
     output = folder / "output"
-    written = 0
-    for maps in frozen_maps(job, images.images, prepare_device()):
-        if not written:
-            shape = (len(images), *maps.shape[1:])
-            stored = np.lib.format.open_memmap(
-                output / IMAGES, mode="w+", dtype=np.float16, shape=shape
-            )
-        stored[written : written + len(maps)] = maps.numpy()
-        written += len(maps)
-    stored.flush()
+    maps = stored_maps(job, images.images, prepare_device(), output / IMAGES)
     raw = RawImages(
-        images=stored,
+        images=maps,
         labels=images.labels.numpy(),
         classes=images.classes,
         origin=images.origin,
         official=False,
         samples=images.samples,
     )
-    save_prepared(raw, output, sealed=False)
-    return {"summary": {"shape": list(shape[1:])}}
+    save_prepared(raw, output, sealed=False, stored=True)
+    return {"summary": {"shape": list(maps.shape[1:])}}
+
+
+def stored_maps(
+    job: dict[str, Any], images: Images, device: torch.device, path: Path
+) -> npt.NDArray[np.float16]:
+    """Maps of stored images, in a file that is mapped: float16 [N, h, w, F].
+
+    Raises:
+        StageError: if a map does not fit half precision.
+        DataError: if the disk has no room for them.
+    """
+    file = None
+    for maps in frozen_maps(job, images, device):
+        if not torch.isfinite(maps).all():
+            raise StageError(
+                f"network.frozen: expected finite maps of at most {MOST:,.0f} after "
+                f"{job['network']['frozen']}, found larger ones or none; freeze another part."
+            )
+        file = file or ImageFile(path, len(images), tuple(maps.shape[1:]), np.float16)
+        file.append(maps.numpy())
+    assert file is not None, "a prepared set has at least one image"  # noqa: S101
+    return file.close()
 
 
 def frozen_maps(job: dict[str, Any], images: Images, device: torch.device) -> Iterator[Tensor]:

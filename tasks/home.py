@@ -11,6 +11,7 @@ from pathlib import Path
 
 FORMAT = 1
 MARKER = "gradmix-home.json"
+LOCK = ".lock"
 
 
 class HomeError(ValueError):
@@ -63,20 +64,20 @@ def check_home(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def exclusive(home: Path) -> Iterator[None]:
-    """Hold the home folder alone; the lock ends with the process, however it ends.
+def exclusive(home: Path, advice: str = "choose another folder with --home") -> Iterator[None]:
+    """Hold a folder alone; the lock ends with the process, however it ends.
 
     Raises:
         HomeError: if another process holds it.
     """
-    with (home / ".lock").open("a+") as lock:
+    with (home / LOCK).open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             lock.seek(0)
             raise HomeError(
                 f"another gradmix process ({lock.read().strip() or 'unknown'}) works in {home}; "
-                "wait for it, or choose another folder with --home."
+                f"wait for it, or {advice}."
             ) from error
         lock.truncate(0)
         lock.write(f"pid {os.getpid()}\n")

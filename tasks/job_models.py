@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from data.errors import one_line
 from data.fingerprint import digest_json
 from gradmix.method import Method, OptimiserConfig
 from gradmix.methods import build_method, method_named
@@ -92,7 +93,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise StageError(f"network.trunk: {error}") from error
+        raise StageError(f"network.trunk: {one_line(error)}") from error
 
 
 def seed_of(job: dict[str, Any], purpose: str) -> int:

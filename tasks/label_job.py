@@ -63,11 +63,12 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _named(target: ImageSet, rows: Rows) -> tuple[list[str], list[str] | None]:
-    """What rows are called, by number if they have no name, and the clips that they belong to."""
+    """What rows are called, by number if they have no name; the clips that they are frames of."""
     if target.samples is None:
         return [str(row) for row in rows], None
     names, clips = target.samples.names, target.samples.clips
-    return [names[row] for row in rows], [clips[row] for row in rows]
+    of_frames = [clips[row] for row in rows] if target.samples.are_frames else None
+    return [names[row] for row in rows], of_frames
 
 
 def _agreement_of_clips(table: PseudoLabels) -> dict[str, float | int] | None:

@@ -35,16 +35,17 @@ def describe(
         max_broken: share of the photos that may be broken.
         frames: of the clips; None: the files are photos.
     """
-    del root, partial
+    del root, partial, max_broken
     found = find_file_reader(reader)
-    config: dict[str, Any] = {"reader": reader, "split": split, "side": side}
-    if frames is not None:
-        return Request("pictures", 1, config, {"frames": frames.digest}, 0, label)
-    config |= {
-        "reader_version": found.version,
-        "max_broken": max_broken,
+    config: dict[str, Any] = {
+        "reader": reader,
+        "split": split,
+        "side": side,
         "made_with": made_with("pillow", *(["numpy"] if found.embedded else [])),
     }
+    if frames is not None:
+        return Request("pictures", 1, config, {"frames": frames.digest}, 0, label)
+    config["reader_version"] = found.version
     return Request("pictures", 1, config, raw, 0, label)
 
 
@@ -83,7 +84,7 @@ def execute(
             )
         else:
             log_raw(place, run_id, reader, root, raw)
-        summary = run_job(place, "pictures", job)["summary"]
+        summary = run_job(place, "pictures", job, decodes=True)["summary"]
         files = {path.name: sha256_file(path) for path in sorted(place.output.iterdir())}
         content = digest_json(files)
         place.runtime.tracker.log_dataset(

@@ -9,7 +9,8 @@ import numpy as np
 
 from data.errors import DataError
 from data.frame_store import open_frames
-from data.pictures import Pixels, SquareFile, read_photo, square
+from data.image_file import ImageFile
+from data.pictures import Pixels, read_photo, square
 from data.prepared import IMAGES, save_prepared
 from data.reader import RawImages, Samples
 from tasks.broken import check_share
@@ -35,7 +36,7 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _from_frames(job: dict[str, Any], folder: Path) -> dict[str, Any]:
-    store = open_frames(Path(job["frames"]))
+    store = open_frames(Path(job["frames"]), sealed=job["split"] == "test")
     classes = job["about"]["classes"]
     columns = store.manifest.select(["clip", "frame", "group", "class"]).to_pydict()
 
@@ -85,10 +86,10 @@ def _stored(
     about: dict[str, Any],
 ) -> RawImages:
     """Write pictures, of which there are at most so many, one by one to a prepared set."""
-    file = SquareFile(folder / "output" / IMAGES, most, job["side"])
+    file = ImageFile(folder / "output" / IMAGES, most, (job["side"], job["side"], 3))
     rows = []
     for picture in pictures:
-        file.append(picture.pixels)
+        file.append(picture.pixels[np.newaxis])
         rows.append(picture[:-1])
     names, clips, groups, labels = zip(*rows, strict=True)
     raw = RawImages(
@@ -99,7 +100,7 @@ def _stored(
         official=about["official"],
         samples=Samples(names=names, clips=clips, groups=groups),
     )
-    save_prepared(raw, folder / "output", sealed=job["split"] == "test")
+    save_prepared(raw, folder / "output", sealed=job["split"] == "test", stored=True)
     return raw
 
 

@@ -32,8 +32,8 @@ def execute(
     """Read, check and store the images; the test split is sealed."""
     del label
     found = find_reader(reader).read(Path(root) if root else None, split)
-    now, _ = raw_files(reader, split, root, partial=False, known=KnownDigests())
-    check_unchanged(reader, split, raw, now)
+    now = raw_files(reader, split, root, partial=False, known=KnownDigests())
+    check_unchanged(reader, split, raw, now.digests)
     save_prepared(found, place.output, sealed=split == "test")
     content = digest_json({path.name: sha256_file(path) for path in sorted(place.output.iterdir())})
     with tracked_run(place) as run_id:

@@ -1,10 +1,19 @@
 """The raw files of a split: which they are, their digests, and that they stay as they were."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
-from data.catalog import find_file_reader, find_reader, list_files, listing_digest, media_of
+from data.catalog import (
+    find_file_reader,
+    find_reader,
+    list_files,
+    listing_digest,
+    media_of,
+    shown_by,
+)
 from data.errors import DataError
 from data.fingerprint import digest_json
 from data.known_digests import KnownDigests
@@ -15,15 +24,30 @@ FILES = "files"
 """Under this name, the digest of all photos or clips together: there are too many to name each."""
 
 
+@dataclass(frozen=True)
+class RawFiles:
+    """The raw files of a split.
+
+    Attributes:
+        digests: SHA-256 by name; of photos and clips one for all.
+        classes: that they show, in order.
+        shown: of photos and clips the class and place of each, by SHA-256.
+    """
+
+    digests: dict[str, str]
+    classes: tuple[str, ...]
+    shown: Mapping[str, tuple[str, Path]] = field(default_factory=dict)
+
+
 def raw_files(
     reader: str, split: str, root: str | None, *, partial: bool, known: KnownDigests
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Digests of the raw files of a split, by name, and the classes that they show.
+) -> RawFiles:
+    """The raw files of a split, with their digests; embedded data have none.
 
     Args:
         reader: name of the data set.
         split: "train" or "test".
-        root: folder of the real data; None for embedded data, which have no raw files.
+        root: folder of the real data; None for embedded data.
         partial: go on with what is there where files are missing.
         known: digests that were taken before.
 
@@ -35,12 +59,13 @@ def raw_files(
         if media_of(reader) == "arrays":
             arrays = find_reader(reader)
             paths = arrays.files(folder, split)
-            return {path.name: known.sha256(path) for path in paths}, arrays.classes
+            return RawFiles({path.name: known.sha256(path) for path in paths}, arrays.classes)
         files = find_file_reader(reader)
         if files.embedded:
-            return {}, cast("DrawnReader", files).classes
+            return RawFiles({}, cast("DrawnReader", files).classes)
         listing = list_files(reader, folder, split, partial=partial)
-        return {FILES: listing_digest(listing, known)}, listing.classes
+        digests = {FILES: listing_digest(listing, known)}
+        return RawFiles(digests, listing.classes, shown_by(listing, known))
     except OSError as error:
         raise DataError(
             f"Expected to read {error.filename or root}, found: {error.strerror}: "

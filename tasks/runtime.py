@@ -40,6 +40,7 @@ class Runtime:
     Attributes:
         store: artifacts and unfinished work.
         slots: where trainings run.
+        cores: where photos and clips are decoded; the slots themselves if these are cores.
         tracker: the way to MLflow.
         parent_run_id: MLflow run of the reproduction.
         listen: told of every event, from any thread.
@@ -54,6 +55,7 @@ class Runtime:
     listen: Callable[[Event], None]
     tags: Mapping[str, str] = field(default_factory=dict)
     scope: str = ""
+    cores: SlotPool | None = None
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -61,6 +63,16 @@ class Runtime:
     def home(self) -> Path:
         """The home folder."""
         return self.store.home
+
+    @property
+    def decoders(self) -> SlotPool:
+        """Slots for work that needs no GPU."""
+        return self.cores or self.slots
+
+    def stop(self) -> None:
+        """End what runs in any slot, and let nobody take one any more."""
+        for slots in (self.slots, self.decoders):
+            slots.stop()
 
     @contextmanager
     def alone(self, identity: str) -> Iterator[None]:

@@ -24,6 +24,8 @@ def run_job(
     name: str,
     job: Mapping[str, Any],
     on_rows: Callable[[list[MetricRow]], None] = lambda _: None,
+    *,
+    decodes: bool = False,
 ) -> dict[str, Any]:
     """Run a job of `tasks.worker` in the next free slot; returns its outcome.
 
@@ -32,6 +34,7 @@ def run_job(
         name: of the job.
         job: its settings and paths.
         on_rows: told of new figures while it runs.
+        decodes: whether it decodes photos or clips, which needs no GPU.
 
     Raises:
         StageError: if the process ends with an error.
@@ -40,7 +43,7 @@ def run_job(
     write_atomically(place.folder / "job.json", json.dumps(job, indent=1) + "\n")
     (place.folder / OUTCOME).unlink(missing_ok=True)
     command = [sys.executable, "-P", "-m", "tasks.worker", name, str(place.folder)]
-    with runtime.slots.take() as slot:
+    with (runtime.decoders if decodes else runtime.slots).take() as slot:
         follower = _Follower(place, job, slot.name, on_rows)
         try:
             run_in_slot(command, slot, log=place.folder / LOG, cwd=runtime.home, poll=follower.poll)

@@ -92,8 +92,12 @@ class SlotPool:
         if limit is not None and limit < 1:
             raise ValueError(f"expected at least 1 slot, found {limit}.")
         slots = [Slot(f"cuda:{i}", device) for i, device in enumerate(cuda_devices())]
-        slots = slots or [Slot(f"cpu:{i}") for i in range(usable_cores())]
-        return cls(slots[:limit])
+        return cls(slots[:limit]) if slots else cls.of_cores(limit)
+
+    @classmethod
+    def of_cores(cls, limit: int | None = None) -> "SlotPool":
+        """One slot per CPU core that may be used, at most `limit`: for what needs no GPU."""
+        return cls([Slot(f"cpu:{i}") for i in range(usable_cores())][:limit])
 
     @contextmanager
     def take(self) -> Iterator[Slot]:

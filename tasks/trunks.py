@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
-from gradmix.networks import ConvTrunk, ConvTrunkConfig, Shape
+from data.errors import one_line
+from gradmix.networks import ConvTrunk, ConvTrunkConfig, Network, Shape, map_size
 from gradmix.normalisation import Normalisation
 from tasks.errors import StageError
 from tasks.weights import load_weights
@@ -28,14 +30,12 @@ class TrunkEntry:
         cut: what of that model is the trunk.
         normalisation: of images, as its authors have it.
         config: of its settings; None: it has none.
-        pretrained: whether ImageNet weights are to be had (`tasks.weights`).
     """
 
     make: Callable[[Shape, Settings], nn.Module]
     cut: Callable[[nn.Module], nn.Module] = lambda model: model
     normalisation: Normalisation = "image"
     config: type[Any] | None = None
-    pretrained: bool = False
 
 
 def _convnet(shape: Shape, settings: Settings) -> nn.Module:
@@ -80,8 +80,8 @@ def _lite_blocks(model: nn.Module) -> nn.Module:
 
 TRUNKS: dict[str, TrunkEntry] = {
     "convnet": TrunkEntry(_convnet, config=ConvTrunkConfig),
-    "resnet18": TrunkEntry(_resnet18, _without_classifier, "imagenet", pretrained=True),
-    "efficientnet_lite0": TrunkEntry(_efficientnet_lite0, _lite_blocks, "half", pretrained=True),
+    "resnet18": TrunkEntry(_resnet18, _without_classifier, "imagenet"),
+    "efficientnet_lite0": TrunkEntry(_efficientnet_lite0, _lite_blocks, "half"),
 }
 
 
@@ -129,15 +129,57 @@ def build_trunk(network: Mapping[str, Any], shape: Shape, weights: Path | None =
     entry = trunk_named(network["trunk"])
     try:
         model = entry.make(shape, network["settings"])
-    except (TypeError, ValueError) as error:
+    except StageError:
+        raise
+    except Exception as error:
         raise StageError(
-            f"network: expected settings that {network['trunk']} takes, found {error}; "
-            "correct network.settings."
+            f"network: expected {network['trunk']} to make a module of these settings, found "
+            f"{type(error).__name__}: {one_line(error)}; correct network.settings or the function."
         ) from error
+    if not isinstance(model, nn.Module):
+        raise StageError(
+            f"network.trunk: expected {network['trunk']} to return a module, found a "
+            f"{type(model).__name__}; correct the function."
+        )
     trunk = entry.cut(model)
     if weights is not None:
         load_weights(model, trunk, weights)
     return trunk
+
+
+def check_trunk(
+    network: Mapping[str, Any], shape: Shape, weights: Path | None, *, needs_map: bool
+) -> None:
+    """Build a trunk as a training does, and look at what it makes of a blank image.
+
+    Args:
+        network: `trunk`, `settings` and `frozen`.
+        shape: of the images.
+        weights: a file of them.
+        needs_map: whether a method reads a map from it.
+
+    Raises:
+        StageError: if any of it does not work.
+    """
+    trunk = build_trunk(network, shape, weights)
+    try:
+        if network["frozen"]:
+            first, trunk = parted(trunk, network["frozen"])
+            with torch.no_grad():
+                shape = first.eval()(torch.zeros(1, *shape)).shape[1:]
+        ends_in = Network(trunk, {}, shape).ends_in
+    except StageError:
+        raise
+    except Exception as error:
+        raise StageError(
+            f"network: expected {network['trunk']} to take images {list(shape)}, found "
+            f"{type(error).__name__}: {one_line(error)}; correct network or images.side."
+        ) from error
+    if needs_map:
+        try:
+            map_size(ends_in)
+        except ValueError as error:
+            raise StageError(f"network.trunk: {error}") from error
 
 
 def parted(trunk: nn.Module, last: str) -> tuple[nn.Sequential, nn.Sequential]:
@@ -164,8 +206,9 @@ def _factory(name: str) -> Callable[..., nn.Module]:
         raise _no_factory(name, "neither")
     try:
         found = getattr(importlib.import_module(module_name), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise _no_factory(name, f"none ({error})") from error
+    # It is the user's code that runs here: anything may happen in it.
+    except Exception as error:
+        raise _no_factory(name, f"{type(error).__name__} ({one_line(error)})") from error
     if not callable(found):
         raise _no_factory(name, f"a {type(found).__name__}")
     factory: Callable[..., nn.Module] = found

@@ -77,8 +77,13 @@ def load_weights(model: nn.Module, trunk: nn.Module, path: Path) -> None:
     wrong = [
         name for name, value in state.items() if name in own and own[name].shape != value.shape
     ]
-    of_trunk = {value.data_ptr() for value in trunk.state_dict().values() if value.numel()}
-    needed = {name for name, value in own.items() if value.data_ptr() in of_trunk}
+    of_trunk = {value.data_ptr() for value in trunk.state_dict().values()}
+    needed = {
+        name
+        for name, value in own.items()
+        # Torch's own loading does without these counts too: old files have none.
+        if value.data_ptr() in of_trunk and not name.endswith("num_batches_tracked")
+    }
     missing = sorted(name for name in needed if name not in state or name in wrong)
     if missing:
         raise StageError(

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import io
 import itertools
@@ -50,7 +51,7 @@ def clips():
     """All eight, in the order of their names."""
     names = sorted([*COUNTS, *BROKEN])
     return [
-        Clip(path=name, label=name[:3], group=f"g{place // 2}", split=("train", "test")[place % 2])
+        Clip(path=name, label=name[:3], group=f"g{place // 2}", split="train")
         for place, name in enumerate(names)
     ]
 
@@ -205,7 +206,7 @@ def test_frames_of_a_clip_that_turns_out_to_be_damaged_are_taken_back(videos, cl
     # Frames 0, 4 and 8 come before the damage. Twice in a row, the second start is right too.
     damaged = videos / "Sit/e.avi"
     assert next(clip_frames(damaged, FOURTH)).index == 0
-    twice = [Clip(path="Sit/e.avi", label="", group=str(i), split="test") for i in range(2)]
+    twice = [Clip(path="Sit/e.avi", label="", group=str(i), split="train") for i in range(2)]
     extract_chunk(videos, [clips[0], *twice, clips[1]], tmp_path / "with", FOURTH)
     extract_chunk(videos, clips[:2], tmp_path / "without", FOURTH)
     summary = merge([tmp_path / "with"], tmp_path / "store")
@@ -217,7 +218,7 @@ def test_frames_of_a_clip_that_turns_out_to_be_damaged_are_taken_back(videos, cl
 
 
 def test_a_clip_that_is_gone_is_skipped_with_the_reason(videos, tmp_path):
-    gone = [Clip(path=path, label="", group="", split="test") for path in ("no.avi", "Run")]
+    gone = [Clip(path=path, label="", group="", split="train") for path in ("no.avi", "Run")]
     extract_chunk(videos, gone, tmp_path / "chunk", THREE)
     summary = merge([tmp_path / "chunk"], tmp_path / "store")
     assert summary.frames == 0
@@ -299,10 +300,27 @@ def test_a_chunk_that_is_damaged_or_not_finished_is_not_merged(stored, damage):
     assert str(caught.value).endswith("remove the folder and extract again.")
 
 
-def test_a_damaged_line_before_the_last_is_not_gone_on_from(videos, clips, stored):
-    change(stored / "chunk/index.jsonl", b'"clip"', b'"clap"')
-    with pytest.raises(DataError, match="found a line that is none of a clip"):
-        extract_chunk(videos, clips, stored / "chunk", THREE)
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [("index.jsonl", b'"clip"', b'"clap"'), ("frames.bin", b"\xff\xd8", b"\xff\xd9")],
+)
+def test_what_a_power_failure_has_damaged_is_extracted_again(videos, clips, stored, name, old, new):
+    before = {path.name: path.read_bytes() for path in (stored / "chunk").iterdir()}
+    change(stored / "chunk" / name, old, new)
+    extract_chunk(videos, clips, stored / "chunk", THREE)
+    assert {path.name: path.read_bytes() for path in (stored / "chunk").iterdir()} == before
+
+
+def test_frames_of_a_test_split_are_opened_by_those_alone_who_say_so(videos, clips, tmp_path):
+    sealed = [dataclasses.replace(clip, split="test") for clip in clips]
+    for name, some in (("open", clips), ("sealed", sealed)):
+        extract_chunk(videos, some, tmp_path / name / "chunk", THREE)
+        merge([tmp_path / name / "chunk"], tmp_path / name / "store")
+    with pytest.raises(DataError, match="expected open frames, found sealed ones"):
+        open_frames(tmp_path / "sealed" / "store")
+    with pytest.raises(DataError, match="expected sealed frames, found open ones"):
+        open_frames(tmp_path / "open" / "store", sealed=True)
+    assert len(open_frames(tmp_path / "sealed" / "store", sealed=True)) > 0
 
 
 def test_chunks_of_different_choices_do_not_go_together(videos, clips, stored):

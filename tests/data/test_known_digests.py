@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -82,6 +84,26 @@ def test_a_damaged_list_is_made_again(tmp_path, files, hashed):
         assert known.sha256(files / "a") == digest("a")
         known.save()
     assert hashed == ["a", "a"]
+
+
+def test_a_list_in_use_or_of_another_form_is_left_alone(tmp_path, files):
+    with closing(sqlite3.connect(tmp_path / FILE)) as other, other:
+        other.execute("create table digests (path)")
+    known = KnownDigests(tmp_path)
+    assert known.sha256(files / "a") == digest("a")
+    known.save()
+    with closing(sqlite3.connect(tmp_path / FILE)) as other:
+        assert other.execute("select * from digests").fetchall() == []
+
+
+def test_an_interrupt_loses_little(tmp_path, files, hashed, monkeypatch):
+    monkeypatch.setattr(known_digests, "SAVE_EVERY", 2)
+    known = KnownDigests(tmp_path)
+    known.sha256(files / "a")
+    assert not (tmp_path / FILE).exists()
+    known.sha256(files / "b")
+    assert KnownDigests(tmp_path).sha256(files / "a") == digest("a")
+    assert hashed == ["a", "b"]
 
 
 def test_a_folder_in_place_of_a_file_is_one_line(files):

@@ -1,11 +1,11 @@
-"""Photos and frames as squares, and the file that they are written to."""
+"""Photos and frames as squares."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from data.errors import DataError
-from data.pictures import SquareFile, read_photo, square
+from data.pictures import read_photo, square
 
 
 def striped(width, height):
@@ -72,21 +72,3 @@ def test_a_damaged_photo_is_one_line(tmp_path, content):
     with pytest.raises(DataError, match=r"Expected a photo at .*: replace or remove it") as caught:
         read_photo(path, 8)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(("most", "written"), [(5, 5), (5, 2), (1000, 7), (1, 1)])
-def test_the_file_holds_what_was_written_and_no_more(tmp_path, most, written):
-    squares = np.random.default_rng(0).integers(0, 256, (written, 4, 4, 3), dtype=np.uint8)
-    file = SquareFile(tmp_path / "images.npy", most, 4)
-    for pixels in squares:
-        file.append(pixels)
-    found = file.close()
-    assert np.array_equal(found, squares)
-    np.save(tmp_path / "expected.npy", squares)
-    assert (tmp_path / "images.npy").read_bytes() == (tmp_path / "expected.npy").read_bytes()
-
-
-def test_what_does_not_fit_the_disk_is_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(DataError, match=r"expected 4998\.0 GiB .*GiB free: make room, or lower"):
-        SquareFile(tmp_path / "images.npy", 2**25 + 2**21, 224)
-    assert not (tmp_path / "images.npy").exists()

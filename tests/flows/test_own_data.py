@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from data.errors import DataError
 from data.known_digests import FILE, KnownDigests
@@ -12,6 +13,7 @@ from flows.ledger import Ledger
 from flows.order import Invocation, place_order
 from flows.plan import make_plan
 from flows.record import make_record
+from tasks.errors import StageError
 
 OWN = Path(__file__).with_name("own.toml")
 CLASSES = {"near": ("Jump", "Run", "Sit"), "far": ("Cat", "Dog")}
@@ -103,17 +105,29 @@ def test_no_source_with_the_targets_label_space_is_refused_before_anything_runs(
         ),
         ("tables = [3]", "tables = [1]", "expected table 3, that of a target of clips, found 1"),
         ("[images]\nside = 32\nframes = 2\n", "", "images: expected a table on how photos and"),
-        ("frames = 2", "frames = 2\nevery = 3", r"images\.every: expected frames or every, found"),
         ("frames = 2", "max_broken = 1.5", r"images\.max_broken: expected a value of at most 1"),
-        ("hidden = 0", "hidden = 8", r"baselines\[1\]\.method: expected a trunk that ends in a m"),
         ('trunk = "convnet"', 'trunk = "resnet50"', r"network\.trunk: expected one of convnet, "),
-        ('reader = "clip_folders"', 'reader = "mnist"\nembedded = "street"', r"tables\[0\]: expec"),
+        (
+            'reader = "clip_folders"',
+            'reader = "mnist"\nembedded = "street"',
+            r"sources\[0\]\.dataset: expected data of the target's kind",
+        ),
         ('"clip_folders"', '"clip_folders"\nembedded = "street"', r"datasets\.clips\.embedded: ex"),
     ],
 )
 def test_a_wrong_setting_is_refused_at_its_key(own, old, new, expected):
     with pytest.raises(SettingsError, match=expected):
         load_experiment(own((old, new)), "tiny")
+
+
+def test_every_nth_frame_takes_the_place_of_a_number_of_frames(order):
+    images = order(("frames = 2", "frames = 2\nevery = 3")).experiment.images
+    assert images.sampling == {"every": 3}
+
+
+def test_a_trunk_that_a_method_cannot_read_is_refused_before_anything_runs(order):
+    with pytest.raises(StageError, match=r"network\.trunk: expected a trunk that ends in a map"):
+        order(("hidden = 0", "hidden = 8"))
 
 
 def test_without_a_data_folder_there_is_nothing_in_its_place(own):
@@ -154,7 +168,8 @@ def test_features_of_a_frozen_trunk_are_made_of_training_splits_alone(order, tmp
     ]
     assert placed.raw.weights_digest is not None
     other = tmp_path / "own.pt"
-    other.write_bytes(b"other weights")
+    weights = torch.load(placed.raw.weights, weights_only=True)
+    torch.save({name: value + 1 for name, value in weights.items()}, other)
     changed = order((convnet, lite), weights=str(other))
     assert changed.identity != placed.identity
     assert changed.invocation.command.endswith(f"--weights {other}")

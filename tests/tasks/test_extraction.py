@@ -173,7 +173,7 @@ def test_a_real_process_extracts_without_torch(listing: Listing, tmp_path: Path)
 
 @pytest.fixture
 def inputs(root: Path, known) -> dict[str, Any]:
-    digests, _ = raw_files("clip_folders", "train", str(root), partial=False, known=known)
+    digests = raw_files("clip_folders", "train", str(root), partial=False, known=known).digests
     return {
         "label": "t",
         "reader": "clip_folders",
@@ -198,15 +198,15 @@ def identity(inputs: dict[str, Any], **changes: Any) -> str:
         {"raw": {FILES: "0" * 64}},
         {"sampling": {"frames": 3}},
         {"sampling": {"every": 2}},
-        {"max_broken": 0.5},
     ],
 )
 def test_clips_frames_and_reader_decide(inputs: dict[str, Any], change: dict[str, Any]) -> None:
     assert identity(inputs, **change) != identity(inputs)
 
 
-def test_neither_label_nor_folder_nor_partial_decide(inputs: dict[str, Any]) -> None:
-    assert identity(inputs, label="u", root="/elsewhere", partial=True) == identity(inputs)
+def test_label_folder_and_what_is_borne_do_not_decide(inputs: dict[str, Any]) -> None:
+    elsewhere = {"label": "u", "root": "/elsewhere", "partial": True, "max_broken": 0.5}
+    assert identity(inputs, **elsewhere) == identity(inputs)
 
 
 def test_the_artifact_says_what_it_holds(
@@ -246,7 +246,7 @@ def damaged(root: Path, tmp_path: Path) -> Path:
 def test_damaged_clips_are_left_out_and_named_with_the_reason(
     runtime: Runtime, inputs: dict[str, Any], in_process: list[str], damaged: Path, known
 ) -> None:
-    raw, _ = raw_files("clip_folders", "train", str(damaged), partial=False, known=known)
+    raw = raw_files("clip_folders", "train", str(damaged), partial=False, known=known).digests
     changed = inputs | {"root": str(damaged), "raw": raw, "max_broken": 0.3}
     with use(runtime):
         artifact = extract.STAGE.perform(changed)
@@ -264,7 +264,7 @@ def test_damaged_clips_are_left_out_and_named_with_the_reason(
 def test_too_many_damaged_clips_fail_the_stage_with_their_names(
     runtime: Runtime, inputs: dict[str, Any], in_process: list[str], damaged: Path, known
 ) -> None:
-    raw, _ = raw_files("clip_folders", "train", str(damaged), partial=False, known=known)
+    raw = raw_files("clip_folders", "train", str(damaged), partial=False, known=known).digests
     changed = inputs | {"root": str(damaged), "raw": raw, "max_broken": 0.29}
     with (
         use(runtime),

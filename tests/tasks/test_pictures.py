@@ -61,7 +61,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def of_photos(photos: Path, known) -> dict[str, Any]:
-    raw, _ = raw_files("photo_folders", "train", str(photos), partial=False, known=known)
+    raw = raw_files("photo_folders", "train", str(photos), partial=False, known=known).digests
     return {
         "label": "p",
         "reader": "photo_folders",
@@ -80,20 +80,15 @@ def identity(inputs: dict[str, Any], **changes: Any) -> str:
 
 @pytest.mark.parametrize(
     "change",
-    [
-        {"reader": "bu101"},
-        {"split": "test"},
-        {"raw": {FILES: "0" * 64}},
-        {"side": 64},
-        {"max_broken": 0.5},
-    ],
+    [{"reader": "bu101"}, {"split": "test"}, {"raw": {FILES: "0" * 64}}, {"side": 64}],
 )
 def test_files_size_and_reader_decide(of_photos: dict[str, Any], change: dict[str, Any]) -> None:
     assert identity(of_photos, **change) != identity(of_photos)
 
 
-def test_neither_label_nor_folder_nor_partial_decide(of_photos: dict[str, Any]) -> None:
-    assert identity(of_photos, label="q", root="/elsewhere", partial=True) == identity(of_photos)
+def test_label_folder_and_what_is_borne_do_not_decide(of_photos: dict[str, Any]) -> None:
+    elsewhere = {"label": "q", "root": "/elsewhere", "partial": True, "max_broken": 0.5}
+    assert identity(of_photos, **elsewhere) == identity(of_photos)
 
 
 def test_of_clips_the_frames_decide(of_photos: dict[str, Any], artifact_of: Any) -> None:

@@ -46,7 +46,7 @@ def unchanged(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Sets what the raw files' digests are when they are read."""
 
     def are(digests: dict[str, str]) -> None:
-        monkeypatch.setattr(prepare, "raw_files", lambda *_, **__: (digests, ()))
+        monkeypatch.setattr(prepare, "raw_files", lambda *_, **__: raw.RawFiles(digests, ()))
 
     are({"train": "a" * 64})
     return are
@@ -85,7 +85,7 @@ def test_raw_files_are_named_by_their_digests(reader: Reader, tmp_path: Path) ->
     (tmp_path / "shared").write_bytes(b"")
 
     def digests(split: str, root: str | None) -> dict[str, str]:
-        return raw.raw_files("toy", split, root, partial=False, known=KnownDigests())[0]
+        return raw.raw_files("toy", split, root, partial=False, known=KnownDigests()).digests
 
     abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
