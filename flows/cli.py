@@ -22,6 +22,22 @@ class OneLineError(click.ClickException):
         click.echo(f"gradmix: {' '.join(self.message.split())}", file=file, err=file is None)
 
 
+class OneLineGroup(click.Group):
+    """Commands of which a wrong use costs one line too, without the usage around it."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Parse and run a command.
+
+        Raises:
+            OneLineError: if there is none of that name, or its words are wrong.
+        """
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            command = (error.ctx or ctx).command_path
+            raise OneLineError(f"{error.format_message()} See {command} --help.") from error
+
+
 def listed(of: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None]:
     """A reader of an option's values, which have commas between them; `none` for no value."""
 
@@ -106,7 +122,7 @@ def mendable_errors() -> tuple[type[Exception], ...]:
     return (DataError, SettingsError, StageError, HomeError, ServerError, TrackingError)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gradmix")
 def main() -> None:
     """GradMix: multi-source transfer across domains and tasks."""

@@ -119,6 +119,44 @@ def test_a_wrong_option_costs_one_line(refused, tiny, options, words):
 
 
 @pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["videos", "--out", "videos/a.avi"], "found videos/a.avi: File exists: choose another"),
+        (["videos", "--out", "videos"], "found videos with 'a.avi' in it: choose another"),
+        (["nowhere", "--out", "out"], "found none at nowhere: check the path"),
+        (
+            ["videos", "--out", "out", "--max-broken", "7"],
+            "'--max-broken': 7.0 is not in the range",
+        ),
+        (["videos", "--out", "out", "--frames", "0"], "'--frames': 0 is not in the range"),
+        (["videos"], "Missing option '--out'. See "),
+    ],
+)
+def test_a_wrong_extraction_costs_one_line(gradmix, tmp_path, words, expected):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "a.avi").touch()
+    code, out, err = gradmix("extract", *words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("gradmix: ")
+    assert expected in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_are_fetched_without_a_data_folder(gradmix, tiny, monkeypatch):
+    asked = []
+    monkeypatch.setattr("flows.raw.fetch_weights", lambda *named: asked.append(named))
+    words = [tiny(), "--scale", "tiny", "--weights", "imagenet", "--download"]
+    code, out, err = gradmix("reproduce", *words)
+    assert asked == [("convnet", "imagenet")]
+    assert out == "Fetching what is missing ...\n"
+    assert (code, err.count("\n")) == (2, 1)
+    assert "network.weights: expected none or a file for the trunk convnet" in err
+    # A plan fetches nothing, and finds the same.
+    assert gradmix("plan", *words) == (2, "", err)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
     ("old", "new", "words"),
     [
         ('method = "source_only"', 'method = "sauce_only"', ["source_only", "did you mean"]),

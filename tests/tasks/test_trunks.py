@@ -13,7 +13,7 @@ from gradmix.grouping import trunk_layers
 from gradmix.networks import Network
 from tasks import weights
 from tasks.errors import StageError
-from tasks.trunks import TRUNKS, build_trunk, code_digest, parted, trunk_named
+from tasks.trunks import TRUNKS, build_trunk, check_trunk, code_digest, parted, trunk_named
 from tasks.weights import fetch_weights, find_weights, load_weights
 
 SHAPE = (3, 64, 64)
@@ -35,6 +35,10 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         "    return nn.Sequential(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width), nn.ReLU())\n"
         "def flat():\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 5))\n"
+        "def number():\n"
+        "    return 3\n"
+        "def failing():\n"
+        "    return 1 / 0\n"
         "constant = 3\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -147,6 +151,58 @@ def test_settings_that_a_factory_does_not_take_are_refused(own_module) -> None:
         build_trunk({"trunk": f"{own_module}:small", "settings": {"depth": 5}}, SHAPE)
 
 
+# Trying a trunk before anything runs.
+
+
+def checked(trunk: str, shape=SHAPE, weights=None, needs_map=True, **changes) -> None:
+    settings = {"settings": SETTINGS.get(trunk, {}), "frozen": ""}
+    check_trunk({"trunk": trunk, **settings, **changes}, shape, weights, needs_map=needs_map)
+
+
+@pytest.mark.parametrize(("name", "frozen"), [("resnet18", "layer2"), ("convnet", "")])
+def test_a_trunk_that_works_is_let_through(name, frozen) -> None:
+    checked(name, frozen=frozen)
+
+
+@pytest.mark.parametrize(
+    ("trunk", "changes", "expected"),
+    [
+        ("resnet18", {"frozen": "layer9"}, r"network\.frozen: .* found 'layer9'"),
+        ("{own}:number", {}, r"network\.trunk: expected .*:number to return a module, found a int"),
+        ("{own}:failing", {}, r"found ZeroDivisionError: division by zero; correct network\.sett"),
+        ("{own}:flat", {}, r"network\.trunk: expected a trunk that ends in a map"),
+        ("{own}:small", {"shape": (1, 64, 64)}, r"to take images \[1, 64, 64\], found RuntimeErr"),
+        ("resnet18", {"frozen": "layer2", "shape": (1, 64, 64)}, r"to take images \[1, 64, 64\]"),
+    ],
+)
+def test_a_trunk_that_does_not_work_is_refused_in_one_line(
+    own_module, trunk, changes, expected
+) -> None:
+    if trunk.endswith(":small"):
+        changes |= {"settings": {"width": 5}}
+    with pytest.raises(StageError, match=expected) as error:
+        checked(trunk.format(own=own_module), **changes)
+    assert "\n" not in str(error.value)
+
+
+def test_a_map_is_asked_for_only_where_a_method_reads_one(own_module) -> None:
+    checked(f"{own_module}:flat", needs_map=False)
+
+
+def test_a_factory_that_python_cannot_read_is_refused_in_one_line(own_module, monkeypatch) -> None:
+    monkeypatch.delitem(sys.modules, own_module, raising=False)
+    (Path(sys.path[0]) / f"{own_module}.py").write_text("def make(:\n")
+    with pytest.raises(StageError, match=r"found SyntaxError \(invalid syntax") as error:
+        checked(f"{own_module}:make")
+    assert "\n" not in str(error.value)
+
+
+def test_weights_that_are_none_are_refused_before_anything_runs(tmp_path) -> None:
+    (tmp_path / "own.pt").write_bytes(b"junk")
+    with pytest.raises(StageError, match=r"network\.weights: expected tensors by name"):
+        checked("resnet18", weights=tmp_path / "own.pt")
+
+
 # Weights
 
 
@@ -207,7 +263,9 @@ def test_a_tensor_of_the_trunk_must_be_there_and_fit(tmp_path, whole, change, mi
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no weights", b"PK\x03\x04", None], ids=["empty", "text", "zip", "list"]
+    "content",
+    [b"", b"junk", b"no weights", b"PK\x03\x04", None],
+    ids=["empty", "four", "text", "zip", "list"],
 )
 def test_a_file_that_holds_no_tensors_is_refused_in_one_line(tmp_path, content) -> None:
     path = tmp_path / "weights.pt"
