@@ -1,3 +1,4 @@
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -232,7 +233,7 @@ FRAMES = Samples(
 )
 
 
-def split_clips(hyper_validation=20, k=3, seed=0, draw=0):
+def split_clips(hyper_validation=20, k=3, seed=0, draw=0, samples=FRAMES):
     return split_target(
         FRAME_LABELS,
         tuple("abcde"),
@@ -241,7 +242,7 @@ def split_clips(hyper_validation=20, k=3, seed=0, draw=0):
         v_per_class=k,
         seed=seed,
         draw=draw,
-        samples=FRAMES,
+        samples=samples,
     )
 
 
@@ -284,6 +285,12 @@ def test_clips_of_v_are_nested_in_k_and_differ_between_draws():
     first, second = split_clips(draw=0), split_clips(draw=1)
     assert np.array_equal(first.hyper_validation, second.hyper_validation)
     assert set(first.v) != set(second.v)
+
+
+def test_a_recording_in_two_classes_is_refused():
+    groups = tuple("0-4" if group == "1-4" else group for group in FRAMES.groups)
+    with pytest.raises(DataError, match="every recording in one class, found 0-4 in b and a"):
+        split_clips(samples=dataclasses.replace(FRAMES, groups=groups))
 
 
 def test_a_class_with_too_few_clips_is_named():

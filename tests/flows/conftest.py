@@ -168,7 +168,8 @@ class Imitation:
 
     def _pictures(self, arguments, output):
         prepared, _ = self._prepare(arguments, output)
-        return {**prepared, "clips": 4, "skipped": {"why": 2}, "broken": 1}, {}
+        clips = {"clips": 4} if arguments.get("frames") else {}
+        return {**prepared, **clips, "skipped": {"why": 2}, "broken": 1}, {}
 
     def _split(self, arguments, _output):
         name = f"{arguments['k']} {arguments['draw']} {arguments['seed']}"
@@ -204,7 +205,7 @@ class Imitation:
             name: {"accuracy": 0.9 - 0.1 * i / n, "n": 50}
             for i, name in enumerate(arguments["models"])
         }
-        if "Jump" in arguments["classes"]:
+        if "clips" in arguments["test"].summary:
             for scores in rows.values():
                 scores |= {"clip_accuracy": scores["accuracy"] + 0.05, "clips": 8}
         audit = {

@@ -3,10 +3,12 @@
 import shlex
 
 import pytest
+import torch
 
 from data.errors import DataError
 from flows.experiment_file import SettingsError
 from flows.order import Invocation, place_order
+from tasks.trunks import build_trunk
 
 
 def test_options_override_the_file(tiny):
@@ -75,6 +77,17 @@ def test_raw_bytes_decide_and_where_they_lie_does_not(tiny_order, raw_files):
     assert tiny_order(data=str(moved)).identity == before
     (moved / "MNIST" / "raw" / "t10k-labels-idx1-ubyte.gz").write_bytes(b"other")
     assert tiny_order(data=str(moved)).identity != before
+
+
+def test_the_bytes_of_weights_decide_and_where_they_lie_does_not(tiny_order, tmp_path):
+    here, there = tmp_path / "here.pt", tmp_path / "there.pt"
+    trunk = build_trunk(tiny_order().experiment.network.description, (1, 32, 32))
+    torch.save(trunk.state_dict(), here)
+    there.write_bytes(here.read_bytes())
+    before = tiny_order(weights=str(here)).identity
+    assert tiny_order(weights=str(there)).identity == before
+    torch.save({name: value + 1 for name, value in trunk.state_dict().items()}, there)
+    assert len({before, tiny_order(weights=str(there)).identity, tiny_order().identity}) == 3
 
 
 def test_embedded_and_real_data_are_different_scopes(tiny_order, raw_files):

@@ -14,6 +14,7 @@ from flows.order import Invocation, place_order
 from flows.plan import make_plan
 from flows.record import make_record
 from tasks.errors import StageError
+from tasks.reporting.report import write_report
 
 OWN = Path(__file__).with_name("own.toml")
 CLASSES = {"near": ("Jump", "Run", "Sit"), "far": ("Cat", "Dog")}
@@ -33,9 +34,9 @@ def files(tmp_path):
     return root
 
 
-def put(path):
+def put(path, content=None):
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(path.name)
+    path.write_text(content or path.name)
 
 
 @pytest.fixture
@@ -52,6 +53,19 @@ def own(tmp_path):
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def recorded(tmp_path, imitate):
+    """The record of an order whose stages are all finished."""
+
+    def record(placed):
+        stages = imitate(placed, tmp_path / "home")
+        ledger = Ledger(lambda _: None)
+        made = make_record(placed, stages, ledger, "run", ["cpu:0"], tmp_path / "home", {})
+        return json.loads(json.dumps(made))
+
+    return record
 
 
 @pytest.fixture
@@ -183,6 +197,41 @@ def test_a_folder_that_is_cut_off_is_found_on_request(order, files):
     assert order(partial=True).experiment.target.classes == ("Jump", "Run")
 
 
+def test_a_file_in_both_splits_of_the_target_is_refused(order, files):
+    put(files / "clips" / "test" / "Run" / "copy.avi", "train1.avi")
+    with pytest.raises(DataError, match="both the training and the test split of clips, found"):
+        order()
+
+
+@pytest.mark.parametrize(
+    ("photo", "clip", "where"),
+    [
+        ("near/Run", "test/Jump/test0.avi", "S1 and the target's test split"),
+        ("far/Cat", "test/Run/test0.avi", "S2 and the target's test split"),
+        ("near/Run", "train/Run/train0.avi", "S1 and the target's training split"),
+        ("far/Cat", "train/Run/train0.avi", "S2 and the target's training split"),
+    ],
+)
+def test_a_source_that_shows_the_targets_files_is_refused(order, files, photo, clip, where):
+    put(files / photo / "copy.jpg", (files / "clips" / clip).name)
+    with pytest.raises(DataError, match=f"Expected no file in both {where}, found ") as caught:
+        order()
+    assert str(files / photo / "copy.jpg") in str(caught.value)
+
+
+def test_files_of_classes_that_are_not_trained_on_may_be_shared(order, files):
+    put(files / "near" / "Sit" / "copy.jpg", "train0.avi")
+    put(files / "near" / "Sit" / "another.jpg", "test0.avi")
+    for split in ("train", "test"):
+        put(files / "clips" / split / "Swim" / f"{split}.avi", f"swim {split}")
+    put(files / "far" / "Cat" / "copy.jpg", "swim train")
+    named = ('classes = "all"\nhyper', 'classes = ["Jump", "Run"]\nhyper')
+    assert order(named).experiment.target.classes == ("Jump", "Run")
+    put(files / "far" / "Cat" / "another.jpg", "swim test")
+    with pytest.raises(DataError, match="S2 and the target's test split"):
+        order(named)
+
+
 def test_digests_are_taken_once_where_there_is_a_home(own, files, tmp_path, monkeypatch):
     home = tmp_path / "home"
     home.mkdir()
@@ -199,12 +248,8 @@ def test_digests_are_taken_once_where_there_is_a_home(own, files, tmp_path, monk
     assert place_order(given, KnownDigests(home)).identity == first.identity
 
 
-def test_a_record_tells_frames_from_clips(order, tmp_path, imitate):
-    placed = order()
-    stages = imitate(placed, tmp_path / "home")
-    ledger = Ledger(lambda _: None)
-    made = make_record(placed, stages, ledger, "run", ["cpu:0"], tmp_path / "home", {})
-    record = json.loads(json.dumps(made))
+def test_a_record_tells_frames_from_clips(order, recorded):
+    record = recorded(order())
     assert record["note"] == "Made by a test."
     assert record["paper"] == {"Source only": {"1": [41.96]}}
     assert record["paper_clips"] == {"Source only": {"1": [43.46]}}
@@ -215,3 +260,15 @@ def test_a_record_tells_frames_from_clips(order, tmp_path, imitate):
     assert record["data"][0]["clips"] == 4
     assert record["data"][0]["skipped"] == {"why": 2}
     assert record["data"][0]["broken"] == 1
+
+
+def test_a_target_of_photos_is_one_of_images(order, files, recorded, tmp_path):
+    for path in files.glob("clips/*/*/*.avi"):
+        path.rename(path.with_suffix(".jpg"))
+    record = recorded(order(('"clip_folders"', '"photo_folders"'), ("[3]", "[1]")))
+    assert record["data"][0]["clips"] is None
+    assert all(row["test_n"] == 50 and "test_clips" not in row for row in record["rows"])
+    write_report(record | {"peak_memory": None}, tmp_path)
+    report = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "## Table 1: test accuracy" in report
+    assert "per video" not in report

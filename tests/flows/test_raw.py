@@ -46,16 +46,17 @@ def test_an_empty_folder_name_is_not_the_embedded_data(tiny, tiny_order, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "file",
+    ("file", "split"),
     [
-        "SVHN/train_32x32.mat",
-        "MNIST/raw/train-images-idx3-ubyte.gz",
-        "MNIST/raw/t10k-labels-idx1-ubyte.gz",
+        ("SVHN/train_32x32.mat", "svhn train"),
+        ("MNIST/raw/train-images-idx3-ubyte.gz", "mnist train"),
+        ("MNIST/raw/t10k-labels-idx1-ubyte.gz", "mnist test"),
     ],
 )
-def test_a_missing_file_is_named(experiment, raw_files, file):
+def test_a_missing_file_is_named_with_its_data_set(experiment, raw_files, file, split):
     (raw_files / file).unlink()
-    with pytest.raises(DataError, match=(raw_files / file).name.removesuffix(".gz")):
+    name = (raw_files / file).name.removesuffix(".gz")
+    with pytest.raises(DataError, match=f"^{split}: .*{name}"):
         find_raw(experiment, raw_files, KnownDigests())
 
 

@@ -98,6 +98,15 @@ def test_norms_stand_after_every_convolution_and_linear_layer(toy, norm) -> None
         assert isinstance(after, DomainNorm) == isinstance(layer, nn.Conv2d | nn.Linear)
 
 
+def test_a_linear_layer_is_normalised_over_its_last_axis() -> None:
+    network, x = nn.Sequential(nn.Linear(5, 3)), torch.randn(6, 4, 5)
+    plain = nn.BatchNorm1d(3)
+    expected = plain(network(x).flatten(0, 1)).unflatten(0, (6, 4))
+    add_domain_norms(network, ["target", "near"])
+    torch.testing.assert_close(network(x), expected)
+    torch.testing.assert_close(network[0][1].running_mean[0], plain.running_mean)
+
+
 def test_class_scores_of_a_map_are_normalised_after_its_mean(toy) -> None:
     network, x = toy.map_network(), toy.batches()[1].images
     linear = network.heads["target"]

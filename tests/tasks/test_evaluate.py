@@ -1,5 +1,6 @@
 """Stage evaluate: finished models on the sealed test split, and an audit of the labels."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from functools import partial
@@ -138,6 +139,14 @@ def test_frames_are_scored_clip_by_clip_too(toy, job: dict[str, Any], tmp_path: 
         "second class": (2 / 4, 4),
     }
     assert test["first class"]["accuracy"] == 0.5
+
+
+def test_photos_are_no_clips(toy, job: dict[str, Any], tmp_path: Path) -> None:
+    names = tuple(f"{row}.jpg" for row in range(len(toy.test.labels)))
+    photos = dataclasses.replace(toy.test, samples=Samples(names=names, clips=names, groups=names))
+    save_prepared(photos, tmp_path / "test", sealed=True)
+    test = evaluate_job.run(job | {"test": str(tmp_path / "test")}, tmp_path)["summary"]["test"]
+    assert test["first class"].keys() == {"accuracy", "loss", "n"}
 
 
 def test_classes_in_another_order_are_other_labels(job: dict[str, Any], tmp_path: Path) -> None:

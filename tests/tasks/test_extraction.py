@@ -1,5 +1,6 @@
 """Frames of clips in the slots: in parallel, resumable, the same whoever does it."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -229,6 +230,15 @@ def test_the_artifact_says_what_it_holds(
         ("clip_folders files", "raw"),
         ("clip_folders/train frames", "output"),
     ]
+
+
+def test_clips_are_decoded_on_the_cores_and_not_in_the_slots_of_gpus(
+    runtime: Runtime, inputs: dict[str, Any], in_process: list[str]
+) -> None:
+    gpu = SlotPool([Slot("cuda:0")])
+    with use(dataclasses.replace(runtime, slots=gpu, cores=pool(2))):
+        extract.STAGE.perform(inputs)
+    assert {*in_process} == {"cpu:0", "cpu:1"}
 
 
 @pytest.fixture

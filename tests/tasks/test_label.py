@@ -127,8 +127,14 @@ def test_frames_name_their_clips_and_clips_that_are_not_labelled_alike_are_count
     assert 0 < found["soft_disagree"] < 1
 
 
-def test_images_have_no_clips(job: dict[str, Any], tmp_path: Path) -> None:
-    table, outcome = labelled(job, tmp_path)
+@pytest.mark.parametrize("named", [True, False])
+def test_images_have_no_clips(toy, job: dict[str, Any], tmp_path: Path, named: bool) -> None:
+    names = tuple(f"{row}.jpg" for row in range(len(toy.target.labels)))
+    samples = Samples(names=names, clips=names, groups=names) if named else None
+    save_prepared(dataclasses.replace(toy.target, samples=samples), tmp_path / "t", sealed=False)
+    table, outcome = labelled(job | {"target": str(tmp_path / "t")}, tmp_path / "of images")
+    ending = ".jpg" if named else ""
+    assert list(table.source) == [f"toy/train:{row}{ending}" for row in toy.split.u]
     assert table.clip is None
     assert outcome["summary"]["clips"] is None
 

@@ -1,5 +1,6 @@
 """Photos and frames as prepared sets, and what frozen parts of a trunk make of them."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +20,15 @@ from data.sealed import open_sealed_test
 from gradmix.networks import Network, predict
 from gradmix.normalisation import normalise
 from tasks import features, pictures, slot_job, worker
-from tasks.artifacts import Artifact
+from tasks.artifacts import Artifact, Store
 from tasks.broken import check_share
-from tasks.features_job import frozen_maps
+from tasks.errors import StageError
+from tasks.features_job import frozen_maps, stored_maps
+from tasks.home import open_home
 from tasks.job_models import build_network
 from tasks.raw import FILES, raw_files
 from tasks.runtime import Runtime, use
+from tasks.slots import Slot, SlotPool
 from tasks.trunks import build_trunk, parted
 from tasks.weights import find_weights
 
@@ -33,10 +37,12 @@ COLOURS = {"Red": (200, 0, 0), "Blue": (0, 0, 200)}
 
 
 @pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs jobs in this process."""
+def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Runs jobs in this process; the slots that were taken."""
+    taken: list[str] = []
 
-    def run(command: list[str], slot: object, *, log: Path, cwd: Path, poll: Any) -> None:
+    def run(command: list[str], slot: Slot, *, log: Path, cwd: Path, poll: Any) -> None:
+        taken.append(slot.name)
         with log.open("a") as file:
             monkeypatch.setattr("sys.stderr", file)
             code = worker.main(command[4:])
@@ -44,6 +50,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
             raise slot_job.ChildFailedError(code, log.read_text().strip(), log)
 
     monkeypatch.setattr(slot_job, "run_in_slot", run)
+    return taken
 
 
 @pytest.fixture
@@ -124,6 +131,19 @@ def test_photos_become_squares_and_broken_ones_are_named(
     broken = json.loads((runtime.home / artifact.folder / "broken.json").read_text())
     assert list(broken) == ["Red/2.png"]
     assert "cannot be decoded" in broken["Red/2.png"]
+
+
+@pytest.mark.parametrize("way", ["link", "inner/../home"])
+def test_it_does_not_matter_how_the_home_is_named(
+    runtime: Runtime, of_photos: dict[str, Any], tmp_path: Path, way: str
+) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "link").symlink_to(runtime.home)
+    store = Store(open_home(tmp_path / way))
+    artifact = performed(dataclasses.replace(runtime, store=store), of_photos)
+    found = load_prepared(runtime.home / artifact.folder)
+    shown = torch.tensor([*COLOURS.values()])[1 - found.labels]
+    assert torch.equal(found.images, shown[:, None, None].expand(-1, SIDE, SIDE, -1))
 
 
 @pytest.mark.usefixtures("in_process")
@@ -262,6 +282,30 @@ def test_frozen_parts_are_computed_once_and_the_rest_is_the_network(
     assert [name for name, _ in network.trunk.named_children()] == [
         name for name, _ in rest.named_children()
     ]
+
+
+def test_photos_are_decoded_on_a_core_and_a_gpu_makes_their_features(
+    runtime: Runtime, of_photos: dict[str, Any], in_process: list[str]
+) -> None:
+    gpu, core = SlotPool([Slot("cuda:0")]), SlotPool([Slot("cpu:0")])
+    both = dataclasses.replace(runtime, slots=gpu, cores=core)
+    photos = performed(both, of_photos)
+    with use(both):
+        inputs = {"label": "f", "data": photos, "network": LITE, "weights": str(WEIGHTS)}
+        features.STAGE.perform(inputs)
+    assert in_process == ["cpu:0", "cuda:0"]
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_maps_that_half_precision_cannot_hold_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    maps = torch.zeros(2, 4, 4, 3, dtype=torch.float16)
+    maps[1, 2, 0, 1] = value
+    monkeypatch.setattr("tasks.features_job.frozen_maps", lambda *_: iter(maps.split(1)))
+    images = torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8)
+    with pytest.raises(StageError, match=r"expected finite maps of at most 65,504 after block2"):
+        stored_maps({"network": LITE}, images, torch.device("cpu"), tmp_path / "maps.npy")
 
 
 def test_maps_come_in_order_whatever_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
