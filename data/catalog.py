@@ -141,10 +141,10 @@ def listing_digest(listing: Listing, known: KnownDigests) -> str:
     return digest_json({"classes": listing.classes, "files": files})
 
 
-def shown_by(listing: Listing, known: KnownDigests) -> dict[str, tuple[str, Path]]:
-    """By the SHA-256 of each file, the class that it shows and where it lies."""
+def shown_by(listing: Listing, known: KnownDigests) -> dict[tuple[str, str], Path]:
+    """Where each file lies, by its SHA-256 and the class that it shows."""
     return {
-        known.sha256(path): (listing.classes[file.label], path)
+        (known.sha256(path), listing.classes[file.label]): path
         for file in listing.files
         for path in [listing.root / file.path]
     }

@@ -198,15 +198,17 @@ def _resume(folder: Path, header: bytes) -> int:
     done, used, kept = 0, 0, len(header)
     with blob.open("rb") as stored, contextlib.suppress(DataError):
         for extracted, end in _finished(folder):
-            # After a power failure files may have their length and not their bytes.
-            if any(
-                sha256_bytes(stored.read(jpeg.bytes)) != jpeg.digest for jpeg in extracted.jpegs
-            ):
+            if not _intact(extracted, stored):
                 break
             done, used, kept = done + 1, used + extracted.size, end
     _cut(index, kept)
     _cut(blob, used)
     return done
+
+
+def _intact(extracted: Extracted, stored: BinaryIO) -> bool:
+    """Whether a clip's JPEGs come next: a power failure leaves lengths that no bytes fill."""
+    return all(sha256_bytes(stored.read(jpeg.bytes)) == jpeg.digest for jpeg in extracted.jpegs)
 
 
 def _cut(path: Path, size: int) -> None:

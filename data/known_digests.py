@@ -39,7 +39,8 @@ class KnownDigests:
         if known is None or known[:2] != (status.st_size, status.st_mtime_ns):
             known = (status.st_size, status.st_mtime_ns, sha256_file(path))
             self._known[name] = self._new[name] = known
-            if len(self._new) >= SAVE_EVERY:
+            # Not at every file from there on, where the list cannot be written: that takes seconds.
+            if len(self._new) % SAVE_EVERY == 0:
                 self.save()
         return known[2]
 

@@ -28,7 +28,7 @@ class RawData:
         digests: of the raw files by (dataset, split), each by name.
         roots: folder of each data set; None for embedded data.
         classes: of each data set.
-        shown: by (dataset, split), class and place of each photo or clip by its SHA-256.
+        shown: by (dataset, split), the place of each photo or clip by its SHA-256 and its class.
         weights: file of pretrained weights; None: random ones.
         weights_digest: SHA-256 of it.
         code_digest: SHA-256 of the file of a trunk that the user has written.
@@ -38,7 +38,7 @@ class RawData:
     digests: Mapping[tuple[str, str], dict[str, str]]
     roots: Mapping[str, str | None]
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    shown: Mapping[tuple[str, str], Mapping[str, tuple[str, Path]]] = field(default_factory=dict)
+    shown: Mapping[tuple[str, str], Mapping[tuple[str, str], Path]] = field(default_factory=dict)
     weights: str | None = None
     weights_digest: str | None = None
     code_digest: str | None = None

@@ -1,6 +1,6 @@
 """Where an experiment's raw data lie, and what they are, before anything runs."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from data.catalog import find_reader
@@ -28,19 +28,15 @@ def find_raw(experiment: Experiment, root: Path | None, known: KnownDigests) -> 
         StageError: if the trunk or its weights are.
     """
     folder = root.expanduser().absolute() if root is not None else None
-    roots: dict[str, str | None] = {}
-    found: dict[tuple[str, str], RawFiles] = {}
-    for name, dataset in experiment.datasets.items():
-        place = None if folder is None else str(folder / dataset.folder)
-        reader = dataset.reader_on(real=folder is not None)
-        roots[name] = place
-        for split in ["train", "test"] if name == experiment.target.dataset else ["train"]:
-            try:
-                found[name, split] = raw_files(
-                    reader, split, place, partial=experiment.partial, known=known
-                )
-            except DataError as error:
-                raise DataError(f"{name} {split}: {error}") from error
+    roots = {
+        name: None if folder is None else str(folder / dataset.folder)
+        for name, dataset in experiment.datasets.items()
+    }
+    found = {
+        (name, split): _files(experiment, name, split, root, known)
+        for name, root in roots.items()
+        for split in (["train", "test"] if name == experiment.target.dataset else ["train"])
+    }
     network = experiment.network
     weights = find_weights(network.trunk, network.weights)
     needs_map = any(METHODS[row.method].method.needs_map for row in experiment.baselines)
@@ -57,6 +53,17 @@ def find_raw(experiment: Experiment, root: Path | None, known: KnownDigests) -> 
     )
 
 
+def _files(
+    experiment: Experiment, name: str, split: str, root: str | None, known: KnownDigests
+) -> RawFiles:
+    """The raw files of one split; an error names it."""
+    reader = experiment.datasets[name].reader_on(real=root is not None)
+    try:
+        return raw_files(reader, split, root, partial=experiment.partial, known=known)
+    except DataError as error:
+        raise DataError(f"{name} {split}: {error}") from error
+
+
 def check_apart(experiment: Experiment, raw: RawData) -> None:
     """Refuse photos and clips that would show the test split, or labels of U, to a training.
 
@@ -70,21 +77,29 @@ def check_apart(experiment: Experiment, raw: RawData) -> None:
     """
     target = experiment.target
     train, test = (raw.shown.get((target.dataset, split), {}) for split in ("train", "test"))
-    _refuse_shared(train, test, f"the training and the test split of {target.dataset}")
-    labelled = {key: shown for key, shown in train.items() if shown[0] in target.classes}
+    tested, labelled = _by_digest(test), _by_digest(train, target.classes)
+    _refuse_shared(
+        _by_digest(train), tested, f"the training and the test split of {target.dataset}"
+    )
     for source in experiment.sources:
-        files = raw.shown.get((source.dataset, "train"), {})
-        used = {key: shown for key, shown in files.items() if shown[0] in source.classes}
-        _refuse_shared(used, test, f"{source.name} and the target's test split")
+        used = _by_digest(raw.shown.get((source.dataset, "train"), {}), source.classes)
+        _refuse_shared(used, tested, f"{source.name} and the target's test split")
         _refuse_shared(used, labelled, f"{source.name} and the target's training split")
 
 
-def _refuse_shared(
-    first: Mapping[str, tuple[str, Path]], second: Mapping[str, tuple[str, Path]], where: str
-) -> None:
+def _by_digest(
+    shown: Mapping[tuple[str, str], Path], classes: Collection[str] | None = None
+) -> dict[str, Path]:
+    """Where files lie, those of some classes or all of them."""
+    return {
+        digest: path for (digest, name), path in shown.items() if classes is None or name in classes
+    }
+
+
+def _refuse_shared(first: Mapping[str, Path], second: Mapping[str, Path], where: str) -> None:
     shared = min(first.keys() & second.keys(), default=None)
     if shared is not None:
-        paths = dict.fromkeys(str(files[shared][1]) for files in (first, second))
+        paths = dict.fromkeys(str(files[shared]) for files in (first, second))
         raise DataError(
             f"Expected no file in both {where}, found {' and '.join(paths)} with the same bytes: "
             "remove it from one of them."

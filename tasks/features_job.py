@@ -21,6 +21,7 @@ from tasks.job_models import prepare_device
 from tasks.trunks import build_trunk, parted
 
 MOST = float(np.finfo(np.float16).max)
+"""The largest number in half precision."""
 
 
 def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:

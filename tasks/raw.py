@@ -31,12 +31,12 @@ class RawFiles:
     Attributes:
         digests: SHA-256 by name; of photos and clips one for all.
         classes: that they show, in order.
-        shown: of photos and clips the class and place of each, by SHA-256.
+        shown: of photos and clips the place of each, by its SHA-256 and its class.
     """
 
     digests: dict[str, str]
     classes: tuple[str, ...]
-    shown: Mapping[str, tuple[str, Path]] = field(default_factory=dict)
+    shown: Mapping[tuple[str, str], Path] = field(default_factory=dict)
 
 
 def raw_files(

@@ -163,11 +163,7 @@ def check_trunk(
     """
     trunk = build_trunk(network, shape, weights)
     try:
-        if network["frozen"]:
-            first, trunk = parted(trunk, network["frozen"])
-            with torch.no_grad():
-                shape = first.eval()(torch.zeros(1, *shape)).shape[1:]
-        ends_in = Network(trunk, {}, shape).ends_in
+        ends_in = _end(trunk, network["frozen"], shape)
     except StageError:
         raise
     except Exception as error:
@@ -180,6 +176,15 @@ def check_trunk(
             map_size(ends_in)
         except ValueError as error:
             raise StageError(f"network.trunk: {error}") from error
+
+
+def _end(trunk: nn.Module, frozen: str, shape: Shape) -> tuple[int, ...]:
+    """Shape of what a trunk makes of an image, its frozen part before the rest."""
+    if frozen:
+        first, trunk = parted(trunk, frozen)
+        with torch.no_grad():
+            shape = first.eval()(torch.zeros(1, *shape)).shape[1:]
+    return Network(trunk, {}, shape).ends_in
 
 
 def parted(trunk: nn.Module, last: str) -> tuple[nn.Sequential, nn.Sequential]:

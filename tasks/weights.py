@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from data.downloads import fetch_into
+from data.errors import one_line
 from data.fingerprint import sha256_file
 from tasks.errors import StageError
 
@@ -99,10 +100,10 @@ def _state(path: Path) -> dict[str, Tensor]:
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
     # Of a file that may be anything, torch raises anything.
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
         raise StageError(
             f"network.weights: expected tensors by name in {path}, found a file that cannot be "
-            f"read as such ({reason}); save it with torch.save(model.state_dict(), ...)."
+            f"read as such ({one_line(error)[:200]}); save it with "
+            "torch.save(model.state_dict(), ...)."
         ) from error
     for wrapper in WRAPPERS:
         if isinstance(found, dict) and isinstance(found.get(wrapper), dict):

@@ -106,6 +106,17 @@ def test_an_interrupt_loses_little(tmp_path, files, hashed, monkeypatch):
     assert hashed == ["a", "b"]
 
 
+def test_a_list_that_cannot_be_kept_is_not_tried_again_at_every_file(tmp_path, monkeypatch):
+    tried = []
+    monkeypatch.setattr(known_digests, "SAVE_EVERY", 2)
+    monkeypatch.setattr(KnownDigests, "save", lambda _: tried.append(1))
+    known = KnownDigests(tmp_path)
+    for name in "abcde":
+        (tmp_path / name).write_text(name)
+        known.sha256(tmp_path / name)
+    assert len(tried) == 2
+
+
 def test_a_folder_in_place_of_a_file_is_one_line(files):
     with pytest.raises(DataError, match="Expected a readable file"):
         KnownDigests().sha256(files)

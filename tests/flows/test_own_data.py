@@ -126,6 +126,12 @@ def test_no_source_with_the_targets_label_space_is_refused_before_anything_runs(
             'reader = "mnist"\nembedded = "street"',
             r"sources\[0\]\.dataset: expected data of the target's kind",
         ),
+        (
+            'folder = "near"',
+            'folder = "../near"',
+            r"datasets\.near\.folder: expected a folder under",
+        ),
+        ('folder = "near"', 'folder = "/near"', r"datasets\.near\.folder: expected a folder under"),
         ('"clip_folders"', '"clip_folders"\nembedded = "street"', r"datasets\.clips\.embedded: ex"),
     ],
 )
@@ -217,6 +223,13 @@ def test_a_source_that_shows_the_targets_files_is_refused(order, files, photo, c
     with pytest.raises(DataError, match=f"Expected no file in both {where}, found ") as caught:
         order()
     assert str(files / photo / "copy.jpg") in str(caught.value)
+
+
+def test_a_file_in_two_classes_of_a_source_is_seen_in_each(order, files):
+    for name in ("Jump", "Run", "Sit"):
+        put(files / "near" / name / "copy.jpg", "test0.avi")
+    with pytest.raises(DataError, match="S1 and the target's test split"):
+        order()
 
 
 def test_files_of_classes_that_are_not_trained_on_may_be_shared(order, files):

@@ -35,6 +35,8 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         "    return nn.Sequential(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width), nn.ReLU())\n"
         "def flat():\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 5))\n"
+        "def torn():\n"
+        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(5, 4, 3))\n"
         "def number():\n"
         "    return 3\n"
         "def failing():\n"
@@ -173,6 +175,7 @@ def test_a_trunk_that_works_is_let_through(name, frozen) -> None:
         ("{own}:flat", {}, r"network\.trunk: expected a trunk that ends in a map"),
         ("{own}:small", {"shape": (1, 64, 64)}, r"to take images \[1, 64, 64\], found RuntimeErr"),
         ("resnet18", {"frozen": "layer2", "shape": (1, 64, 64)}, r"to take images \[1, 64, 64\]"),
+        ("{own}:torn", {"frozen": "0"}, r"to take images \[3, 64, 64\], found RuntimeError"),
     ],
 )
 def test_a_trunk_that_does_not_work_is_refused_in_one_line(
