@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.errors import DataError
-from data.frame_store import open_frames
+from data.frame_store import MANIFEST, open_frames
 from data.frames import Sampling
 from tasks import extract_folder, extraction, worker
 from tasks.errors import StageError
 from tasks.extract_folder import DONE, extract, find_clips
-from tasks.home import LOCK
+from tasks.home import LOCK, HomeError, exclusive
 from tasks.slots import ChildFailedError, Slot, SlotPool
 
 
@@ -120,14 +120,28 @@ def test_a_folder_with_other_files_is_not_written_to(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
 
 
-def test_a_damaged_note_of_what_was_done_is_made_again(
-    videos: Path, tmp_path: Path, ran: list[str]
+@pytest.mark.parametrize(("name", "content"), [(DONE, "{"), ("frames.bin", ""), (MANIFEST, "PAR1")])
+def test_what_is_damaged_is_made_again(
+    videos: Path, tmp_path: Path, ran: list[str], name: str, content: str
 ) -> None:
     extracted(videos, tmp_path / "out")
-    (tmp_path / "out" / DONE).write_text("{")
+    (tmp_path / "out" / name).write_text(content)
     extracted(videos, tmp_path / "out")
     assert len(ran) == 2
     assert json.loads((tmp_path / "out" / DONE).read_text())["clips"] == 4
+    assert len(open_frames(tmp_path / "out")) == 8
+
+
+def test_two_processes_do_not_write_into_one_folder(
+    videos: Path, tmp_path: Path, ran: list[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    with (
+        exclusive(tmp_path / "out"),
+        pytest.raises(HomeError, match="wait for it, or choose another folder with --out"),
+    ):
+        extracted(videos, tmp_path / "out")
+    assert ran == []
 
 
 def test_a_relative_folder_is_one_from_here(
