@@ -55,6 +55,23 @@ def listed(of: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None]:
     return read
 
 
+home_option = click.option(
+    "--home",
+    default="runs",
+    show_default=True,
+    envvar="GRADMIX_HOME",
+    help="Folder of everything written.",
+)
+
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["local", "workers"]),
+    default="local",
+    show_default=True,
+    help="Where trainings run: in slots of this machine, or on the workers of a fleet.",
+)
+
+
 def invocation_options(command: Callable[..., None]) -> Callable[..., None]:
     """The arguments that `reproduce` and `plan` share."""
     options = [
@@ -74,9 +91,7 @@ def invocation_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--studies", callback=listed(str), help="Beyond the paper: rho,hyper_validation."
         ),
-        click.option(
-            "--home", default="runs", show_default=True, help="Folder of everything written."
-        ),
+        home_option,
     ]
     for option in reversed(options):
         command = option(command)
@@ -130,6 +145,7 @@ def main() -> None:
 
 @main.command(epilog="Example: gradmix reproduce digits --scale small --data DIR --k 3")
 @invocation_options
+@engine_option
 @one_line_errors
 def reproduce(home: str, **arguments: Any) -> None:  # noqa: ANN401 - click's arguments
     """Run an experiment from raw data to its report; what is finished is not done again."""
@@ -148,9 +164,45 @@ def plan(home: str, **arguments: Any) -> None:  # noqa: ANN401 - click's argumen
     plan_command(home=home, **arguments)
 
 
+@main.command(epilog="Example: gradmix rerun digits --cell beta=10,gamma=0.6,k=3,draw=0 --force")
+@invocation_options
+@engine_option
+@click.option("--cell", required=True, help="beta=B,gamma=G and, if wanted, k=K,draw=D.")
+@click.option("--force", is_flag=True, help="Do it again although it is finished.")
+@one_line_errors
+def rerun(home: str, cell: str, force: bool, engine: str, **arguments: Any) -> None:  # noqa: ANN401
+    """Run one cell of the grid and exactly what is made from it; lists what ran."""
+    from flows.rerun_command import rerun_command
+
+    rerun_command(home, cell, force=force, engine=engine, **arguments)
+
+
+@main.command(epilog="Example: gradmix status --watch")
+@home_option
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Once, as JSON.")
+@one_line_errors
+def status(home: str, watch: bool, as_json: bool) -> None:
+    """Show what runs: cells, slots, steps, times left, and the fleet."""
+    from flows.status_command import status_command
+
+    status_command(home, as_json=as_json, watch=watch)
+
+
+@main.command(epilog="Example: gradmix cancel digits-demo-4c53abc2")
+@click.argument("name", required=False)
+@home_option
+@one_line_errors
+def cancel(name: str | None, home: str) -> None:
+    """Stop the reproduction of that NAME, or all; what is finished is kept."""
+    from flows.status_command import cancel_command
+
+    cancel_command(home, name)
+
+
 @main.command(epilog="Example: gradmix report digits-demo-4c53abc2")
 @click.argument("run")
-@click.option("--home", default="runs", show_default=True, help="Folder of the reproduction.")
+@home_option
 @one_line_errors
 def report(run: str, home: str) -> None:
     """Make the report of a finished RUN again: its name, or the MLflow id of its run."""
@@ -159,16 +211,36 @@ def report(run: str, home: str) -> None:
     report_command(run=run, home=home)
 
 
-@main.command(epilog="Example: gradmix lineage 9d08a48c5f8a40e9832725c81c7cb774")
-@click.argument("run_or_model")
-@click.option("--home", default="runs", show_default=True, help="Folder of the reproduction.")
+@main.command(epilog="Example: gradmix lineage gradmix-digits-demo@champion --html chain.html")
+@click.argument("what")
+@home_option
 @click.option("--json", "as_json", is_flag=True, help="Nodes and edges as JSON.")
+@click.option("--html", type=click.Path(), help="File for the graph as a page.")
+@click.option("--row", help="Of a reproduction: the row of its table that is asked for.")
+@click.option("--k", type=int, help="With --row: labels a class.")
+@click.option("--draw", type=int, help="With --row: number of the draw.")
 @one_line_errors
-def lineage(run_or_model: str, home: str, as_json: bool) -> None:
-    """Show the chain from an MLflow run or model back to the raw files."""
-    from flows.commands import lineage_command
+def lineage(
+    what: str,
+    home: str,
+    as_json: bool,
+    html: str | None,
+    row: str | None,
+    k: int | None,
+    draw: int | None,
+) -> None:
+    """Show the chain from WHAT back to the raw files.
 
-    lineage_command(run_or_model, home, as_json=as_json)
+    WHAT is an MLflow run or model id or its first digits, a registered model (NAME, NAME@champion,
+    or champion if there is one), a pseudo_labels.parquet file, or the name of a reproduction: with
+    --row for one number of its report.
+    """
+    from flows.lineage_command import Number, lineage_command
+
+    if row is None and (k, draw) != (None, None):
+        raise OneLineError("--k, --draw: expected --row with them, found none; name the row.")
+    number = None if row is None else Number(row, k, draw)
+    lineage_command(what, home, as_json=as_json, html=html, number=number)
 
 
 @main.command(epilog="Example: gradmix extract UCF-101/ --frames 10 --out frames/")
@@ -197,7 +269,3 @@ def extract(
     from flows.extract_command import extract_command
 
     extract_command(videos, frames, every, out, max_broken)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,9 +3,9 @@
 import json
 import os
 import shlex
+import signal
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,74 +13,106 @@ from rich.console import Console
 from rich.table import Table
 
 from data.known_digests import KnownDigests
+from flows.board import TRAIN, Board, Work
 from flows.experiment_file import SettingsError
 from flows.order import Invocation, Order, place_order
 from flows.plan import PlanEntry, make_plan
 from flows.progress import Progress, duration
 from flows.raw import download_raw
 from flows.record import FILE, FOLDER, FORMAT
+from flows.screen import existing_home, open_console, short
 from flows.settings import Experiment
 from tasks.environment import configure
-from tasks.home import MARKER, HomeError, check_home, exclusive, open_home
+from tasks.errors import StageError
+from tasks.home import HomeError, check_home, open_home
 from tasks.reporting.report import result_table, table_text, write_report
 from tasks.slots import SlotPool
 from tasks.weights import IMAGENET
 
-TRAIN = "train"
-PLAIN_WIDTH = 10_000
-"""Columns of output that no terminal shows: one line stays one line."""
+LOCAL = "local"
 
 
-def reproduce_command(home: str, *, download: bool, **words: Any) -> None:  # noqa: ANN401 - options
+def reproduce_command(home: str, *, download: bool, engine: str, **words: Any) -> None:  # noqa: ANN401 - options
     """Check everything, run what is missing, print the table."""
-    console = _console()
+    console = open_console()
+    order, known = checked_order(console, home, download=download, **words)
+    folder = open_home(Path(home))
+    known.save()
+    run_order(console, order, folder, engine)
+
+
+def checked_order(
+    console: Console,
+    home: str,
+    *,
+    download: bool,
+    **words: Any,  # noqa: ANN401 - options
+) -> tuple[Order, KnownDigests]:
+    """Fetch what is to be fetched and check everything; writes nothing under the home folder."""
     invocation = _invocation(**words)
     if download:
         _download(invocation, console)
     known = KnownDigests(check_home(Path(home)))
     with _looking(console, invocation):
-        order = place_order(invocation, known)
-    folder = open_home(Path(home))
-    known.save()
-    with exclusive(folder):
-        # Refuses a second process early; the flow takes the lock for itself.
-        entries = make_plan(order, folder)
-    trainings = [entry for entry in entries if entry.stage == TRAIN]
-    to_run = {entry.label for entry in trainings if entry.state != "cached"}
-    slots = len(SlotPool.of_this_machine().slots)
+        return place_order(invocation, known), known
+
+
+def run_order(console: Console, order: Order, folder: Path, engine: str) -> list[str]:
+    """Run what is missing of an order and print the table; returns labels of what ran."""
+    configure(folder)
+    check_engine(engine)
+    slots = len(SlotPool.of_this_machine().slots) if engine == LOCAL else 0
+    work = Work.of(make_plan(order, folder), slots)
+    where = f"{slots} slots" if slots else "the workers of the fleet"
     console.print(
-        f"{_headline(order)}, {len(trainings)} trainings "
-        f"({len(trainings) - len(to_run)} cached) on {slots} slots.",
+        f"{_headline(order)}, {work.trainings} trainings "
+        f"({work.trainings - len(work.to_run)} cached) on {where}.",
         soft_wrap=True,
     )
-    configure(folder)
     # Only now: Prefect and MLflow read the environment when they are imported.
     from httpx import HTTPError
     from prefect.exceptions import PrefectException
 
-    from flows.reproduce import LISTENER, reproduce
+    from flows.reproduce import WATCH, Watch, reproduce
     from tasks.server import ServerError, prefect_server
 
-    progress = Progress(console, len(trainings), to_run, slots)
-    with prefect_server(folder), progress.shown() as listener:
-        token = LISTENER.set(listener)
+    board = Board(work)
+    # As Ctrl-C, which `gradmix cancel` cannot send: a shell has background commands ignore it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with prefect_server(folder), Progress(console, board).shown() as listener:
+        token = WATCH.set(Watch(work, listener))
         try:
-            record_folder = reproduce(**invocation.parameters, home=str(folder))
+            parameters = order.invocation.parameters
+            record_folder = Path(str(reproduce(**parameters, home=str(folder), engine=engine)))
         except (HTTPError, PrefectException) as error:
             raise ServerError(
                 f"expected Prefect's server to answer, found {type(error).__name__}: {error}; its "
                 f"log is {folder / 'prefect' / 'server.log'}; the same command goes on."
             ) from error
         finally:
-            LISTENER.reset(token)
-    _show_result(console, Path(record_folder))
-    console.print(f"Report: {_short(Path(record_folder) / 'report.html')}", soft_wrap=True)
+            WATCH.reset(token)
+    _show_result(console, record_folder)
+    console.print(f"Report: {short(record_folder / 'report.html')}", soft_wrap=True)
     console.print(f"MLflow: {open_tracking(folder)}", soft_wrap=True)
+    return [event.label for event in board.ended("finished")]
+
+
+def check_engine(engine: str) -> None:
+    """Workers need a server, which `configure` has found by now if there is one.
+
+    Raises:
+        StageError: if there is none.
+    """
+    if engine != LOCAL and not os.environ.get("PREFECT_API_URL"):
+        raise StageError(
+            "--engine workers: expected a fleet over this home, or PREFECT_API_URL, found neither; "
+            "start one with gradmix up."
+        )
 
 
 def plan_command(home: str, *, download: bool, **words: Any) -> None:  # noqa: ANN401 - options
     """Print every stage with its state and why, and an estimate of the time."""
-    console = _console()
+    console = open_console()
     # Of what --download would fetch, a plan tells that it is missing.
     folder, invocation = check_home(Path(home)), _invocation(**words)
     if download:
@@ -103,27 +135,13 @@ def plan_command(home: str, *, download: bool, **words: Any) -> None:  # noqa: A
 
 def report_command(run: str, home: str) -> None:
     """Write a reproduction's report again, from its record."""
-    folder = _existing_home(home)
-    record = _find_record(run, folder)
+    folder = existing_home(home)
+    record = find_record(run, folder)
     target = folder / FOLDER / str(record["name"])
     target.mkdir(parents=True, exist_ok=True)
-    console = _console()
+    console = open_console()
     for path in write_report(record, target):
-        console.print(_short(path), soft_wrap=True)
-
-
-def lineage_command(run_or_model: str, home: str, *, as_json: bool) -> None:
-    """Print what a run or a model was made from, down to the raw files."""
-    folder = _existing_home(home)
-    configure(folder)
-    # Only now: MLflow reads the environment when it is imported.
-    from tasks.lineage import graph, tree
-    from tasks.tracker import EXPERIMENT, open_tracker
-
-    chain = open_tracker(folder, EXPERIMENT).lineage(run_or_model)
-    lines = [json.dumps(graph(chain), indent=1)] if as_json else tree(chain)
-    for line in lines:
-        _console().print(line, soft_wrap=True)
+        console.print(short(path), soft_wrap=True)
 
 
 def open_tracking(home: Path) -> str:
@@ -132,7 +150,7 @@ def open_tracking(home: Path) -> str:
     if uri.startswith(("http:", "https:")):
         return uri
     mlflow = Path(sys.executable).with_name("mlflow")
-    return shlex.join([_short(mlflow), "ui", "--backend-store-uri", uri])
+    return shlex.join([short(mlflow), "ui", "--backend-store-uri", uri])
 
 
 def _looking(console: Console, invocation: Invocation) -> AbstractContextManager[object]:
@@ -147,20 +165,6 @@ def _headline(order: Order) -> str:
     experiment = order.experiment
     kind = "embedded" if order.raw.root is None else "real"
     return f"{experiment.title}: scale {experiment.scale}, {kind} data"
-
-
-def _existing_home(home: str) -> Path:
-    folder = check_home(Path(home))
-    if not (folder / MARKER).exists():
-        raise HomeError(f"expected a gradmix home, found none in {folder}; name it with --home.")
-    return folder
-
-
-def _console() -> Console:
-    # No markup: a label, a path or an error may hold square brackets.
-    plain = partial(Console, markup=False, emoji=False, highlight=False)
-    console = plain()
-    return console if console.is_terminal else plain(width=PLAIN_WIDTH)
 
 
 def _invocation(*, k: tuple[int, ...], **words: Any) -> Invocation:  # noqa: ANN401 - options
@@ -201,7 +205,7 @@ def _plan_summary(entries: list[PlanEntry]) -> str:
     return f"{words}."
 
 
-def _find_record(run: str, home: Path) -> dict[str, Any]:
+def find_record(run: str, home: Path) -> dict[str, Any]:
     """The record of that name in the home folder, or of that MLflow run."""
     known = []
     for path in sorted((home / FOLDER).glob(f"*/{FILE}")):
@@ -230,11 +234,3 @@ def _read_record(path: Path) -> dict[str, Any]:
             "version that made it, or gradmix reproduce makes it again."
         )
     return record
-
-
-def _short(path: Path) -> str:
-    """A path relative to here, where that is shorter."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

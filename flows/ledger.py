@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from tasks.runtime import Event
@@ -16,13 +16,14 @@ class Ledger:
     """Collects the events of a run and passes them on.
 
     Args:
-        listen: told of every event after the ledger has it.
+        listeners: told of every event after the ledger has it.
     """
 
-    def __init__(self, listen: Callable[[Event], None]) -> None:
-        self._listen = listen
+    def __init__(self, listeners: Sequence[Callable[[Event], None]] = ()) -> None:
+        self._listeners = tuple(listeners)
         self._lock = threading.Lock()
         self._last: dict[tuple[str, str], Event] = {}
+        self._slots: set[str] = set()
         self.started = datetime.now(UTC)
 
     def listen(self, event: Event) -> None:
@@ -32,11 +33,18 @@ class Ledger:
             # A stage that was executed is found again by the cache check of its own task.
             if not (known and known.state == "finished" and event.state == "cached"):
                 self._last[event.stage, event.label] = event
-        try:
-            self._listen(event)
-        except Exception:
-            # Who only watches must not be able to fail a stage.
-            logger.exception("a listener failed")
+            self._slots |= {event.slot} - {""}
+        for listen in self._listeners:
+            try:
+                listen(event)
+            except Exception:
+                # Who only watches must not be able to fail a stage.
+                logger.exception("a listener failed")
+
+    @property
+    def slots(self) -> list[str]:
+        """Names of the slots that were used."""
+        return sorted(self._slots)
 
     @property
     def failures(self) -> list[Event]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from flows.handles import Draw, Ensemble, Handle, Pipeline, RawData, Submit, swept_name
 from flows.parts import Baseline, Final
-from flows.preparation import prepared_data
+from flows.preparation import prepared_data, pretrained_weights
 from flows.settings import Experiment
 from flows.wanted import Wanted
 from gradmix.methods import method_named
@@ -45,7 +45,7 @@ class _Drawing:
         self.heads = {name: list(space.classes) for name, space in problem.heads.items()}
         self.head_of = problem.head_of
         self.network: dict[str, Any] = {}
-        self.weights: str | None = None
+        self.weights: Handle | None = None
 
     @property
     def target(self) -> Handle:
@@ -57,13 +57,13 @@ class _Drawing:
 
     def prepare(self, raw: RawData) -> None:
         """Every training split, and the target's test split."""
-        self.weights = raw.weights
+        self.weights = pretrained_weights(raw, self.submit)
         self.network = {
             **self.experiment.network.description,
             "weights": raw.weights_digest,
             "code": raw.code_digest,
         }
-        self.data = prepared_data(self.experiment, raw, self.network, self.submit)
+        self.data = prepared_data(self.experiment, raw, self.network, self.weights, self.submit)
 
     def split(self) -> list[Draw]:
         """A V for every k and draw."""

@@ -1,6 +1,6 @@
 """What a reproduction would do: every stage cached, to run, or stale, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +9,7 @@ from flows.order import Order
 from flows.pipeline import pipeline
 from tasks.artifacts import RESULT, Artifact, Request, Store, read_artifact
 from tasks.stage import Stage
+from tasks.storage import Storage
 
 State = Literal["cached", "will run", "stale"]
 
@@ -25,6 +26,8 @@ class PlanEntry:
         reason: why it will run or is stale; empty if it is there already, or the stage that
             makes the same.
         seconds: how long it is expected to take in a slot; None if nothing is known.
+        uses: labels of the stages whose results it reads.
+        artifact: its result, if it is there.
     """
 
     label: str
@@ -32,11 +35,19 @@ class PlanEntry:
     state: State
     reason: str
     seconds: float | None = None
+    uses: tuple[str, ...] = ()
+    artifact: Artifact | None = None
 
 
-def make_plan(order: Order, home: Path) -> list[PlanEntry]:
-    """Walk the pipeline without executing anything; the home folder need not exist."""
-    planner = _Planner(Store(home), order.scope)
+def make_plan(order: Order, home: Path, storage: Storage | None = None) -> list[PlanEntry]:
+    """Walk the pipeline without executing anything; the home folder need not exist.
+
+    Args:
+        order: what was asked for.
+        home: the home folder.
+        storage: where results may be that are not in the home folder: these are brought here.
+    """
+    planner = _Planner(Store(home, storage), order.scope)
     pipeline(order.experiment, order.raw, planner)
     return planner.entries
 
@@ -65,25 +76,35 @@ class _Planner:
         self, stage: Stage, /, after: Sequence[_Planned] = (), **inputs: object
     ) -> _Planned:
         label = str(inputs["label"])
-        missing = next(_unresolved([inputs, list(after)]), None)
+        uses = tuple(planned.label for planned in _planned([inputs]))
+        missing = next((p.label for p in _planned([inputs, list(after)]) if not p.artifact), None)
         if missing is not None:
-            self._add(label, stage, "will run", f"waits for {missing}")
+            self._add(label, stage, ("will run", f"waits for {missing}"), uses)
             return _Planned(label, None)
         request = stage.describe(**_resolved(inputs))
         artifact = self._store.find(request)
         if artifact is not None:
-            self._add(label, stage, "cached", "")
+            self._add(label, stage, ("cached", ""), uses, artifact)
         elif request.identity in self._planned:
-            self._add(label, stage, "cached", f"the same as {self._planned[request.identity]}")
+            reason = f"the same as {self._planned[request.identity]}"
+            self._add(label, stage, ("cached", reason), uses)
         else:
             self._planned[request.identity] = label
-            self._add(label, stage, *self._why(request))
+            self._add(label, stage, self._why(request), uses)
         return _Planned(label, artifact)
 
-    def _add(self, label: str, stage: Stage, state: State, reason: str) -> None:
+    def _add(
+        self,
+        label: str,
+        stage: Stage,
+        state_and_reason: tuple[State, str],
+        uses: tuple[str, ...],
+        artifact: Artifact | None = None,
+    ) -> None:
+        state, reason = state_and_reason
         known = self._seconds.get(stage.name)
         seconds = sum(known) / len(known) if known and state != "cached" else None
-        self.entries.append(PlanEntry(label, stage.name, state, reason, seconds))
+        self.entries.append(PlanEntry(label, stage.name, state, reason, seconds, uses, artifact))
 
     def _why(self, request: Request) -> tuple[State, str]:
         folder = self._store.folder(request)
@@ -127,17 +148,16 @@ def _modified(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-def _unresolved(value: object) -> Any:  # noqa: ANN401 - a generator of labels
-    """Labels of the stages in a nested value that have yet to run."""
+def _planned(value: object) -> Iterator[_Planned]:
+    """The stages that a nested value holds."""
     if isinstance(value, _Planned):
-        if value.artifact is None:
-            yield value.label
+        yield value
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _unresolved(item)
+            yield from _planned(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _unresolved(item)
+            yield from _planned(item)
 
 
 def _resolved(value: Any) -> Any:  # noqa: ANN401 - JSON with artifacts

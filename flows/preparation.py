@@ -5,11 +5,24 @@ from typing import Any
 
 from flows.handles import Handle, RawData, Submit
 from flows.settings import Experiment
-from tasks import extract, features, pictures, prepare
+from tasks import extract, features, pictures, prepare, pretrained
+
+
+def pretrained_weights(raw: RawData, submit: Submit) -> Handle | None:
+    """Submit the weights that trunks start from, if there are any."""
+    if raw.weights is None:
+        return None
+    return submit(
+        pretrained.STAGE, label="weights", path=raw.weights, digest=str(raw.weights_digest)
+    )
 
 
 def prepared_data(
-    experiment: Experiment, raw: RawData, network: Mapping[str, Any], submit: Submit
+    experiment: Experiment,
+    raw: RawData,
+    network: Mapping[str, Any],
+    weights: Handle | None,
+    submit: Submit,
 ) -> dict[tuple[str, str], Handle]:
     """Submit the preparation of every training split and of the target's test split.
 
@@ -31,7 +44,7 @@ def prepared_data(
                 label=f"{name} {part}: features",
                 data=data[name, part],
                 network=network,
-                weights=raw.weights,
+                weights=weights,
             )
     return data
 

@@ -1,18 +1,17 @@
 """Live progress: a table on a terminal, plain lines elsewhere."""
 
-import threading
-import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from flows.board import TRAIN, Board, News, running_row
 from tasks.runtime import Event
 
-TRAIN = "train"
 QUICK = ("select", "split", "enlarge")
 """Stages that take no time worth a line."""
 
@@ -22,21 +21,11 @@ class Progress:
 
     Args:
         console: where to; a terminal gets a live table, anything else plain lines.
-        trainings: how many trainings there are in all.
-        to_run: labels of those that are expected to run.
-        slots: how many run at a time.
+        board: what it counts with.
     """
 
-    def __init__(
-        self, console: Console, trainings: int, to_run: Collection[str], slots: int
-    ) -> None:
-        self._console, self._slots = console, slots
-        self._trainings, self._to_run = trainings, to_run
-        self._running: dict[str, Event] = {}
-        self._ended: dict[str, Event] = {}
-        self._seconds: list[float] = []
-        self._started = time.monotonic()
-        self._lock = threading.Lock()
+    def __init__(self, console: Console, board: Board) -> None:
+        self._console, self._board = console, board
 
     @contextmanager
     def shown(self) -> Iterator[Callable[[Event], None]]:
@@ -49,87 +38,67 @@ class Progress:
 
     def listen(self, event: Event) -> None:
         """Take an event, from any thread."""
-        with self._lock:
-            line = self._take(event)
+        line = self._line(event, self._board.take(event))
         if line and (event.state == "failed" or not self._console.is_terminal):
             self._console.print(line, soft_wrap=True)
 
-    def _take(self, event: Event) -> str | None:
-        """Note the event; returns the plain line that it is worth."""
-        if event.state == "running":
-            return self._take_running(event)
-        if event.label in self._ended:
+    def _line(self, event: Event, news: News) -> str | None:
+        """The plain line that news is worth."""
+        if news == "start":
+            return f"{self._clock()}  start     {event.label} on {event.slot}"
+        if news != "end":
             return None
-        self._ended[event.label] = event
-        running = self._running.pop(event.label, None)
-        if event.state == "finished" and event.stage == TRAIN and running is not None:
-            # Counted from the slot on: before it, a training only waits.
-            self._seconds.append(running.seconds)
         if event.state == "failed":
             return f"{self._clock()}  FAILED    {event.label}: {event.message}"
         if event.stage in QUICK:
             return None
-        figure = f"  {_percent(event)}" if event.stage == TRAIN else ""
+        figure = f"  {_accuracy(event)}" if event.stage == TRAIN else ""
         return f"{self._clock()}  {event.state:<8}  {event.label}{figure}{self._left_words(event)}"
-
-    def _take_running(self, event: Event) -> str | None:
-        if not event.slot:
-            return None
-        first = event.label not in self._running
-        self._running[event.label] = event
-        return f"{self._clock()}  start     {event.label} on {event.slot}" if first else None
 
     def _left_words(self, event: Event) -> str:
         if event.stage != TRAIN or event.state != "finished":
             return ""
-        left = self._time_left()
+        left = self._board.time_left
         return f"  ({self._count()} trainings{f', about {duration(left)} left' if left else ''})"
 
     def _count(self) -> str:
-        events = self._ended.values()
-        ended = sum(event.stage == TRAIN and event.state != "failed" for event in events)
-        return f"{ended}/{self._trainings}"
-
-    def _time_left(self) -> float | None:
-        """Seconds, from the mean of the trainings that finished in this run."""
-        if not self._seconds:
-            return None
-        left = sum(label not in self._ended for label in self._to_run)
-        return left * sum(self._seconds) / len(self._seconds) / self._slots
+        return f"{self._board.done}/{self._board.work.trainings}"
 
     def _clock(self) -> str:
-        return f"{duration(time.monotonic() - self._started):>11}"
+        return f"{duration(self._board.elapsed):>11}"
 
     def _table(self) -> Group:
-        table = Table(box=None, pad_edge=False, expand=False)
-        for column in ("cell", "slot", "step", "hyper-validation", "time left"):
-            table.add_column(column, justify="left" if column in {"cell", "slot"} else "right")
-        with self._lock:
-            for event in sorted(self._running.values(), key=lambda event: event.slot):
-                table.add_row(
-                    event.label,
-                    event.slot,
-                    f"{event.step}/{event.steps}" if event.steps else "",
-                    _percent(event),
-                    _cell_left(event),
-                )
-            left = self._time_left()
-            words = f", about {duration(left)} left" if left is not None else ""
-            head = f"{self._clock().strip()}  {self._count()} trainings done{words}"
-        return Group(Text(head, style="bold"), table)
+        left = self._board.time_left
+        words = f", about {duration(left)} left" if left is not None else ""
+        head = f"{self._clock().strip()}  {self._count()} trainings done{words}"
+        rows = [running_row(event) for event in self._board.running]
+        return Group(Text(head, style="bold"), running_table(rows))
 
 
-def _percent(event: Event) -> str:
-    accuracy = event.accuracy
-    if accuracy is None and event.artifact is not None:
-        accuracy = event.artifact.summary.get("accuracy")
+def running_table(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """What runs now, as `flows.board.running_row` has it."""
+    table = Table(box=None, pad_edge=False, expand=False)
+    for column in ("cell", "slot", "step", "hyper-validation", "time left"):
+        table.add_column(column, justify="left" if column in {"cell", "slot"} else "right")
+    for row in rows:
+        table.add_row(
+            row["cell"],
+            row["slot"],
+            f"{row['step']}/{row['steps']}" if row["steps"] else "",
+            _percent(row["accuracy"]),
+            duration(row["left"]) if row["left"] is not None else "",
+        )
+    return table
+
+
+def _accuracy(event: Event) -> str:
+    if event.accuracy is None and event.artifact is not None:
+        return _percent(event.artifact.summary.get("accuracy"))
+    return _percent(event.accuracy)
+
+
+def _percent(accuracy: float | None) -> str:
     return f"{accuracy:.1%}" if accuracy is not None else ""
-
-
-def _cell_left(event: Event) -> str:
-    if not event.step:
-        return ""
-    return duration(event.seconds * (event.steps - event.step) / event.step)
 
 
 def duration(seconds: float) -> str:

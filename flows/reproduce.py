@@ -1,9 +1,12 @@
 """The flow: an experiment from raw data to its record."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from prefect import flow
 from prefect.context import FlowRunContext
@@ -11,30 +14,57 @@ from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from data.known_digests import KnownDigests
+from flows.announce import announce_results, announce_run
+from flows.board import Work
+from flows.champion import track_results
 from flows.ledger import Ledger
 from flows.memory import PeakMemory
 from flows.order import Invocation, Order, place_order
 from flows.pipeline import pipeline
+from flows.plan import make_plan
 from flows.provenance import git_commit
 from flows.record import FILE, make_record, record_folder, save_record
+from flows.status import StatusFile, close_dead
 from tasks.artifacts import Store
+from tasks.dispatch import DRIVER, PrefectDispatch
 from tasks.engine import PrefectSubmit
 from tasks.errors import StageError
-from tasks.home import exclusive, open_home
-from tasks.runtime import Event, Runtime, use
+from tasks.home import home_named, open_home
+from tasks.locks import locked
+from tasks.runtime import LOCKS, Event, Runtime, use
 from tasks.slots import SlotPool
+from tasks.storage import open_storage
 from tasks.tracked import flattened
 from tasks.tracker import EXPERIMENT, open_tracker
+from tasks.workers import Workers
 
 T = TypeVar("T")
 
-THREADS = 64
-"""Tasks wait in threads for what they need; slots, not threads, limit the trainings."""
+FLOW_RUN = "prefect.flow_run_id"
+
+THREADS = 256
+"""Tasks wait in threads for what they need; slots and workers, not threads, limit the trainings."""
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=THREADS)
 
-LISTENER: ContextVar[Callable[[Event], None]] = ContextVar("listener", default=lambda _: None)
-"""Told of every event of the flow that is called in this context."""
+Engine = Literal["local", "workers"]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Somebody who looks on.
+
+    Attributes:
+        work: what lies ahead, as a plan has it.
+        listen: told of every event.
+    """
+
+    work: Work
+    listen: Callable[[Event], None]
+
+
+WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
+"""Looks on at the flow that is called in this context."""
 
 
 @flow(
@@ -54,7 +84,8 @@ def reproduce(
     tables: list[int] | None = None,
     figures: list[int] | None = None,
     studies: list[str] | None = None,
-    home: str = "runs",
+    home: str | None = None,
+    engine: Engine = "local",
 ) -> str:
     """Reproduce an experiment; what is finished already is not done again.
 
@@ -70,7 +101,8 @@ def reproduce(
         tables: numbers of the paper's, in place of the file's.
         figures: the same.
         studies: `rho`, `hyper_validation`, in place of the file's.
-        home: folder of everything that is written.
+        home: folder of everything that is written; GRADMIX_HOME or `runs` without it.
+        engine: `local`: trainings run in slots of this machine; `workers`: on those of a fleet.
 
     Returns:
         The folder of the reproduction's record.
@@ -78,7 +110,7 @@ def reproduce(
     Raises:
         StageError: if a stage failed; what does not depend on it is finished first.
     """
-    folder = open_home(Path(home))
+    folder = open_home(home_named(home))
     known = KnownDigests(folder)
     order = place_order(
         Invocation(
@@ -97,20 +129,30 @@ def reproduce(
         known,
     )
     known.save()
-    with exclusive(folder):
-        return str(_reproduce(order, folder))
+    return str(_reproduce(order, folder, engine))
 
 
 def _given(values: list[T] | None) -> tuple[T, ...] | None:
     return None if values is None else tuple(values)
 
 
-def _reproduce(order: Order, home: Path) -> Path:
-    ledger = Ledger(LISTENER.get())
-    tracker = open_tracker(home, EXPERIMENT)
-    slots = SlotPool.of_this_machine()
-    cores = None if any(slot.device == "" for slot in slots.slots) else SlotPool.of_cores()
+def _reproduce(order: Order, home: Path, engine: Engine) -> Path:
+    close_dead(home)
+    slots = SlotPool.of_this_machine(locks=home / LOCKS)
+    watch = WATCH.get() or Watch(Work.of(make_plan(order, home), len(slots.slots)), lambda _: None)
     tags = _tags(order)
+    status = StatusFile(home, watch.work, _about(order, engine, tags))
+    ledger = Ledger([status.listen, watch.listen])
+    with status.kept():
+        return _run(order, home, engine, slots, ledger, tags)
+
+
+def _run(
+    order: Order, home: Path, engine: Engine, slots: SlotPool, ledger: Ledger, tags: dict[str, str]
+) -> Path:
+    # Of two that make a new database at once, one would fail.
+    with locked(home / LOCKS / "tracking"):
+        tracker = open_tracker(home, EXPERIMENT)
     run_id = tracker.start_run(
         order.name,
         order.identity,
@@ -118,8 +160,22 @@ def _reproduce(order: Order, home: Path) -> Path:
         tags=tags,
         params=flattened(order.experiment.model_dump(mode="json")),
     )
-    store, listen = Store(home), ledger.listen
-    runtime = Runtime(store, slots, tracker, run_id, listen, tags, order.scope, cores)
+    announce_run(order.name, run_id, tracker.pages())
+    on_cores = any(slot.device == "" for slot in slots.slots)
+    storage = open_storage()
+    runtime = Runtime(
+        Store(home, storage),
+        slots,
+        tracker,
+        run_id,
+        ledger.listen,
+        tags,
+        order.scope,
+        cores=None if on_cores else SlotPool.of_cores(locks=home / LOCKS),
+        workers=None
+        if engine == "local"
+        else Workers(PrefectDispatch(), _job_tags(order, tags), storage),
+    )
     submit = PrefectSubmit()
     try:
         with use(runtime), PeakMemory() as memory:
@@ -135,13 +191,16 @@ def _reproduce(order: Order, home: Path) -> Path:
     folder = record_folder(order.name, home)
     # Where nothing was trained, the record of the run that did it says when, with what and how.
     if ledger.executed or not (folder / FILE).exists():
-        names = [slot.name for slot in slots.slots]
+        names = ledger.slots if engine == "workers" else [slot.name for slot in slots.slots]
         record = make_record(order, stages, ledger, run_id, names, home, tracker.pages())
         save_record(record | {"peak_memory": memory.figures}, home)
+        announce_results(order.name, record, folder)
+    track_results(order, stages, tracker, run_id)
     tracker.log_artifact(run_id, folder)
     tracker.log_table(run_id, "cells.csv", ledger.cells())
     tracker.finish(run_id)
     tracker.replay()
+    runtime.store.flush()
     return folder
 
 
@@ -172,5 +231,23 @@ def _tags(order: Order) -> dict[str, str]:
     }
     context = FlowRunContext.get()
     if context is not None and context.flow_run is not None:
-        tags["prefect.flow_run_id"] = str(context.flow_run.id)
+        tags[FLOW_RUN] = str(context.flow_run.id)
     return tags
+
+
+def _job_tags(order: Order, tags: Mapping[str, str]) -> tuple[str, ...]:
+    """Of the flow runs on workers: by the last of them they are found again and cancelled."""
+    return (order.name, f"{DRIVER}{tags.get(FLOW_RUN, order.identity)}")
+
+
+def _about(order: Order, engine: Engine, tags: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "name": order.name,
+        "title": order.experiment.title,
+        "command": order.invocation.command,
+        "engine": engine,
+        "flow_run_id": tags.get(FLOW_RUN),
+        # Set by the worker that started this process, where one did.
+        "deployed": os.environ.get("PREFECT__FLOW_RUN_ID"),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -48,7 +48,7 @@ def _rows(order: Order, draw: Draw) -> list[dict[str, Any]]:
     """A table row's model: figures of its training, and its accuracy on the test split."""
     test = artifact_of(draw.evaluation).summary["test"]
     rows = []
-    for name, chosen in _chosen(draw).items():
+    for name, chosen in trainings_of(draw).items():
         rows.append(
             {
                 "row": name,
@@ -73,7 +73,7 @@ def _scores(scored: Mapping[str, Any] | None) -> dict[str, Any]:
     return found
 
 
-def _chosen(draw: Draw) -> dict[str, Artifact]:
+def trainings_of(draw: Draw) -> dict[str, Artifact]:
     """The training behind every row: its own, or the best member of its selection."""
     handles = [*(h for searched in draw.searches.values() for h in searched), *draw.cells.values()]
     by_identity = {training.identity: training for training in map(artifact_of, handles)}
@@ -221,7 +221,7 @@ def _curves(order: Order, draw: Draw, home: Path) -> list[dict[str, Any]]:
                 for row in json.loads((home / training.folder / CURVE).read_text("utf-8"))
             ],
         }
-        for name, training in _chosen(draw).items()
+        for name, training in trainings_of(draw).items()
         if name in [*compared, stage.name]
     ]
 

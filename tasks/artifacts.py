@@ -11,8 +11,10 @@ from typing import Any
 from data.errors import DataError
 from data.fingerprint import digest_json, sha256_file
 from tasks.home import write_atomically
+from tasks.mirror import LAST, Mirror
+from tasks.storage import Storage
 
-RESULT = "result.json"
+RESULT = LAST
 SHORT = 32
 """Hexadecimal digits of an identity that name its folder."""
 
@@ -86,10 +88,16 @@ class Artifact:
 
 
 class Store:
-    """Finished artifacts and unfinished work under a home folder."""
+    """Finished artifacts and unfinished work under a home folder.
 
-    def __init__(self, home: Path) -> None:
+    Args:
+        home: the home folder.
+        storage: a second place for finished artifacts; None: the home folder is all there is.
+    """
+
+    def __init__(self, home: Path, storage: Storage | None = None) -> None:
         self.home = home
+        self._mirror = None if storage is None else Mirror(home, storage, self.damage)
 
     def work(self, request: Request) -> Path:
         """Folder of the unfinished execution: checkpoints and logs survive a kill in it."""
@@ -98,11 +106,15 @@ class Store:
         return folder
 
     def find(self, request: Request) -> Artifact | None:
-        """The intact artifact of a request, if there is one."""
+        """The intact artifact of a request, if there is one: here, or else in the storage."""
         folder = self.folder(request)
-        if not (folder / RESULT).exists() or self.damage(folder) is not None:
-            return None
-        return read_artifact(folder / RESULT)
+        intact = (folder / RESULT).exists() and self.damage(folder) is None
+        if self._mirror is not None:
+            if intact:
+                self._mirror.offer(self._key(folder))
+            else:
+                intact = self._mirror.find(self._key(folder))
+        return read_artifact(folder / RESULT) if intact else None
 
     def damage(self, folder: Path) -> str | None:
         """What is wrong with an artifact's folder, in words; None if it is intact."""
@@ -148,7 +160,7 @@ class Store:
             label=request.label,
             identity=request.identity,
             digest=_digest(files, contents, summary),
-            folder=str(folder.relative_to(self.home)),
+            folder=self._key(folder),
             files=files,
             summary=dict(summary),
             notes=dict(notes),
@@ -163,7 +175,23 @@ class Store:
         folder.parent.mkdir(parents=True, exist_ok=True)
         output.rename(folder)
         _fsync(folder.parent)
+        if self._mirror is not None:
+            self._mirror.send(artifact.folder)
         return artifact
+
+    def flush(self) -> list[str]:
+        """Try once more to send what the storage has not; returns folders that are only here."""
+        return [] if self._mirror is None else self._mirror.flush()
+
+    def forget(self, artifact: Artifact) -> None:
+        """Remove an artifact, in the storage too, so that it is made again.
+
+        Raises:
+            StorageError: if the storage is away or refuses; it stays here then.
+        """
+        if self._mirror is not None:
+            self._mirror.drop(artifact.folder)
+        shutil.rmtree(self.home / artifact.folder, ignore_errors=True)
 
     def discard_work(self, request: Request) -> None:
         """Remove what an execution left besides its artifact."""
@@ -172,6 +200,9 @@ class Store:
     def folder(self, request: Request) -> Path:
         """Where the artifact of a request lies, once there is one."""
         return self.home / "artifacts" / request.stage / request.identity[:SHORT]
+
+    def _key(self, folder: Path) -> str:
+        return str(folder.relative_to(self.home))
 
     def _work_folder(self, request: Request) -> Path:
         return self.home / "work" / request.stage / request.identity[:SHORT]

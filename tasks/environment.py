@@ -7,6 +7,8 @@ Prefect and MLflow read theirs when they are imported, glibc and OpenMP when a p
 import os
 from pathlib import Path
 
+from tasks.fleet import read_fleet
+
 # Twice as fast as glibc's defaults (15 % of a step on a small network, 30 % on a large one): by
 # default freed activations go back to the kernel, and every step faults their pages in again.
 # The padding need not be large; a heap that is never cut is what saves the page faults.
@@ -20,7 +22,8 @@ _ALLOCATOR = {
 def configure(home: Path) -> None:
     """Point Prefect and MLflow at the home folder, quiet and offline; call before importing either.
 
-    What the user has set stays as it is.
+    What the user has set stays as it is. Where a fleet runs over the home folder on this host, its
+    servers are used.
 
     Args:
         home: the home folder, which exists.
@@ -47,6 +50,8 @@ def configure(home: Path) -> None:
         # A proxy must not see what goes to the server on this machine.
         "NO_PROXY": "127.0.0.1,localhost",
     }
+    fleet = read_fleet(home)
+    defaults |= fleet.variables if fleet is not None else {}
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
 

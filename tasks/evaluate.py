@@ -5,6 +5,7 @@ from typing import Any
 
 from tasks.artifacts import Artifact, Request
 from tasks.lineage import TEST
+from tasks.pretrained import file_of
 from tasks.selection import model_of
 from tasks.slot_job import run_job
 from tasks.stage import Outcome, Stage, Workplace
@@ -23,7 +24,7 @@ def describe(
     pseudo: dict[str, Artifact],
     network: dict[str, Any],
     heads: dict[str, list[str]],
-    weights: str | None = None,
+    weights: Artifact | None = None,
 ) -> Request:
     """The models, the test split and the audited labels decide.
 
@@ -36,7 +37,7 @@ def describe(
         pseudo: labels to audit, by name.
         network: trunk, its settings, normalisation, frozen part; digests of weights and code.
         heads: classes of every head.
-        weights: file that a frozen part of the trunk has; its digest is the network's.
+        weights: that a frozen part of the trunk has; their digest is the network's.
     """
     del weights
     inputs = {"test": test.digest, "target": target.digest}
@@ -56,7 +57,7 @@ def execute(
     pseudo: dict[str, Artifact],
     network: dict[str, Any],
     heads: dict[str, list[str]],
-    weights: str | None = None,
+    weights: Artifact | None = None,
 ) -> Outcome:
     """Score in a slot process; the accuracies are added to the models' MLflow runs."""
     del label
@@ -64,7 +65,7 @@ def execute(
     job = {
         "network": network,
         "heads": heads,
-        "weights": weights,
+        "weights": file_of(weights, home),
         "seed": 0,
         "classes": classes,
         "test": str(home / test.folder),

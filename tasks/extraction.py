@@ -1,7 +1,5 @@
 """Frames of clips, extracted in the slots of this machine; goes on where it was interrupted."""
 
-import json
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -10,8 +8,9 @@ from pathlib import Path
 
 from data.frame_chunks import CLIPS_PER_CHUNK, Clip
 from data.listing import Listing
+from tasks.attempt import job_command
 from tasks.extract_job import PROGRESS
-from tasks.home import write_atomically
+from tasks.job_file import write_job
 from tasks.slots import SlotPool, run_in_slot
 
 LOG = "log.txt"
@@ -111,9 +110,9 @@ class _Shard:
 
     def run(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.folder / "job.json", json.dumps(self.job) + "\n")
+        write_job(self.folder, self.job, self.folder)
         (self.folder / PROGRESS).unlink(missing_ok=True)
-        command = [sys.executable, "-P", "-m", "tasks.worker", "extract", str(self.folder)]
+        command = job_command("extract", self.folder, self.folder)
         with self.slots.take() as slot:
 
             def poll() -> None:

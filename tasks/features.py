@@ -4,13 +4,14 @@ from typing import Any
 
 from data.fingerprint import digest_json, sha256_file
 from tasks.artifacts import Artifact, Request
+from tasks.pretrained import file_of, log_start
 from tasks.slot_job import run_job
 from tasks.stage import Outcome, Stage, Workplace
 from tasks.tracked import tracked_run
 
 
 def describe(
-    label: str, data: Artifact, network: dict[str, Any], weights: str | None = None
+    label: str, data: Artifact, network: dict[str, Any], weights: Artifact | None = None
 ) -> Request:
     """The images, the trunk and what of it is frozen decide.
 
@@ -18,7 +19,7 @@ def describe(
         label: for people.
         data: prepared images.
         network: trunk, its settings, normalisation, frozen part; digests of weights and code.
-        weights: file that the trunk starts from; its digest is the network's.
+        weights: that the trunk starts from; their digest is the network's.
     """
     del weights
     return Request("features", 1, {"network": network}, {"data": data.digest}, 0, label)
@@ -29,18 +30,19 @@ def execute(
     label: str,
     data: Artifact,
     network: dict[str, Any],
-    weights: str | None = None,
+    weights: Artifact | None = None,
 ) -> Outcome:
     """Compute in a slot process."""
     del label
     job = {
         "network": network,
-        "weights": weights,
+        "weights": file_of(weights, place.runtime.home),
         "data": str(place.runtime.home / data.folder),
     }
     with tracked_run(place) as run_id:
         tracker, name = place.runtime.tracker, f"{data.summary['dataset']}/{data.summary['split']}"
         tracker.log_dataset(run_id, name, data.summary["content"], data.folder, "features")
+        log_start(place, run_id, weights)
         summary = run_job(place, "features", job)["summary"]
         content = digest_json(
             {path.name: sha256_file(path) for path in sorted(place.output.iterdir())}

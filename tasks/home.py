@@ -14,8 +14,18 @@ MARKER = "gradmix-home.json"
 LOCK = ".lock"
 
 
+VARIABLE = "GRADMIX_HOME"
+"""Names the home folder where a command does not."""
+USUAL = "runs"
+
+
 class HomeError(ValueError):
     """The home folder cannot be used: one line with what was found and what to do."""
+
+
+def home_named(given: str | None) -> Path:
+    """The home folder that is meant: as given, else GRADMIX_HOME, else `runs`."""
+    return Path(given or os.environ.get(VARIABLE) or USUAL)
 
 
 def open_home(folder: Path) -> Path:

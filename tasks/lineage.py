@@ -4,14 +4,14 @@ A dataset's producer is the run that logged the same digest with context ``outpu
 logged with context ``raw`` is where the chain may end. Every other end is a gap and is named.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 RAW = "raw"
 OUTPUT = "output"
 TEST = "test"
-"""Data that a finished model was scored on: no ancestor of anything."""
+"""Data that a finished model was scored on: no ancestor of the model."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,12 @@ class RunRecord:
     identity: str
     datasets: tuple[DatasetRecord, ...]
     models: tuple[str, ...]
+    experiment: str = ""
+
+    @property
+    def page(self) -> str:
+        """Where MLflow's pages show it, behind the server's address."""
+        return run_page(self.experiment, self.run_id)
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,17 @@ class ModelRecord:
     model_id: str
     name: str
     run_id: str
+    experiment: str = ""
+
+    @property
+    def page(self) -> str:
+        """Where MLflow's pages show it, behind the server's address."""
+        return f"#/experiments/{self.experiment}/models/{self.model_id}"
+
+
+def run_page(experiment: str, run_id: str) -> str:
+    """Where MLflow's pages show a run, behind the server's address."""
+    return f"#/experiments/{experiment}/runs/{run_id}"
 
 
 class Records(Protocol):
@@ -73,6 +90,8 @@ class Node:
         facts: stage, identity, status, context or source, where known.
         inputs: what it was made from; shared boxes are the same object.
         gap: why the chain breaks here; "" where it does not.
+        page: its page in MLflow, behind the server's address; a dataset has none and takes that of
+            the run that made it, raw data that of a run that read it.
     """
 
     kind: Literal["model", "run", "dataset"]
@@ -81,6 +100,12 @@ class Node:
     facts: dict[str, str] = field(default_factory=dict)
     inputs: tuple["Node", ...] = ()
     gap: str = ""
+    page: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells boxes apart."""
+        return self.kind, self.id
 
 
 def walk(records: Records, start: str) -> Node:
@@ -103,13 +128,15 @@ class _Walker:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._runs: dict[str, Node] = {}
+        self._producers: dict[str, str | None] = {}
         self._open: set[str] = set()
 
     def model(self, model_id: str) -> Node:
         record = self._records.model_record(model_id)
+        page = record.page
         if not record.run_id:
-            return Node("model", model_id, record.name, gap="the model names no run")
-        return Node("model", model_id, record.name, inputs=(self.run(record.run_id),))
+            return Node("model", model_id, record.name, gap="the model names no run", page=page)
+        return Node("model", model_id, record.name, inputs=(self.run(record.run_id),), page=page)
 
     def run(self, run_id: str) -> Node:
         if run_id in self._open:
@@ -121,21 +148,25 @@ class _Walker:
         return self._runs[run_id]
 
     def _visit(self, record: RunRecord) -> Node:
-        datasets = (self.dataset(d) for d in record.datasets if d.context not in (OUTPUT, TEST))
+        read = (data for data in record.datasets if data.context not in (OUTPUT, TEST))
+        datasets = (self.dataset(data, record.page) for data in read)
         inputs = (*datasets, *(self.model(model_id) for model_id in record.models))
         facts = {"stage": record.stage, "status": record.status, "identity": record.identity}
         gap = "" if inputs else "the run names no input"
-        return Node("run", record.run_id, record.name, facts, inputs, gap)
+        return Node("run", record.run_id, record.name, facts, inputs, gap, record.page)
 
-    def dataset(self, record: DatasetRecord) -> Node:
+    def dataset(self, record: DatasetRecord, reader: str) -> Node:
         facts = {"context": record.context, "source": record.source}
         if record.context == RAW:
-            return Node("dataset", record.digest, record.name, facts)
-        producer = self._records.producer(record.digest)
+            return Node("dataset", record.digest, record.name, facts, page=reader)
+        if record.digest not in self._producers:
+            self._producers[record.digest] = self._records.producer(record.digest)
+        producer = self._producers[record.digest]
         if producer is None:
             gap = f"no run produced a dataset of digest {record.digest[:12]}"
-            return Node("dataset", record.digest, record.name, facts, gap=gap)
-        return Node("dataset", record.digest, record.name, facts, (self.run(producer),))
+            return Node("dataset", record.digest, record.name, facts, gap=gap, page=reader)
+        run = self.run(producer)
+        return Node("dataset", record.digest, record.name, facts, (run,), page=run.page)
 
 
 def boxes(node: Node) -> Iterator[Node]:
@@ -144,10 +175,16 @@ def boxes(node: Node) -> Iterator[Node]:
     stack = [node]
     while stack:
         box = stack.pop()
-        if (box.kind, box.id) not in seen:
-            seen.add((box.kind, box.id))
+        if box.key not in seen:
+            seen.add(box.key)
             yield box
             stack.extend(reversed(box.inputs))
+
+
+def narrowed(node: Node, models: Collection[str]) -> Node:
+    """The same box made from these models alone, and from all of its data."""
+    kept = (box for box in node.inputs if box.kind != "model" or box.id in models)
+    return replace(node, inputs=tuple(kept))
 
 
 def gaps(node: Node) -> list[str]:
@@ -159,7 +196,14 @@ def graph(node: Node) -> dict[str, list[dict[str, object]]]:
     """The chain as JSON values: ``nodes``, and ``edges`` that point from an input to its user."""
     found = list(boxes(node))
     nodes: list[dict[str, object]] = [
-        {"kind": box.kind, "id": box.id, "name": box.name, **box.facts, "gap": box.gap}
+        {
+            "kind": box.kind,
+            "id": box.id,
+            "name": box.name,
+            **box.facts,
+            "gap": box.gap,
+            "page": box.page,
+        }
         for box in found
     ]
     edges: list[dict[str, object]] = [
@@ -174,9 +218,9 @@ def tree(node: Node) -> list[str]:
     lines: list[str] = []
 
     def show(box: Node, lead: str, indent: str) -> None:
-        again = (box.kind, box.id) in shown and bool(box.inputs)
+        again = box.key in shown and bool(box.inputs)
         lines.append(f"{lead}{_title(box)}{' (see above)' if again else ''}")
-        shown.add((box.kind, box.id))
+        shown.add(box.key)
         for number, used in enumerate(() if again else box.inputs, start=1):
             last = number == len(box.inputs)
             show(used, indent + ("└─ " if last else "├─ "), indent + ("   " if last else "│  "))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tasks.artifacts import Artifact, Request
+from tasks.pretrained import file_of
 from tasks.slot_job import run_job
 from tasks.stage import Outcome, Stage, Workplace
 
@@ -20,7 +21,7 @@ def describe(
     classes: list[str],
     split: Artifact,
     seed: int,
-    weights: str | None = None,
+    weights: Artifact | None = None,
 ) -> Request:
     """The model, its method's settings and the data decide.
 
@@ -35,7 +36,7 @@ def describe(
         classes: of the target.
         split: roles of the target's samples.
         seed: of the model's training, which its mini-batches follow again.
-        weights: file that its trunk started from; its digest is the network's.
+        weights: that its trunk started from; their digest is the network's.
     """
     del classes, weights
     member, digests = model.summary["members"][0], split.summary["digests"]
@@ -64,7 +65,7 @@ def execute(
     target: Artifact,
     classes: list[str],
     split: Artifact,
-    weights: str | None = None,
+    weights: Artifact | None = None,
     **_: Any,  # noqa: ANN401 - settings, which the request already holds
 ) -> Outcome:
     """Probe in a slot process."""
@@ -72,7 +73,7 @@ def execute(
     job = {
         **place.request.config,
         "seed": place.request.seed,
-        "weights": weights,
+        "weights": file_of(weights, home),
         "classes": classes,
         "source_sets": [
             {**source, "data": str(home / source["data"].folder)} for source in sources

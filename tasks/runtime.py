@@ -8,11 +8,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from tasks.artifacts import Artifact, Request, Store
+from tasks.artifacts import SHORT, Artifact, Request, Store
+from tasks.locks import locked
 from tasks.slots import SlotPool
 from tasks.tracker import Tracker
+
+if TYPE_CHECKING:
+    from tasks.workers import Workers
+
+LOCKS = "locks"
+"""Folder of the lock files, in the home folder."""
 
 State = Literal["waiting", "running", "cached", "finished", "failed"]
 
@@ -39,8 +46,9 @@ class Runtime:
 
     Attributes:
         store: artifacts and unfinished work.
-        slots: where trainings run.
+        slots: where trainings run, unless there are workers.
         cores: where photos and clips are decoded; the slots themselves if these are cores.
+        workers: of a fleet, on which trainings run; None: on this machine.
         tracker: the way to MLflow.
         parent_run_id: MLflow run of the reproduction.
         listen: told of every event, from any thread.
@@ -56,6 +64,7 @@ class Runtime:
     tags: Mapping[str, str] = field(default_factory=dict)
     scope: str = ""
     cores: SlotPool | None = None
+    workers: "Workers | None" = None
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -76,10 +85,11 @@ class Runtime:
 
     @contextmanager
     def alone(self, identity: str) -> Iterator[None]:
-        """Only one thread at a time works on an identity."""
+        """Only one thread, of all processes over this home, works on an identity at a time."""
         with self._guard:
             lock = self._locks.setdefault(identity, threading.Lock())
-        with lock:
+        file = self.home / LOCKS / identity[:SHORT]
+        with lock, locked(file, self.slots.raise_if_stopped):
             yield
 
     def record_execution(self, request: Request) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tasks.locks import try_lock, unlock
 from tasks.slots import kill_group, last_line, start_tethered
 
 _HOST = "127.0.0.1"
@@ -47,7 +49,7 @@ def prefect_server(home: Path, start_limit_s: float = 180.0) -> Iterator[None]:
 
     Args:
         home: the home folder; the server's database and log lie in PREFECT_HOME, by default
-            HOME/prefect.
+            HOME/prefect, or beside it while another process has its own server there.
         start_limit_s: seconds that the server may take to start.
 
     Raises:
@@ -56,8 +58,28 @@ def prefect_server(home: Path, start_limit_s: float = 180.0) -> Iterator[None]:
     if os.environ.get("PREFECT_API_URL"):
         yield
         return
-    folder = Path(os.environ.get("PREFECT_HOME") or home / "prefect").absolute()
-    folder.mkdir(parents=True, exist_ok=True)
+    usual = Path(os.environ.get("PREFECT_HOME") or home / "prefect").absolute()
+    with _folder_of_its_own(usual) as folder, _served(folder, start_limit_s):
+        yield
+
+
+@contextmanager
+def _folder_of_its_own(usual: Path) -> Iterator[Path]:
+    """The usual folder, or the first beside it whose database no other server uses."""
+    for number in itertools.count(1):
+        folder = usual if number == 1 else usual.with_name(f"{usual.name}-{number}")
+        lock = try_lock(folder / ".lock")
+        if lock is None:
+            continue
+        try:
+            yield folder
+        finally:
+            unlock(folder / ".lock", lock)
+        return
+
+
+@contextmanager
+def _served(folder: Path, start_limit_s: float) -> Iterator[None]:
     log = folder / "server.log"
     log.unlink(missing_ok=True)
     port = _free_port()

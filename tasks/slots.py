@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.environment import training_environment
+from tasks.locks import try_lock, unlock
 from tasks.tether import tethered
 
 CGROUP = Path("/sys/fs/cgroup")
 _TAIL = 1 << 16
+_RETRY_S = 0.5
 _LISTED = re.compile(r"\s*(?P<kind>GPU|MIG) .*\(UUID: (?P<uuid>[^)]+)\)\s*$")
 
 
@@ -61,16 +64,17 @@ class Slot:
 
 
 class SlotPool:
-    """Hands every slot to one thread at a time.
+    """Hands every slot to one thread at a time, of all processes that lock the same folder.
 
     Args:
         slots: at least one, with different names.
+        locks: folder of the lock files; None: other processes have slots of their own.
 
     Raises:
         ValueError: if there is none, or a name occurs twice.
     """
 
-    def __init__(self, slots: Sequence[Slot]) -> None:
+    def __init__(self, slots: Sequence[Slot], locks: Path | None = None) -> None:
         names = [slot.name for slot in slots]
         if not names or len(set(names)) != len(names):
             raise ValueError(f"expected one or more slots with different names, found {names}.")
@@ -78,13 +82,15 @@ class SlotPool:
         self._free = deque(slots)
         self._changed = threading.Condition()
         self._stopped = False
+        self._locks = locks
 
     @classmethod
-    def of_this_machine(cls, limit: int | None = None) -> "SlotPool":
+    def of_this_machine(cls, limit: int | None = None, locks: Path | None = None) -> "SlotPool":
         """One slot per CUDA device if there is any, else one per CPU core that may be used.
 
         Args:
             limit: at most so many slots.
+            locks: folder of the lock files.
 
         Raises:
             ValueError: if the limit is below 1.
@@ -92,12 +98,12 @@ class SlotPool:
         if limit is not None and limit < 1:
             raise ValueError(f"expected at least 1 slot, found {limit}.")
         slots = [Slot(f"cuda:{i}", device) for i, device in enumerate(cuda_devices())]
-        return cls(slots[:limit]) if slots else cls.of_cores(limit)
+        return cls(slots[:limit], locks) if slots else cls.of_cores(limit, locks)
 
     @classmethod
-    def of_cores(cls, limit: int | None = None) -> "SlotPool":
+    def of_cores(cls, limit: int | None = None, locks: Path | None = None) -> "SlotPool":
         """One slot per CPU core that may be used, at most `limit`: for what needs no GPU."""
-        return cls([Slot(f"cpu:{i}") for i in range(usable_cores())][:limit])
+        return cls([Slot(f"cpu:{i}") for i in range(usable_cores())][:limit], locks)
 
     @contextmanager
     def take(self) -> Iterator[Slot]:
@@ -106,16 +112,38 @@ class SlotPool:
         Raises:
             SlotsStoppedError: if the pool is stopped.
         """
+        slot, lock = self._next()
+        while lock is None:
+            # Another process is in it: the next may be free.
+            self._give_back(slot)
+            time.sleep(_RETRY_S)
+            slot, lock = self._next()
+        try:
+            yield slot
+        finally:
+            lock()
+            self._give_back(slot)
+
+    def _next(self) -> tuple[Slot, Callable[[], None] | None]:
+        """The next slot, and what gives its lock back; None if another process holds it."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopped or self._free)
             self.raise_if_stopped()
             slot = self._free.popleft()
+        if self._locks is None:
+            return slot, lambda: None
+        path = self._locks / f"{socket.gethostname()}-{slot.name}"
         try:
-            yield slot
-        finally:
-            with self._changed:
-                self._free.append(slot)
-                self._changed.notify()
+            descriptor = try_lock(path)
+        except BaseException:
+            self._give_back(slot)
+            raise
+        return slot, None if descriptor is None else lambda: unlock(path, descriptor)
+
+    def _give_back(self, slot: Slot) -> None:
+        with self._changed:
+            self._free.append(slot)
+            self._changed.notify()
 
     def stop(self) -> None:
         """Let nobody take a slot any more; those who wait are told at once."""

@@ -4,7 +4,6 @@ Each write carries its own time and is harmless when repeated, so a replay resto
 order and exactly once. Only the process that plans the work writes; slots report through files.
 """
 
-import contextlib
 import csv
 import io
 import logging
@@ -15,9 +14,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.lineage import Node, walk
-from tasks.outbox import Outbox, RefusedError, first_line
+from tasks.chains import log_lineage
+from tasks.looking import Looking, unusable
+from tasks.outbox import Outbox, RefusedError
 from tasks.refusals import is_refusal
+from tasks.registry import CHAMPION, register_model
 from tasks.spool import Spool, Write
 from tasks.tracking import (
     IDENTITY,
@@ -27,8 +28,6 @@ from tasks.tracking import (
     STAGE,
     MlflowStore,
     Status,
-    T,
-    TrackingError,
     chunks,
 )
 
@@ -41,10 +40,10 @@ WRITES: dict[str, Callable[..., str | None]] = {
     "log_dataset": MlflowStore.log_dataset,
     "log_model_inputs": MlflowStore.log_model_inputs,
     "log_model": MlflowStore.log_model,
+    "register_model": register_model,
+    "log_lineage": log_lineage,
     "finish": MlflowStore.finish,
 }
-LOCAL_UI = "http://127.0.0.1:5000"
-"""Where `mlflow ui` shows a store that no server serves."""
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +77,7 @@ def open_tracker(home: Path, experiment: str) -> "Tracker":
     return Tracker(uri, experiment, artifacts, home / "tracking-spool.jsonl")
 
 
-class Tracker:
+class Tracker(Looking):
     """Records runs of one experiment; safe to share between threads.
 
     A run or model made during an outage gets a pending id, ``pending-run:<identity>``. Every
@@ -96,15 +95,15 @@ class Tracker:
 
     def __init__(self, uri: str, experiment: str, artifact_root: Path | None, spool: Path) -> None:
         try:
-            self._store = MlflowStore(uri, experiment, artifact_root)
+            super().__init__(MlflowStore(uri, experiment, artifact_root))
         except Exception as error:
-            raise _unusable(uri, error) from error
+            raise unusable(uri, error) from error
         self._outbox = Outbox(uri, self._send, Spool(spool))
         try:
             self._store.experiment_id()
         except Exception as error:
             if is_refusal(error):
-                raise _unusable(uri, error) from error
+                raise unusable(uri, error) from error
             self._outbox.pause(error)
         else:
             self._outbox.flush()
@@ -226,6 +225,40 @@ class Tracker:
         model_id = self._write("log_model", run=run_id, name=name, identity=identity, paths=paths)
         return model_id or PENDING_MODEL + identity
 
+    def register_champion(
+        self, name: str, model_id: str, tags: Mapping[str, str], description: str
+    ) -> None:
+        """Make a model a version of a registered one, once, with the alias ``champion`` on it.
+
+        Args:
+            name: of the registered model.
+            model_id: the model.
+            tags: of the version.
+            description: of the version.
+        """
+        of_version = {"tags": dict(tags), "description": description}
+        self._write("register_model", name=name, model=model_id, alias=CHAMPION, **of_version)
+
+    def log_lineage(
+        self, run_id: str, models: Iterable[str], champion: str, registered: str
+    ) -> None:
+        """Store the graph of the chain behind a reproduction, and notes that lead through it.
+
+        Args:
+            run_id: the reproduction, whose model inputs are named.
+            models: those of its models that are drawn.
+            champion: the model that is marked.
+            registered: name of the registered model that it is a version of.
+        """
+        self._write(
+            "log_lineage",
+            run=run_id,
+            models=list(models),
+            champion=champion,
+            registered=registered,
+            ui=self.ui,
+        )
+
     def finish(self, run_id: str, status: Status = "FINISHED") -> None:
         """End a run."""
         self._write("finish", run=run_id, status=status, time_ms=_now_ms())
@@ -233,38 +266,6 @@ class Tracker:
     def replay(self) -> bool:
         """Make the waiting writes now; returns whether every write is in the store."""
         return self._outbox.flush()
-
-    def resolve(self, run_or_model_id: str) -> str:
-        """The store's id behind a pending one; other ids are returned unchanged.
-
-        Raises:
-            TrackingError: if the store holds no such run or model (yet), or cannot be read.
-        """
-        return self._read(lambda: self._store.resolve(run_or_model_id))
-
-    def pages(self) -> dict[str, str]:
-        """Where MLflow shows runs: `ui`, its address; `experiment_id`, unless it is out."""
-        served = self._store.uri.startswith(("http:", "https:"))
-        pages = {"ui": self._store.uri.rstrip("/") if served else LOCAL_UI}
-        with contextlib.suppress(TrackingError):
-            pages["experiment_id"] = self._read(self._store.experiment_id)
-        return pages
-
-    def lineage(self, run_or_model_id: str) -> Node:
-        """The chain from a run or model back to the raw data; ``tasks.lineage.tree`` prints it.
-
-        Raises:
-            TrackingError: if an id of the chain is unknown, or the store cannot be read.
-        """
-        return self._read(lambda: walk(self._store, self._store.resolve(run_or_model_id)))
-
-    def _read(self, look_up: Callable[[], T]) -> T:
-        try:
-            return look_up()
-        except TrackingError:
-            raise
-        except Exception as error:
-            raise _unusable(self._store.uri, error) from error
 
     def _write(self, op: str, **values: object) -> str | None:
         return self._outbox.write({"op": op, "values": values})
@@ -286,13 +287,6 @@ class Tracker:
                 raise
         # Of two processes that link the same new data at once, one is refused, then finds it.
         return make(self._store, **write["values"])
-
-
-def _unusable(uri: str, error: Exception) -> TrackingError:
-    return TrackingError(
-        f"expected a readable tracking store at {uri}, found: {first_line(error)}; "
-        "check MLFLOW_TRACKING_URI and the id."
-    )
 
 
 def _places(path: Path, later: Path | None) -> list[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from tasks.lineage import OUTPUT, DatasetRecord, ModelRecord, RunRecord
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Run
 
 STAGE = "gradmix.stage"
@@ -67,6 +68,11 @@ class MlflowStore:
         self._id: str | None = None
         self._real: dict[str, str] = {}
         self._held: dict[str, set[tuple[str, int, float]]] = {}
+
+    @property
+    def client(self) -> "MlflowClient":
+        """MLflow's client, for what modules beside this one read and write."""
+        return self._client
 
     def experiment_id(self) -> str:
         """Id of the experiment, which is created if it is new.
@@ -228,19 +234,21 @@ class MlflowStore:
             identity=run.data.tags.get(IDENTITY, ""),
             datasets=_datasets(run),
             models=tuple(edge.model_id for edge in run.inputs.model_inputs) if run.inputs else (),
+            experiment=run.info.experiment_id,
         )
 
     def model_record(self, model_id: str) -> ModelRecord:
         """What a model says about itself."""
         model = self._client.get_logged_model(self.resolve(model_id))
-        return ModelRecord(model.model_id, model.name, model.source_run_id or "")
+        maker, experiment = model.source_run_id or "", model.experiment_id
+        return ModelRecord(model.model_id, model.name, maker, experiment)
 
     def producer(self, digest: str) -> str | None:
         """Id of the newest run that made the data of that digest, a finished one if possible."""
         where = f"dataset.digest = '{digest[:DIGEST_LENGTH]}'"
         made = [
             run
-            for run in self._runs(where)
+            for run in self.runs(where)
             if any(data.digest == digest and data.context == OUTPUT for data in _datasets(run))
         ]
         made.sort(key=lambda run: run.info.status != "FINISHED")
@@ -251,9 +259,9 @@ class MlflowStore:
         where = f"tags.`{IDENTITY}` = '{identity}'"
         models = self._client.search_logged_models
         if pending.startswith(PENDING_RUN):
-            found = [str(run.info.run_id) for run in self._runs(where)]
+            found = [str(run.info.run_id) for run in self.runs(where)]
         else:
-            found = [str(model.model_id) for model in models(self._experiments(), where)]
+            found = [str(model.model_id) for model in models(self.experiments(), where)]
         if not found:
             raise TrackingError(
                 f"expected a {kind.removeprefix('pending-')} of identity {identity[:12]} in "
@@ -261,10 +269,12 @@ class MlflowStore:
             )
         return found[0]
 
-    def _runs(self, where: str) -> list["Run"]:
-        return list(self._client.search_runs(self._experiments(), where, order_by=NEWEST_FIRST))
+    def runs(self, where: str) -> list["Run"]:
+        """The runs of all experiments that a filter lets through, newest first."""
+        return list(self._client.search_runs(self.experiments(), where, order_by=NEWEST_FIRST))
 
-    def _experiments(self) -> list[str]:
+    def experiments(self) -> list[str]:
+        """Ids of all experiments."""
         return [found.experiment_id for found in self._client.search_experiments()]
 
     def _points_of(self, run: "Run") -> set[tuple[str, int, float]]:

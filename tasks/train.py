@@ -8,6 +8,7 @@ from data.fingerprint import sha256_bytes
 from gradmix.methods import method_named
 from tasks.artifacts import Artifact, Request
 from tasks.job_models import MODEL
+from tasks.pretrained import file_of, log_start
 from tasks.slot_job import LOG, run_job
 from tasks.stage import Outcome, Stage, Workplace
 from tasks.tracked import tracked_run
@@ -32,7 +33,7 @@ def describe(
     initial: Artifact | None = None,
     pseudo: dict[str, Any] | None = None,
     enlarged: Artifact | None = None,
-    weights: str | None = None,
+    weights: Artifact | None = None,
 ) -> Request:
     """Everything that the method reads decides, and nothing that it does not.
 
@@ -55,7 +56,7 @@ def describe(
         pseudo: S_u as one more source: `labels` (artifact), `kind` (hard, soft), and what there is
             to do `if_none_agree` (stop, soft).
         enlarged: the enlarged V, in place of the split's.
-        weights: file that the trunk starts from; its digest is the network's.
+        weights: that the trunk starts from; their digest is the network's.
     """
     del classes, weights
     entry = method_named(method)
@@ -128,7 +129,7 @@ def execute(
     initial: Artifact | None = None,
     pseudo: dict[str, Any] | None = None,
     enlarged: Artifact | None = None,
-    weights: str | None = None,
+    weights: Artifact | None = None,
     **_: Any,  # noqa: ANN401 - settings, which the request already holds
 ) -> Outcome:
     """Train in a slot process; metrics reach MLflow in batches while it runs."""
@@ -138,7 +139,7 @@ def execute(
     job = {
         **place.request.config,
         "seed": place.request.seed,
-        "weights": weights,
+        "weights": file_of(weights, home),
         "classes": classes,
         "source_sets": [{**source, "data": str(home / source["data"].folder)} for source in used],
         "target": str(home / target.folder),
@@ -149,6 +150,7 @@ def execute(
     }
     with tracked_run(place) as run_id:
         _log_inputs(place, run_id, used, split, pseudo, enlarged)
+        log_start(place, run_id, weights)
         if initial and start:
             tracker.log_model_inputs(run_id, [initial.notes["models"][0]])
         outcome = run_job(place, "train", job, lambda rows: tracker.log_metrics(run_id, rows))

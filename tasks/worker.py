@@ -1,7 +1,8 @@
-"""Entry point of a slot process: `python -m tasks.worker JOB FOLDER`.
+"""Entry point of a slot process: `python -m tasks.worker JOB FOLDER HOME`.
 
-The job's JSON is FOLDER/job.json, its outcome FOLDER/outcome.json; files go to FOLDER/output. A
-failure ends with one line that says what happened, and exit code 2.
+The job's settings are FOLDER/job.json (`tasks.job_file`), its outcome FOLDER/outcome.json; files
+go to FOLDER/output. A failure ends with one line that says what happened, and an exit code that
+says whether another try may help.
 """
 
 import json
@@ -15,22 +16,27 @@ from typing import Any
 from data.errors import DataError
 from tasks.errors import StageError
 from tasks.home import write_atomically
+from tasks.job_file import read_job
 
 Job = Callable[[dict[str, Any], Path], dict[str, Any]]
 
-FAILED = 2
+OUTCOME = "outcome.json"
+REFUSED = 2
+"""Exit code: what the job was given is wrong, here as on any other machine."""
+UNLUCKY = 3
+"""Exit code: this machine's disk or network failed."""
 
 
 def main(arguments: list[str]) -> int:
     """Run one job; returns the exit code."""
-    name, folder = arguments[0], Path(arguments[1])
-    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    name, folder, home = arguments[0], Path(arguments[1]), Path(arguments[2])
     try:
-        outcome = job_named(name)(job, folder)
-        write_atomically(folder / "outcome.json", json.dumps(outcome) + "\n")
-    except (DataError, StageError, FloatingPointError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
-        return FAILED
+        outcome = job_named(name)(read_job(folder, home), folder)
+        write_atomically(folder / OUTCOME, json.dumps(outcome) + "\n")
+    except (DataError, StageError, FloatingPointError) as error:
+        return _ended(error, REFUSED)
+    except OSError as error:
+        return _ended(error, UNLUCKY)
     return 0
 
 
@@ -38,6 +44,11 @@ def job_named(name: str) -> Job:
     """`run` of the module `tasks.<name>_job`, which alone is imported: torch costs seconds."""
     job: Job = import_module(f"tasks.{name}_job").run
     return job
+
+
+def _ended(error: Exception, code: int) -> int:
+    sys.stderr.write(f"{error}\n")
+    return code
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from data.catalog import FILE_READERS
-from flows.cli import main
+from deploy.cli import main
 from flows.domains import Dataset, Images
 from flows.experiment_file import experiment_names, load_experiment
 from flows.parts import Network
@@ -19,7 +19,12 @@ from gradmix.methods import METHODS
 from tasks.trunks import TRUNKS
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/own-data.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
+)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -162,6 +162,9 @@ class Imitation:
             "samples": 30,
         }, {}
 
+    def _weights(self, arguments, _output):
+        return {"content": arguments["digest"]}, {}
+
     def _extract(self, arguments, _output):
         about = {"classes": ["Jump", "Run"], "origin": "made up", "official": False}
         return {"content": f"frames of {arguments['split']}", "about": about}, {}
@@ -301,7 +304,7 @@ class Command:
 
     def __init__(self, home, *arguments):
         self.home = Path(home)
-        self.arguments = [sys.executable, "-P", "-m", "flows.cli", *arguments, "--home", str(home)]
+        self.arguments = [sys.executable, "-P", "-m", "deploy.cli", *arguments, "--home", str(home)]
         self.started = 0.0
         hidden = ("PREFECT_", "MLFLOW_")
         self.environment = {key: v for key, v in os.environ.items() if not key.startswith(hidden)}
@@ -350,11 +353,12 @@ class Command:
     def left_over(self, limit_s=5):
         """Command lines of processes that work in the home folder, once they had time to go."""
         deadline = time.monotonic() + limit_s
-        while (found := self._processes()) and time.monotonic() < deadline:
+        while (found := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.1)
         return found
 
-    def _processes(self):
+    def processes(self):
+        """Command lines and folders of processes that work in the home folder now."""
         found = []
         for process in psutil.process_iter():
             try:

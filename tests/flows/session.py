@@ -2,8 +2,8 @@
 
 A step is {"run": [words], "remove": label of the training whose model is removed before}.
 RESULTS.json gets the exit code and the output of each, what was executed and what is there after
-it, and what MLflow knows in the end. This imports and starts once what every
-command of its own process would import and start again.
+it, what MLflow and Prefect know in the end, and what becomes of jobs that are asked for. This
+imports and starts once what every command of its own process would import and start again.
 """
 
 import json
@@ -13,17 +13,16 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from flows.cli import main
+from deploy.cli import main
 from tasks.environment import configure
 from tasks.lineage import boxes, gaps
 from tasks.server import prefect_server
+from tasks.tracker import open_tracker
 
 
 def runs_of(home: Path) -> list[dict[str, Any]]:
     """Every run in a home folder's store, with the chain behind it."""
     from mlflow import MlflowClient
-
-    from tasks.tracker import open_tracker
 
     client, tracker = MlflowClient(), open_tracker(home, "gradmix")
     experiment = client.get_experiment_by_name("gradmix")
@@ -41,6 +40,10 @@ def runs_of(home: Path) -> list[dict[str, Any]]:
                 "params": run.data.params,
                 "data": [used.dataset.name for used in run.inputs.dataset_inputs],
                 "digests": [used.dataset.digest for used in run.inputs.dataset_inputs],
+                "models": [
+                    used.model_id for used in client.get_run(run.info.run_id).inputs.model_inputs
+                ],
+                "made": models,
                 "files": [file.path for file in client.list_artifacts(run.info.run_id)],
                 "gaps": gaps(chain) if chain else None,
                 "behind": [[b.kind, b.name, b.facts.get("context")] for b in boxes(chain)]
@@ -75,9 +78,61 @@ def step(what: dict[str, Any], home: Path) -> dict[str, Any]:
     }
 
 
+def flow_runs() -> list[list[Any]]:
+    """Every flow run of a reproduction, oldest first: its state, and the message of that."""
+    from prefect import get_client
+    from prefect.client.schemas.filters import FlowFilter
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    chosen = FlowFilter.model_validate({"name": {"any_": ["reproduce"]}})
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(flow_filter=chosen, sort=FlowRunSort.START_TIME_ASC)
+    return [[run.state.type.value, run.state.message] for run in runs]
+
+
+def jobs() -> dict[str, Any]:
+    """Two jobs that no worker takes: asked for, asked for again, closed, deleted."""
+    from prefect import flow, get_client
+
+    from tasks.dispatch import PrefectDispatch
+    from tasks.errors import StageError
+
+    dispatch, told = PrefectDispatch(), {}
+    try:
+        dispatch.submit({}, "key-0", "k=2 draw=0", [])
+    except StageError as error:
+        told["undeclared"] = str(error)
+    with get_client(sync_client=True) as client:
+        client.create_deployment(client.create_flow_from_name("job"), "gradmix")
+
+    @flow(name="driver")
+    def driver() -> list[str | None]:
+        given = [("key-1", ["driver:1"]), ("key-1", ["driver:1"]), ("key-2", ["driver:1"])]
+        return [dispatch.submit({"key": key}, key, "k=2 draw=0", tags) for key, tags in given]
+
+    first, same, second = driver()
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(first)
+        told["same"], told["others"] = first == same, first != second
+        told["run"] = [run.name, run.tags, run.parameters, run.parent_task_run_id is not None]
+        told["unfinished"] = sorted(dispatch.unfinished("1")) == sorted([first, second])
+        told["waiting"] = dispatch.state(first)
+        dispatch.close(first, "CRASHED", "lost")
+        dispatch.close(first, "CANCELLED", "too late")
+        told["closed"] = [dispatch.state(first), client.read_flow_run(first).state.message]
+        told["left"] = dispatch.unfinished("1") == [second]
+        client.delete_flow_run(second)
+        dispatch.close(second, "CRASHED", "lost")
+        told["deleted"] = [dispatch.state(second), dispatch.unfinished("1")]
+    return told
+
+
 if __name__ == "__main__":
     home, steps, results = map(Path, sys.argv[1:])
     configure(home)
     with prefect_server(home):
         done = [step(what, home) for what in json.loads(steps.read_text())]
-    results.write_text(json.dumps({"steps": done, "runs": runs_of(home)}))
+        known = {"flow_runs": flow_runs(), "jobs": jobs()}
+    champion = open_tracker(home, "gradmix").find("gradmix-tiny-tiny@champion")
+    told = {"steps": done, "runs": runs_of(home), "champion": champion, **known}
+    results.write_text(json.dumps(told))

@@ -11,7 +11,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from flows.cli import main
+from deploy.cli import main
 
 SLOW = ("torch", "prefect", "mlflow", "pandas", "sklearn", "matplotlib", "pydantic", "numpy")
 COMMANDS = sorted(main.commands)
@@ -30,7 +30,7 @@ def helped():
     code = f"""
 import sys
 from click.testing import CliRunner
-from flows.cli import main
+from deploy.cli import main
 texts = {{n: CliRunner().invoke(main, [*n.split(), "--help"]).output for n in {["", *COMMANDS]}}}
 print((texts, [name for name in {SLOW} if name in sys.modules]))
 """
@@ -73,6 +73,7 @@ print([name for name in ("prefect", "mlflow") if name in sys.modules])
 def gradmix(tmp_path, monkeypatch):
     """Run a command in `tmp_path`; returns exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GRADMIX_HOME", raising=False)
 
     def run(*words):
         result = CliRunner().invoke(main, [str(word) for word in words])
@@ -83,13 +84,14 @@ def gradmix(tmp_path, monkeypatch):
     return run
 
 
-@pytest.fixture(params=["reproduce", "plan"])
+@pytest.fixture(params=["reproduce", "plan", "rerun"])
 def refused(request, gradmix, tmp_path):
     """The one line that a wrong invocation costs; nothing is written."""
 
     def run(*words):
         before = set(tmp_path.rglob("*"))
-        code, out, err = gradmix(request.param, *words)
+        cell = ["--cell", "beta=10,gamma=0"] if request.param == "rerun" else []
+        code, out, err = gradmix(request.param, *words, *cell)
         assert (code, out) == (2, "")
         assert err.count("\n") == 1
         assert err.startswith("gradmix: ")
@@ -261,29 +263,39 @@ def test_a_full_file_system_costs_one_line_and_leaves_nothing(gradmix, tiny, tmp
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_second_process_on_the_same_home_is_refused(gradmix, tiny, tmp_path):
-    holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-P",
-            "-c",
-            "from pathlib import Path; from tasks.home import *; import sys\n"
-            "home = open_home(Path(sys.argv[1]))\n"
-            "with exclusive(home): sys.stdout.write('!'); sys.stdout.flush(); sys.stdin.read()",
-            str(tmp_path / "home"),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert holder.stdout.read(1) == b"!"
-        code, _, err = gradmix("reproduce", tiny(), "--scale", "tiny", "--home", "home")
-        assert code == 2
-        assert f"another gradmix process (pid {holder.pid}) works in" in err
-        # Looking is allowed meanwhile.
-        assert gradmix("plan", tiny(), "--scale", "tiny", "--home", "home")[0] == 0
-    finally:
-        holder.communicate()
+@pytest.mark.parametrize("command", ["reproduce", "rerun"])
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        ("workers", ["--engine workers: expected a fleet over this home", "gradmix up"]),
+        ("worker", ["Invalid value for '--engine'", "'local', 'workers'"]),
+    ],
+)
+def test_workers_without_a_fleet_cost_one_line(
+    gradmix, tiny, tmp_path, monkeypatch, command, engine, words
+):
+    for module in ("flows.commands", "flows.rerun_command"):
+        # The settings of Prefect and MLflow are global to a process.
+        monkeypatch.setattr(f"{module}.configure", lambda _: None)
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    cell = ["--cell", "beta=10,gamma=0"] if command == "rerun" else []
+    options = ["--scale", "tiny", "--home", "home", "--engine", engine, *cell]
+    code, out, err = gradmix(command, tiny(), *options)
+    assert (code, out) == (2, "")
+    assert [word for word in words if word not in err] == []
+    assert not list(tmp_path.glob("home/*/*"))
+
+
+@pytest.mark.parametrize("command", ["reproduce", "plan", "rerun", "status", "cancel", "report"])
+def test_every_command_takes_its_home_from_the_environment(gradmix, tmp_path, monkeypatch, command):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    monkeypatch.setenv("GRADMIX_HOME", str(tmp_path / "mine"))
+    words = {"report": ["x"], "status": [], "cancel": []}.get(command, ["digits"])
+    words += ["--cell", "beta=10,gamma=0"] if command == "rerun" else []
+    code, _, err = gradmix(command, *words)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "'thesis.tex' in it; choose another with --home" in err
 
 
 def test_an_interrupt_is_one_line_and_its_own_exit_code(gradmix, tiny, monkeypatch):

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from flows.cli import main
+from deploy.cli import main
 from flows.commands import open_tracking
 from flows.ledger import Ledger
 from flows.record import make_record, save_record
@@ -23,9 +23,7 @@ def finished(home, tiny_order, imitate):
     """A finished reproduction of the tiny experiment; returns its record."""
     order = tiny_order()
     stages = imitate(order, home, seconds=30.0)
-    record = make_record(
-        order, stages, Ledger(lambda _: None), "run-id", ["cpu:0"], home, {"ui": "http://here"}
-    )
+    record = make_record(order, stages, Ledger(), "run-id", ["cpu:0"], home, {"ui": "http://here"})
     record["peak_memory"] = None
     save_record(record, home)
     return record

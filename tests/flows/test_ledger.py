@@ -15,7 +15,7 @@ def heard():
 
 @pytest.fixture
 def ledger(heard):
-    return Ledger(heard.append)
+    return Ledger([heard.append])
 
 
 def test_every_event_is_passed_on(ledger, heard):
@@ -71,13 +71,21 @@ def test_cells_name_the_run_of_every_training(ledger, an_artifact):
     assert [cell["hyper_validation_accuracy"] for cell in ledger.cells()] == [0.75, 0.5]
 
 
-def test_a_listener_that_fails_does_not_fail_the_stage(an_artifact):
+def test_a_listener_that_fails_fails_neither_the_stage_nor_the_other_listeners(an_artifact, heard):
     def broken(event):
         raise RuntimeError("the terminal is gone")
 
-    ledger = Ledger(broken)
-    ledger.listen(Event("a", "train", "finished", artifact=an_artifact()))
+    ledger = Ledger([broken, heard.append])
+    event = Event("a", "train", "finished", artifact=an_artifact())
+    ledger.listen(event)
     assert ledger.executed == 1
+    assert heard == [event]
+
+
+def test_slots_are_those_that_events_have_named(ledger):
+    for slot in ("host-b cuda:0", "", "cpu:1", "cpu:1"):
+        ledger.listen(Event("a", "train", "running", slot=slot))
+    assert ledger.slots == ["cpu:1", "host-b cuda:0"]
 
 
 def test_events_of_many_threads_are_all_there(ledger, heard, an_artifact):

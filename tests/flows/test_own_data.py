@@ -61,7 +61,7 @@ def recorded(tmp_path, imitate):
 
     def record(placed):
         stages = imitate(placed, tmp_path / "home")
-        ledger = Ledger(lambda _: None)
+        ledger = Ledger()
         made = make_record(placed, stages, ledger, "run", ["cpu:0"], tmp_path / "home", {})
         return json.loads(json.dumps(made))
 

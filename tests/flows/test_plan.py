@@ -31,6 +31,38 @@ def test_where_nothing_was_made_the_data_were_never_made_and_the_rest_waits(tiny
     assert {entry.seconds for entry in entries} == {None}
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_every_stage_names_those_whose_results_it_reads(tiny_order, tmp_path, imitate, finished):
+    order = tiny_order()
+    if finished:
+        imitate(order, tmp_path)
+    uses = {entry.label: set(entry.uses) for entry in make_plan(order, tmp_path)}
+    place = "k=2 draw=0: "
+    data, split = {"svhn train", "mnist train"}, f"{place}split"
+    assert uses["svhn train"] == set()
+    assert uses[split] == {"mnist train"}
+    assert uses[f"{place}GradMix beta=5 gamma=0"] == {*data, split}
+    assert uses[f"{place}select top 2"] == {
+        f"{place}GradMix beta=5 gamma=0",
+        f"{place}GradMix beta=10 gamma=0",
+    }
+    # The best cell gives the final training its settings.
+    assert f"{place}select top 2" in uses[f"{place}GradMix hard"]
+    assert f"{place}enlarged V by the top 2" in uses[f"{place}GradMix hard"]
+    assert "mnist test" in uses[f"{place}evaluation"]
+
+
+def test_only_what_is_there_has_an_artifact(tiny_order, tmp_path, imitate):
+    order = tiny_order()
+    imitate(order, tmp_path)
+    entries = make_plan(order, tmp_path)
+    assert {entry.label for entry in entries} == {entry.artifact.label for entry in entries}
+    labels = {"k=2 draw=0: GradMix hard", "k=2 draw=0: evaluation"}
+    shutil.rmtree(tmp_path / by_label(entries, min(labels)).artifact.folder)
+    left = make_plan(order, tmp_path)
+    assert {entry.label for entry in left if entry.artifact is None} == labels
+
+
 def test_a_plan_writes_nothing(tiny_order, tmp_path, imitate):
     order = tiny_order()
     make_plan(order, tmp_path / "none")

@@ -25,7 +25,7 @@ def record_of(imitate, tmp_path, an_artifact):
 
     def make(order):
         stages = imitate(order, tmp_path / "home")
-        ledger = Ledger(lambda _: None)
+        ledger = Ledger()
         ledger.listen(Event("a", "train", "finished", artifact=an_artifact(identity="a" * 64)))
         ledger.listen(Event("b", "train", "cached", artifact=an_artifact(identity="b" * 64)))
         slots, pages = ["cpu:0", "cpu:1"], {"ui": "http://127.0.0.1:5000"}

@@ -1,7 +1,7 @@
 """One tiny reproduction from a user's command line, told once and looked at from many sides.
 
 The command is killed in its first trainings and started again; then it runs once more, after the
-loss of a file, and on data that no stage can use.
+loss of a file, with one cell done again, and on data that no stage can use.
 """
 
 import json
@@ -13,10 +13,20 @@ from types import SimpleNamespace
 
 import pytest
 
+from flows.status import read_statuses
+
 pytestmark = pytest.mark.flow
 
 SESSION = Path(__file__).with_name("session.py")
 LOST, FINAL = "k=2 draw=0: GradMix beta=10 gamma=0", "k=2 draw=0: GradMix hard"
+MADE_FROM_THE_CELL = [
+    LOST,
+    "k=2 draw=0: select top 2",
+    "k=2 draw=0: pseudo-labels of the top 2",
+    "k=2 draw=0: enlarged V by the top 2",
+    FINAL,
+    "k=2 draw=0: evaluation",
+]
 TRAININGS = {"k=2 draw=0: Source only lr=0.05", "k=2 draw=0: GradMix beta=5 gamma=0", LOST, FINAL}
 
 
@@ -39,6 +49,7 @@ def told(tmp_path_factory, tiny_text, command, write_raw):
     told.interrupted = [path.name for path in told.killed.kill_when(told.killed.checkpoints)]
     told.left_after_kill = told.killed.left_over()
     told.kept = results_in(home)
+    told.dead = read_statuses(home)
 
     broken = told.raw / "SVHN" / "train_32x32.mat"
     broken.write_bytes(broken.read_bytes()[:-500])
@@ -49,6 +60,7 @@ def told(tmp_path_factory, tiny_text, command, write_raw):
         {"run": at_home},
         {"run": ["plan", *at_home[1:]], "remove": LOST},
         {"run": at_home},
+        {"run": ["rerun", *at_home[1:], "--cell", "beta=10,gamma=0", "--force"]},
         {"run": [*at_home, "--data", str(told.raw)]},
         {"run": [*at_home, "--k", "2", "--k", "200"]},
     ]
@@ -57,18 +69,25 @@ def told(tmp_path_factory, tiny_text, command, write_raw):
         [sys.executable, "-P", SESSION, home, folder / "steps.json", folder / "results.json"],
         cwd=folder,
         check=True,
-        timeout=300,
+        timeout=600,
         env=told.killed.environment,
     )
     told.left_after_end = told.killed.left_over()
     results = json.loads((folder / "results.json").read_text())
-    told.runs = results["runs"]
-    told.finished, told.again, told.plan, told.mended, told.truncated, told.greedy = results[
-        "steps"
-    ]
+    told.runs, told.champion = results["runs"], results["champion"]
+    told.flow_runs, told.jobs = results["flow_runs"], results["jobs"]
+    steps = results["steps"]
+    told.finished, told.again, told.plan, told.mended, told.rerun, told.truncated, told.greedy = (
+        steps
+    )
     told.executions, told.artifacts = told.finished["executions"], told.finished["artifacts"]
-    told.later = told.greedy["executions"][len(told.executions) :]
     return told
+
+
+def executed_in(step, before):
+    """Labels of what a step has executed, in order."""
+    new = step["executions"][len(before["executions"]) :]
+    return [entry["label"] for entry in new]
 
 
 def test_a_kill_leaves_no_process_behind(told):
@@ -145,10 +164,23 @@ def test_a_lost_model_is_named_by_the_plan_and_trained_again_and_nothing_else(to
     assert stale[0].split("  ")[0] == LOST
     assert "model.pt is missing" in stale[0]
     assert told.mended["code"] == 0
-    identities = {artifact["identity"] for artifact in told.artifacts.values()}
-    again = [entry["label"] for entry in told.later if entry["identity"] in identities]
-    assert again == [LOST]
+    assert executed_in(told.mended, told.plan) == [LOST]
     assert told.mended["artifacts"][LOST]["digest"] == told.artifacts[LOST]["digest"]
+
+
+def test_a_cell_is_done_again_with_exactly_what_is_made_from_it(told):
+    assert (told.rerun["code"], told.rerun["err"]) == (0, [])
+    assert executed_in(told.rerun, told.mended) == MADE_FROM_THE_CELL
+    lines = told.rerun["out"]
+    assert lines[0] == "Again: beta=10,gamma=0 and what is made from it, 6 stages."
+    start = lines.index("Ran 6 stages:")
+    assert [line.strip() for line in lines[start + 1 :]] == MADE_FROM_THE_CELL
+    # The same figures, bit for bit.
+    digests = [
+        {label: entry["digest"] for label, entry in step["artifacts"].items()}
+        for step in (told.finished, told.rerun)
+    ]
+    assert digests[0] == digests[1]
 
 
 def test_a_truncated_file_costs_one_line_and_no_training(told):
@@ -185,15 +217,18 @@ def runs(told, stage):
 
 def test_there_is_one_parent_for_each_reproduction_that_ran_and_one_child_for_each_training(told):
     parents = runs(told, "reproduction")
-    # The killed one was continued; three more commands reproduced the same, or failed.
+    # The killed one was continued; more commands reproduced the same, or failed.
     names = Counter(
         (run["name"].rpartition("-")[2] == parents[-1]["name"].rpartition("-")[2], run["status"])
         for run in parents
     )
-    assert names == {(True, "FINISHED"): 3, (False, "FAILED"): 2}
+    assert names == {(True, "FINISHED"): 4, (False, "FAILED"): 2}
     first = told.artifacts[FINAL]["notes"]["run_id"]
     trainings = runs(told, "train")
-    assert Counter(run["name"] for run in trainings) == dict.fromkeys(TRAININGS, 1) | {LOST: 2}
+    assert Counter(run["name"] for run in trainings) == dict.fromkeys(TRAININGS, 1) | {
+        LOST: 3,
+        FINAL: 2,
+    }
     assert {run["status"] for run in trainings} == {"FINISHED"}
     assert first in {run["id"] for run in trainings}
     known = {run["id"] for run in parents}
@@ -246,3 +281,57 @@ def test_the_parent_lists_cached_cells_with_the_run_that_they_came_from(told):
     assert {"cached": 4} in states
     assert {"cached": 3, "executed": 1} in states
     assert any(told.artifacts[FINAL]["notes"]["run_id"] in line for t in tables for line in t)
+
+
+def test_every_reproduction_names_its_models_and_keeps_the_chain_of_its_champion(told):
+    finished = [run for run in runs(told, "reproduction") if run["status"] == "FINISHED"]
+    assert all({"lineage.html", "lineage.json"} <= set(run["files"]) for run in finished)
+    assert all(run["data"] == ["test"] for run in finished)
+    rerun, mended, again, first = (set(run["models"]) for run in finished)
+    # What was cached belongs to an older reproduction; what was trained again is another model.
+    assert again == first
+    assert len(first - mended) == len(mended - first) == 1
+    assert len(mended - rerun) == len(rerun - mended) == 2
+    maker = next(run for run in told.runs if told.champion in run["made"])
+    assert maker["name"] == FINAL
+    # It was made again with the cell.
+    assert told.champion in rerun - mended
+
+
+def test_the_description_of_a_run_leads_to_what_it_was_made_from(told):
+    by_name = {run["name"]: run for run in told.runs}
+    labels = by_name["k=2 draw=0: pseudo-labels of the top 2"]
+    final = by_name[FINAL]
+    assert f"/runs/{labels['id']})" in final["tags"]["mlflow.note.content"]
+    assert f"/runs/{final['id']})" in labels["tags"]["mlflow.note.content"]
+
+
+# What Prefect knows.
+
+
+def test_a_killed_run_is_known_to_have_crashed_once_the_next_one_starts(told):
+    (dead,) = told.dead
+    assert dead.is_dead
+    assert dead.content["trainings"] == 4
+    states = [state for state, _ in told.flow_runs]
+    assert states == ["CRASHED", *["COMPLETED"] * 4, "FAILED", "FAILED"]
+    assert told.flow_runs[0][1] == "Its process is gone."
+    assert read_statuses(told.home) == []
+
+
+def test_a_job_is_a_child_of_the_flow_that_asks_and_one_key_is_one_run(told):
+    jobs = told.jobs
+    assert (jobs["same"], jobs["others"]) == (True, True)
+    assert jobs["run"] == ["k=2 draw=0", ["driver:1"], {"key": "key-1"}, True]
+    assert jobs["waiting"] == "SCHEDULED"
+    assert jobs["unfinished"]
+
+
+def test_a_closed_job_stays_as_it_was_closed_and_a_deleted_one_is_cancelled(told):
+    assert told.jobs["closed"] == ["CRASHED", "lost"]
+    assert told.jobs["left"]
+    assert told.jobs["deleted"] == ["CANCELLED", []]
+
+
+def test_without_the_deployment_a_job_costs_one_line(told):
+    assert told.jobs["undeclared"].startswith("expected the deployment job/gradmix on Prefect's")

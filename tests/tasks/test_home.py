@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from tasks import home as home_module
-from tasks.home import MARKER, HomeError, check_home, exclusive, open_home, write_atomically
+from tasks.home import (
+    MARKER,
+    HomeError,
+    check_home,
+    exclusive,
+    home_named,
+    open_home,
+    write_atomically,
+)
 
 HOLD = """
 import sys, time
@@ -52,6 +60,27 @@ def test_a_relative_path_becomes_absolute(tmp_path: Path, monkeypatch: pytest.Mo
 
     assert open_home(Path("runs")) == tmp_path / "runs"
     assert check_home(Path("runs")) == tmp_path / "runs"
+
+
+@pytest.mark.parametrize(
+    ("given", "variable", "meant"),
+    [
+        ("a", "b", "a"),
+        (None, "b", "b"),
+        ("", "b", "b"),
+        (None, None, "runs"),
+        (None, "", "runs"),
+    ],
+)
+def test_a_home_is_the_one_that_is_given_or_the_environments_or_runs(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, variable: str | None, meant: str
+) -> None:
+    if variable is None:
+        monkeypatch.delenv("GRADMIX_HOME", raising=False)
+    else:
+        monkeypatch.setenv("GRADMIX_HOME", variable)
+
+    assert home_named(given) == Path(meant)
 
 
 @pytest.mark.parametrize("opened", [open_home, check_home])

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from data.errors import DataError
+from data.fingerprint import sha256_file
 from data.frame_chunks import Clip, extract_chunk
 from data.frame_store import merge
 from data.frames import Sampling
@@ -19,7 +20,7 @@ from data.prepared import load_prepared
 from data.sealed import open_sealed_test
 from gradmix.networks import Network, predict
 from gradmix.normalisation import normalise
-from tasks import features, pictures, slot_job, worker
+from tasks import features, pictures, pretrained, slot_job, worker
 from tasks.artifacts import Artifact, Store
 from tasks.broken import check_share
 from tasks.errors import StageError
@@ -250,13 +251,18 @@ LITE = {
 WEIGHTS = find_weights("efficientnet_lite0", "imagenet")
 
 
+def stored_weights() -> Artifact:
+    given = {"label": "w", "path": str(WEIGHTS), "digest": sha256_file(WEIGHTS)}
+    return pretrained.STAGE.perform(given)
+
+
 @pytest.mark.usefixtures("in_process")
 def test_frozen_parts_are_computed_once_and_the_rest_is_the_network(
     runtime: Runtime, of_photos: dict[str, Any]
 ) -> None:
     photos = performed(runtime, of_photos)
     with use(runtime):
-        inputs = {"label": "f", "data": photos, "network": LITE, "weights": str(WEIGHTS)}
+        inputs = {"label": "f", "data": photos, "network": LITE, "weights": stored_weights()}
         artifact: Artifact = features.STAGE.perform(inputs)
     images = load_prepared(runtime.home / photos.folder)
     found = load_prepared(runtime.home / artifact.folder)
@@ -291,7 +297,7 @@ def test_photos_are_decoded_on_a_core_and_a_gpu_makes_their_features(
     both = dataclasses.replace(runtime, slots=gpu, cores=core)
     photos = performed(both, of_photos)
     with use(both):
-        inputs = {"label": "f", "data": photos, "network": LITE, "weights": str(WEIGHTS)}
+        inputs = {"label": "f", "data": photos, "network": LITE, "weights": stored_weights()}
         features.STAGE.perform(inputs)
     assert in_process == ["cpu:0", "cuda:0"]
 
@@ -325,4 +331,4 @@ def test_images_trunk_and_frozen_part_decide(artifact_of: Any, change: dict[str,
 
     assert identity(LITE | change) != identity(LITE)
     assert identity(LITE, name="b") != identity(LITE)
-    assert identity(LITE, label="m", weights="/elsewhere") == identity(LITE)
+    assert identity(LITE, label="m", weights=artifact_of("w")) == identity(LITE)

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tasks import server as server_module
+from tasks.locks import try_lock, unlock
 from tasks.server import ServerError, prefect_server
 
 # The flow runs in a process of its own: Prefect's settings and threads are global to one.
@@ -124,3 +125,82 @@ def test_a_server_that_does_not_answer_is_given_up_and_killed(
 
     assert time.monotonic() - started < 10
     assert psutil.Process().children() == []
+
+
+# A server that answers everything, in place of Prefect's.
+ANSWER = """
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+    do_POST = do_GET
+    def log_message(self, *_):
+        pass
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
+"""
+
+
+@pytest.fixture
+def quick_server(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Replaces the server; the folders of those that were started."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.delenv("PREFECT_HOME", raising=False)
+    monkeypatch.setattr(server_module, "_settle", lambda _: None)
+    folders: list[Path] = []
+
+    def start(folder: Path, log: Path, port: int) -> object:
+        folders.append(folder)
+        command = [sys.executable, "-P", "-c", ANSWER, str(port)]
+        return server_module.start_tethered(command, log, folder, {})
+
+    monkeypatch.setattr(server_module, "_start", start)
+    return folders
+
+
+def test_a_second_process_gets_a_server_with_a_database_of_its_own(
+    tmp_path: Path, quick_server: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with prefect_server(tmp_path):
+        first = os.environ["PREFECT_API_URL"]
+        # Another process knows nothing of the address.
+        monkeypatch.delenv("PREFECT_API_URL")
+        with prefect_server(tmp_path):
+            second = os.environ["PREFECT_API_URL"]
+        monkeypatch.setenv("PREFECT_API_URL", first)
+
+    with prefect_server(tmp_path):
+        pass
+
+    assert first != second
+    # Where nobody is, the usual database goes on.
+    assert [folder.name for folder in quick_server] == ["prefect", "prefect-2", "prefect"]
+    assert {folder.parent for folder in quick_server} == {tmp_path}
+    assert psutil.Process().children() == []
+    assert list(tmp_path.rglob(".lock")) == []
+
+
+def test_a_server_folder_that_the_user_names_is_used_and_shared_in_the_same_way(
+    tmp_path: Path, quick_server: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "mine"))
+    lock = try_lock(tmp_path / "mine" / ".lock")
+    assert lock is not None
+
+    with prefect_server(tmp_path / "home"):
+        pass
+
+    unlock(tmp_path / "mine" / ".lock", lock)
+    assert [folder.name for folder in quick_server] == ["mine-2"]
+
+
+def test_a_server_that_fails_to_start_leaves_its_folder_to_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    start_instead(monkeypatch, "raise SystemExit('no such table')")
+    for _ in range(2):
+        with pytest.raises(ServerError):
+            prefect_server(tmp_path).__enter__()
+
+    assert [folder.name for folder in tmp_path.iterdir()] == ["prefect"]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +214,121 @@ def test_stopping_the_pool_reaches_those_who_wait() -> None:
             pool.raise_if_stopped()
 
     assert len(told) == 1
+
+
+# Slots that several processes share.
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from tasks.slots import Slot, SlotPool
+with SlotPool([Slot("cpu:0")], Path(sys.argv[1])).take():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+BOTH = [CPU, Slot("cpu:1")]
+
+
+@pytest.fixture
+def another_process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds cpu:0 of this host."""
+    command = [*python(HOLD), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots_module, "_RETRY_S", 0.005)
+
+
+def test_the_slot_of_another_process_is_left_to_it(
+    tmp_path: Path, another_process, impatient
+) -> None:
+    pool = SlotPool(BOTH, tmp_path)
+
+    with pool.take() as first:
+        assert first == BOTH[1]
+    # Once more: the slot that was passed over is not lost, and neither is the other.
+    with pool.take() as again:
+        assert again == BOTH[1]
+
+
+def test_a_slot_whose_holder_is_killed_is_free(tmp_path: Path, another_process, impatient) -> None:
+    pool = SlotPool([CPU], tmp_path)
+    killer = threading.Timer(0.05, another_process.kill)
+    killer.start()
+
+    with pool.take() as slot:
+        assert slot == CPU
+        assert another_process.wait(5) == -9
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_pools_of_one_folder_never_hold_one_slot_at_a_time(tmp_path: Path, impatient) -> None:
+    pools = [SlotPool(BOTH, tmp_path), SlotPool(BOTH, tmp_path)]
+    held: list[str] = []
+    overlaps: list[str] = []
+    taken: set[str] = set()
+
+    def work(pool: SlotPool) -> None:
+        with pool.take() as slot:
+            overlaps.extend(name for name in held if name == slot.name)
+            held.append(slot.name)
+            taken.add(slot.name)
+            time.sleep(0.005)
+            held.remove(slot.name)
+
+    threads = [threading.Thread(target=work, args=(pools[n % 2],)) for n in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert overlaps == []
+    assert taken == {"cpu:0", "cpu:1"}
+
+
+def test_stopping_the_pool_reaches_those_who_wait_for_another_process(
+    tmp_path: Path, another_process, impatient
+) -> None:
+    pool = SlotPool([CPU], tmp_path)
+    stopper = threading.Timer(0.05, pool.stop)
+    stopper.start()
+
+    with pytest.raises(SlotsStoppedError), pool.take():
+        pytest.fail("it is taken")
+
+
+def test_a_slot_that_cannot_be_locked_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, try_lock = SlotPool([CPU], tmp_path), slots_module.try_lock
+
+    def broken(path: Path) -> int:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(slots_module, "try_lock", broken)
+    with pytest.raises(OSError, match="No locks available"), pool.take():
+        pytest.fail("it is not locked")
+
+    monkeypatch.setattr(slots_module, "try_lock", try_lock)
+    with pool.take() as slot:
+        assert slot == CPU
+
+
+def test_slots_of_other_hosts_are_other_slots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two hosts mount one home folder, and each has a cpu:0 of its own.
+    with SlotPool([CPU], tmp_path).take():
+        monkeypatch.setattr(slots_module.socket, "gethostname", lambda: "another-host")
+        with SlotPool([CPU], tmp_path).take() as slot:
+            assert slot == CPU
 
 
 @pytest.mark.parametrize("slots", [[], [CPU, CPU]])

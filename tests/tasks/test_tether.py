@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tasks import tether
 from tasks.tether import tethered
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the call")
@@ -73,6 +74,83 @@ def test_the_command_runs_and_its_exit_code_is_handed_on() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout) == (7, "ran\n")
+
+
+WORKER = """
+import subprocess, sys, time
+from pathlib import Path
+command = [sys.executable, "-P", "-m", "tasks.tether", "worker", sys.executable, "-c",
+           "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid()));"
+           "time.sleep(60)", sys.argv[1]]
+subprocess.Popen(command)
+time.sleep(60)
+"""
+
+
+@linux
+def test_a_flow_run_dies_with_the_worker_that_started_it(tmp_path: Path) -> None:
+    # A worker is told by its command line, which names Prefect.
+    command = [sys.executable, "-P", "-c", WORKER, str(tmp_path / "pid"), "prefect"]
+    with subprocess.Popen(command) as worker:
+        child = int(written(tmp_path / "pid"))
+        assert psutil.pid_exists(child)
+        worker.kill()
+
+    assert gone(child)
+
+
+@linux
+def test_a_flow_run_whose_worker_is_gone_does_not_start() -> None:
+    # Its adopter is any process, but no Prefect.
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "tasks.tether",
+        "worker",
+        sys.executable,
+        "-c",
+        "print(1)",
+    ]
+    shell = f"{' '.join(command[:-1])} 'print(1)'; echo $?"
+
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=False)
+
+    assert done.stdout == "1\n"
+
+
+ITSELF = """
+import os, pathlib, sys, time
+from tasks.tether import die_with_parent
+die_with_parent()
+pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
+time.sleep(60)
+"""
+PARENT_OF_ITSELF = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-P", "-c", sys.argv[2], sys.argv[1]])
+time.sleep(60)
+"""
+
+
+@linux
+def test_a_process_can_tie_itself_to_its_parent(tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-c", PARENT_OF_ITSELF, str(tmp_path / "pid"), ITSELF]
+    with subprocess.Popen(command) as parent:
+        child = int(written(tmp_path / "pid"))
+        assert psutil.pid_exists(child)
+        parent.kill()
+
+    assert gone(child)
+
+
+def test_a_process_whose_parent_ends_at_that_moment_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    parents = iter([7, 1])
+    monkeypatch.setattr(tether, "_ask_kernel", lambda: None)
+    monkeypatch.setattr(tether.os, "getppid", lambda: next(parents))
+
+    with pytest.raises(SystemExit, match="the parent process has ended"):
+        tether.die_with_parent()
 
 
 def test_a_missing_program_is_one_line() -> None:

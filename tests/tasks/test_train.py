@@ -1,7 +1,6 @@
 """Stage train: what it depends on, and what it hands to its process and to the tracker."""
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from gradmix.methods import METHODS, MethodEntry
 from gradmix.methods.gradmix import GradMix, GradMixConfig
 from tasks import slot_job, train, worker
 from tasks.artifacts import Artifact
+from tasks.job_file import read_job
 from tasks.runtime import Event, Runtime, use
 
 DIGESTS = {"hyper_validation": "h" * 64, "V": "v" * 64, "U": "u" * 64}
@@ -221,10 +221,11 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def in_process(command: list[str], slot: object, *, log: Path, cwd: Path, poll: Any) -> None:
         assert command[1:4] == ["-P", "-m", "tasks.worker"]
-        name, folder = command[4:]
-        seen.append(json.loads((Path(folder) / "job.json").read_text()))
+        name, folder, home = command[4:]
+        assert cwd == Path(home)
+        seen.append(read_job(Path(folder), Path(home)))
         log.write_text(f"a warning of attempt {len(seen)}\n")
-        assert worker.main([name, folder]) == 0
+        assert worker.main([name, folder, home]) == 0
         poll()
 
     monkeypatch.setattr(slot_job, "run_in_slot", in_process)

@@ -4,18 +4,23 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 
 from data.errors import DataError
 from tasks import slot_job, worker
 from tasks.artifacts import Request
+from tasks.attempt import Attempt, RetiredError, alone
 from tasks.errors import StageError
+from tasks.follower import Follower
+from tasks.job_file import write_job
 from tasks.runtime import Event, Runtime
 from tasks.slot_job import run_job
-from tasks.slots import ChildFailedError, SlotsStoppedError
+from tasks.slots import ChildFailedError, Slot, SlotPool, SlotsStoppedError
 from tasks.stage import Workplace
 from tasks.tracker import MetricRow
+from tasks.workers import Workers
 
 
 @pytest.fixture
@@ -67,13 +72,21 @@ def test_a_training_that_diverges_is_one_line_with_layer_source_and_step(
 
 
 @pytest.mark.parametrize(
-    "error", [DataError("no data."), FloatingPointError("NaN in layer 1."), OSError(28, "No space")]
+    ("error", "code"),
+    [
+        (DataError("no data."), worker.REFUSED),
+        (StageError("no labels."), worker.REFUSED),
+        (FloatingPointError("NaN in layer 1."), worker.REFUSED),
+        (OSError(28, "No space"), worker.UNLUCKY),
+        (ConnectionResetError("reset by peer"), worker.UNLUCKY),
+    ],
 )
-def test_an_expected_error_is_one_line_and_code_2(
+def test_an_expected_error_is_one_line_and_its_code_says_whether_another_try_may_help(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     error: Exception,
+    code: int,
 ) -> None:
     def fail(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         raise error
@@ -81,7 +94,7 @@ def test_an_expected_error_is_one_line_and_code_2(
     (tmp_path / "job.json").write_text("{}")
     monkeypatch.setattr(worker, "job_named", lambda name: {"train": fail}[name])
 
-    assert worker.main(["train", str(tmp_path)]) == 2
+    assert worker.main(["train", str(tmp_path), str(tmp_path)]) == code
 
     assert capsys.readouterr().err == f"{error}\n"
     assert not (tmp_path / "outcome.json").exists()
@@ -94,7 +107,7 @@ def test_a_mistake_in_the_code_keeps_its_traceback(
     monkeypatch.setattr(worker, "job_named", lambda _: lambda job, folder: job["missing"])
 
     with pytest.raises(KeyError):
-        worker.main(["train", str(tmp_path)])
+        worker.main(["train", str(tmp_path), str(tmp_path)])
 
 
 def test_a_job_is_read_from_its_folder_and_leaves_its_outcome_there(
@@ -102,13 +115,17 @@ def test_a_job_is_read_from_its_folder_and_leaves_its_outcome_there(
 ) -> None:
     def double(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         assert folder == tmp_path
-        return {"summary": {"x": 2 * job["x"]}}
+        return {"summary": {"x": 2 * job["x"], "data": job["data"]}}
 
-    (tmp_path / "job.json").write_text('{"x": 4}')
+    write_job(
+        tmp_path, {"x": 4, "data": "/home/of/who/asks/artifacts/1"}, Path("/home/of/who/asks")
+    )
     monkeypatch.setattr(worker, "job_named", lambda name: {"label": double}[name])
 
-    assert worker.main(["label", str(tmp_path)]) == 0
-    assert json.loads((tmp_path / "outcome.json").read_text()) == {"summary": {"x": 8}}
+    assert worker.main(["label", str(tmp_path), "/mnt/home"]) == 0
+    outcome = json.loads((tmp_path / "outcome.json").read_text())
+    # Its paths are those of the home folder that it was started with.
+    assert outcome == {"summary": {"x": 8, "data": "/mnt/home/artifacts/1"}}
 
 
 # The parent.
@@ -124,64 +141,77 @@ def test_an_outcome_of_an_earlier_attempt_is_not_taken_for_this_one(
         run_job(place, "label", {})
 
 
-def test_new_figures_are_passed_on_once_and_whole(
+def test_what_a_job_says_on_the_way_is_passed_on(
     place: Workplace, process, events: list[Event]
 ) -> None:
-    told: list[list[MetricRow]] = []
-    progress = place.folder / "progress.jsonl"
+    told: list[MetricRow] = []
 
     def run(*_: object, poll: Callable[[], None], **__: object) -> None:
-        poll()  # nothing there yet
-        progress.write_text(line(5, 0.5) + line(10, 0.6))
-        poll()
-        poll()
-        whole = line(15, 0.7)
-        with progress.open("a") as file:
-            file.write(whole[:9])
-        poll()
-        with progress.open("a") as file:
-            file.write(whole[9:])
+        (place.folder / "progress.jsonl").write_text(line(5, 0.5) + line(10, 0.6))
         poll()
         (place.folder / "outcome.json").write_text('{"summary": {}}')
 
     process(run)
 
-    outcome = run_job(place, "train", {"training": {"steps": 20}}, told.append)
+    outcome = run_job(place, "train", {"training": {"steps": 20}}, told.extend)
 
     assert outcome == {"summary": {}}
-    assert [[row.step for row in rows] for rows in told] == [[5, 10], [15]]
-    assert told[0][1] == MetricRow(10, {"hyper_validation/accuracy": 0.6}, 1.8e9 + 10)
-    assert [(event.step, event.steps, event.accuracy) for event in events] == [
-        (0, 20, None),
-        (10, 20, 0.6),
-        (15, 20, 0.7),
+    assert [row.step for row in told] == [5, 10]
+    assert [(event.slot, event.step, event.steps) for event in events] == [
+        ("cpu:0", 0, 20),
+        ("cpu:0", 10, 20),
     ]
-    assert {(event.label, event.slot) for event in events} == {(place.request.label, "cpu:0")}
 
 
-def test_a_resumed_training_that_shortens_its_file_loses_no_figure(
-    place: Workplace, process
+def test_a_job_is_a_file_without_a_path_of_this_host(place: Workplace, process) -> None:
+    seen: list[str] = []
+    process(lambda *_, **__: seen.append((place.folder / "job.json").read_text()))
+    home = place.runtime.home
+
+    with pytest.raises(FileNotFoundError):
+        run_job(place, "train", {"data": str(home / "artifacts" / "1"), "raw": "/data"})
+
+    assert json.loads(seen[0]) == {"data": "{home}/artifacts/1", "raw": "/data"}
+
+
+@pytest.mark.parametrize("decodes", [False, True])
+def test_with_workers_a_job_goes_to_them_unless_it_decodes_the_data_here(
+    place: Workplace, process, decodes: bool
 ) -> None:
-    told: list[MetricRow] = []
-    progress = place.folder / "progress.jsonl"
-    progress.write_text(line(5) + line(10) + line(15)[:7])
+    took: list[str] = []
 
-    def run(*_: object, poll: Callable[[], None], **__: object) -> None:
-        poll()
-        progress.write_text(line(5))
-        poll()
-        progress.write_text(line(5) + line(10))
-        poll()
-        progress.write_text(line(5) + line(10) + line(15))
-        poll()
+    def finish(where: str) -> None:
+        took.append(where)
         (place.folder / "outcome.json").write_text("{}")
 
-    process(run)
-    run_job(place, "train", {}, told.extend)
+    def on_a_worker(given: Workplace, name: str, follower: Follower) -> None:
+        assert (given, name) == (place, "train")
+        finish("worker")
 
-    assert {row.step for row in told} == {5, 10, 15}
-    # What is told twice is equal, and the tracker stores it once.
-    assert len({(row.step, row.time_s) for row in told}) == 3
+    workers = create_autospec(Workers, instance=True)
+    workers.run.side_effect = on_a_worker
+    place.runtime.workers, place.runtime.cores = workers, SlotPool([Slot("core:0")])
+    process(lambda _, slot, **__: finish(slot.name))
+
+    run_job(place, "train", {}, decodes=decodes)
+
+    assert took == (["core:0"] if decodes else ["worker"])
+
+
+def test_a_job_that_another_attempt_has_taken_over_stops(place: Workplace, process) -> None:
+    def run(*_: object, poll: Callable[[], None], **__: object) -> None:
+        poll()
+        Attempt.begin(place.folder)
+        poll()
+        pytest.fail("it went on")
+
+    process(run)
+
+    with pytest.raises(RetiredError):
+        run_job(place, "train", {})
+    # The slot and the folder are free again.
+    with place.runtime.slots.take(), alone(Attempt.begin(place.folder)):
+        pass
 
 
 def test_a_stopped_run_ends_its_trainings(place: Workplace, process) -> None:

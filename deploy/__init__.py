@@ -1,0 +1,1 @@
+"""Servers, workers, deployments and automations, declared; may import flows and below."""

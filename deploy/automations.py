@@ -1,0 +1,98 @@
+"""What Prefect's server does by itself: closes runs that have died, starts crashed ones again."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from uuid import UUID
+
+from prefect.automations import AutomationCore, ChangeFlowRunState, EventTrigger, Posture
+from prefect.client.schemas.objects import StateType
+
+RERUN = ("reproduce", "cell")
+"""Flows that are started again; whoever waits for another sees to it, or starts it again."""
+RERUNS = 3
+SILENCE = timedelta(seconds=180)
+"""Six heartbeats: longer than a server that is started again stays away."""
+SUBMISSION = timedelta(seconds=300)
+"""From a worker's taking a run to its first heartbeat."""
+PAUSE = timedelta(seconds=10)
+_RUNS: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
+_ENDS = {f"prefect.flow-run.{end}" for end in ("Completed", "Failed", "Cancelled", "Crashed")}
+_HEARTBEAT = "prefect.flow-run.heartbeat"
+_PENDING = "prefect.flow-run.Pending"
+_AGAIN = "prefect.flow-run.AwaitingRetry"
+
+
+def automations(deployments: Mapping[str, UUID]) -> list[AutomationCore]:
+    """The automations for deployments with these ids, by the name of the flow."""
+    return [_close_silent(), _close_lost(), _run_again([deployments[name] for name in RERUN])]
+
+
+def _close_silent() -> AutomationCore:
+    trigger = EventTrigger(
+        match=_RUNS,
+        after={_HEARTBEAT},
+        expect={_HEARTBEAT, _AGAIN, *_ENDS},
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=SILENCE,
+    )
+    return AutomationCore(
+        name="gradmix: a run that fell silent has crashed",
+        description="Its worker or host died; by heartbeats.",
+        trigger=trigger,
+        actions=[_crash(f"No heartbeat for {SILENCE.seconds} s.")],
+    )
+
+
+def _close_lost() -> AutomationCore:
+    # Not until it runs: that event may have died with a server. Heartbeats come again.
+    trigger = EventTrigger(
+        match=_RUNS,
+        after={_PENDING},
+        expect={_HEARTBEAT, _AGAIN, *_ENDS},
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=SUBMISSION,
+    )
+    return AutomationCore(
+        name="gradmix: a run that a worker took and never started has crashed",
+        description="Its worker died in between.",
+        trigger=trigger,
+        actions=[_crash(f"No heartbeat within {SUBMISSION.seconds} s of a worker's taking it.")],
+    )
+
+
+def _run_again(deployments: list[UUID]) -> AutomationCore:
+    # Not at once: Prefect 3.8 on SQLite loses the event when one automation changes a state while
+    # another still counts what led to it ("database is locked").
+    trigger = EventTrigger(
+        match={**_RUNS, "prefect.run-count": [str(number + 1) for number in range(RERUNS)]},
+        match_related={
+            "prefect.resource.role": "deployment",
+            "prefect.resource.id": [f"prefect.deployment.{key}" for key in deployments],
+        },
+        after={"prefect.flow-run.Crashed"},
+        expect={_AGAIN, _PENDING},
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=PAUSE,
+    )
+    again = ChangeFlowRunState(
+        state=StateType.SCHEDULED,
+        name="AwaitingRetry",
+        message=f"Crashed; run again, at most {RERUNS} times.",
+        force=False,
+    )
+    return AutomationCore(
+        name="gradmix: a crashed reproduction or cell is run again",
+        description="The same flow run; what it has finished is not done again.",
+        trigger=trigger,
+        actions=[again],
+    )
+
+
+def _crash(message: str) -> ChangeFlowRunState:
+    return ChangeFlowRunState(state=StateType.CRASHED, name="Crashed", message=message, force=False)

@@ -1,0 +1,181 @@
+"""What `gradmix up`, `down` and `deploy` do, behind the option parsing of `deploy.cli`."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from deploy.options import Options, share_password
+from deploy.pools import POOLS, SLOTS
+from deploy.refusals import refuse
+from tasks.environment import configure
+from tasks.fleet import FOLDER, Child, Fleet, FleetError, read_fleet, read_state, state_file
+from tasks.home import check_home, open_home
+from tasks.locks import locked
+from tasks.slots import last_line
+
+START_S = 180.0
+STOP_S = 45.0
+FAILED_STARTS = 3
+_POLL_S = 0.2
+
+
+def up_command(options: Options) -> None:
+    """Start a supervisor unless one runs, wait until all is well, declare, say where it is."""
+    options.check()
+    home = open_home(options.home)
+    began = datetime.now(UTC)
+    # Of two at a time, the second finds the fleet of the first.
+    with locked(home / FOLDER / ".up.lock"):
+        if read_fleet(home) is None:
+            refuse(options)
+            _start(options, home)
+        else:
+            began = datetime.min.replace(tzinfo=UTC)
+            click.echo(f"A fleet runs over {home} on this host already.")
+    fleet = _ready(home)
+    configure(home)
+    share_password()
+    if fleet.servers:
+        _declare()
+    _wait_for_workers(fleet, home, began)
+    _show(fleet)
+
+
+def down_command(home: Path) -> None:
+    """Stop what runs on this host over a home folder; nothing is an answer too."""
+    folder = check_home(home)
+    fleet = read_state(state_file(folder))
+    if fleet is None:
+        click.echo(f"No fleet runs over {folder} on this host.")
+        return
+    left = _stop(fleet)
+    state_file(folder).unlink(missing_ok=True)
+    killed = f"; killed what was left: {', '.join(left)}" if left else ""
+    click.echo(f"Stopped the fleet over {folder}{killed}.")
+
+
+def deploy_command(home: Path) -> None:
+    """Declare pools, deployments and automations, and say what is there."""
+    configure(open_home(home))
+    share_password()
+    for line in _declare():
+        click.echo(line)
+
+
+def _declare() -> list[str]:
+    # Only now: Prefect reads the environment when it is imported.
+    from deploy.declared import declare, read_deployments
+
+    declared = declare(read_deployments())
+    lines = [f"work pool   {pool.name}" for pool in POOLS]
+    lines += [f"deployment  {name}/gradmix" for name in declared.deployments]
+    return lines + [f"automation  {name}" for name in declared.automations]
+
+
+def _start(options: Options, home: Path) -> None:
+    """Start a supervisor that outlives this terminal; returns once it has written its state."""
+    logs = home / FOLDER / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / "supervisor.log"
+    log.unlink(missing_ok=True)
+    command = [sys.executable, "-P", "-m", "deploy.supervisor", options.to_text()]
+    with log.open("ab") as output:
+        supervisor = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=home,
+            start_new_session=True,
+        )
+    _wait(lambda: read_fleet(home) is not None or supervisor.poll() is not None, START_S)
+    if read_fleet(home) is None:
+        supervisor.kill()
+        raise _failure(log)
+
+
+def _ready(home: Path) -> Fleet:
+    """The fleet once its servers answer."""
+    fleet = read_fleet(home)
+
+    def decided() -> bool:
+        nonlocal fleet
+        fleet = read_fleet(home)
+        return fleet is None or fleet.ready or bool(_failing(fleet))
+
+    _wait(decided, START_S)
+    if fleet is not None and fleet.ready:
+        return fleet
+    failing = _failing(fleet) if fleet is not None else []
+    if fleet is not None:
+        _stop(fleet)
+        state_file(home).unlink(missing_ok=True)
+    raise _failure(home / FOLDER / "logs" / f"{failing[0].name if failing else 'supervisor'}.log")
+
+
+def _failing(fleet: Fleet) -> list[Child]:
+    return [server for server in fleet.servers if server.starts > FAILED_STARTS]
+
+
+def _failure(log: Path) -> FleetError:
+    words = last_line(log) if log.exists() else ""
+    return FleetError(
+        f"expected the fleet to start within {START_S:g} s, found: {words or 'no message'}; its "
+        f"log is {log}."
+    )
+
+
+def _wait_for_workers(fleet: Fleet, home: Path, began: datetime) -> None:
+    """Until every worker has spoken up: those of an earlier life have the same names."""
+    from deploy.declared import online
+
+    missing = {worker.name for worker in fleet.workers}
+
+    def all_there() -> bool:
+        missing.difference_update(online(began))
+        return not missing
+
+    if not _wait(all_there, START_S):
+        raise _failure(home / FOLDER / "logs" / f"{min(missing)}.log")
+
+
+def _show(fleet: Fleet) -> None:
+    click.echo(f"Prefect: {fleet.api_url.removesuffix('/api')}")
+    if fleet.mlflow_url is not None:
+        click.echo(f"MLflow:  {fleet.mlflow_url}")
+    slots = [worker for worker in fleet.workers if worker.pool == SLOTS]
+    kind = "GPUs" if slots[0].device else "CPU cores"
+    click.echo(
+        f"Workers: {len(slots)} ({kind}) for trainings, {len(fleet.workers) - len(slots)} "
+        "for reproductions"
+    )
+
+
+def _stop(fleet: Fleet) -> list[str]:
+    """Stop a fleet; returns the names of those that the supervisor has left."""
+    if fleet.supervisor.alive:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(fleet.supervisor.pid, signal.SIGTERM)
+        if not _wait(lambda: not fleet.supervisor.alive, STOP_S):
+            os.kill(fleet.supervisor.pid, signal.SIGKILL)
+    left = [c for c in fleet.children if c.process is not None and c.process.alive]
+    for child in left:
+        if child.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.process.pid, signal.SIGKILL)
+    return [child.name for child in left]
+
+
+def _wait(done: Callable[[], bool], limit_s: float) -> bool:
+    deadline = time.monotonic() + limit_s
+    while not (ended := done()) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return ended

@@ -1,0 +1,188 @@
+"""Work pools, deployments and automations: declared as often as one likes, there once."""
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+from uuid import UUID
+
+import yaml
+from httpx import HTTPError
+from prefect.automations import AutomationCore
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.objects import WorkerStatus
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.utilities.callables import parameter_schema
+from prefect.workers.process import ProcessWorker
+
+from deploy.automations import automations
+from deploy.pools import POOLS, Pool
+from tasks.fleet import FleetError
+from tasks.tether import WORKER
+
+FILE = "prefect.yaml"
+ENGINE = ["python", "-P", "-m", "prefect.engine"]
+TETHERED = shlex.join(["python", "-P", "-m", "tasks.tether", WORKER, *ENGINE])
+"""How a worker starts a flow run: it dies with its worker, whatever kills that."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What is on the server, with its ids: deployments by flow name, automations by name."""
+
+    deployments: Mapping[str, UUID]
+    automations: Mapping[str, UUID]
+
+
+def read_deployments() -> list[dict[str, Any]]:
+    """The deployments of prefect.yaml."""
+    text = files("deploy").joinpath(FILE).read_text(encoding="utf-8")
+    found: list[dict[str, Any]] = yaml.safe_load(text)["deployments"]
+    return found
+
+
+def declare(deployments: Sequence[Mapping[str, Any]]) -> Declared:
+    """Declare everything on the server of PREFECT_API_URL.
+
+    What is there is brought up to date under the same id. Schedules are left as they are: whether
+    they are active is the operator's business.
+
+    Args:
+        deployments: of `read_deployments`.
+
+    Raises:
+        FleetError: if there is no server, or it refuses.
+    """
+    with _talking(_api_url()), get_client(sync_client=True) as client:
+        for pool in POOLS:
+            _declare_pool(client, pool)
+        ids = dict(_declare_deployment(client, wanted) for wanted in deployments)
+        return Declared(ids, _declare_automations(client, ids))
+
+
+def online(since: datetime) -> set[str]:
+    """Names of the workers, in both pools, that have spoken up since a time.
+
+    Raises:
+        FleetError: if the server cannot be asked.
+    """
+    with _talking(_api_url()), get_client(sync_client=True) as client:
+        found = [w for pool in POOLS for w in client.read_workers_for_work_pool(pool.name)]
+    return {
+        worker.name
+        for worker in found
+        if worker.status == WorkerStatus.ONLINE
+        and worker.last_heartbeat_time is not None
+        and worker.last_heartbeat_time >= since
+    }
+
+
+def _api_url() -> str:
+    url = os.environ.get("PREFECT_API_URL")
+    if not url:
+        raise FleetError(
+            "expected a running fleet or PREFECT_API_URL, found neither; start one with gradmix up."
+        )
+    return url
+
+
+@contextmanager
+def _talking(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (HTTPError, PrefectException) as error:
+        raise FleetError(
+            f"expected Prefect's server at {url} to answer, found {type(error).__name__}: {error}; "
+            "check that it runs, and PREFECT_API_AUTH_STRING."
+        ) from error
+
+
+def _declare_pool(client: SyncPrefectClient, pool: Pool) -> None:
+    template = ProcessWorker.get_default_base_job_template()
+    template["variables"]["properties"]["command"]["default"] = TETHERED
+    wanted = WorkPoolCreate(
+        name=pool.name,
+        description=pool.description,
+        type=ProcessWorker.type,
+        base_job_template=template,
+        concurrency_limit=pool.limit,
+    )
+    client.create_work_pool(wanted, overwrite=True)
+
+
+def _declare_deployment(client: SyncPrefectClient, wanted: Mapping[str, Any]) -> tuple[str, UUID]:
+    # Without the flag, a module that cannot be imported would give an empty flow of that name.
+    flow: Flow[..., Any] = load_flow_from_entrypoint(
+        wanted["entrypoint"], use_placeholder_flow=False
+    )
+    schedules = [_schedule(row) for row in wanted["schedules"]]
+    there = _find(client, f"{flow.name}/{wanted['name']}")
+    if there is not None:
+        kept = {"schedule", "active", "max_scheduled_runs", "parameters", "slug"}
+        schedules = [row.model_dump(include=kept) for row in there.schedules]
+    key = client.create_deployment(
+        flow_id=client.create_flow(flow),
+        name=wanted["name"],
+        entrypoint=wanted["entrypoint"],
+        description=wanted["description"],
+        tags=wanted["tags"],
+        parameters=wanted["parameters"],
+        parameter_openapi_schema=parameter_schema(flow).model_dump(),
+        enforce_parameter_schema=True,
+        work_pool_name=wanted["work_pool"]["name"],
+        pull_steps=[],
+        schedules=[DeploymentScheduleCreate.model_validate(row) for row in schedules],
+    )
+    return flow.name, key
+
+
+def _find(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
+    try:
+        return client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        return None
+
+
+def _schedule(row: Mapping[str, Any]) -> dict[str, Any]:
+    """As Prefect's API wants it: when apart from whether."""
+    when = {key: value for key, value in row.items() if key != "active"}
+    return {"schedule": when, "active": row["active"]}
+
+
+def _declare_automations(
+    client: SyncPrefectClient, deployments: Mapping[str, UUID]
+) -> dict[str, UUID]:
+    ids = {}
+    for wanted in automations(deployments):
+        # The last changed come first.
+        found = client.read_automations_by_name(wanted.name)
+        for twin in found[:-1]:
+            client.delete_automation(twin.id)
+        if not found:
+            ids[wanted.name] = client.create_automation(wanted)
+            continue
+        there = found[-1]
+        ids[wanted.name] = there.id
+        # Only where it must be: Prefect then forgets which runs it waits for.
+        if _facts(there) != _facts(wanted):
+            # Whether it is switched on is the operator's business too.
+            kept = wanted.model_copy(update={"enabled": there.enabled})
+            client.update_automation(there.id, kept)
+    return ids
+
+
+def _facts(automation: AutomationCore) -> dict[str, Any]:
+    """What an automation does, whenever it was made."""
+    facts = automation.model_dump(
+        mode="json", include={"description": True, "trigger": True, "actions": True}
+    )
+    for name in ("after", "expect", "for_each"):
+        facts["trigger"][name] = sorted(facts["trigger"][name])
+    return facts

@@ -1,0 +1,86 @@
+"""What a fleet is started with."""
+
+import ipaddress
+import json
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks.fleet import FleetError
+
+_AUTH = "PREFECT_SERVER_API_AUTH_STRING"
+_CLIENT_AUTH = "PREFECT_API_AUTH_STRING"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Of `gradmix up`.
+
+    Attributes:
+        home: home folder, absolute.
+        workers: at most so many slots; None for all.
+        host: address that Prefect's server listens on.
+        prefect_port: its port.
+        mlflow_port: MLflow's, on loopback.
+        join: API of another host's fleet; this host gives slots only. None to start a fleet.
+    """
+
+    home: Path
+    workers: int | None = None
+    host: str = "127.0.0.1"
+    prefect_port: int = 4200
+    mlflow_port: int = 5000
+    join: str | None = None
+
+    @property
+    def api_url(self) -> str:
+        """Prefect's API, as its clients reach it."""
+        if self.join is not None:
+            base = self.join.rstrip("/")
+            return base if base.endswith("/api") else f"{base}/api"
+        everywhere = self.host in {"0.0.0.0", "::"}  # noqa: S104 - what the user asked for
+        host = socket.gethostname() if everywhere else self.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.prefect_port}/api"
+
+    @property
+    def mlflow_url(self) -> str | None:
+        """MLflow's address; None without a server here."""
+        return None if self.join is not None else f"http://127.0.0.1:{self.mlflow_port}"
+
+    def to_text(self) -> str:
+        """One word of a command line; it holds no secret."""
+        return json.dumps({**vars(self), "home": str(self.home)})
+
+    @classmethod
+    def from_text(cls, text: str) -> "Options":
+        """The inverse of `to_text`."""
+        words: dict[str, Any] = json.loads(text)
+        return cls(**{**words, "home": Path(words["home"])})
+
+    def check(self) -> None:
+        """Refuse what would be open to the network without a password.
+
+        Raises:
+            FleetError: if the host is not loopback, and no password is set.
+        """
+        if self.join is None and not _is_loopback(self.host) and not os.environ.get(_AUTH):
+            raise FleetError(
+                f"--host {self.host}: expected a password for Prefect's server in {_AUTH} "
+                "(user:password), since others can reach that address, found none; set it, or "
+                "leave --host out."
+            )
+
+
+def share_password() -> None:
+    """Let this process and its children use the server's password, unless they have their own."""
+    if _AUTH in os.environ:
+        os.environ.setdefault(_CLIENT_AUTH, os.environ[_AUTH])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,17 @@
+"""Events reach the automations as they arrive: PREFECT_SERVER_EVENTS_CAUSAL_ORDERING names this.
+
+Prefect's own ordering holds an event back, for 15 minutes and in memory, until the one that it
+follows has been seen; after a restart of the server that is the next event of every run, and a
+second restart loses it. Our automations do not depend on the order.
+"""
+
+from prefect.server.events.ordering import memory
+from prefect.server.events.schemas.events import ReceivedEvent
+
+
+class CausalOrdering(memory.CausalOrdering):
+    """Prefect's bookkeeping, without the wait."""
+
+    async def wait_for_leader(self, event: ReceivedEvent) -> None:
+        """Go on at once, whether or not what the event follows has been seen."""
+        del event

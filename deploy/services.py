@@ -1,0 +1,128 @@
+"""Which processes make up a fleet: commands, environment, and where each says that it is well."""
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.options import Options
+from deploy.pools import DRIVER_LIMIT, DRIVERS, SLOTS
+from tasks.home import VARIABLE
+from tasks.slots import Slot, SlotPool
+
+PREFECT, MLFLOW = "prefect", "mlflow"
+_PYTHON = [sys.executable, "-P", "-m"]
+_QUIET = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "DO_NOT_TRACK": "1",
+    # A service's terminal is its log file: say there what goes wrong.
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+}
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process that is kept running.
+
+    Attributes:
+        name: of the process and its log.
+        command: program and arguments.
+        variables: environment, on top of the supervisor's own.
+        health: address that answers when it is well; empty for a worker.
+        pool: Prefect work pool of a worker.
+        device: value of CUDA_VISIBLE_DEVICES of a slot.
+    """
+
+    name: str
+    command: list[str]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    health: str = ""
+    pool: str = ""
+    device: str = ""
+
+
+def servers(options: Options) -> list[Service]:
+    """Prefect's server with its schedules and automations, and MLflow's."""
+    return [] if options.join else [_prefect(options), _mlflow(options)]
+
+
+def workers(options: Options) -> list[Service]:
+    """One worker for the flows that hand work out, and one per slot of this host."""
+    host = socket.gethostname()
+    found = [_slot_worker(options, host, slot) for slot in slots(options)]
+    return found if options.join else [_driver(options, host), *found]
+
+
+def slots(options: Options) -> tuple[Slot, ...]:
+    """GPUs of this host, else its cores, as many as are wanted."""
+    return () if options.workers == 0 else SlotPool.of_this_machine(options.workers).slots
+
+
+def _prefect(options: Options) -> Service:
+    # Not `prefect server start`: this is the same server, without a process in between.
+    command = [*_PYTHON, "uvicorn", "--factory", "prefect.server.api.server:create_app"]
+    command += ["--host", options.host, "--port", str(options.prefect_port)]
+    command += ["--log-level", "warning", "--lifespan", "on"]
+    variables = {
+        # Where a browser finds the API; another address if it comes through a proxy.
+        "PREFECT_UI_API_URL": os.environ.get("PREFECT_UI_API_URL", options.api_url),
+        # Trainings wait for a slot as long as it takes: none is late, and telling so of hundreds
+        # again and again locks an SQLite database.
+        "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
+        "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING": "deploy.ordering",
+        **_QUIET,
+    }
+    return Service(PREFECT, command, variables, f"{options.api_url}/health")
+
+
+def _mlflow(options: Options) -> Service:
+    # Not `mlflow server`: it starts this command as a child, which would outlive a killed parent.
+    # The variables with an underscore are how it hands its options over, in MLflow 3.17.
+    command = [*_PYTHON, "uvicorn", "mlflow.server.fastapi_app:app", "--log-level", "warning"]
+    command += ["--host", "127.0.0.1", "--port", str(options.mlflow_port)]
+    own = f"sqlite:///{options.home / 'mlflow.db'}"
+    variables = {
+        "_MLFLOW_SERVER_FILE_STORE": os.environ.get("MLFLOW_BACKEND_STORE_URI", own),
+        # Clients write there themselves, as they do without a server: no files through the server.
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": (options.home / "mlartifacts").as_uri(),
+        "_MLFLOW_SGI_NAME": "uvicorn",
+        "MLFLOW_SERVER_ALLOWED_HOSTS": "localhost,localhost:*,127.0.0.1,127.0.0.1:*",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    health = f"{options.mlflow_url}/api/2.0/mlflow/experiments/search?max_results=1"
+    return Service(MLFLOW, command, variables, health)
+
+
+def _driver(options: Options, host: str) -> Service:
+    return _worker(options, f"{host}-driver", DRIVERS, DRIVER_LIMIT)
+
+
+def _slot_worker(options: Options, host: str, slot: Slot) -> Service:
+    return _worker(options, f"{host}-{slot.name}", SLOTS, 1, slot)
+
+
+def _worker(
+    options: Options, name: str, pool: str, limit: int, slot: Slot | None = None
+) -> Service:
+    command = [*_PYTHON, "prefect", "worker", "start", "--pool", pool, "--type", "process"]
+    command += ["--limit", str(limit), "--name", name, "--install-policy", "never"]
+    variables = {
+        **_QUIET,
+        VARIABLE: str(options.home),
+        "PREFECT_API_URL": options.api_url,
+        # Flow runs are started by the name `python`.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "PYTHONSAFEPATH": "1",
+        "PREFECT_WORKER_QUERY_SECONDS": os.environ.get("PREFECT_WORKER_QUERY_SECONDS", "2"),
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        "PREFECT_LOGGING_LEVEL": "INFO",
+    }
+    if options.mlflow_url is not None:
+        variables["MLFLOW_TRACKING_URI"] = options.mlflow_url
+    if slot is not None:
+        variables |= {"CUDA_VISIBLE_DEVICES": slot.device, "GRADMIX_SLOT": name}
+    return Service(name, command, variables, pool=pool, device=slot.device if slot else "")

@@ -1,0 +1,185 @@
+"""The process that owns a host's part of a fleet: `python -P -m deploy.supervisor OPTIONS`.
+
+It starts servers, then workers, starts again what dies, and stops all of it on SIGTERM. They are
+tethered to it: whatever kills it takes them along.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from deploy.health import answers
+from deploy.options import Options, share_password
+from deploy.services import Service, servers, workers
+from tasks.environment import configure
+from tasks.fleet import FOLDER, Child, Fleet, Process, state_file, write_fleet
+from tasks.locks import try_lock, unlock
+from tasks.slots import kill_group, start_tethered
+
+POLL_S = 0.5
+LONGEST_WAIT_S = 30.0
+CALM_S = 60.0
+"""Seconds after which a start counts as a success."""
+STOP_S = 10.0
+
+
+class Keeper:
+    """Keeps one service running; a start that fails soon is followed by a longer wait.
+
+    Args:
+        service: what to run.
+        logs: folder of its log.
+        cwd: folder that it works in.
+    """
+
+    def __init__(self, service: Service, logs: Path, cwd: Path) -> None:
+        self.service = service
+        self._log, self._cwd = logs / f"{service.name}.log", cwd
+        self._process: subprocess.Popen[bytes] | None = None
+        self._found: Process | None = None
+        self._starts = self._failures = 0
+        self._began = self._next = 0.0
+
+    @property
+    def child(self) -> Child:
+        """For the state file."""
+        service = self.service
+        return Child(service.name, self._found, self._starts, service.pool, service.device)
+
+    def tend(self) -> bool:
+        """Start it if it is due, notice its end; returns whether anything changed."""
+        now = time.monotonic()
+        if self._process is None:
+            if now < self._next:
+                return False
+            self._start(now)
+            return True
+        if self._process.poll() is None:
+            return False
+        self._failures = 0 if now - self._began > CALM_S else self._failures
+        self._next = now + min(2.0**self._failures, LONGEST_WAIT_S)
+        self._failures += 1
+        self._forget()
+        return True
+
+    def _start(self, now: float) -> None:
+        service = self.service
+        self._process = start_tethered(service.command, self._log, self._cwd, {**service.variables})
+        self._found = Process.find(self._process.pid)
+        self._starts, self._began = self._starts + 1, now
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM to the process; the rest of its group is its own business."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def stop(self, deadline: float) -> None:
+        """Wait for its end until a monotonic time, then kill what is left of its group."""
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(max(deadline - time.monotonic(), 0))
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._process is not None:
+            kill_group(self._process)
+        self._process = self._found = None
+
+
+class Supervisor:
+    """A host's part of a fleet.
+
+    Args:
+        options: of `gradmix up`.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._logs = options.home / FOLDER / "logs"
+        self._stopping = threading.Event()
+        self._servers = [Keeper(service, self._logs, options.home) for service in servers(options)]
+        self._workers: list[Keeper] = []
+
+    def run(self) -> None:
+        """Until SIGTERM."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        try:
+            while not self._stopping.wait(POLL_S):
+                self._tend()
+        finally:
+            # Workers first: they tell the server how their runs ended.
+            _stop_all(self._workers)
+            _stop_all(self._servers)
+            state_file(self._options.home).unlink(missing_ok=True)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._stopping.set()
+
+    def _tend(self) -> None:
+        # One thread starts them all: what it starts dies with the thread.
+        changed = [keeper.tend() for keeper in (*self._servers, *self._workers)]
+        ready = bool(self._workers)
+        if not ready and all(answers(keeper.service.health) for keeper in self._servers):
+            self._workers = [
+                Keeper(service, self._logs, self._options.home)
+                for service in workers(self._options)
+            ]
+            changed += [keeper.tend() for keeper in self._workers]
+        if any(changed):
+            self._write()
+
+    def _write(self) -> None:
+        options = self._options
+        fleet = Fleet(
+            api_url=options.api_url,
+            mlflow_url=options.mlflow_url,
+            host=socket.gethostname(),
+            supervisor=Process.find(os.getpid()),
+            ready=bool(self._workers),
+            servers=tuple(keeper.child for keeper in self._servers),
+            workers=tuple(keeper.child for keeper in self._workers),
+        )
+        write_fleet(options.home, fleet)
+
+
+def _stop_all(keepers: Sequence[Keeper]) -> None:
+    for keeper in keepers:
+        keeper.ask_to_stop()
+    deadline = time.monotonic() + STOP_S
+    for keeper in keepers:
+        keeper.stop(deadline)
+
+
+def main(text: str) -> int:
+    """Supervise until SIGTERM; returns the exit code."""
+    options = Options.from_text(text)
+    configure(options.home)
+    share_password()
+    if options.join is not None:
+        Supervisor(options).run()
+        return 0
+    lock = Path(os.environ["PREFECT_HOME"]) / ".lock"
+    held = try_lock(lock)
+    if held is None:
+        sys.stderr.write(f"expected nobody at the database in {lock.parent}, found it in use.\n")
+        return 1
+    try:
+        # Commands with a server of their own keep off the database while this is held.
+        Supervisor(options).run()
+    finally:
+        unlock(lock, held)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,110 @@
+"""The flow that a worker runs: one job of a reproduction, on the worker's device."""
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.logging import get_run_logger
+from prefect.states import Cancelled, Completed, Failed
+
+from data.fingerprint import sha256_file
+from tasks.attempt import Attempt, Ended, RetiredError, alone, say_ended, work_on
+from tasks.exchange import Working
+from tasks.home import HomeError, open_home
+from tasks.job_file import JOB
+from tasks.slots import Slot
+from tasks.storage import StorageError, open_storage
+from tasks.tether import die_with_parent
+from tasks.train_job import PROGRESS
+from tasks.worker import REFUSED, UNLUCKY
+
+HOME = "GRADMIX_HOME"
+SLOT = "GRADMIX_SLOT"
+
+
+@flow(name="job", flow_run_name="{label}", persist_result=False)
+def job(name: str, work: str, label: str, key: str, digest: str) -> Any:  # noqa: ANN401 - a state of Prefect's
+    """Run a job for the reproduction that asked for it.
+
+    Args:
+        name: of the job: `train`, `label`, `evaluate`, ...
+        work: its folder, relative to the home folder of this host (GRADMIX_HOME).
+        label: for people.
+        key: of the attempt; without it in the folder, nobody wants the job any more.
+        digest: SHA-256 of the job's settings, which may name code: whoever can write to a storage
+            must not choose it.
+    """
+    del label
+    die_with_parent()
+    home = _home()
+    attempt = Attempt(_inside(home, work), key)
+    working = Working(home, attempt, open_storage())
+    try:
+        working.fetch()
+        with alone(attempt):
+            ended = _work(attempt, home, name, working, digest)
+            say_ended(attempt, ended)
+            working.finish()
+    except RetiredError as error:
+        return Cancelled(message=str(error))
+    if ended.exit_code:
+        return Failed(message=ended.message)
+    return Completed(message="Its outcome is in the work folder.")
+
+
+def _work(attempt: Attempt, home: Path, name: str, working: Working, digest: str) -> Ended:
+    if sha256_file(attempt.folder / JOB) != digest:
+        message = f"expected the settings that were handed over, found another {JOB}; start again."
+        return Ended(attempt.key, REFUSED, message)
+    slot = Slot(os.environ.get(SLOT, "worker"), os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+    lines = _Lines(attempt.folder / PROGRESS)
+
+    def told() -> None:
+        lines.tell()
+        # Without the storage the work goes on.
+        with contextlib.suppress(StorageError):
+            working.tell()
+
+    try:
+        # What an attempt before this one may have left.
+        shutil.rmtree(attempt.folder / "output", ignore_errors=True)
+        (attempt.folder / "output").mkdir()
+        return work_on(attempt, home, name, slot, told)
+    except OSError as error:
+        return Ended(attempt.key, UNLUCKY, str(error))
+
+
+class _Lines:
+    """Passes what a training says on to Prefect's log."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._told = path, 0
+        self._log = get_run_logger()
+
+    def tell(self) -> None:
+        if not self._path.exists():
+            return
+        lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith("\n")]
+        for line in whole[self._told :]:
+            self._log.info(line.strip())
+        self._told = max(self._told, len(whole))
+
+
+def _home() -> Path:
+    named = os.environ.get(HOME)
+    if not named:
+        raise HomeError(f"expected the home folder in {HOME}, found none; start gradmix up.")
+    return open_home(Path(named))
+
+
+def _inside(home: Path, work: str) -> Path:
+    """The folder; whoever may submit flow runs must not name one elsewhere."""
+    folder = home / work
+    # As `Store.work` makes them: work/STAGE/IDENTITY.
+    if folder.resolve().parent.parent != (home / "work").resolve():
+        raise HomeError(f"expected a job's folder under {home / 'work'}, found {work!r}.")
+    return folder

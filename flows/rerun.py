@@ -1,0 +1,151 @@
+"""One cell of the grid again, and exactly what is made from it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from data.known_digests import KnownDigests
+from flows.experiment_file import SettingsError
+from flows.order import Invocation, Order, place_order
+from flows.plan import PlanEntry, make_plan
+from flows.reproduce import RUNNER, Engine, reproduce
+from tasks.artifacts import Store
+from tasks.home import home_named, open_home
+from tasks.storage import open_storage
+
+GRID = ("beta", "gamma")
+PLACE = ("k", "draw")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the grid.
+
+    Attributes:
+        beta: of Eq. 9.
+        gamma: of Eq. 9.
+        k: labels a class; None: all of the experiment's.
+        draw: of V; None: all of the experiment's.
+    """
+
+    beta: float
+    gamma: float
+    k: int | None = None
+    draw: int | None = None
+
+    @classmethod
+    def read(cls, text: str) -> "Cell":
+        """A cell from words such as `beta=10,gamma=0.6,k=3,draw=0`.
+
+        Raises:
+            SettingsError: if they are others.
+        """
+        try:
+            given = dict(part.split("=", 1) for part in text.replace(" ", "").split(","))
+            values = {name: float(given.pop(name)) for name in GRID}
+            place = {name: int(given.pop(name)) for name in PLACE if name in given}
+        except (KeyError, ValueError):
+            given = {text: ""}
+        if given:
+            raise SettingsError(
+                "--cell: expected beta=...,gamma=... and, if wanted, k=...,draw=..., found "
+                f"{text!r}; correct it."
+            )
+        return cls(values["beta"], values["gamma"], place.get("k"), place.get("draw"))
+
+    def labels(self, order: Order) -> list[str]:
+        """Labels of its trainings.
+
+        Raises:
+            SettingsError: if the experiment has no such cell.
+        """
+        stage, target = order.experiment.first_stage, order.experiment.target
+        named = [c for c in stage.cells if (c["beta"], c["gamma"]) == (self.beta, self.gamma)]
+        ks = [k for k in target.k if self.k in {None, k}]
+        draws = [draw for draw in range(target.draws) if self.draw in {None, draw}]
+        if not (named and ks and draws):
+            raise SettingsError(
+                f"--cell: expected beta one of {_said(stage.beta)}, gamma one of "
+                f"{_said(stage.gamma)}, k one of {_said(target.k)} and draw below {target.draws}, "
+                f"found {self.words}; correct it."
+            )
+        return [f"k={k} draw={draw}: {stage.cell_name(named[0])}" for k in ks for draw in draws]
+
+    @property
+    def words(self) -> str:
+        """As they are read."""
+        place = [f"{name}={value}" for name in PLACE if (value := getattr(self, name)) is not None]
+        return ",".join([f"beta={self.beta:g}", f"gamma={self.gamma:g}", *place])
+
+
+def made_from(entries: Sequence[PlanEntry], labels: Collection[str]) -> list[PlanEntry]:
+    """The stages of these labels and everything that is made from them, in the plan's order."""
+    identities = {e.artifact.identity for e in entries if e.artifact and e.label in labels}
+    reached: dict[str, PlanEntry] = {}
+    for entry in entries:
+        # A cell that is also a candidate of the learning-rate search is one training.
+        same = entry.artifact is not None and entry.artifact.identity in identities
+        if same or entry.label in labels or any(used in reached for used in entry.uses):
+            reached[entry.label] = entry
+    return list(reached.values())
+
+
+def forget(order: Order, home: Path, cell: Cell) -> list[str]:
+    """Remove the results of a cell and of everything made from it; returns their labels."""
+    storage = open_storage()
+    store = Store(home, storage)
+    chosen = made_from(make_plan(order, home, storage), cell.labels(order))
+    # What depends on something goes first: a kill in between leaves no result without its inputs.
+    for entry in reversed(chosen):
+        if entry.artifact is not None:
+            store.forget(entry.artifact)
+    return [entry.label for entry in chosen]
+
+
+@flow(name="cell", task_runner=RUNNER, persist_result=False)
+def cell(
+    beta: float,
+    gamma: float,
+    experiment: str = "digits",
+    scale: str = "demo",
+    k: int | None = None,
+    draw: int | None = None,
+    force: bool = False,
+    data: str | None = None,
+    home: str | None = None,
+    engine: Engine = "workers",
+) -> str:
+    """Run a cell of the grid and what is made from it; what is finished is not done again.
+
+    Args:
+        beta: of the cell.
+        gamma: of the cell.
+        experiment: a packaged experiment or the path of a TOML file.
+        scale: a table under its `[scales]`.
+        k: labels a class; all without it.
+        draw: of V; all without it.
+        force: do it again although it is finished.
+        data: folder of the real data; the embedded data without it.
+        home: folder of everything that is written; GRADMIX_HOME or `runs` without it.
+        engine: where trainings run.
+
+    Returns:
+        The folder of the reproduction's record.
+    """
+    folder = open_home(home_named(home))
+    order = place_order(
+        Invocation(experiment=experiment, scale=scale, data=data), KnownDigests(folder)
+    )
+    chosen = Cell(beta, gamma, k, draw)
+    chosen.labels(order)
+    if force:
+        forget(order, folder, chosen)
+    parameters: dict[str, Any] = order.invocation.parameters
+    return str(reproduce(**parameters, home=str(folder), engine=engine))
+
+
+def _said(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
