@@ -69,6 +69,7 @@ WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
 
 @flow(
     name="reproduce",
+    flow_run_name="{experiment} {scale}",
     task_runner=RUNNER,
     persist_result=False,
 )

@@ -105,7 +105,12 @@ def forget(order: Order, home: Path, cell: Cell) -> list[str]:
     return [entry.label for entry in chosen]
 
 
-@flow(name="cell", task_runner=RUNNER, persist_result=False)
+@flow(
+    name="cell",
+    flow_run_name="{experiment} {scale}: beta={beta} gamma={gamma}",
+    task_runner=RUNNER,
+    persist_result=False,
+)
 def cell(
     beta: float,
     gamma: float,

@@ -32,6 +32,10 @@ class Dispatch(Protocol):
         """The type of a run's state, such as RUNNING; None while the server is away."""
         ...
 
+    def said(self, run: str) -> str:
+        """The message of a run's state; empty if there is none, or while the server is away."""
+        ...
+
     def close(self, run: str, end: End, reason: str) -> None:
         """End a run that the server takes for unfinished."""
         ...
@@ -96,6 +100,19 @@ class PrefectDispatch:
         except HTTPError:
             return None
         return None if state is None else str(state.type.value)
+
+    def said(self, run: str) -> str:
+        """The message of a run's state; empty if there is none, or while the server is away."""
+        from httpx import HTTPError  # noqa: PLC0415
+        from prefect import get_client  # noqa: PLC0415
+        from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+
+        try:
+            with get_client(sync_client=True) as client:
+                state = client.read_flow_run(UUID(run)).state
+        except (HTTPError, ObjectNotFound):
+            return ""
+        return "" if state is None else " ".join((state.message or "").split())
 
     def close(self, run: str, end: End, reason: str) -> None:
         """End a run that the server takes for unfinished; without the server, nothing is done."""

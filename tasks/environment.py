@@ -36,6 +36,8 @@ def configure(home: Path) -> None:
         # Prefect's own temporary server outlives a killed parent; `tasks.server` has ours.
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+        # A fleet takes a run without a heartbeat for 180 s for dead; Prefect's default is as long.
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         # Warnings and tracebacks go to the run in the server; the terminal is the command's own.

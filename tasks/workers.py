@@ -189,7 +189,8 @@ class _Watch:
         if now - self._asked > patience.ask:
             self._ask(now)
         if self._over is not None and now - self._over > patience.grace:
-            return f"its flow run is {self._state.lower()} and left no word"
+            said = self._dispatch.said(self._run) or "no message"
+            return f"its flow run is {self._state.lower()} ({said}) and left no word"
         limit = patience.start if self._beat < 0 else patience.silence
         if self._state != "SCHEDULED" and now - self._heard > limit:
             return f"no sign of life for {limit:g} s"

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +31,9 @@ from tasks.fleet import Child, Fleet, read_fleet
 
 LIMIT_S = 600.0
 PREFECT_AWAY_S, MLFLOW_AWAY_S = 45, 120
+SMALL_DISK = 2**32
+POSTGRES_RESTART = "CHAOS_POSTGRES_RESTART"
+"""Names the command that restarts Postgres, where both servers are on it."""
 CLOCK = """
 import pathlib, time
 
@@ -57,6 +61,7 @@ class Bench:
     mlflow_port: int
     driver: subprocess.Popen[bytes] | None = None
     second: subprocess.Popen[bytes] | None = None
+    driver_log: Path | None = None
     disturbed: set[str] = field(default_factory=set)
     rows: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -87,6 +92,7 @@ class Bench:
         site.write_text(CLOCK.format(path=str(self.clock)))
         path = os.pathsep.join([str(site.parent), os.environ.get("PYTHONPATH", "")])
         variables = {**os.environ, "PYTHONPATH": path.rstrip(os.pathsep)}
+        self.driver_log = log
         with log.open("wb") as output:
             return subprocess.Popen(
                 self.command(*words), stdout=output, stderr=output, env=variables
@@ -298,7 +304,49 @@ def supervisor_killed(bench: Bench) -> None:
     )
 
 
+def disk_full(bench: Bench) -> None:
+    free = shutil.disk_usage(bench.home).free
+    if free > SMALL_DISK:
+        bench.note("the home folder's disk is full", "not tried: it is a large one (--out)")
+        return
+    bench.wait_for_job()
+    assert bench.driver is not None
+    bench.disturbed |= bench.in_flight()
+    ballast = bench.home.with_name("ballast")
+    with ballast.open("wb") as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"0" * 2**20)
+            file.flush()
+    code = bench.driver.wait(LIMIT_S)
+    assert bench.driver_log is not None
+    said = bench.driver_log.read_text(encoding="utf-8").splitlines()[-1]
+    ballast.unlink()
+    bench.disturbed |= bench.in_flight()
+    bench.driver = bench.reproduce("workers")
+    again = bench.go_on()
+    bench.note(
+        "the home folder's disk is full",
+        f"exit code {code}: `{said[:160]}...`; room made, the same command again: two more after "
+        f"{again:.0f} s",
+    )
+
+
+def postgres_restarted(bench: Bench) -> None:
+    command = os.environ.get(POSTGRES_RESTART)
+    if command is None:
+        bench.note("Postgres restarted", f"not tried: no {POSTGRES_RESTART}")
+        return
+    bench.wait_for_job()
+    subprocess.run(command, shell=True, check=True, stdout=sys.stderr)  # noqa: S602 - the caller's
+    again = bench.go_on(3)
+    bench.note(
+        "Postgres behind both servers restarted (immediate)", f"three more after {again:.0f} s"
+    )
+
+
 FAULTS = {
+    "postgres": postgres_restarted,
+    "disk": disk_full,
     "worker": worker_killed,
     "job": job_killed,
     "prefect": prefect_killed,

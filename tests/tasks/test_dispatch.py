@@ -152,3 +152,13 @@ def test_runs_of_a_driver_are_found_by_its_tag(client: MagicMock) -> None:
     chosen = client.read_flow_runs.call_args.kwargs["flow_run_filter"]
     assert chosen.tags.all_ == ["driver:42"]
     assert {kind.value for kind in chosen.state.type.any_} == set(UNFINISHED)
+
+
+def test_what_a_state_says_is_one_line_or_nothing(client: MagicMock) -> None:
+    client.read_flow_run.return_value.state = Failed(message="OSError:\n No space")
+    assert PrefectDispatch().said(RUN) == "OSError: No space"
+    client.read_flow_run.return_value.state = None
+    assert PrefectDispatch().said(RUN) == ""
+    for error in (*AWAY, ObjectNotFound(answered(404))):
+        client.read_flow_run.side_effect = error
+        assert PrefectDispatch().said(RUN) == ""

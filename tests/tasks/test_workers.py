@@ -117,6 +117,9 @@ class Server:
     def state(self, run: str) -> str | None:
         return self.runs[run].state
 
+    def said(self, run: str) -> str:
+        return "No space left." if self.runs[run] else ""
+
     def close(self, run: str, end: str, reason: str) -> None:
         self.closed.append((run, end, reason))
 
@@ -256,9 +259,21 @@ LOSSES = {
     "the disk there failed": (crash(3), "it ended with 3", False),
     "a mistake in the code": (crash(1), "it ended with 1", False),
     "killed for memory": (crash(-9), "it ended with -9", False),
-    "the flow run crashed": (end_without_a_word("CRASHED"), "flow run is crashed and left", True),
-    "somebody cancelled it": (end_without_a_word("CANCELLED"), "run is cancelled and left", True),
-    "it says that it is done": (end_without_a_word("COMPLETED"), "run is completed and left", True),
+    "the flow run crashed": (
+        end_without_a_word("CRASHED"),
+        "flow run is crashed (No space left.) and left",
+        True,
+    ),
+    "somebody cancelled it": (
+        end_without_a_word("CANCELLED"),
+        "run is cancelled (No space left.) and left",
+        True,
+    ),
+    "it says that it is done": (
+        end_without_a_word("COMPLETED"),
+        "run is completed (No space left.) and left",
+        True,
+    ),
     "the process died here": (die, f"on {socket.gethostname()} is gone", True),
     "no sign of life at all": (never_start, "no sign of life for 180 s", True),
     "no further sign of life": (fall_silent, "no sign of life for 120 s", True),
