@@ -39,7 +39,7 @@ def up(
     up_command(Options(folder, workers, host, prefect_port, mlflow_port, join))
 
 
-@main.command(epilog="Example: gradmix down")
+@main.command(epilog="Example: gradmix down --home runs")
 @home_option
 @one_line_errors
 def down(home: str) -> None:
