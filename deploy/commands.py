@@ -152,7 +152,7 @@ def _show(fleet: Fleet) -> None:
     if fleet.mlflow_url is not None:
         click.echo(f"MLflow:  {fleet.mlflow_url}")
     slots = [worker for worker in fleet.workers if worker.pool == SLOTS]
-    kind = "GPUs" if slots[0].device else "CPU cores"
+    kind = "GPUs" if any(worker.device for worker in slots) else "CPU cores"
     click.echo(
         f"Workers: {len(slots)} ({kind}) for trainings, {len(fleet.workers) - len(slots)} "
         "for reproductions"
@@ -165,7 +165,8 @@ def _stop(fleet: Fleet) -> list[str]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(fleet.supervisor.pid, signal.SIGTERM)
         if not _wait(lambda: not fleet.supervisor.alive, STOP_S):
-            os.kill(fleet.supervisor.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(fleet.supervisor.pid, signal.SIGKILL)
     left = [c for c in fleet.children if c.process is not None and c.process.alive]
     for child in left:
         if child.process is not None:

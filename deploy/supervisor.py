@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,7 +103,9 @@ class Supervisor:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._logs = options.home / FOLDER / "logs"
-        self._stopping = threading.Event()
+        # No threading.Event: its lock may be held when the signal comes, in this same thread.
+        self._stopping = False
+        self._unwritten = False
         self._servers = [Keeper(service, self._logs, options.home) for service in servers(options)]
         self._workers: list[Keeper] = []
 
@@ -113,8 +114,9 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         try:
-            while not self._stopping.wait(POLL_S):
+            while not self._stopping:
                 self._tend()
+                time.sleep(POLL_S)
         finally:
             # Workers first: they tell the server how their runs ended.
             _stop_all(self._workers)
@@ -123,7 +125,7 @@ class Supervisor:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        self._stopping.set()
+        self._stopping = True
 
     def _tend(self) -> None:
         # One thread starts them all: what it starts dies with the thread.
@@ -135,8 +137,12 @@ class Supervisor:
                 for service in workers(self._options)
             ]
             changed += [keeper.tend() for keeper in self._workers]
-        if any(changed):
-            self._write()
+        self._unwritten |= any(changed)
+        if self._unwritten:
+            # A full disk is no reason to stop: written when there is room again.
+            with contextlib.suppress(OSError):
+                self._write()
+                self._unwritten = False
 
     def _write(self) -> None:
         options = self._options

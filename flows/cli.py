@@ -1,4 +1,4 @@
-"""The command line: `gradmix reproduce`, `plan`, `report`, `lineage` and `extract`."""
+"""The command line, less what `deploy.cli` adds: from `gradmix reproduce` to `extract`."""
 
 import errno
 import sys
@@ -7,6 +7,8 @@ from functools import wraps
 from typing import IO, Any
 
 import click
+
+from tasks.home import USUAL, VARIABLE
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -57,9 +59,9 @@ def listed(of: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None]:
 
 home_option = click.option(
     "--home",
-    default="runs",
+    default=USUAL,
     show_default=True,
-    envvar="GRADMIX_HOME",
+    envvar=VARIABLE,
     help="Folder of everything written.",
 )
 

@@ -13,7 +13,7 @@ from prefect.states import Cancelled, Completed, Failed
 from data.fingerprint import sha256_file
 from tasks.attempt import Attempt, Ended, RetiredError, alone, say_ended, work_on
 from tasks.exchange import Working
-from tasks.home import HomeError, open_home
+from tasks.home import VARIABLE, HomeError, open_home
 from tasks.job_file import JOB
 from tasks.slots import Slot
 from tasks.storage import StorageError, open_storage
@@ -21,7 +21,6 @@ from tasks.tether import die_with_parent
 from tasks.train_job import PROGRESS
 from tasks.worker import REFUSED, UNLUCKY
 
-HOME = "GRADMIX_HOME"
 SLOT = "GRADMIX_SLOT"
 
 
@@ -95,9 +94,9 @@ class _Lines:
 
 
 def _home() -> Path:
-    named = os.environ.get(HOME)
+    named = os.environ.get(VARIABLE)
     if not named:
-        raise HomeError(f"expected the home folder in {HOME}, found none; start gradmix up.")
+        raise HomeError(f"expected the home folder in {VARIABLE}, found none; start gradmix up.")
     return open_home(Path(named))
 
 

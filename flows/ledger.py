@@ -5,9 +5,8 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from flows.board import TRAIN
 from tasks.runtime import Event
-
-TRAIN = "train"
 
 logger = logging.getLogger(__name__)
 

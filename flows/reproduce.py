@@ -138,10 +138,12 @@ def _given(values: list[T] | None) -> tuple[T, ...] | None:
 
 
 def _reproduce(order: Order, home: Path, engine: Engine) -> Path:
-    close_dead(home)
-    slots = SlotPool.of_this_machine(locks=home / LOCKS)
-    watch = WATCH.get() or Watch(Work.of(make_plan(order, home), len(slots.slots)), lambda _: None)
     tags = _tags(order)
+    close_dead(home, own=tags.get(FLOW_RUN))
+    slots = SlotPool.of_this_machine(locks=home / LOCKS)
+    # How many workers a fleet has is not known here.
+    places = len(slots.slots) if engine == "local" else 0
+    watch = WATCH.get() or Watch(Work.of(make_plan(order, home), places), lambda _: None)
     status = StatusFile(home, watch.work, _about(order, engine, tags))
     ledger = Ledger([status.listen, watch.listen])
     with status.kept():

@@ -125,8 +125,14 @@ def read_statuses(home: Path) -> list[Status]:
     return sorted(found, key=lambda status: (str(status.content["started"]), status.path.name))
 
 
-def close_dead(home: Path, dispatch: PrefectDispatch | None = None) -> None:
-    """End on Prefect's server what reproductions left running whose process here is gone."""
+def close_dead(home: Path, dispatch: PrefectDispatch | None = None, own: str | None = None) -> None:
+    """End on Prefect's server what reproductions left running whose process here is gone.
+
+    Args:
+        home: the home folder.
+        dispatch: to the server.
+        own: flow run of the caller, which may be an earlier life's, started again: it goes on.
+    """
     dispatch = dispatch or PrefectDispatch()
     for status in read_statuses(home):
         if not status.is_dead:
@@ -135,7 +141,8 @@ def close_dead(home: Path, dispatch: PrefectDispatch | None = None) -> None:
         if run is not None:
             for job in dispatch.unfinished(run):
                 dispatch.close(job, "CANCELLED", "Who asked for it is gone.")
-            dispatch.close(run, "CRASHED", "Its process is gone.")
+            if run != own:
+                dispatch.close(run, "CRASHED", "Its process is gone.")
         status.path.unlink(missing_ok=True)
 
 

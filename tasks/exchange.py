@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tasks.artifacts import Store
 from tasks.attempt import ENDED, NEWEST, Attempt, RetiredError
-from tasks.job_file import read_by
+from tasks.job_file import JOB, read_by
 from tasks.mirror import Mirror
 from tasks.storage import Marks, Storage, StorageError, changed, marks_of
 
@@ -42,8 +42,11 @@ class Asking:
         if self._storage is None:
             return
         paths = [path for path in _files(self._home, self._work) if not path.endswith(NEWEST)]
-        self._storage.push(self._home, [*paths, f"{self._work}/{NEWEST}"])
-        self._seen = self._storage.listing(self._work)
+        paths.append(f"{self._work}/{NEWEST}")
+        self._storage.push(self._home, paths)
+        # Not what an earlier attempt has left there: the new one may leave the very same bytes.
+        there = self._storage.listing(self._work)
+        self._seen = {path: mark for path, mark in there.items() if path in paths}
 
     def look(self) -> None:
         """Bring what is new: signs of life, figures, and in the end everything."""
@@ -51,9 +54,11 @@ class Asking:
             return
         self._next = time.monotonic() + LOOK_S
         now = self._storage.listing(self._work)
+        # The job, whose digest the next attempt is given, and who works on it are decided here.
+        own = {f"{self._work}/{name}" for name in (JOB, NEWEST)}
+        new = [path for path in changed(now, self._seen) if path not in own]
         # Word of the end comes after what it is about.
-        new = sorted(changed(now, self._seen), key=lambda path: path.endswith(ENDED))
-        self._storage.pull(self._home, new)
+        self._storage.pull(self._home, sorted(new, key=lambda path: path.endswith(ENDED)))
         self._seen = now
 
     def take_away(self) -> None:

@@ -69,12 +69,15 @@ class Mirror:
         return self._forgiven(self._find, folder) or False
 
     def offer(self, folder: str) -> None:
-        """Send an artifact that is intact here, unless it is there: asked once in a process."""
-        if folder not in self._there:
-            self._forgiven(self._offer, folder)
+        """Send an artifact that is intact here, unless it is there: asked once in a process.
+
+        What cannot be sent now waits for `flush`.
+        """
+        if folder not in self._there and not self._forgiven(self._offer, folder):
+            self._unsent.add(folder)
 
     def send(self, folder: str) -> None:
-        """Send an artifact that was just made; what cannot be sent now waits for `flush`."""
+        """Send an artifact that was just made, whatever is there."""
         self._there.discard(folder)
         self._unsent.add(folder)
         self.offer(folder)
@@ -103,7 +106,7 @@ class Mirror:
             logger.warning("storage: %s counts as missing: %s", folder, wrong)
         return wrong is None
 
-    def _offer(self, folder: str) -> None:
+    def _offer(self, folder: str) -> bool:
         there = f"{folder}/{LAST}"
         if folder in self._unsent or self._storage.read(there) is None:
             names = sorted(path.name for path in (self._home / folder).iterdir())
@@ -111,6 +114,7 @@ class Mirror:
             self._storage.push(self._home, [*files, there])
         self._unsent.discard(folder)
         self._there.add(folder)
+        return True
 
     def _put_in_place(self, copy: Path, folder: Path) -> None:
         if self._damage(folder) is None:

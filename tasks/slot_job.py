@@ -12,8 +12,6 @@ from tasks.slots import ChildFailedError, SlotPool, run_in_slot
 from tasks.stage import Workplace
 from tasks.worker import OUTCOME
 
-__all__ = ["LOG", "run_job"]
-
 
 def run_job(
     place: Workplace,

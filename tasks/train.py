@@ -7,9 +7,10 @@ from typing import Any
 from data.fingerprint import sha256_bytes
 from gradmix.methods import method_named
 from tasks.artifacts import Artifact, Request
+from tasks.attempt import LOG
 from tasks.job_models import MODEL
 from tasks.pretrained import file_of, log_start
-from tasks.slot_job import LOG, run_job
+from tasks.slot_job import run_job
 from tasks.stage import Outcome, Stage, Workplace
 from tasks.tracked import tracked_run
 from tasks.train_job import CURVE

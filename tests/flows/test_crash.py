@@ -18,7 +18,10 @@ MORE = (
         '[[baselines]]\nname = "Fine-tune"\nmethod = "fine_tune"\n\n[first_stage]',
     ),
 )
-DIFFERENT = ("seconds", "run_id", "started", "finished", "executed", "peak_memory", "name")
+DIFFERENT = (
+    *("seconds", "run_id", "started", "finished", "executed", "peak_memory", "name"),
+    "resumed_from",
+)
 
 # By point: how many trainings must be finished before, and which one must be at a checkpoint.
 POINTS = {

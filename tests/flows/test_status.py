@@ -219,3 +219,14 @@ def test_what_the_dead_left_running_is_ended_on_the_server_and_forgotten(tmp_pat
         ("run-1", "CRASHED"),
     ]
     assert {status.path for status in read_statuses(tmp_path)} == {living, elsewhere}
+
+
+def test_a_flow_run_that_was_started_again_does_not_end_itself(tmp_path, dispatch):
+    # An automation has scheduled the crashed run again: its earlier life has left the file.
+    left_by(tmp_path, ended())
+    close_dead(tmp_path, dispatch, own="run-1")
+    assert [call.args[:2] for call in dispatch.close.call_args_list] == [
+        ("job-1", "CANCELLED"),
+        ("job-2", "CANCELLED"),
+    ]
+    assert read_statuses(tmp_path) == []

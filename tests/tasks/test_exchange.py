@@ -249,6 +249,38 @@ def test_parcels_and_looks_are_some_seconds_apart(
     assert seen == ["0", "0", "2", "2", "4"]
 
 
+def test_an_outcome_comes_back_although_an_earlier_attempt_has_left_the_same_bytes(
+    asking: Asking, folder: Path, worker: Path, storage: Storage, clock: Clock, there: Path
+) -> None:
+    # Of an attempt that was taken for dead and ended before the next was handed over.
+    (there / WORK).mkdir(parents=True)
+    (there / WORK / "outcome.json").write_text("{}")
+    attempt = on(worker, handed_over(asking, folder))
+    working = Working(worker, attempt, storage)
+    working.fetch()
+    (attempt.folder / "outcome.json").write_text("{}")
+    say_ended(attempt, Ended(attempt.key))
+
+    working.finish()
+    asking.look()
+
+    assert (folder / "outcome.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize("name", ["job.json", NEWEST])
+def test_what_is_decided_here_is_not_taken_from_the_storage(
+    asking: Asking, folder: Path, clock: Clock, there: Path, name: str
+) -> None:
+    attempt = handed_over(asking, folder)
+    before = (folder / name).read_text()
+    (there / WORK / name).write_text('{"key": "of somebody else, who may write there"}')
+
+    asking.look()
+
+    assert (folder / name).read_text() == before
+    attempt.check()
+
+
 # Fencing.
 
 

@@ -1,0 +1,47 @@
+"""Faults during a small reproduction on a fleet; `chaos.py` by itself does more of them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+CELLS = HERE.parent / "benchmarks" / "cells.toml"
+SMALLER = {
+    "beta = [5, 10, 15, 20, 25, 30]": "beta = [5, 10, 15]",
+    "gamma = [-0.2, 0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4]": "gamma = [0.0, 0.6]",
+    "steps = 100": "steps = 500",
+}
+
+
+@pytest.mark.slow
+def test_faults_lose_nothing_and_have_nothing_done_twice(tmp_path):
+    text = CELLS.read_text(encoding="utf-8")
+    for old, new in SMALLER.items():
+        assert old in text
+        text = text.replace(old, new)
+    experiment = tmp_path / "cells.toml"
+    experiment.write_text(text, encoding="utf-8")
+    words = ["--experiment", str(experiment), "--scale", "cells", "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-P",
+            str(HERE / "chaos.py"),
+            *words,
+            "--faults",
+            "worker",
+            "job",
+            "driver",
+        ],
+        env={name: value for name, value in os.environ.items() if name != "GRADMIX_HOME"},
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WRONG" not in done.stdout
+    assert "LEFT BEHIND" not in done.stderr
