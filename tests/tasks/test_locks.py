@@ -1,6 +1,7 @@
 """Locks on files: one holder among all processes, and none that a killed process leaves behind."""
 
 import fcntl
+import os
 import subprocess
 import sys
 import threading
@@ -174,6 +175,21 @@ def test_a_lock_on_a_file_that_is_gone_is_none(
         assert try_lock(path) is None, "two holders"
         unlock(path, other)
     assert try_lock(path) is not None
+
+
+def test_the_file_is_gone_before_the_lock_is_free(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In the other order it might be the next holder's file that is removed.
+    descriptor, there, close = try_lock(path), [], os.close
+    assert descriptor is not None
+    with monkeypatch.context() as watched:
+        watched.setattr(
+            locks.os, "close", lambda number: (there.append(path.exists()), close(number))
+        )
+        unlock(path, descriptor)
+
+    assert there == [False]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts open files in /proc")
