@@ -1,4 +1,4 @@
-"""Faults during a small reproduction on a fleet; `chaos.py` by itself does more of them."""
+"""Faults in a small reproduction on a fleet; `python -P tests/deploy/chaos` does more of them."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def test_faults_lose_nothing_and_have_nothing_done_twice(tmp_path):
         [
             sys.executable,
             "-P",
-            str(HERE / "chaos.py"),
+            str(HERE / "chaos"),
             *words,
             "--faults",
             "worker",
