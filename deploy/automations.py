@@ -15,7 +15,9 @@ SILENCE = timedelta(seconds=180)
 SUBMISSION = timedelta(seconds=300)
 """From a worker's taking a run to its first heartbeat."""
 PAUSE = timedelta(seconds=10)
-_RUNS: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
+Match = dict[str, str | list[str]]
+_ANY: Match = {}
+_RUNS: Match = {"prefect.resource.id": "prefect.flow-run.*"}
 _ENDS = {f"prefect.flow-run.{end}" for end in ("Completed", "Failed", "Cancelled", "Crashed")}
 _HEARTBEAT = "prefect.flow-run.heartbeat"
 _PENDING = "prefect.flow-run.Pending"
@@ -28,38 +30,20 @@ def automations(deployments: Mapping[str, UUID]) -> list[AutomationCore]:
 
 
 def _close_silent() -> AutomationCore:
-    trigger = EventTrigger(
-        match=_RUNS,
-        after={_HEARTBEAT},
-        expect={_HEARTBEAT, _AGAIN, *_ENDS},
-        for_each={"prefect.resource.id"},
-        posture=Posture.Proactive,
-        threshold=1,
-        within=SILENCE,
-    )
     return AutomationCore(
         name="gradmix: a run that fell silent has crashed",
         description="Its worker or host died; by heartbeats.",
-        trigger=trigger,
+        trigger=_missed({_HEARTBEAT, _AGAIN, *_ENDS}, after=_HEARTBEAT, within=SILENCE),
         actions=[_crash(f"No heartbeat for {SILENCE.seconds} s.")],
     )
 
 
 def _close_lost() -> AutomationCore:
     # Not until it runs: that event may have died with a server. Heartbeats come again.
-    trigger = EventTrigger(
-        match=_RUNS,
-        after={_PENDING},
-        expect={_HEARTBEAT, _AGAIN, *_ENDS},
-        for_each={"prefect.resource.id"},
-        posture=Posture.Proactive,
-        threshold=1,
-        within=SUBMISSION,
-    )
     return AutomationCore(
         name="gradmix: a run that a worker took and never started has crashed",
         description="Its worker died in between.",
-        trigger=trigger,
+        trigger=_missed({_HEARTBEAT, _AGAIN, *_ENDS}, after=_PENDING, within=SUBMISSION),
         actions=[_crash(f"No heartbeat within {SUBMISSION.seconds} s of a worker's taking it.")],
     )
 
@@ -67,18 +51,15 @@ def _close_lost() -> AutomationCore:
 def _run_again(deployments: list[UUID]) -> AutomationCore:
     # Not at once: Prefect 3.8 on SQLite loses the event when one automation changes a state while
     # another still counts what led to it ("database is locked").
-    trigger = EventTrigger(
+    trigger = _missed(
+        {_AGAIN, _PENDING},
+        after="prefect.flow-run.Crashed",
+        within=PAUSE,
         match={**_RUNS, "prefect.run-count": [str(number + 1) for number in range(RERUNS)]},
         match_related={
             "prefect.resource.role": "deployment",
             "prefect.resource.id": [f"prefect.deployment.{key}" for key in deployments],
         },
-        after={"prefect.flow-run.Crashed"},
-        expect={_AGAIN, _PENDING},
-        for_each={"prefect.resource.id"},
-        posture=Posture.Proactive,
-        threshold=1,
-        within=PAUSE,
     )
     again = ChangeFlowRunState(
         state=StateType.SCHEDULED,
@@ -91,6 +72,27 @@ def _run_again(deployments: list[UUID]) -> AutomationCore:
         description="The same flow run; what it has finished is not done again.",
         trigger=trigger,
         actions=[again],
+    )
+
+
+def _missed(
+    expect: set[str],
+    *,
+    after: str,
+    within: timedelta,
+    match: Match = _RUNS,
+    match_related: Match = _ANY,
+) -> EventTrigger:
+    """Fires for a run of which none of these events has followed in time."""
+    return EventTrigger(
+        match=match,
+        match_related=match_related,
+        after={after},
+        expect=expect,
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=within,
     )
 
 
