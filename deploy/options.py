@@ -7,6 +7,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tasks.fleet import FleetError
 
@@ -60,16 +61,35 @@ class Options:
         return cls(**{**words, "home": Path(words["home"])})
 
     def check(self) -> None:
-        """Refuse what would be open to the network without a password.
+        """Refuse what would be open to the network without a password, and what gives nothing.
 
         Raises:
-            FleetError: if the host is not loopback, and no password is set.
+            FleetError: if the host is not loopback, and no password is set; if a host that joins
+                has no slot to give, or the address to join is none.
         """
+        if self.join is not None:
+            self._check_join(self.join)
         if self.join is None and not _is_loopback(self.host) and not os.environ.get(_AUTH):
             raise FleetError(
                 f"--host {self.host}: expected a password for Prefect's server in {_AUTH} "
                 "(user:password), since others can reach that address, found none; set it, or "
                 "leave --host out."
+            )
+
+    def _check_join(self, address: str) -> None:
+        if self.workers == 0:
+            raise FleetError(
+                "--join: expected slots to give, found --workers 0; leave --workers out."
+            )
+        try:
+            parts = urlsplit(address)
+            usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise FleetError(
+                f"--join: expected an address such as http://head:4200, found {address!r}; "
+                "correct it."
             )
 
 

@@ -179,6 +179,19 @@ def test_joining_needs_a_server_that_answers(tmp_path, server, free_port):
         refuse(Options(tmp_path, join=f"http://127.0.0.1:{free_port}"))
 
 
+@pytest.mark.parametrize("address", ["head:4200", "http://", "http://head:abc", "ftp://head", ""])
+def test_an_address_to_join_that_is_none_is_one_line(tmp_path, address):
+    with pytest.raises(FleetError, match=r"^--join: expected an address such as [^\n]*correct it"):
+        Options(tmp_path, join=address).check()
+    Options(tmp_path, join="https://head").check()
+
+
+def test_a_host_that_joins_without_a_slot_gives_nothing(tmp_path):
+    with pytest.raises(FleetError, match="expected slots to give, found --workers 0"):
+        Options(tmp_path, workers=0, join="http://head:4200").check()
+    Options(tmp_path, workers=0).check()
+
+
 def test_options_hold_no_secret(tmp_path, monkeypatch):
     monkeypatch.setenv(SERVER, "me:secret")
 
