@@ -38,6 +38,10 @@ class RetiredError(StageError):
     """A newer attempt, or none, is wanted."""
 
 
+class BusyError(StageError):
+    """An older attempt does not stop."""
+
+
 @dataclass(frozen=True)
 class Pulse:
     """A sign of life.
@@ -128,14 +132,15 @@ def alone(attempt: Attempt) -> Iterator[None]:
 
     Raises:
         RetiredError: if a newer attempt is wanted.
-        TimeoutError: if the one before goes on.
+        BusyError: if the one before goes on.
     """
     deadline = time.monotonic() + HANDOVER_S
 
     def waiting() -> None:
         if time.monotonic() > deadline:
-            raise TimeoutError(
-                f"expected the attempt before to stop within {HANDOVER_S:g} s, found it at work."
+            raise BusyError(
+                f"expected the attempt before to stop within {HANDOVER_S:g} s, found it at work in "
+                f"{attempt.folder}; stop its process, and start again."
             )
         attempt.check()
 

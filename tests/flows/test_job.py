@@ -10,7 +10,7 @@ from data.fingerprint import sha256_bytes
 from flows import job as job_module
 from flows.job import job
 from tasks import attempt as attempt_module
-from tasks.attempt import ENDED, PULSE, Attempt, Ended
+from tasks.attempt import ENDED, PULSE, Attempt, BusyError, Ended
 from tasks.home import HomeError, open_home
 from tasks.slots import ChildFailedError
 from tasks.worker import REFUSED, UNLUCKY
@@ -233,7 +233,7 @@ def test_settings_that_others_have_written_are_not_run(run, attempt):
 
 def test_the_attempt_before_is_not_waited_for_for_ever(run, attempt, home, monkeypatch):
     monkeypatch.setattr(attempt_module, "HANDOVER_S", 0.0)
-    with attempt_module.alone(attempt), pytest.raises(TimeoutError):
+    with attempt_module.alone(attempt), pytest.raises(BusyError):
         run(must_not_run)
     # No word: who asks learns it from the flow run, which has failed, and asks again.
     assert not Path(home / WORK / ENDED).exists()

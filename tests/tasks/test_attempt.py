@@ -20,6 +20,7 @@ from tasks.attempt import (
     NEWEST,
     PULSE,
     Attempt,
+    BusyError,
     Ended,
     Pulse,
     RetiredError,
@@ -181,7 +182,7 @@ def test_an_attempt_that_does_not_stop_is_not_waited_for_without_end(
 
     with (
         alone(attempt),
-        pytest.raises(TimeoutError, match=r"stop within 0\.05 s, found it at work"),
+        pytest.raises(BusyError, match=r"within 0\.05 s, found it at work in .*; stop its process"),
         alone(Attempt.begin(tmp_path)),
     ):
         pytest.fail("two at work")
