@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 
 from gradmix.layer_problem import TIE, LayerProblem, cosine_in_columns
+
+FloatArray = npt.NDArray[np.float64]
 
 MOST_SOURCES = 10
 """`exact` looks at 2^k - 1 supports; beyond ten sources that is no longer cheap."""
 
 _SMALLEST_PIVOT = 1e-10
+_RCOND = 1e-12
 _TIED_CORRELATION = 1e-9
 
 
@@ -107,21 +111,29 @@ def _least_norm(problem: LayerProblem, columns: list[float]) -> list[float]:
     The optimum of min |w|^2, w >= 0, with the mixture given, is the pseudo-inverse solution on its
     own support; so all supports are tried. Rare, hence plain.
     """
-    correlation, norm = np.array(problem.correlation), np.array(problem.norm)
+    norm = np.array(problem.norm)
     scale = norm / norm.max()
-    gram = correlation * np.outer(scale, scale)
-    right = scale * (correlation @ np.array(columns))
+    # Coordinates and not the Gram matrix, whose condition is the square of theirs: gradients of
+    # one layer may differ in size by orders of magnitude.
+    units = _coordinates(np.array(problem.correlation))
+    mixed = units @ np.array(columns)
     best = np.array(columns) / scale
     wanted = cosine_in_columns(problem, columns)
     for size in range(1, len(norm) + 1):
         for support in combinations(range(len(norm)), size):
             chosen = list(support)
-            inverse = np.linalg.pinv(gram[np.ix_(chosen, chosen)], rcond=1e-9, hermitian=True)
             weights = np.zeros(len(norm))
-            weights[chosen] = inverse @ right[chosen]
+            weights[chosen] = np.linalg.pinv(units[:, chosen] * scale[chosen], rcond=_RCOND) @ mixed
             if weights.min() < 0.0 or not weights.any():
                 continue
             lost = wanted - cosine_in_columns(problem, list(weights * scale))
             if lost <= TIE and weights @ weights < (best @ best) * (1.0 - _TIED_CORRELATION):
                 best = weights
     return [float(w) for w in best]
+
+
+def _coordinates(correlation: FloatArray) -> FloatArray:
+    """Unit vectors [rank, k] with these dot products; directions below rounding are left out."""
+    values, vectors = np.linalg.eigh(correlation)
+    kept = values > _SMALLEST_PIVOT
+    return np.asarray(np.sqrt(values[kept])[:, None] * vectors[:, kept].T)
