@@ -14,6 +14,8 @@ from flows.plan import PlanEntry, make_plan
 from flows.reproduce import RUNNER, Engine, reproduce
 from tasks.artifacts import Store
 from tasks.home import home_named, open_home
+from tasks.locks import locked
+from tasks.runtime import identity_lock
 from tasks.storage import open_storage
 
 GRID = ("beta", "gamma")
@@ -101,7 +103,9 @@ def forget(order: Order, home: Path, cell: Cell) -> list[str]:
     # What depends on something goes first: a kill in between leaves no result without its inputs.
     for entry in reversed(chosen):
         if entry.artifact is not None:
-            store.forget(entry.artifact)
+            # Another reproduction may be about to put it in place.
+            with locked(identity_lock(home, entry.artifact.identity)):
+                store.forget(entry.artifact)
     return [entry.label for entry in chosen]
 
 

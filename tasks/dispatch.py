@@ -1,14 +1,16 @@
 """Flow runs of the deployment `job`, on the workers of a fleet: asked for, looked at, closed."""
 
-import contextlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar, cast
 from uuid import UUID
 
 from tasks.errors import StageError
 
 if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
+
+T = TypeVar("T")
 
 DEPLOYMENT = "job/gradmix"
 DRIVER = "driver:"
@@ -17,6 +19,13 @@ DRIVER = "driver:"
 UNFINISHED = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"]
 
 End = Literal["CANCELLED", "CRASHED"]
+
+
+class RunState(NamedTuple):
+    """The state of a run: its type, such as RUNNING, and what it says, in one line."""
+
+    type: str
+    message: str = ""
 
 
 class Dispatch(Protocol):
@@ -28,12 +37,8 @@ class Dispatch(Protocol):
         """Ask for a run; the same key gives the same run. None while the server is away."""
         ...
 
-    def state(self, run: str) -> str | None:
-        """The type of a run's state, such as RUNNING; None while the server is away."""
-        ...
-
-    def said(self, run: str) -> str:
-        """The message of a run's state; empty if there is none, or while the server is away."""
+    def state(self, run: str) -> "RunState | None":
+        """The state of a run; None while the server is away."""
         ...
 
     def close(self, run: str, end: End, reason: str) -> None:
@@ -86,75 +91,63 @@ class PrefectDispatch:
             return None
         return str(run.id)
 
-    def state(self, run: str) -> str | None:
-        """The type of a run's state; CANCELLED for a run that was deleted."""
-        from httpx import HTTPError  # noqa: PLC0415
-        from prefect import get_client  # noqa: PLC0415
-        from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+    def state(self, run: str) -> "RunState | None":
+        """The state of a run; CANCELLED for one that was deleted, None while the server is away."""
 
-        try:
-            with get_client(sync_client=True) as client:
-                state = client.read_flow_run(UUID(run)).state
-        except ObjectNotFound:
-            return "CANCELLED"
-        except HTTPError:
-            return None
-        return None if state is None else str(state.type.value)
+        def ask(client: "SyncPrefectClient") -> RunState | None:
+            state = client.read_flow_run(UUID(run)).state
+            if state is None:
+                return None
+            return RunState(str(state.type.value), " ".join((state.message or "").split()))
 
-    def said(self, run: str) -> str:
-        """The message of a run's state; empty if there is none, or while the server is away."""
-        from httpx import HTTPError  # noqa: PLC0415
-        from prefect import get_client  # noqa: PLC0415
-        from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
-
-        try:
-            with get_client(sync_client=True) as client:
-                state = client.read_flow_run(UUID(run)).state
-        except (HTTPError, ObjectNotFound):
-            return ""
-        return "" if state is None else " ".join((state.message or "").split())
+        return _asked(ask, away=None, deleted=RunState("CANCELLED", "It was deleted."))
 
     def close(self, run: str, end: End, reason: str) -> None:
         """End a run that the server takes for unfinished; without the server, nothing is done."""
-        from httpx import HTTPError  # noqa: PLC0415
-        from prefect import get_client  # noqa: PLC0415
         from prefect.client.schemas.objects import State, StateType  # noqa: PLC0415
-        from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
 
-        with (
-            contextlib.suppress(HTTPError, ObjectNotFound),
-            get_client(sync_client=True) as client,
-        ):
+        def ask(client: "SyncPrefectClient") -> None:
             state = client.read_flow_run(UUID(run)).state
             if state is None or not state.is_final():
                 ending: State[None] = State(type=StateType(end), message=reason)
                 client.set_flow_run_state(run, ending, force=True)
 
-    def ask_to_stop(self, run: str) -> None:
-        """Have the worker of a run stop it."""
-        from httpx import HTTPError  # noqa: PLC0415
-        from prefect import get_client  # noqa: PLC0415
-        from prefect.client.schemas.objects import State, StateType  # noqa: PLC0415
-        from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+        _asked(ask, away=None, deleted=None)
 
-        with (
-            contextlib.suppress(HTTPError, ObjectNotFound),
-            get_client(sync_client=True) as client,
-        ):
+    def ask_to_stop(self, run: str) -> None:
+        """Have the worker of a run stop it; without the server, nothing is done."""
+        from prefect.client.schemas.objects import State, StateType  # noqa: PLC0415
+
+        def ask(client: "SyncPrefectClient") -> None:
             state: State[None] = State(type=StateType.CANCELLING, name="Cancelling")
             client.set_flow_run_state(run, state)
 
+        _asked(ask, away=None, deleted=None)
+
     def unfinished(self, driver: str) -> list[str]:
         """The runs that a flow run has asked for and that have not ended; none without a server."""
-        from httpx import HTTPError  # noqa: PLC0415
-        from prefect import get_client  # noqa: PLC0415
         from prefect.client.schemas.filters import FlowRunFilter  # noqa: PLC0415
 
         chosen = FlowRunFilter.model_validate(
             {"tags": {"all_": [f"{DRIVER}{driver}"]}, "state": {"type": {"any_": UNFINISHED}}}
         )
-        try:
-            with get_client(sync_client=True) as client:
-                return [str(run.id) for run in client.read_flow_runs(flow_run_filter=chosen)]
-        except HTTPError:
-            return []
+
+        def ask(client: "SyncPrefectClient") -> list[str]:
+            return [str(run.id) for run in client.read_flow_runs(flow_run_filter=chosen)]
+
+        return _asked(ask, away=[], deleted=[])
+
+
+def _asked(ask: Callable[["SyncPrefectClient"], T], *, away: T, deleted: T) -> T:
+    """The server's answer, or what stands for it while it is away, or knows no such run."""
+    from httpx import HTTPError  # noqa: PLC0415
+    from prefect import get_client  # noqa: PLC0415
+    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+
+    try:
+        with get_client(sync_client=True) as client:
+            return ask(client)
+    except ObjectNotFound:
+        return deleted
+    except HTTPError:
+        return away

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from tasks.artifacts import Store
-from tasks.attempt import ENDED, NEWEST, Attempt, RetiredError
+from tasks.attempt import ENDED, NEWEST, PULSE, Attempt, RetiredError
 from tasks.job_file import JOB, read_by
 from tasks.mirror import Mirror
 from tasks.storage import Marks, Storage, StorageError, changed, marks_of
@@ -36,6 +36,7 @@ class Asking:
         self._home, self._work, self._storage = home, work, storage
         self._seen: Marks = {}
         self._next = 0.0
+        self._sees = True
 
     def hand_over(self) -> None:
         """Send the job, and the checkpoint of an earlier attempt; the attempt's key at last."""
@@ -48,17 +49,29 @@ class Asking:
         there = self._storage.listing(self._work)
         self._seen = {path: mark for path, mark in there.items() if path in paths}
 
-    def look(self) -> None:
-        """Bring what is new: signs of life, figures, and in the end everything."""
-        if self._storage is None or time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + LOOK_S
-        now = self._storage.listing(self._work)
+    def look(self) -> bool:
+        """Bring what is new: signs of life, figures, and in the end everything.
+
+        Returns:
+            Whether the storage could be looked into the last time that it was tried.
+        """
+        if self._storage is not None and time.monotonic() >= self._next:
+            self._next = time.monotonic() + LOOK_S
+            try:
+                self._bring(self._storage)
+            except StorageError:
+                self._sees = False
+            else:
+                self._sees = True
+        return self._sees
+
+    def _bring(self, storage: Storage) -> None:
+        now = storage.listing(self._work)
         # The job, whose digest the next attempt is given, and who works on it are decided here.
         own = {f"{self._work}/{name}" for name in (JOB, NEWEST)}
         new = [path for path in changed(now, self._seen) if path not in own]
         # Word of the end comes after what it is about.
-        self._storage.pull(self._home, sorted(new, key=lambda path: path.endswith(ENDED)))
+        storage.pull(self._home, sorted(new, key=lambda path: path.endswith(ENDED)))
         self._seen = now
 
     def take_away(self) -> None:
@@ -146,7 +159,9 @@ class Working:
         now = marks_of(self._home, _files(self._home, self._work))
         now.pop(f"{self._work}/{NEWEST}", None)
         end = f"{self._work}/{last}"
-        new = sorted(changed(now, self._sent), key=lambda path: path == end)
+        # A sign of life goes before what may take minutes, word of the end after everything.
+        first = f"{self._work}/{PULSE}"
+        new = sorted(changed(now, self._sent), key=lambda path: (path != first, path == end))
         storage.push(self._home, new)
         self._sent = now
 

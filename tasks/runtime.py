@@ -88,8 +88,7 @@ class Runtime:
         """Only one thread, of all processes over this home, works on an identity at a time."""
         with self._guard:
             lock = self._locks.setdefault(identity, threading.Lock())
-        file = self.home / LOCKS / identity[:SHORT]
-        with lock, locked(file, self.slots.raise_if_stopped):
+        with lock, locked(identity_lock(self.home, identity), self.slots.raise_if_stopped):
             yield
 
     def record_execution(self, request: Request) -> None:
@@ -102,6 +101,11 @@ class Runtime:
         }
         with self._guard, (self.home / "executions.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def identity_lock(home: Path, identity: str) -> Path:
+    """The lock of whoever makes, or removes, the artifact of an identity."""
+    return home / LOCKS / identity[:SHORT]
 
 
 _current: ContextVar[Runtime] = ContextVar("gradmix_runtime")

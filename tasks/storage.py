@@ -1,7 +1,7 @@
 """A second place for the files of a home folder: a bucket, or a folder that many hosts mount.
 
 Whoever can write there is trusted as far as figures go, but not with paths or code: paths stay in
-the home folder, and nothing is unpickled.
+the home folder, and no code is unpickled.
 """
 
 import contextlib

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from data.fingerprint import sha256_file
 from tasks.attempt import Attempt, Ended, Pulse
-from tasks.dispatch import UNFINISHED, Dispatch
+from tasks.dispatch import UNFINISHED, Dispatch, RunState
 from tasks.errors import StageError
 from tasks.exchange import Asking
 from tasks.follower import Follower
@@ -41,7 +41,7 @@ class Patience:
         start: from a worker's taking a job to its first sign of life.
         silence: between two signs of life.
         grace: for files of a run that has ended to be seen here.
-        outage: for the server to come back when a job is handed over.
+        outage: for server and storage to come back.
     """
 
     attempts: int = 3
@@ -151,9 +151,7 @@ class Workers:
         watch = _Watch(self.dispatch, run, self.patience)
         heard = False
         while True:
-            # Without the storage nothing is heard, and the watch tells when that is too long.
-            with contextlib.suppress(StorageError):
-                asking.look()
+            watch.hear(deaf=not asking.look())
             follower.poll()
             ended, pulse = attempt.ended(), attempt.pulse()
             if ended is not None:
@@ -176,8 +174,19 @@ class _Watch:
         self._dispatch, self._run, self._patience = dispatch, run, patience
         self._beat = -1
         self._heard = self._asked = time.monotonic()
-        self._state = "SCHEDULED"
+        self._state = RunState("SCHEDULED")
         self._over: float | None = None
+        self._deaf: float | None = None
+
+    def hear(self, *, deaf: bool) -> None:
+        """Whether signs of life can be heard: while the storage is away, silence says nothing.
+
+        Not for ever: by then nobody who has finished waits for it any more.
+        """
+        now = time.monotonic()
+        self._deaf = (now if self._deaf is None else self._deaf) if deaf else None
+        if self._deaf is not None and now - self._deaf < self._patience.outage:
+            self._heard = now
 
     def lost(self, pulse: Pulse | None) -> str:
         """Why the attempt is lost; empty while it is not."""
@@ -189,20 +198,20 @@ class _Watch:
         if now - self._asked > patience.ask:
             self._ask(now)
         if self._over is not None and now - self._over > patience.grace:
-            said = self._dispatch.said(self._run) or "no message"
-            return f"its flow run is {self._state.lower()} ({said}) and left no word"
+            kind, said = self._state
+            return f"its flow run is {kind.lower()} ({said or 'no message'}) and left no word"
         limit = patience.start if self._beat < 0 else patience.silence
-        if self._state != "SCHEDULED" and now - self._heard > limit:
+        if self._state.type != "SCHEDULED" and now - self._heard > limit:
             return f"no sign of life for {limit:g} s"
         return ""
 
     def _ask(self, now: float) -> None:
         self._asked = now
         state = self._dispatch.state(self._run)
-        if state is None or state == self._state:
+        if state is None or state.type == self._state.type:
             return
-        if self._state == "SCHEDULED":
+        if self._state.type == "SCHEDULED":
             # Until now it waited for a worker, which may take hours.
             self._heard = now
         self._state = state
-        self._over = None if state in UNFINISHED else now
+        self._over = None if state.type in UNFINISHED else now

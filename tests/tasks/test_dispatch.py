@@ -11,7 +11,7 @@ import pytest
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Completed, Crashed, Failed, Pending, Running, Scheduled
 
-from tasks.dispatch import UNFINISHED, PrefectDispatch
+from tasks.dispatch import UNFINISHED, PrefectDispatch, RunState
 from tasks.errors import StageError
 
 RUN = str(uuid4())
@@ -109,7 +109,8 @@ def test_a_refusal_is_one_line_and_no_absence(asked: MagicMock, code: int) -> No
 def test_a_state_is_its_type(client: MagicMock, state: Any, expected: str | None) -> None:
     client.read_flow_run.return_value = SimpleNamespace(state=state)
 
-    assert PrefectDispatch().state(RUN) == expected
+    found = PrefectDispatch().state(RUN)
+    assert (found and found.type) == expected
     # What has not ended is exactly what Prefect does not call final.
     if state is not None:
         assert (expected in UNFINISHED) == (not state.is_final())
@@ -119,7 +120,7 @@ def test_a_run_that_was_deleted_is_cancelled(client: MagicMock) -> None:
     client.read_flow_run.side_effect = ObjectNotFound(httpx.HTTPError("404"))
     dispatch = PrefectDispatch()
 
-    assert dispatch.state(RUN) == "CANCELLED"
+    assert dispatch.state(RUN) == RunState("CANCELLED", "It was deleted.")
     dispatch.close(RUN, "CRASHED", "lost")
 
 
@@ -156,9 +157,6 @@ def test_runs_of_a_driver_are_found_by_its_tag(client: MagicMock) -> None:
 
 def test_what_a_state_says_is_one_line_or_nothing(client: MagicMock) -> None:
     client.read_flow_run.return_value.state = Failed(message="OSError:\n No space")
-    assert PrefectDispatch().said(RUN) == "OSError: No space"
-    client.read_flow_run.return_value.state = None
-    assert PrefectDispatch().said(RUN) == ""
-    for error in (*AWAY, ObjectNotFound(answered(404))):
-        client.read_flow_run.side_effect = error
-        assert PrefectDispatch().said(RUN) == ""
+    assert PrefectDispatch().state(RUN) == RunState("FAILED", "OSError: No space")
+    client.read_flow_run.return_value.state = Running(message=None)
+    assert PrefectDispatch().state(RUN) == RunState("RUNNING", "")
