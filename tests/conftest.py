@@ -1,8 +1,10 @@
-"""Shared by all tests: Hypothesis profiles, one torch thread, tiny image sets."""
+"""Shared by all tests: Hypothesis profiles, one torch thread, tiny image sets, left processes."""
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from hypothesis import settings
@@ -38,3 +40,22 @@ def _toy_set(
 def toy_set() -> ToySet:
     """Maker of separable toy image sets, made on the spot."""
     return _toy_set
+
+
+def _processes_over(home: Path) -> list[list[str]]:
+    """Command line and folder of every process that works in a home folder now."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [*process.cmdline(), process.cwd()]
+        except psutil.Error:
+            continue
+        if any(str(home) in word for word in words):
+            found.append(words)
+    return found
+
+
+@pytest.fixture(scope="session")
+def processes_over() -> Callable[[Path], list[list[str]]]:
+    """Finds the processes that work in a home folder, by their words and their folder."""
+    return _processes_over

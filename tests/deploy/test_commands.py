@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 
-import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -150,19 +149,6 @@ def test_down_kills_what_a_dead_supervisor_left_and_nobody_else(tmp_path, sleepe
     assert not state_file(home).exists()
 
 
-def over(home):
-    """Command lines of processes that work in a home folder."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            words = [*process.cmdline(), process.cwd()]
-        except psutil.Error:
-            continue
-        if any(str(home) in word for word in words):
-            found.append(words)
-    return found
-
-
 def free_ports(number):
     sockets = [socket.socket() for _ in range(number)]
     for free in sockets:
@@ -175,7 +161,7 @@ def free_ports(number):
 
 @pytest.mark.slow
 @pytest.mark.flow
-def test_up_deploy_and_down_twice_each_with_real_servers_leave_nothing(tmp_path):
+def test_up_deploy_and_down_twice_each_with_real_servers_leave_nothing(tmp_path, processes_over):
     home = tmp_path / "runs"
     ports = free_ports(2)
 
@@ -212,9 +198,9 @@ def test_up_deploy_and_down_twice_each_with_real_servers_leave_nothing(tmp_path)
         assert "Stopped the fleet" in run("down")
         assert "No fleet runs" in run("down")
         deadline = time.monotonic() + 10
-        while over(home) and time.monotonic() < deadline:
+        while processes_over(home) and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert over(home) == []
+        assert processes_over(home) == []
         assert not state_file(home).exists()
     finally:
         run("down")

@@ -7,11 +7,11 @@ import struct
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import psutil
 import pytest
 import scipy.io
 
@@ -299,11 +299,30 @@ def an_artifact():
     return make
 
 
+class Clock:
+    """Steady time that passes when the test says so."""
+
+    now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of boards and status files."""
+    clock = Clock()
+    monkeypatch.setattr("flows.board.time", clock)
+    monkeypatch.setattr("flows.status.time", clock)
+    return clock
+
+
 class Command:
     """The `gradmix` command in a process of its own, as a user starts it."""
 
-    def __init__(self, home, *arguments):
+    def __init__(self, processes_over, home, *arguments):
         self.home = Path(home)
+        self.processes = partial(processes_over, self.home)
         self.arguments = [sys.executable, "-P", "-m", "deploy.cli", *arguments, "--home", str(home)]
         self.started = 0.0
         hidden = ("PREFECT_", "MLFLOW_")
@@ -357,20 +376,8 @@ class Command:
             time.sleep(0.1)
         return found
 
-    def processes(self):
-        """Command lines and folders of processes that work in the home folder now."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                words = [*process.cmdline(), process.cwd()]
-            except psutil.Error:
-                continue
-            if any(str(self.home) in word for word in words):
-                found.append(words)
-        return found
-
 
 @pytest.fixture(scope="session")
-def command():
+def command(processes_over):
     """Maker of commands: `command(home, "reproduce", "digits")`."""
-    return Command
+    return partial(Command, processes_over)

@@ -12,20 +12,6 @@ from tasks.runtime import Event
 A, B, C = "k=2 draw=0: A", "k=2 draw=0: B", "k=2 draw=0: C"
 
 
-class Clock:
-    now = 100.0
-
-    def monotonic(self):
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("flows.board.time", clock)
-    return clock
-
-
 @pytest.fixture
 def board(clock):
     """Three trainings, of which A and B will run on two slots."""

@@ -12,20 +12,6 @@ from tasks.runtime import Event
 A, B, C = "k=2 draw=0: A lr=0.05", "k=2 draw=0: B [bold]x[/red]", "k=2 draw=0: C"
 
 
-class Clock:
-    now = 100.0
-
-    def monotonic(self):
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("flows.board.time", clock)
-    return clock
-
-
 def console(*, terminal, width=100):
     return Console(
         file=io.StringIO(),

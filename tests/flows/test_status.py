@@ -29,20 +29,6 @@ ABOUT = {
 SLEEPER = "print('ready', flush=True)\nimport time\ntime.sleep(60)"
 
 
-class Clock:
-    now = 100.0
-
-    def monotonic(self):
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(status_module, "time", clock)
-    return clock
-
-
 @pytest.fixture
 def file(tmp_path):
     return StatusFile(tmp_path, Work(2, {A, B}, 2), ABOUT)
