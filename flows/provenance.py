@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from tasks.slots import usable_cores
+from tasks.devices import usable_cores
 
 PACKAGES = ("gradmix", "torch", "torchvision", "prefect", "mlflow", "nlopt", "numpy")
 

@@ -1,6 +1,5 @@
 """Slots, and processes in them."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -13,25 +12,9 @@ import psutil
 import pytest
 
 from tasks import slots as slots_module
-from tasks.slots import (
-    ChildFailedError,
-    Slot,
-    SlotPool,
-    SlotsStoppedError,
-    cuda_devices,
-    run_in_slot,
-    usable_cores,
-)
+from tasks.slots import ChildFailedError, Slot, SlotPool, SlotsStoppedError, run_in_slot
 
 CPU = Slot("cpu:0")
-TWO_GPUS = """GPU 0: NVIDIA H200 (UUID: GPU-aa)
-GPU 1: NVIDIA H200 (UUID: GPU-bb)
-"""
-SPLIT_GPU = """GPU 0: NVIDIA H200 (UUID: GPU-aa)
-  MIG 1g.18gb     Device  0: (UUID: MIG-11)
-  MIG 1g.18gb     Device  1: (UUID: MIG-22)
-GPU 1: NVIDIA H200 (UUID: GPU-bb)
-"""
 # A command that starts a child of its own, writes both process ids and waits.
 FAMILY = """
 import os, subprocess, sys, time
@@ -337,32 +320,6 @@ def test_a_pool_needs_slots_that_can_be_told_apart(slots: list[Slot]) -> None:
         SlotPool(slots)
 
 
-@pytest.mark.parametrize(
-    ("listing", "visible", "expected"),
-    [
-        (TWO_GPUS, None, ["GPU-aa", "GPU-bb"]),
-        (SPLIT_GPU, None, ["MIG-11", "MIG-22", "GPU-bb"]),
-        (TWO_GPUS, "1", ["1"]),
-        (TWO_GPUS, "1, 0", ["1", "0"]),
-        (TWO_GPUS, "0,-1,1", ["0"]),
-        (TWO_GPUS, "", []),
-        ("No devices found.\n", None, []),
-        ("No devices found.\n", "0", []),
-    ],
-)
-def test_cuda_devices_are_those_that_are_there_and_allowed(
-    monkeypatch: pytest.MonkeyPatch, listing: str, visible: str | None, expected: list[str]
-) -> None:
-    answer = subprocess.CompletedProcess([], 0, stdout=listing)
-    monkeypatch.setattr(slots_module.subprocess, "run", lambda *_, **__: answer)
-    if visible is None:
-        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    else:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-
-    assert cuda_devices() == expected
-
-
 def test_without_cuda_every_core_is_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slots_module, "cuda_devices", list)
     monkeypatch.setattr(slots_module, "usable_cores", lambda: 3)
@@ -377,18 +334,3 @@ def test_a_gpu_slot_knows_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slots_module, "cuda_devices", lambda: ["GPU-aa", "GPU-bb"])
 
     assert SlotPool.of_this_machine().slots == (Slot("cuda:0", "GPU-aa"), Slot("cuda:1", "GPU-bb"))
-
-
-@pytest.mark.parametrize(
-    ("quota", "expected"),
-    [("max 100000", 8), ("250000 100000", 2), ("50000 100000", 1), ("1600000 100000", 8)],
-)
-def test_cores_are_limited_by_the_control_group(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, expected: int
-) -> None:
-    (tmp_path / "cpu.max").write_text(quota + "\n")
-    monkeypatch.setattr(slots_module, "CGROUP", tmp_path)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    monkeypatch.setattr(slots_module.sys, "platform", "linux")
-
-    assert usable_cores() == expected
