@@ -323,14 +323,14 @@ def test_a_job_is_a_child_of_the_flow_that_asks_and_one_key_is_one_run(told):
     jobs = told.jobs
     assert (jobs["same"], jobs["others"]) == (True, True)
     assert jobs["run"] == ["k=2 draw=0", ["driver:1"], {"key": "key-1"}, True]
-    assert jobs["waiting"] == "SCHEDULED"
+    assert jobs["waiting"] == ["SCHEDULED", ""]
     assert jobs["unfinished"]
 
 
 def test_a_closed_job_stays_as_it_was_closed_and_a_deleted_one_is_cancelled(told):
     assert told.jobs["closed"] == ["CRASHED", "lost"]
     assert told.jobs["left"]
-    assert told.jobs["deleted"] == ["CANCELLED", []]
+    assert told.jobs["deleted"] == [["CANCELLED", "It was deleted."], []]
 
 
 def test_without_the_deployment_a_job_costs_one_line(told):
