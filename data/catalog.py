@@ -6,20 +6,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-from data.bu101 import Bu101Reader
+from data.digest_cache import KnownDigests
+from data.embedded.people_readers import FIGURE_CLIPS, FIGURE_PHOTOS, SPORT_PHOTOS
+from data.embedded.scanned_digits import HandwrittenReader
+from data.embedded.street_digits import StreetReader
 from data.errors import DataError
-from data.figure_readers import FIGURE_CLIPS, FIGURE_PHOTOS, SPORT_PHOTOS
 from data.fingerprint import digest_json
-from data.folders import CLIP_FOLDERS, PHOTO_FOLDERS
-from data.handwritten import HandwrittenReader
-from data.known_digests import KnownDigests
 from data.listing import DrawnReader, FileReader, Listing
-from data.mnist import MnistReader
-from data.mpii import MpiiReader
 from data.reader import RawImages, Reader
-from data.street import StreetReader
-from data.svhn import SvhnReader
-from data.ucf101 import Ucf101Reader
+from data.readers.bu101 import Bu101Reader
+from data.readers.class_folders import CLIP_FOLDERS, PHOTO_FOLDERS
+from data.readers.mnist import MnistReader
+from data.readers.mpii import MpiiReader
+from data.readers.svhn import SvhnReader
+from data.readers.ucf101 import Ucf101Reader
 
 __all__ = [
     "FILE_READERS",

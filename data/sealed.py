@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from data.prepared import ImageSet, _read_folder
+from data.tables.prepared import ImageSet, _read_folder
 
 
 def open_sealed_test(folder: Path) -> ImageSet:

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from data.known_digests import KnownDigests
+from data.digest_cache import KnownDigests
 from flows.board import TRAIN, Board, Work
 from flows.experiment_file import SettingsError
 from flows.order import Invocation, Order, place_order

@@ -14,7 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from data.frames import USUAL_FRAMES, Sampling
+from data.frames.decode import USUAL_FRAMES, Sampling
 from flows.progress import duration
 from tasks.extract_folder import extract
 

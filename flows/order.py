@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from data.digest_cache import KnownDigests
 from data.fingerprint import digest_json
-from data.known_digests import KnownDigests
 from flows.experiment_file import SettingsError, load_experiment
 from flows.findings import dotted, key_and_text
 from flows.handles import RawData

@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from data.catalog import find_reader
+from data.digest_cache import KnownDigests
 from data.errors import DataError
 from data.fingerprint import sha256_file
-from data.known_digests import KnownDigests
 from flows.handles import RawData
 from flows.settings import Experiment
 from gradmix.methods import METHODS

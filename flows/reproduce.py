@@ -13,7 +13,7 @@ from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from data.known_digests import KnownDigests
+from data.digest_cache import KnownDigests
 from flows.announce import announce_results, announce_run
 from flows.board import Work
 from flows.champion import track_results

@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import flow
 
-from data.known_digests import KnownDigests
+from data.digest_cache import KnownDigests
 from flows.experiment_file import SettingsError
 from flows.order import Invocation, Order, place_order
 from flows.plan import PlanEntry, make_plan

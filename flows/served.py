@@ -6,8 +6,8 @@ from pathlib import Path
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from data.frame_store import MANIFEST
-from data.frames import USUAL_FRAMES, Sampling
+from data.frames.decode import USUAL_FRAMES, Sampling
+from data.frames.store import MANIFEST
 from flows.commands import report_command
 from tasks.extract_folder import extract as extract_folder
 from tasks.home import home_named

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from data.images import IMAGE_SIZE
+from data.images.pixels import IMAGE_SIZE
 from flows.domains import Dataset, Images, Source, Target
 from flows.findings import Finding, key_and_text, not_among, refuse, repeated, said, shown
 from flows.locate import Key

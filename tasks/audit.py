@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from data.pseudo_labels import PseudoLabels
+from data.tables.pseudo_labels import PseudoLabels
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 BINS = 10

@@ -5,11 +5,11 @@ from collections import Counter
 import numpy as np
 import torch
 
-from data.enlarged import EnlargedV, save_enlarged
 from data.fingerprint import digest_json
-from data.prepared import load_prepared
-from data.pseudo_labels import read_pseudo_labels
-from data.splits import load_split
+from data.tables.enlarged_v import EnlargedV, save_enlarged
+from data.tables.prepared import load_prepared
+from data.tables.pseudo_labels import read_pseudo_labels
+from data.tables.split import load_split
 from gradmix.ensembling import enlarge
 from tasks.artifacts import Artifact, Request
 from tasks.stage import Outcome, Stage, Workplace

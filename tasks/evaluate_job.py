@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
-from data.prepared import ImageSet, load_prepared
-from data.pseudo_labels import PseudoLabels, read_pseudo_labels
 from data.sealed import open_sealed_test
-from data.splits import class_rows
+from data.tables.prepared import ImageSet, load_prepared
+from data.tables.pseudo_labels import PseudoLabels, read_pseudo_labels
+from data.tables.split import class_rows
 from gradmix.metrics import score, score_clips
 from gradmix.networks import Network, predict
 from gradmix.sampling import Images

@@ -5,7 +5,7 @@ from typing import Any
 
 from data.catalog import find_file_reader
 from data.fingerprint import digest_json, sha256_file
-from data.frame_store import merge
+from data.frames.store import merge
 from tasks.artifacts import Request
 from tasks.broken import check_share
 from tasks.errors import StageError

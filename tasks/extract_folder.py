@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 
 from data.errors import DataError
 from data.fingerprint import digest_json
-from data.frame_chunks import BLOB, Clip
-from data.frame_store import MANIFEST, SKIPPED, Summary, merge, open_frames
-from data.frames import Sampling
-from data.trees import CLIP_SUFFIXES, has_suffix, read_tree
+from data.frames.chunks import BLOB, Clip
+from data.frames.decode import Sampling
+from data.frames.store import MANIFEST, SKIPPED, Summary, merge, open_frames
+from data.readers.file_tree import CLIP_SUFFIXES, has_suffix, read_tree
 from tasks.broken import check_share
 from tasks.errors import StageError
 from tasks.extraction import OnClips, extract_in_slots

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from data.frame_chunks import Clip, extract_chunk
-from data.frames import Sampling
+from data.frames.chunks import Clip, extract_chunk
+from data.frames.decode import Sampling
 
 PROGRESS = "clips.txt"
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from data.frame_chunks import CLIPS_PER_CHUNK, Clip
+from data.frames.chunks import CLIPS_PER_CHUNK, Clip
 from data.listing import Listing
 from tasks.attempt import job_command
 from tasks.extract_job import PROGRESS

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from data.image_file import ImageFile
-from data.prepared import IMAGES, load_prepared, save_prepared
+from data.images.npy_writer import ImageFile
 from data.reader import RawImages
+from data.tables.prepared import IMAGES, load_prepared, save_prepared
 from gradmix.metrics import BATCH
 from gradmix.networks import Shape
 from gradmix.normalisation import normalise

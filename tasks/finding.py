@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data.errors import DataError
 from data.fingerprint import sha256_file
-from data.pseudo_labels import read_pseudo_labels
+from data.tables.pseudo_labels import read_pseudo_labels
 from tasks.registry import CHAMPION, registered_models, version_of
 from tasks.tracking import DIGEST_LENGTH, STAGE, MlflowStore, TrackingError
 

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from data.enlarged import load_enlarged
 from data.errors import DataError
-from data.prepared import ImageSet, load_prepared
-from data.pseudo_labels import read_pseudo_labels
-from data.splits import class_rows, load_split
+from data.tables.enlarged_v import load_enlarged
+from data.tables.prepared import ImageSet, load_prepared
+from data.tables.pseudo_labels import read_pseudo_labels
+from data.tables.split import class_rows, load_split
 from gradmix.normalisation import Normalisation
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import ImageRows, Images, Stream, UnlabelledStream

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from data.fingerprint import digest_json, sha256_bytes
-from data.prepared import ImageSet, load_prepared
-from data.pseudo_labels import Member, PseudoLabels, min_confidence, write_pseudo_labels
-from data.splits import Rows, load_split
+from data.tables.prepared import ImageSet, load_prepared
+from data.tables.pseudo_labels import Member, PseudoLabels, min_confidence, write_pseudo_labels
+from data.tables.split import Rows, load_split
 from gradmix.ensembling import hard_labels, soft_labels
 from gradmix.metrics import disagreement, probabilities
 from gradmix.networks import predict

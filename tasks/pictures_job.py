@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data.errors import DataError
-from data.frame_store import open_frames
-from data.image_file import ImageFile
-from data.pictures import Pixels, read_photo, square
-from data.prepared import IMAGES, save_prepared
+from data.frames.store import open_frames
+from data.images.crop import Pixels, read_photo, square
+from data.images.npy_writer import ImageFile
 from data.reader import RawImages, Samples
+from data.tables.prepared import IMAGES, save_prepared
 from tasks.broken import check_share
 from tasks.raw import about, listed
 

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from data.catalog import find_reader
+from data.digest_cache import KnownDigests
 from data.fingerprint import digest_json, sha256_file
-from data.known_digests import KnownDigests
-from data.prepared import save_prepared
+from data.tables.prepared import save_prepared
 from tasks.artifacts import Request
 from tasks.raw import check_unchanged, log_raw, made_with, raw_files
 from tasks.stage import Outcome, Stage, Workplace

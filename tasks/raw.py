@@ -14,9 +14,9 @@ from data.catalog import (
     media_of,
     shown_by,
 )
+from data.digest_cache import KnownDigests
 from data.errors import DataError
 from data.fingerprint import digest_json
-from data.known_digests import KnownDigests
 from data.listing import DrawnReader, Listing
 from tasks.stage import Workplace
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from data.prepared import load_prepared
+from data.tables.prepared import load_prepared
 from gradmix.metrics import score
 from gradmix.probing import probe
 from gradmix.sampling import Stream

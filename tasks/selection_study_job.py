@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from data.prepared import load_prepared
+from data.tables.prepared import load_prepared
 from gradmix.metrics import BATCH
 from gradmix.networks import predict
 from gradmix.selection_study import selection_by_size

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from data.fingerprint import digest_json
-from data.prepared import load_prepared
-from data.splits import save_split, split_target
+from data.tables.prepared import load_prepared
+from data.tables.split import save_split, split_target
 from tasks.artifacts import Artifact, Request
 from tasks.stage import Outcome, Stage, Workplace
 from tasks.tracked import tracked_run

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from data.prepared import load_prepared
+from data.tables.prepared import load_prepared
 from gradmix.training import Training, TrainingConfig, train
 from tasks.job_data import hyper_validation, source_streams, target_stream, unlabelled_stream
 from tasks.job_models import MODEL, job_method, prepare_device

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from data.downloads import fetch_into
 from data.errors import one_line
 from data.fingerprint import sha256_file
+from data.readers.downloads import fetch_into
 from tasks.errors import StageError
 
 NONE, IMAGENET = "none", "imagenet"

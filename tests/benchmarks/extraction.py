@@ -25,9 +25,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from data.frame_chunks import CLIPS_PER_CHUNK, Clip, encode_jpeg, extract_chunk
-from data.frame_store import merge
-from data.frames import Sampling, clip_frames
+from data.frames.chunks import CLIPS_PER_CHUNK, Clip, encode_jpeg, extract_chunk
+from data.frames.decode import Sampling, clip_frames
+from data.frames.store import merge
 
 SUFFIXES = {".avi", ".mkv", ".mov", ".mp4", ".webm"}
 Way = Callable[[Path, Sampling], Sequence[np.ndarray]]

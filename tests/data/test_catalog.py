@@ -11,8 +11,8 @@ from data.catalog import (
     listing_digest,
     media_of,
 )
+from data.digest_cache import KnownDigests
 from data.errors import DataError
-from data.known_digests import KnownDigests
 
 IMAGES = np.zeros((2, 32, 32, 1), np.uint8)
 

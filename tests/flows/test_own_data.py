@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from data.digest_cache import FILE, KnownDigests
 from data.errors import DataError
-from data.known_digests import FILE, KnownDigests
 from flows.experiment_file import SettingsError, load_experiment
 from flows.ledger import Ledger
 from flows.order import Invocation, place_order
@@ -257,7 +257,7 @@ def test_digests_are_taken_once_where_there_is_a_home(own, files, tmp_path, monk
     def refuse(path):
         raise AssertionError(path)
 
-    monkeypatch.setattr("data.known_digests.sha256_file", refuse)
+    monkeypatch.setattr("data.digest_cache.sha256_file", refuse)
     assert place_order(given, KnownDigests(home)).identity == first.identity
 
 

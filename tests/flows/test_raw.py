@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
+from data.digest_cache import KnownDigests
 from data.errors import DataError
-from data.known_digests import KnownDigests
 from flows.order import Invocation
 from flows.raw import download_raw, find_raw
 from tasks.errors import StageError
@@ -64,7 +64,7 @@ def test_a_file_that_cannot_be_read_is_named(experiment, raw_files, monkeypatch)
     def refuse(*_):
         raise PermissionError(13, "Permission denied", "train_32x32.mat")
 
-    monkeypatch.setattr("data.known_digests.KnownDigests.sha256", refuse)
+    monkeypatch.setattr("data.digest_cache.KnownDigests.sha256", refuse)
     with pytest.raises(DataError, match=r"read train_32x32\.mat, found: Permission denied: check"):
         find_raw(experiment, raw_files, KnownDigests())
 

@@ -3,8 +3,8 @@
 import pytest
 from prefect.logging import disable_run_logger
 
-from data.frame_store import Summary
-from data.frames import Sampling
+from data.frames.decode import Sampling
+from data.frames.store import Summary
 from flows import served
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from data.known_digests import KnownDigests
-from data.prepared import save_prepared
+from data.digest_cache import KnownDigests
 from data.reader import RawImages
-from data.splits import Split, save_split, split_target
+from data.tables.prepared import save_prepared
+from data.tables.split import Split, save_split, split_target
 from gradmix.methods import method_named
 from gradmix.networks import Network
 from tasks.artifacts import Artifact, Store

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.enlarged import EnlargedV, load_enlarged
-from data.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
+from data.tables.enlarged_v import EnlargedV, load_enlarged
+from data.tables.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
 from tasks import enlarge
 from tasks.artifacts import Artifact
 from tasks.runtime import Runtime, use

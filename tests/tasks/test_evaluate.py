@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from data.errors import DataError
-from data.prepared import save_prepared
-from data.pseudo_labels import Member, PseudoLabels, read_pseudo_labels, write_pseudo_labels
 from data.reader import RawImages, Samples
+from data.tables.prepared import save_prepared
+from data.tables.pseudo_labels import Member, PseudoLabels, read_pseudo_labels, write_pseudo_labels
 from gradmix.methods import METHODS
 from gradmix.metrics import score
 from gradmix.networks import predict

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.errors import DataError
-from data.frame_store import MANIFEST, open_frames
-from data.frames import Sampling
+from data.frames.decode import Sampling
+from data.frames.store import MANIFEST, open_frames
 from tasks import extract_folder, extraction, worker
 from tasks.errors import StageError
 from tasks.extract_folder import DONE, extract, find_clips

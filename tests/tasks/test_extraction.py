@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from data import frame_chunks
 from data.errors import DataError
-from data.folders import CLIP_FOLDERS
-from data.frame_store import merge, open_frames
+from data.frames import chunks as frame_chunks
+from data.frames.store import merge, open_frames
 from data.listing import Listing
+from data.readers.class_folders import CLIP_FOLDERS
 from tasks import extract, extraction, worker
 from tasks.artifacts import Artifact
 from tasks.errors import StageError

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from data.prepared import load_prepared, save_prepared
-from data.pseudo_labels import PseudoLabels, read_pseudo_labels
 from data.reader import Samples
-from data.splits import Split, save_split
+from data.tables.prepared import load_prepared, save_prepared
+from data.tables.pseudo_labels import PseudoLabels, read_pseudo_labels
+from data.tables.split import Split, save_split
 from gradmix.ensembling import hard_labels, soft_labels
 from gradmix.networks import predict
 from tasks import label, label_job, slot_job, worker

@@ -13,11 +13,11 @@ from PIL import Image
 
 from data.errors import DataError
 from data.fingerprint import sha256_file
-from data.frame_chunks import Clip, extract_chunk
-from data.frame_store import merge
-from data.frames import Sampling
-from data.prepared import load_prepared
+from data.frames.chunks import Clip, extract_chunk
+from data.frames.decode import Sampling
+from data.frames.store import merge
 from data.sealed import open_sealed_test
+from data.tables.prepared import load_prepared
 from gradmix.networks import Network, predict
 from gradmix.normalisation import normalise
 from tasks import features, pictures, pretrained, slot_job, worker

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from data.digest_cache import KnownDigests
 from data.errors import DataError
-from data.known_digests import KnownDigests
-from data.prepared import load_prepared
 from data.sealed import open_sealed_test
+from data.tables.prepared import load_prepared
 from tasks import prepare, raw
 from tasks.runtime import Runtime, use
 

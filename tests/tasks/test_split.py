@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data.errors import DataError
-from data.splits import load_split
+from data.tables.split import load_split
 from tasks import split
 from tasks.artifacts import Artifact
 from tasks.runtime import Runtime, use

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from data.splits import Split, save_split
+from data.tables.split import Split, save_split
 from gradmix.networks import predict
 from gradmix.sampling import Stream
 from tasks import train_job

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from data.enlarged import EnlargedV, save_enlarged
 from data.errors import DataError
-from data.prepared import load_prepared
-from data.pseudo_labels import Member, PseudoLabels, read_pseudo_labels, write_pseudo_labels
+from data.tables.enlarged_v import EnlargedV, save_enlarged
+from data.tables.prepared import load_prepared
+from data.tables.pseudo_labels import Member, PseudoLabels, read_pseudo_labels, write_pseudo_labels
 from gradmix.sampling import Images, Stream
 from tasks import train_job
 from tasks.job_models import MODEL

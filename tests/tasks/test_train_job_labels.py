@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from data.enlarged import EnlargedV, save_enlarged
-from data.prepared import ImageSet, load_prepared
-from data.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
-from data.splits import Split, save_split
+from data.tables.enlarged_v import EnlargedV, save_enlarged
+from data.tables.prepared import ImageSet, load_prepared
+from data.tables.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
+from data.tables.split import Split, save_split
 from gradmix.methods import METHODS, method_named
 from tasks import job_data, train_job
 from tasks.job_models import MODEL

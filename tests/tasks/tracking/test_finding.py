@@ -7,7 +7,7 @@ import pytest
 
 from data.errors import DataError
 from data.fingerprint import digest_json as sha
-from data.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
+from data.tables.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
 from tasks.tracker import open_tracker
 from tasks.tracking import TrackingError
 

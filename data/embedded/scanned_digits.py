@@ -1,0 +1,88 @@
+"""The real handwritten digits that scikit-learn ships, laid out like MNIST.
+
+1,797 images of 8x8 pixels with 17 grey levels: the test part of UCI's "Optical Recognition of
+Handwritten Digits" (Alpaydin and Kaynak, 1998). The writers are not named, so the split is by
+image.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from data.images.pixels import zero_pad
+from data.reader import DIGITS, SPLITS, RawImages, check_split, no_download
+
+GREY_LEVELS = 16
+BOX = 20  # MNIST fits its digits into a 20x20 box
+TRAIN_SHARE = 0.7
+SPLIT_SEED = 20_200_101
+
+
+@dataclass(frozen=True)
+class HandwrittenReader:
+    """Reads scikit-learn's digits: 8x8 scaled to 20x20, centred in 32x32 as MNIST is.
+
+    70 % of each class are the training split, the rest the test split; no image is in both.
+    """
+
+    name: str = "handwritten"
+    classes: tuple[str, ...] = DIGITS
+    embedded: bool = True
+    version: int = 1
+
+    def files(self, root: Path | None, split: str) -> tuple[Path, ...]:  # noqa: ARG002 - Reader
+        """No file: the images come with scikit-learn."""
+        check_split(split)
+        return ()
+
+    def read(self, root: Path | None, split: str) -> RawImages:  # noqa: ARG002 - Reader
+        """The images of a split, uint8 [N, 32, 32, 1]; the same bytes every time.
+
+        Raises:
+            DataError: if the split is neither "train" nor "test".
+        """
+        from sklearn.datasets import load_digits  # noqa: PLC0415 - slow, and only needed here
+
+        check_split(split)
+        bunch = load_digits()
+        labels = bunch.target.astype(np.int64)
+        rows = _split_rows(labels, split)
+        return RawImages(
+            images=zero_pad(_enlarged(bunch.images[rows])),
+            labels=labels[rows],
+            classes=self.classes,
+            origin=f"handwritten digits of scikit-learn, {len(rows):,} of {len(labels):,} images "
+            f"(our {SPLITS[split]} split)",
+            official=False,
+        )
+
+    def download(self, root: Path) -> None:  # noqa: ARG002 - Reader
+        """Always refused.
+
+        Raises:
+            DataError: always; there is nothing to download.
+        """
+        raise no_download(self.name)
+
+
+def _enlarged(images: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    """8x8 images in 0..16 as uint8 [N, 20, 20] in 0..255, by bicubic interpolation."""
+    bytes_ = np.rint(images * (255 / GREY_LEVELS)).astype(np.uint8)
+    bicubic = Image.Resampling.BICUBIC
+    return np.stack(
+        [np.asarray(Image.fromarray(image).resize((BOX, BOX), bicubic)) for image in bytes_]
+    )
+
+
+def _split_rows(labels: npt.NDArray[np.int64], split: str) -> npt.NDArray[np.int64]:
+    """Row numbers of a split, sorted; each class is cut at 70 % of a fixed permutation."""
+    rng = np.random.default_rng(SPLIT_SEED)
+    parts = []
+    for label in range(len(DIGITS)):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        cut = round(TRAIN_SHARE * len(rows))
+        parts.append(rows[:cut] if split == "train" else rows[cut:])
+    return np.sort(np.concatenate(parts)).astype(np.int64)

@@ -1,0 +1,1 @@
+"""Frames of clips: decoding, chunks that resume, the packed store."""

@@ -1,0 +1,1 @@
+"""Pixels of single images: geometry, cropping, writing to disk."""

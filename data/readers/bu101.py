@@ -1,0 +1,197 @@
+"""BU101, web photos of UCF101's actions, in the layouts that it is met in (Ma et al., 2017)."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from data.errors import DataError
+from data.listing import File, Listing, Media, check_train
+from data.readers.file_tree import (
+    GO_ON,
+    PHOTO_SUFFIXES,
+    Tree,
+    check_complete,
+    has_suffix,
+    homes,
+    name_key,
+    not_zero,
+    read_lines,
+    read_tree,
+)
+from data.readers.ucf101 import CLASSES, SPELLINGS
+
+IMAGES = "images"
+# Section 4.1 of the paper.
+PAPER_PHOTOS = 23_800
+LIST_LINE = re.compile(
+    rf"(?P<photo>\S.*?({'|'.join(map(re.escape, sorted(PHOTO_SUFFIXES)))}))\s+(?P<label>\S.*)",
+    re.IGNORECASE,
+)
+FLAT_NAME = re.compile(r"(.+)_\d+")
+
+
+@dataclass(frozen=True)
+class Bu101Reader:
+    """Reads BU101 under `ROOT[/BU101]`, with or without a folder `images/` around the photos.
+
+    The class of a photo is what a list beside them says, a text file with lines `path label`; else
+    the folder that it lies in, else its name, `<Class>_<n>.jpg`. Classes have UCF101's spelling and
+    order, so that the label spaces are equal. Only the split "train" exists.
+    """
+
+    name: str = "bu101"
+    media: Media = "photos"
+    embedded: bool = False
+    version: int = 1
+
+    def list(self, root: Path, split: str, *, partial: bool = False) -> Listing:
+        """The photos, in the order of their list, or of their paths.
+
+        Raises:
+            DataError: if `split` is not "train", there are two lists, a line cannot be read, names
+                an unknown class or a photo twice, or, without `partial`, a photo is missing or of
+                none of UCF101's classes.
+        """
+        check_train(split, "BU101")
+        base = homes(root, "BU101")[0]
+        tree = read_tree(base)
+        list_name = _list_name(base, tree)
+        if list_name is None:
+            labelled, skipped = _by_path(base, tree, partial=partial)
+        else:
+            labelled, skipped = _by_list(base, tree, list_name, partial=partial)
+        present = set(labelled.values())
+        classes = tuple(name for name in CLASSES if name in present)
+        official = len(labelled) == PAPER_PHOTOS and classes == CLASSES
+        return Listing(
+            root=base,
+            files=tuple(
+                File(path=path, label=classes.index(name), group=path)
+                for path, name in labelled.items()
+            ),
+            classes=classes,
+            origin=_origin(len(labelled), len(classes), official=official),
+            official=official,
+            skipped=not_zero(skipped),
+        )
+
+
+def class_of(path: str) -> str | None:
+    """The class that a photo's folder tells, or its name if it lies in none; None: neither does."""
+    *folders, name = PurePosixPath(path).parts
+    if folders and folders[0].lower() == IMAGES:
+        folders = folders[1:]
+    if folders:
+        return SPELLINGS.get(name_key(folders[0]))
+    match = FLAT_NAME.fullmatch(PurePosixPath(name).stem)
+    return SPELLINGS.get(name_key(match[1])) if match else None
+
+
+def _photos(tree: Tree) -> list[str]:
+    return [path for path in tree.files if has_suffix(path, PHOTO_SUFFIXES)]
+
+
+def _by_path(base: Path, tree: Tree, *, partial: bool) -> tuple[dict[str, str], dict[str, int]]:
+    """The class of each photo by its path, and what is not used."""
+    photos = _photos(tree)
+    classes = ((path, class_of(path)) for path in photos)
+    labelled = {path: name for path, name in classes if name is not None}
+    unknown = [path for path in photos if path not in labelled]
+    if unknown and not partial:
+        raise DataError(
+            f"Expected the {len(photos):,} photos under {base} in folders named as UCF101's "
+            f"classes, or named <Class>_<n>, found {len(labelled):,}, the first that is not is "
+            f"{unknown[0]}: rename them, {GO_ON}."
+        )
+    skipped = {
+        "photos of none of UCF101's classes": len(unknown),
+        "files that are no photos": len(tree.files) - len(photos),
+        "links that lead nowhere": tree.dead,
+    }
+    return labelled, skipped
+
+
+def _list_name(base: Path, tree: Tree) -> str | None:
+    """The text file beside the photos that names them, if there is one."""
+    texts = [path for path in tree.files if "/" not in path and has_suffix(path, {".txt"})]
+    lists = [path for path in texts if _is_list(base / path)]
+    if len(lists) > 1:
+        raise DataError(
+            f"Expected one list of photos in {base}, found {' and '.join(lists)}: "
+            "keep the one that names the training photos."
+        )
+    return lists[0] if lists else None
+
+
+def _is_list(path: Path) -> bool:
+    """Whether a line names a photo and its class, which none of a text for readers does."""
+    lines = read_lines(path, errors="replace")
+    matches = (LIST_LINE.fullmatch(line) for _, line in lines)
+    return any(match and _is_label(match["label"]) for match in matches)
+
+
+def _is_label(text: str) -> bool:
+    return text.isdecimal() or name_key(text) in SPELLINGS
+
+
+def _by_list(
+    base: Path, tree: Tree, list_name: str, *, partial: bool
+) -> tuple[dict[str, str], dict[str, int]]:
+    """The class of each photo as the list says, and what is not used."""
+    labelled: dict[str, str] = {}
+    missing: list[str] = []
+    numbered: dict[str, str] = {}
+    for line_number, line in read_lines(base / list_name):
+        where = f"{base / list_name}, line {line_number}"
+        named, class_name = _parse(line, where, numbered)
+        path = tree.find(named) or tree.find(f"{IMAGES}/{named}")
+        if path is None:
+            missing.append(named)
+        elif path in labelled:
+            raise DataError(
+                f"{where}: expected every photo once, found {named} again: remove the line."
+            )
+        else:
+            labelled[path] = class_name
+    if not partial:
+        check_complete(len(labelled) + len(missing), missing, "photos", list_name, base)
+    skipped = {
+        f"named in {list_name} and not there": len(missing),
+        f"photos that {list_name} does not name": len(set(_photos(tree)) - labelled.keys()),
+    }
+    return labelled, skipped
+
+
+def _parse(line: str, where: str, numbered: dict[str, str]) -> tuple[str, str]:
+    """The photo of a line and its class; `numbered` collects which class a number stands for."""
+    match = LIST_LINE.fullmatch(line)
+    if match is None or not _is_label(match["label"]):
+        raise DataError(
+            f"{where}: expected '<photo> <one of UCF101's classes>', found '{line}': correct it."
+        )
+    photo, label = str(PurePosixPath(match["photo"])), match["label"]
+    # Lists number the classes from 0 or 1 and in two orders: a number tells none by itself.
+    by_path = class_of(photo)
+    class_name = SPELLINGS.get(name_key(label)) or numbered.get(label) or by_path
+    if class_name is None:
+        raise DataError(
+            f"{where}: expected the name of a class, or its folder beside its number, found "
+            f"'{line}': write the name."
+        )
+    if by_path not in (None, class_name):
+        raise DataError(
+            f"{where}: expected a photo of {class_name}, as '{label}' says here or above, found "
+            f"one of {by_path}: correct the label."
+        )
+    if label.isdecimal():
+        numbered[label] = class_name
+    return photo, class_name
+
+
+def _origin(count: int, classes: int, *, official: bool) -> str:
+    if official:
+        return f"BU101 with {count:,} training photos, the paper's count"
+    return (
+        f"BU101 with {count:,} training photos in {classes} of {len(CLASSES)} classes, where the "
+        f"paper counts {PAPER_PHOTOS:,}: not the paper's set"
+    )

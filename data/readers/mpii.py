@@ -1,0 +1,124 @@
+"""MPII Human Pose as photos of activities (Andriluka et al., 2014)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scipy.io import loadmat
+
+from data.errors import DataError, one_line
+from data.listing import File, Listing, Media, check_train
+from data.readers.file_tree import check_complete, homes, not_zero, read_tree
+
+ANNOTATIONS = "mpii_human_pose_v1_u12_1.mat"
+IMAGES = "images"
+# The official archives unpack into folders of these names, or the files lie in the data set's own.
+ANNOTATION_PLACES = (ANNOTATIONS, f"*/{ANNOTATIONS}")
+IMAGE_PLACES = (IMAGES, f"[mM][pP][iI][iI]*/{IMAGES}")
+# Section 4.1 of the paper.
+PAPER_PHOTOS, PAPER_ACTIVITIES = 28_821, 410
+
+
+@dataclass(frozen=True)
+class MpiiReader:
+    """Reads `ROOT[/MPII]/images/*.jpg` with the labels in `mpii_human_pose_v1_u12_1.mat`.
+
+    The annotations may lie in a folder beside the images, and the images in one whose name starts
+    with `mpii`. The class of a photo is its `act_name` (several `act_id` share one); photos of the
+    test split and those without a label are not used.
+    """
+
+    name: str = "mpii"
+    media: Media = "photos"
+    embedded: bool = False
+    version: int = 1
+
+    def list(self, root: Path, split: str, *, partial: bool = False) -> Listing:
+        """The labelled training photos, in the order of the annotations; classes are sorted.
+
+        Raises:
+            DataError: if `split` is not "train", the annotations or the folder of images are
+                missing or damaged, or, without `partial`, images are missing.
+        """
+        check_train(split, "MPII")
+        annotations = _find(root, ANNOTATIONS, ANNOTATION_PLACES)
+        folder = _find(root, IMAGES, IMAGE_PLACES)
+        training = read_training(annotations)
+        labelled = [(name, activity) for name, activity in training if activity]
+        tree = read_tree(folder)
+        found = [(tree.find(name), activity) for name, activity in labelled]
+        missing = [name for name, _ in labelled if tree.find(name) is None]
+        if not partial:
+            check_complete(len(labelled), missing, "photos", ANNOTATIONS, folder)
+        skipped = {
+            "training photos without a label": len(training) - len(labelled),
+            f"named in {ANNOTATIONS} and not there": len(missing),
+        }
+        there = [(path, activity) for path, activity in found if path is not None]
+        return _listing(folder, there, len(labelled), skipped)
+
+
+def read_training(path: Path) -> list[tuple[str, str]]:
+    """File name and activity of every training image; "" where it has no label.
+
+    Raises:
+        DataError: if the file is not MPII's release of annotations.
+    """
+    try:
+        release = loadmat(path, variable_names=("RELEASE",))["RELEASE"][0, 0]
+        # `act` is a column, the others are rows.
+        images, training, acts = (
+            release[field].reshape(-1) for field in ("annolist", "img_train", "act")
+        )
+        return [
+            (_text(image["image"][0, 0]["name"]), _text(act["act_name"]))
+            for image, is_training, act in zip(images, training, acts, strict=True)
+            if is_training == 1
+        ]
+    # scipy's parser fails in a dozen ways on damaged bytes, and numpy on another structure.
+    except Exception as error:
+        raise DataError(
+            f"Expected MPII's RELEASE with annolist, img_train and act in {path}, found a damaged "
+            f"or another file ({one_line(error)}): take {ANNOTATIONS} of the official archive."
+        ) from error
+
+
+def _text(cell: Any) -> str:  # noqa: ANN401 - an array of at most one text
+    return str(cell.item()).strip() if cell.size else ""
+
+
+def _find(root: Path, what: str, places: Sequence[str]) -> Path:
+    """The first of the places that exists, in the folders that the data set can lie in."""
+    for home in homes(root, "MPII"):
+        for place in places:
+            found = sorted(home.glob(place))
+            if found:
+                return found[0]
+    raise DataError(
+        f"Expected MPII's {what} in {root}, {root / 'MPII'} or a folder there, found none: "
+        f"give the folder that holds {ANNOTATIONS} and {IMAGES}."
+    )
+
+
+def _listing(
+    folder: Path, there: Sequence[tuple[str, str]], labelled: int, skipped: dict[str, int]
+) -> Listing:
+    classes = tuple(sorted({activity for _, activity in there}))
+    numbers = {activity: number for number, activity in enumerate(classes)}
+    official = (len(there), len(classes)) == (PAPER_PHOTOS, PAPER_ACTIVITIES)
+    count = f"{len(there):,}" if len(there) == labelled else f"{len(there):,} of {labelled:,}"
+    what = f"MPII Human Pose with {count} labelled training photos of {len(classes)} activities"
+    return Listing(
+        root=folder,
+        files=tuple(
+            File(path=path, label=numbers[activity], group=path) for path, activity in there
+        ),
+        classes=classes,
+        origin=f"{what}, the paper's count"
+        if official
+        else f"{what}, where the paper counts {PAPER_PHOTOS:,} of {PAPER_ACTIVITIES}: "
+        "not the paper's set",
+        official=official,
+        skipped=not_zero(skipped),
+    )

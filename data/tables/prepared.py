@@ -1,0 +1,165 @@
+"""Prepared data sets: a folder with the images, the labels, a manifest, and names if there are any.
+
+Images are mapped into memory, private to the process: the processes of all slots share one copy,
+and a set may be larger than the memory.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+
+from data.errors import DataError, one_line
+from data.fingerprint import canonical_json
+from data.reader import RawImages, Samples, check_image_arrays, check_samples
+from data.tables.parquet import read_table, write_table
+
+FORMAT_VERSION = 1
+IMAGES, LABELS, MANIFEST, SAMPLES = "images.npy", "labels.npy", "manifest.json", "samples.parquet"
+SCHEMA = pa.schema([("name", pa.string()), ("clip", pa.string()), ("group", pa.string())])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSet:
+    """A data set in memory.
+
+    Attributes:
+        images: uint8, or float16 for feature maps, [N, H, W, C], contiguous, so that
+            `images.permute(0, 3, 1, 2)` is channels-last without a copy.
+        labels: int64 [N], positions in `classes`.
+        classes: the class names, in order.
+        origin: one sentence: what the images are, how many, official or not.
+        samples: what each row is, where it has a name.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    classes: tuple[str, ...]
+    origin: str
+    samples: Samples | None = None
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.labels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Manifest:
+    format: int
+    sealed: bool
+    rows: int
+    classes: tuple[str, ...]
+    origin: str
+    official: bool
+
+
+def save_prepared(raw: RawImages, folder: Path, sealed: bool, *, stored: bool = False) -> None:
+    """Write images.npy, labels.npy, manifest.json and samples.parquet; same input, same bytes.
+
+    Args:
+        raw: the images of one split.
+        folder: where to write; made if needed. The caller makes it durable and renames it.
+        sealed: True for a test split: only `data.sealed.open_sealed_test` reads it then.
+        stored: True if the images were written to images.npy there as they were made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not stored:
+        np.save(folder / IMAGES, np.ascontiguousarray(raw.images), allow_pickle=False)
+    np.save(folder / LABELS, np.ascontiguousarray(raw.labels), allow_pickle=False)
+    manifest = _Manifest(
+        format=FORMAT_VERSION,
+        sealed=sealed,
+        rows=len(raw.labels),
+        classes=raw.classes,
+        origin=raw.origin,
+        official=raw.official,
+    )
+    (folder / MANIFEST).write_text(canonical_json(asdict(manifest)) + "\n", encoding="ascii")
+    if raw.samples is not None:
+        texts = (raw.samples.names, raw.samples.clips, raw.samples.groups)
+        columns = [pa.array(values, pa.string()) for values in texts]
+        write_table(pa.Table.from_arrays(columns, schema=SCHEMA), folder / SAMPLES)
+
+
+def load_prepared(folder: Path) -> ImageSet:
+    """Load a prepared data set that training and selection may see.
+
+    Raises:
+        DataError: if the folder holds a sealed test split, lacks a file, or its files do not
+            belong together.
+    """
+    return _read_folder(folder, sealed=False)
+
+
+def _read_folder(folder: Path, *, sealed: bool) -> ImageSet:
+    manifest = _manifest(folder)
+    if manifest.sealed != sealed:
+        wanted, found = ("a sealed", "an open") if sealed else ("an open", "a sealed")
+        raise DataError(
+            f"Expected {wanted} data set in {folder}, found {found} one: test splits are sealed, "
+            "only the evaluation stage opens them."
+        )
+    images, labels = _array(folder / IMAGES, mapped=True), _array(folder / LABELS)
+    samples = _samples(folder / SAMPLES)
+    classes = tuple(manifest.classes)
+    check_image_arrays(images, labels, classes, str(folder))
+    if len(labels) != manifest.rows:
+        raise DataError(
+            f"{folder}: expected {manifest.rows} rows as in {MANIFEST}, found {len(labels)}: "
+            "prepare it again."
+        )
+    check_samples(samples, len(labels), str(folder))
+    return ImageSet(
+        images=torch.from_numpy(np.ascontiguousarray(images)),
+        labels=torch.from_numpy(np.ascontiguousarray(labels)),
+        classes=classes,
+        origin=manifest.origin,
+        samples=samples,
+    )
+
+
+def _samples(path: Path) -> Samples | None:
+    if not path.exists():
+        return None
+    table = read_table(path, SCHEMA, "samples")
+    return Samples(
+        names=tuple(table.column("name").to_pylist()),
+        clips=tuple(table.column("clip").to_pylist()),
+        groups=tuple(table.column("group").to_pylist()),
+    )
+
+
+def _manifest(folder: Path) -> _Manifest:
+    path = folder / MANIFEST
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        manifest = _Manifest(**fields)
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(
+            f"Expected a prepared data set with {MANIFEST} in {folder}, found a missing or damaged "
+            f"one ({one_line(error)}): prepare it again."
+        ) from error
+    if manifest.format != FORMAT_VERSION:
+        raise DataError(
+            f"{path}: expected format {FORMAT_VERSION}, found {manifest.format}: prepare it again "
+            "with this version."
+        )
+    return manifest
+
+
+def _array(path: Path, *, mapped: bool = False) -> npt.NDArray[Any]:
+    try:
+        # Copy on write: torch wants memory that could be written to.
+        mode: Literal["c"] | None = "c" if mapped else None
+        array: npt.NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(
+            f"Expected a numpy array in {path}, found a missing or damaged file "
+            f"({one_line(error)}): prepare it again."
+        ) from error
+    return array

@@ -1,0 +1,285 @@
+"""The pseudo-label table: what an ensemble says about every unlabelled sample, as Parquet."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.errors import DataError, one_line
+from data.fingerprint import canonical_json
+from data.tables.parquet import read_table, write_table
+
+FORMAT_VERSION = 2
+METADATA_KEY = b"gradmix"
+NO_LABEL = -1
+ROUNDING = 1e-5  # float32 means and quotients of probabilities may pass 1 by an ulp or two
+SCHEMA = pa.schema(
+    [
+        ("sample_id", pa.int64()),
+        ("source", pa.string()),
+        ("clip", pa.string()),
+        ("hard_label", pa.int64()),
+        ("agreed", pa.bool_()),
+        ("min_confidence", pa.float32()),
+        ("soft_label", pa.list_(pa.float32())),
+        ("member_probabilities", pa.list_(pa.list_(pa.float32()))),
+    ]
+)
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One model of the ensemble.
+
+    Attributes:
+        identity: its training's identity (SHA-256).
+        run_id: its tracking run; None if it has none.
+    """
+
+    identity: str
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PseudoLabels:
+    """The table in memory: N samples, R members, C classes.
+
+    Attributes:
+        sample_id: int64 [N], row numbers in the prepared target set.
+        source: N texts that name the raw sample, such as "mnist/train:1234".
+        clip: N names of the clips that the samples are frames of; None if they are no frames.
+        hard_label: int64 [N], positions in `classes`; -1 where the members do not agree.
+        agreed: bool [N], True where there is a hard label.
+        min_confidence: float32 [N], see `min_confidence`.
+        soft_label: float32 [N, C].
+        member_probabilities: float32 [N, R, C].
+        classes: the C class names, in order.
+        threshold: the confidence that every member had to exceed for a hard label.
+        members: the R models, in the order of `member_probabilities`.
+        digests: SHA-256 of what the labels were made from, by name.
+    """
+
+    sample_id: npt.NDArray[np.int64]
+    source: Sequence[str]
+    hard_label: npt.NDArray[np.int64]
+    agreed: npt.NDArray[np.bool_]
+    min_confidence: Floats
+    soft_label: Floats
+    member_probabilities: Floats
+    classes: tuple[str, ...]
+    threshold: float
+    members: tuple[Member, ...]
+    digests: Mapping[str, str]
+    clip: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse columns that do not belong together.
+
+        Raises:
+            DataError: on a wrong shape, a probability outside 0..1, or a hard label that is not a
+                class or not there where `agreed` says so.
+        """
+        _check_shapes(self)
+        _check_values(self)
+
+
+def min_confidence(probabilities: npt.NDArray[np.floating]) -> Floats:
+    """How sure the least sure member is of the class that the members vote for.
+
+    The voted class is the one that most members give their largest probability; ties go to the
+    class with the larger mean probability over members, then to the first class. Where the members
+    agree it is the agreed class.
+
+    Args:
+        probabilities: [R, N, C], one distribution a member and sample.
+
+    Returns:
+        float32 [N]: the smallest over members of the probability of the voted class.
+    """
+    n_classes = probabilities.shape[2]
+    votes = np.eye(n_classes)[probabilities.argmax(axis=2)].sum(axis=0)
+    mean = probabilities.mean(axis=0)
+    most = votes == votes.max(axis=1, keepdims=True)
+    voted = np.where(most, mean, -1.0).argmax(axis=1)
+    confidence: Floats = probabilities[:, np.arange(len(voted)), voted].min(axis=0)
+    return confidence.astype(np.float32)
+
+
+def write_pseudo_labels(labels: PseudoLabels, path: Path) -> None:
+    """Write the table as one Parquet file; same labels, same bytes.
+
+    The metadata lie as one JSON text under the schema key "gradmix": format, classes, threshold, r,
+    members (identity, run_id) and digests.
+    """
+    metadata = {
+        "format": FORMAT_VERSION,
+        "classes": labels.classes,
+        "threshold": labels.threshold,
+        "r": len(labels.members),
+        "members": [asdict(member) for member in labels.members],
+        "digests": dict(labels.digests),
+    }
+    columns = [
+        pa.array(labels.sample_id, pa.int64()),
+        pa.array(list(labels.source), pa.string()),
+        _texts(labels.clip, len(labels.source)),
+        pa.array(labels.hard_label, pa.int64(), mask=~labels.agreed),
+        pa.array(labels.agreed, pa.bool_()),
+        pa.array(labels.min_confidence, pa.float32()),
+        _nested(labels.soft_label),
+        _nested(labels.member_probabilities),
+    ]
+    schema = SCHEMA.with_metadata({METADATA_KEY: canonical_json(metadata)})
+    write_table(pa.Table.from_arrays(columns, schema=schema), path)
+
+
+def read_pseudo_labels(path: Path) -> PseudoLabels:
+    """Read a table written by `write_pseudo_labels`.
+
+    Raises:
+        DataError: if the file is missing or damaged, of another format version, has other columns,
+            or holds values that do not belong together.
+    """
+    table = read_table(path, SCHEMA, "pseudo-labels")
+    metadata = _metadata(table.schema.metadata or {}, path)
+    rows, r, c = table.num_rows, metadata.r, len(metadata.classes)
+    hard = pc.fill_null(table.column("hard_label"), NO_LABEL)
+    try:
+        return PseudoLabels(
+            sample_id=_flat(table, "sample_id"),
+            source=table.column("source").to_pylist(),
+            hard_label=np.array(hard.to_numpy()),
+            agreed=_flat(table, "agreed"),
+            min_confidence=_flat(table, "min_confidence"),
+            soft_label=_unnested(table, "soft_label", (rows, c)),
+            member_probabilities=_unnested(table, "member_probabilities", (rows, r, c)),
+            classes=metadata.classes,
+            threshold=metadata.threshold,
+            members=metadata.members,
+            digests=metadata.digests,
+            clip=_clips(table),
+        )
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Metadata:
+    format: int
+    classes: tuple[str, ...]
+    threshold: float
+    r: int
+    members: tuple[Member, ...]
+    digests: dict[str, str]
+
+
+def _metadata(entries: Mapping[bytes, bytes], path: Path) -> _Metadata:
+    try:
+        fields = json.loads(entries[METADATA_KEY])
+        version = fields["format"]
+        if version == FORMAT_VERSION:
+            fields["classes"] = tuple(fields["classes"])
+            fields["members"] = tuple(Member(**member) for member in fields["members"])
+            return _Metadata(**fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path}: expected the metadata 'gradmix' of a pseudo-label table, found none or "
+            f"damaged ones ({one_line(error)}): make the pseudo-labels again."
+        ) from error
+    raise DataError(
+        f"{path}: expected pseudo-label format {FORMAT_VERSION}, found {version}: make the "
+        "pseudo-labels again with this version."
+    )
+
+
+def _texts(values: Sequence[str] | None, rows: int) -> pa.Array:
+    """A column of texts, or of nothing."""
+    return pa.nulls(rows, pa.string()) if values is None else pa.array(list(values), pa.string())
+
+
+def _nested(values: Floats) -> pa.Array:
+    """An array [N, ..., C] as a column of (nested) lists."""
+    column = pa.array(values.reshape(-1), pa.float32())
+    for axis in range(values.ndim - 1, 0, -1):
+        n_lists, length = int(np.prod(values.shape[:axis])), values.shape[axis]
+        offsets = np.arange(n_lists + 1, dtype=np.int32) * np.int32(length)
+        column = pa.ListArray.from_arrays(pa.array(offsets), column)
+    return column
+
+
+def _flat(table: pa.Table, name: str) -> npt.NDArray[Any]:
+    """A column without empty values as a writable array, which `torch.from_numpy` asks for."""
+    column = table.column(name)
+    if column.null_count:
+        raise DataError(f"expected a {name} in every row, found {column.null_count} empty ones.")
+    return np.array(column.to_numpy())
+
+
+def _clips(table: pa.Table) -> list[str] | None:
+    """The clip of every row, or of none."""
+    column = table.column("clip")
+    if column.null_count not in {0, table.num_rows}:
+        raise DataError(
+            f"expected a clip in every row or in none, found {column.null_count} empty ones."
+        )
+    clips: list[str] = column.to_pylist()
+    return None if column.null_count == table.num_rows else clips
+
+
+def _unnested(table: pa.Table, name: str, shape: tuple[int, ...]) -> Floats:
+    """A column of (nested) lists as an array; every list must have the length that `shape` says."""
+    column = table.column(name).combine_chunks()
+    for length in shape[1:]:
+        lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
+        if column.null_count or not (lengths == length).all():
+            raise DataError(
+                f"expected {name} of shape {list(shape)}, found lists of other lengths."
+            )
+        column = column.flatten()
+    values: Floats = column.to_numpy(zero_copy_only=False).astype(np.float32).reshape(shape)
+    return values
+
+
+def _check_shapes(labels: PseudoLabels) -> None:
+    n, r, c = len(labels.sample_id), len(labels.members), len(labels.classes)
+    expected = {
+        "sample_id": (n,),
+        "source": (n,),
+        "hard_label": (n,),
+        "agreed": (n,),
+        "min_confidence": (n,),
+        "soft_label": (n, c),
+        "member_probabilities": (n, r, c),
+        **({} if labels.clip is None else {"clip": (n,)}),
+    }
+    for name, shape in expected.items():
+        found = np.shape(getattr(labels, name))
+        if found != shape:
+            raise DataError(f"expected {name} of shape {list(shape)}, found {list(found)}.")
+
+
+def _check_values(labels: PseudoLabels) -> None:
+    for name in ("min_confidence", "soft_label", "member_probabilities"):
+        values = getattr(labels, name)
+        if not ((values >= 0) & (values <= 1 + ROUNDING)).all():
+            raise DataError(f"expected every {name} in 0..1, found one outside or NaN.")
+    hard, agreed = labels.hard_label, labels.agreed
+    if ((hard < NO_LABEL) | (hard >= len(labels.classes))).any():
+        raise DataError(
+            f"expected every hard_label in 0..{len(labels.classes) - 1} or {NO_LABEL}, "
+            f"found {hard.min()}..{hard.max()}."
+        )
+    if not np.array_equal(agreed, hard != NO_LABEL):
+        row = int(np.argmax(agreed != (hard != NO_LABEL)))
+        raise DataError(
+            f"expected a hard_label exactly where the members agreed, found {hard[row]} with "
+            f"agreed={agreed[row]} in row {row}."
+        )

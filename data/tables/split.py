@@ -1,0 +1,232 @@
+"""Roles of the target's training rows: hyper-validation, V (labelled) and U (unlabelled)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+
+from data.errors import DataError
+from data.reader import Samples
+from data.tables.parquet import read_table, write_table
+
+Rows = npt.NDArray[np.int64]
+Labels = Rows | torch.Tensor
+
+HYPER_VALIDATION, V, U = "hyper_validation", "V", "U"
+SCHEMA = pa.schema([("sample_id", pa.int64()), ("role", pa.string())])
+# First words of the seeds, so that no two permutations share a random stream.
+HYPER_VALIDATION_STREAM, V_STREAM = 1, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Row numbers (int64, sorted) in the prepared target set; no row has two roles.
+
+    Attributes:
+        hyper_validation: labelled rows that choose checkpoints, settings and models; the same
+            for every draw.
+        v: the k labelled rows of each class that steer training.
+        u: the other rows of the target classes, used without their labels.
+    """
+
+    hyper_validation: Rows
+    v: Rows
+    u: Rows
+
+
+def class_rows(labels: Labels, classes: Sequence[str], wanted: Sequence[str]) -> Rows:
+    """Row numbers of the samples of some classes, in ascending order.
+
+    Args:
+        labels: int64 [N], positions in `classes`.
+        classes: all class names.
+        wanted: the class names to keep.
+
+    Raises:
+        DataError: if a wanted class is not among `classes`, or is named twice.
+    """
+    positions = _positions(classes, wanted)
+    return np.flatnonzero(np.isin(np.asarray(labels), positions)).astype(np.int64)
+
+
+def split_target(
+    labels: Labels,
+    classes: Sequence[str],
+    target_classes: Sequence[str],
+    *,
+    hyper_validation: int,
+    v_per_class: int,
+    seed: int,
+    draw: int,
+    samples: Samples | None = None,
+) -> Split:
+    """Give every training row of the target classes one role (a draw is one V).
+
+    Hyper-validation depends on the seed alone. V is nested: with k + 1 samples a class it holds
+    the V of k, because it is the start of one permutation a class. U is the rest.
+
+    Rows that are frames of clips stay together: what is counted and drawn are clips, and groups of
+    clips go to hyper-validation whole, so that no recording is trained on and validated with.
+
+    Args:
+        labels: int64 [N], positions in `classes`.
+        classes: all class names.
+        target_classes: the classes of the target; rows of other classes get no role.
+        hyper_validation: rows, or clips, of all classes together; where the number of classes does
+            not divide it, the first classes get one more, and a group may add some.
+        v_per_class: k, at least 1, in rows or clips.
+        seed: non-negative.
+        draw: number of the draw, non-negative.
+        samples: clips and groups of the rows; None: each row is one of its own.
+
+    Raises:
+        DataError: if a class has too few rows, an unknown or repeated class is named, or a number
+            is out of range, or a recording has clips of two classes.
+    """
+    _check_numbers(hyper_validation, v_per_class, seed, draw)
+    positions = _positions(classes, target_classes)
+    numbers = np.asarray(labels)
+    if samples is not None:
+        _check_groups(samples, numbers, classes)
+    units = _Units.of_rows(len(numbers)) if samples is None else _Units.of(samples)
+    share, rest = divmod(hyper_validation, len(positions))
+    held, labelled, unlabelled = [], [], []
+    for order, position in enumerate(positions):
+        clips = np.unique(units.clip[numbers == position])
+        n_held = share + (order < rest)
+        rng = _rng(HYPER_VALIDATION_STREAM, seed, position)
+        taken = units.whole_groups(rng, clips, n_held)
+        left = np.setdiff1d(clips, taken)
+        _check_enough(classes[position], len(clips), len(taken), v_per_class)
+        free = _rng(V_STREAM, seed, position, draw).permutation(left)
+        held.append(taken)
+        labelled.append(free[:v_per_class])
+        unlabelled.append(free[v_per_class:])
+    return Split(
+        hyper_validation=units.rows(held), v=units.rows(labelled), u=units.rows(unlabelled)
+    )
+
+
+@dataclass(frozen=True)
+class _Units:
+    """What is drawn: the clip of every row, and the group of every clip by its number."""
+
+    clip: Rows
+    group_of: Rows
+
+    @classmethod
+    def of_rows(cls, count: int) -> "_Units":
+        """Every row a clip, and a group, of its own."""
+        return cls(np.arange(count), np.arange(count))
+
+    @classmethod
+    def of(cls, samples: Samples) -> "_Units":
+        """The clips of frames."""
+        clip = samples.clip_numbers
+        group_of = np.empty(clip.max() + 1, np.int64)
+        group_of[clip] = samples.group_numbers
+        return cls(clip, group_of)
+
+    def whole_groups(self, rng: np.random.Generator, clips: Rows, count: int) -> Rows:
+        """Clips of groups in random order, until there are `count` of them."""
+        groups = self.group_of[clips]
+        found, sizes = np.unique(groups, return_counts=True)
+        order = rng.permutation(len(found))
+        needed = int(np.searchsorted(sizes[order].cumsum(), count)) + 1 if count else 0
+        return np.sort(clips[np.isin(groups, found[order[:needed]])])
+
+    def rows(self, clips: list[Rows]) -> Rows:
+        """The rows of clips, ascending."""
+        return np.flatnonzero(np.isin(self.clip, np.concatenate(clips))).astype(np.int64)
+
+
+def save_split(split: Split, path: Path) -> None:
+    """Write a split as Parquet: one row a sample, by ascending sample_id; same split, same bytes.
+
+    Columns: sample_id int64 (row number in the prepared set), role string.
+    """
+    parts = {HYPER_VALIDATION: split.hyper_validation, V: split.v, U: split.u}
+    ids = np.concatenate(list(parts.values()))
+    roles = np.repeat(list(parts), [len(rows) for rows in parts.values()])
+    order = np.argsort(ids, kind="stable")
+    columns = [pa.array(ids[order], pa.int64()), pa.array(roles[order].tolist(), pa.string())]
+    write_table(pa.Table.from_arrays(columns, schema=SCHEMA), path)
+
+
+def load_split(path: Path) -> Split:
+    """Read a split written by `save_split`.
+
+    Raises:
+        DataError: if the file is missing or damaged, has other columns, an unknown role, an empty
+            value, or a sample with two roles.
+    """
+    table = read_table(path, SCHEMA, "sample roles")
+    roles = np.array(table.column("role").to_pylist(), dtype=object)
+    known = np.isin(roles, [HYPER_VALIDATION, V, U])
+    if not known.all() or table.column("sample_id").null_count:
+        found = roles[np.argmin(known)] if not known.all() else "no sample_id"
+        raise DataError(
+            f"{path}: expected a sample_id and a role among {HYPER_VALIDATION}, {V}, {U} in every "
+            f"row, found {found}: make the split again."
+        )
+    ids = table.column("sample_id").to_numpy().astype(np.int64)
+    if len(np.unique(ids)) != len(ids):
+        raise DataError(
+            f"{path}: expected one role for each sample, found {len(ids)} rows for "
+            f"{len(np.unique(ids))} samples: make the split again."
+        )
+    return Split(
+        hyper_validation=np.sort(ids[roles == HYPER_VALIDATION]),
+        v=np.sort(ids[roles == V]),
+        u=np.sort(ids[roles == U]),
+    )
+
+
+def _rng(*words: int) -> np.random.Generator:
+    return np.random.default_rng(words)
+
+
+def _positions(classes: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    unknown = [name for name in wanted if name not in classes]
+    if unknown or not wanted or len(set(wanted)) != len(wanted):
+        raise DataError(
+            f"Expected different classes among {', '.join(classes)}, found "
+            f"{', '.join(wanted) or 'none'}: correct the class names."
+        )
+    return [list(classes).index(name) for name in wanted]
+
+
+def _check_numbers(hyper_validation: int, v_per_class: int, seed: int, draw: int) -> None:
+    lowest = {
+        "hyper_validation": (hyper_validation, 0),
+        "v_per_class": (v_per_class, 1),
+        "seed": (seed, 0),
+        "draw": (draw, 0),
+    }
+    for name, (value, least) in lowest.items():
+        if value < least:
+            raise DataError(f"Expected {name} >= {least}, found {value}: give a larger number.")
+
+
+def _check_groups(samples: Samples, labels: Rows, classes: Sequence[str]) -> None:
+    """Groups are held out class by class, so one of two classes would be torn."""
+    of_group: dict[str, int] = {}
+    for group, label in zip(samples.groups, labels.tolist(), strict=True):
+        if of_group.setdefault(group, label) != label:
+            raise DataError(
+                f"Expected every recording in one class, found {group} in {classes[label]} and "
+                f"{classes[of_group[group]]}: name its clips as two recordings, or leave some out."
+            )
+
+
+def _check_enough(name: str, found: int, held: int, labelled: int) -> None:
+    if found < held + labelled:
+        raise DataError(
+            f"Expected at least {held + labelled} training samples of class '{name}' "
+            f"({held} for hyper-validation, {labelled} for V), found {found}: "
+            "lower hyper_validation or k, or add samples."
+        )

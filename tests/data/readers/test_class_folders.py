@@ -1,0 +1,180 @@
+import pytest
+
+from data.errors import DataError
+from data.readers.class_folders import CLIP_FOLDERS, PHOTO_FOLDERS
+
+
+@pytest.fixture
+def grow(tmp_path):
+    """Write empty files; returns the root."""
+
+    def write(*paths):
+        for path in paths:
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).touch()
+        return tmp_path
+
+    return write
+
+
+def _shown(listing):
+    return {file.path: listing.classes[file.label] for file in listing.files}
+
+
+def test_a_folder_for_each_class_is_the_split_train(grow):
+    root = grow("walk/b.jpg", "run/1.PNG", "walk/deep/er/a.jpg", "Jump high/x.jpeg")
+    listing = PHOTO_FOLDERS.list(root, "train")
+    assert listing.root == root
+    assert listing.classes == ("Jump high", "run", "walk")
+    assert list(_shown(listing).items()) == [
+        ("Jump high/x.jpeg", "Jump high"),
+        ("run/1.PNG", "run"),
+        ("walk/b.jpg", "walk"),
+        ("walk/deep/er/a.jpg", "walk"),
+    ]
+    assert [file.group for file in listing.files] == [file.path for file in listing.files]
+    assert listing.skipped == {}
+    assert not listing.official
+    assert listing.origin == ("4 training photos in folders of 3 classes: no published data set")
+
+
+@pytest.mark.parametrize("folders", [("train", "test"), ("Train", "TEST")])
+def test_folders_train_and_test_are_the_splits(grow, folders):
+    train, test = folders
+    root = grow(
+        f"{train}/run/1.avi", f"{train}/walk/1.mp4", f"{test}/walk/1.MOV", f"{test}/run/1.mkv"
+    )
+    assert _shown(CLIP_FOLDERS.list(root, "train")) == {
+        f"{train}/run/1.avi": "run",
+        f"{train}/walk/1.mp4": "walk",
+    }
+    listing = CLIP_FOLDERS.list(root, "test")
+    assert list(_shown(listing)) == [f"{test}/run/1.mkv", f"{test}/walk/1.MOV"]
+    assert listing.origin == "2 test clips in folders of 2 classes: no published data set"
+
+
+def test_a_kind_takes_its_own_files_alone(grow):
+    root = grow("run/1.jpg", "run/1.avi", "run/1.txt", "walk/2.avi")
+    assert list(_shown(PHOTO_FOLDERS.list(root, "train"))) == ["run/1.jpg"]
+    assert list(_shown(CLIP_FOLDERS.list(root, "train"))) == ["run/1.avi", "walk/2.avi"]
+
+
+def test_what_is_not_used_is_counted(grow):
+    root = grow(
+        "run/1.jpg", "run/1.json", "run/.hidden.jpg", "loose.jpg", "read me.txt", "bare/x.txt"
+    )
+    (root / "empty").mkdir()
+    (root / "run" / "gone.jpg").symlink_to("nothing.jpg")
+    listing = PHOTO_FOLDERS.list(root, "train")
+    assert listing.classes == ("run",)
+    assert listing.skipped == {
+        "files that are no photos": 2,
+        "files outside the class folders": 2,
+        "class folders without photos": 2,
+        "links that lead nowhere": 1,
+    }
+
+
+def test_what_is_not_used_is_counted_by_split(grow):
+    root = grow("train/run/1.jpg", "test/run/1.jpg", "test/run/1.txt", "test/loose.jpg", "top.jpg")
+    (root / "test" / "empty").mkdir()
+    assert PHOTO_FOLDERS.list(root, "train").skipped == {}
+    assert PHOTO_FOLDERS.list(root, "test").skipped == {
+        "files that are no photos": 1,
+        "files outside the class folders": 1,
+        "class folders without photos": 1,
+    }
+
+
+def test_a_class_may_be_a_link_to_a_folder(grow):
+    root = grow("far/1.jpg", "root/run/1.jpg")
+    (root / "root" / "walk").symlink_to(root / "far")
+    assert list(_shown(PHOTO_FOLDERS.list(root / "root", "train"))) == ["run/1.jpg", "walk/1.jpg"]
+
+
+def test_clips_of_one_recording_are_one_group(grow):
+    root = grow(
+        "run/v_run_g08_c01.avi", "run/x/v_run_g08_c02.avi", "run/g08.avi", "walk/v_g08_1.avi"
+    )
+    groups = {file.path: file.group for file in CLIP_FOLDERS.list(root, "train").files}
+    assert groups == {
+        "run/v_run_g08_c01.avi": "run_g08",
+        "run/x/v_run_g08_c02.avi": "run_g08",
+        "run/g08.avi": "run/g08.avi",
+        "walk/v_g08_1.avi": "walk_g08",
+    }
+
+
+def test_photos_are_groups_of_their_own_whatever_their_names(grow):
+    root = grow("train/run/v_g01_1.jpg", "test/run/v_g01_2.jpg")
+    assert PHOTO_FOLDERS.list(root, "train").files[0].group == "train/run/v_g01_1.jpg"
+
+
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_recording_on_both_sides_is_refused(grow, split, partial):
+    root = grow("train/run/a_g01_c01.avi", "train/run/a_g02_c01.avi", "test/run/a_g02_c02.avi")
+    with pytest.raises(DataError, match=r"no recording in both train and test .*found run_g02"):
+        CLIP_FOLDERS.list(root, split, partial=partial)
+
+
+def test_clips_without_a_recording_may_have_the_same_name_on_both_sides(grow):
+    root = grow("train/run/1.avi", "test/run/1.avi")
+    sides = [CLIP_FOLDERS.list(root, side).files[0].group for side in ("train", "test")]
+    assert sides == ["train/run/1.avi", "test/run/1.avi"]
+
+
+def test_a_class_on_one_side_alone_is_refused_and_partial_goes_on(grow):
+    root = grow("train/run/1.jpg", "train/walk/1.jpg", "test/walk/1.jpg", "test/run/1.txt")
+    with pytest.raises(DataError, match=r"the same classes .*found run in one alone: .*--partial"):
+        PHOTO_FOLDERS.list(root, "train")
+    train, test = (PHOTO_FOLDERS.list(root, side, partial=True) for side in ("train", "test"))
+    assert train.classes == test.classes == ("run", "walk")
+    assert [file.label for file in test.files] == [1]
+
+
+@pytest.mark.parametrize("paths", [("run/1.jpg", "walk/1.jpg"), ("train/run/1.jpg",)])
+def test_without_a_folder_test_there_is_no_test_split(grow, paths):
+    root = grow(*paths)
+    assert len(PHOTO_FOLDERS.list(root, "train").files) == len(paths)
+    with pytest.raises(DataError, match=r"Expected the folders train and test in .*found no test"):
+        PHOTO_FOLDERS.list(root, "test")
+
+
+def test_a_folder_test_alone_is_no_class(grow):
+    root = grow("test/run/1.jpg")
+    assert _shown(PHOTO_FOLDERS.list(root, "test")) == {"test/run/1.jpg": "run"}
+    with pytest.raises(DataError, match="found no train"):
+        PHOTO_FOLDERS.list(root, "train")
+
+
+@pytest.mark.parametrize(
+    "others", [("train", "val"), ("train", "test", "Validation"), ("test", "valid")]
+)
+def test_other_splits_are_not_taken_for_classes(grow, others):
+    root = grow(*(f"{folder}/run/1.jpg" for folder in others))
+    with pytest.raises(DataError, match=f"train and test alone .*found also {others[-1]}: move"):
+        PHOTO_FOLDERS.list(root, "train")
+
+
+def test_a_class_beside_both_splits_is_refused(grow):
+    with pytest.raises(DataError, match="found also walk"):
+        PHOTO_FOLDERS.list(grow("train/run/1.jpg", "test/run/1.jpg", "walk/1.jpg"), "train")
+
+
+def test_trains_may_be_a_class(grow):
+    listing = PHOTO_FOLDERS.list(grow("train/1.jpg", "plane/1.jpg"), "train")
+    assert listing.classes == ("plane", "train")
+
+
+@pytest.mark.parametrize("paths", [("1.jpg",), ("run/1.avi",), ("train/1.jpg", "test/run/1.jpg")])
+def test_no_file_of_the_kind_in_a_class_folder_is_refused(grow, paths):
+    with pytest.raises(DataError, match=r"Expected photos under .* found none: check the path"):
+        PHOTO_FOLDERS.list(grow(*paths), "train")
+
+
+def test_a_missing_folder_and_an_unknown_split_are_one_line(tmp_path):
+    with pytest.raises(DataError, match="Expected a readable folder"):
+        PHOTO_FOLDERS.list(tmp_path / "none", "train")
+    with pytest.raises(DataError, match="one of train, test, found 'val'"):
+        PHOTO_FOLDERS.list(tmp_path, "val")
