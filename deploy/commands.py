@@ -15,11 +15,19 @@ import click
 from deploy.options import Options, share_password
 from deploy.pools import POOLS, SLOTS
 from deploy.refusals import refuse
-from tasks.environment import configure
-from tasks.fleet import FOLDER, Child, Fleet, FleetError, read_fleet, read_state, state_file
-from tasks.home import check_home, open_home
-from tasks.locks import locked
-from tasks.slots import last_line
+from tasks.execution.environment import configure
+from tasks.execution.fleet_state import (
+    FOLDER,
+    Child,
+    Fleet,
+    FleetError,
+    read_fleet,
+    read_state,
+    state_file,
+)
+from tasks.execution.slots import last_line
+from tasks.storage.home import check_home, open_home
+from tasks.storage.locks import locked
 
 START_S = 180.0
 STOP_S = 45.0

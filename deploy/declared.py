@@ -24,12 +24,12 @@ from prefect.workers.process import ProcessWorker
 
 from deploy.automations import automations
 from deploy.pools import POOLS, Pool
-from tasks.fleet import FleetError
-from tasks.tether import WORKER
+from tasks.execution.fleet_state import FleetError
+from tasks.execution.parent_death import WORKER
 
 FILE = "prefect.yaml"
 ENGINE = ["python", "-P", "-m", "prefect.engine"]
-TETHERED = shlex.join(["python", "-P", "-m", "tasks.tether", WORKER, *ENGINE])
+TETHERED = shlex.join(["python", "-P", "-m", "tasks.execution.parent_death", WORKER, *ENGINE])
 """How a worker starts a flow run: it dies with its worker, whatever kills that."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tasks.fleet import FleetError
+from tasks.execution.fleet_state import FleetError
 
 _AUTH = "PREFECT_SERVER_API_AUTH_STRING"
 _CLIENT_AUTH = "PREFECT_API_AUTH_STRING"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from deploy.health import answers, is_free
 from deploy.options import Options
-from tasks.fleet import FOLDER, FleetError, read_state, state_file
-from tasks.locks import try_lock, unlock
+from tasks.execution.fleet_state import FOLDER, FleetError, read_state, state_file
+from tasks.storage.locks import try_lock, unlock
 
 
 def refuse(options: Options) -> None:

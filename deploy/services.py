@@ -9,8 +9,8 @@ from pathlib import Path
 
 from deploy.options import Options
 from deploy.pools import DRIVER_LIMIT, DRIVERS, SLOTS
-from tasks.home import VARIABLE
-from tasks.slots import Slot, SlotPool
+from tasks.execution.slots import Slot, SlotPool
+from tasks.storage.home import VARIABLE
 
 PREFECT, MLFLOW = "prefect", "mlflow"
 _PYTHON = [sys.executable, "-P", "-m"]

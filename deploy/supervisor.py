@@ -18,10 +18,10 @@ from types import FrameType
 from deploy.health import answers
 from deploy.options import Options, share_password
 from deploy.services import Service, servers, workers
-from tasks.environment import configure
-from tasks.fleet import FOLDER, Child, Fleet, Process, state_file, write_fleet
-from tasks.locks import try_lock, unlock
-from tasks.slots import kill_group, start_tethered
+from tasks.execution.environment import configure
+from tasks.execution.fleet_state import FOLDER, Child, Fleet, Process, state_file, write_fleet
+from tasks.execution.slots import kill_group, start_tethered
+from tasks.storage.locks import try_lock, unlock
 
 POLL_S = 0.5
 LONGEST_WAIT_S = 30.0

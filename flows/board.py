@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from flows.plan import PlanEntry
-from tasks.runtime import Event
+from tasks.engine.runtime import Event
 
 TRAIN = "train"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from flows.handles import Draw, Pipeline
 from flows.order import Order
 from flows.results import artifact_of, trainings_of
-from tasks.artifacts import Artifact
-from tasks.tracker import Tracker
+from tasks.storage.artifacts import Artifact
+from tasks.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True)

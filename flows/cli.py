@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import click
 
-from tasks.home import USUAL, VARIABLE
+from tasks.storage.home import USUAL, VARIABLE
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -132,9 +132,9 @@ def mendable_errors() -> tuple[type[Exception], ...]:
     from data.errors import DataError
     from flows.experiment_file import SettingsError
     from tasks.errors import StageError
-    from tasks.home import HomeError
-    from tasks.server import ServerError
-    from tasks.tracking import TrackingError
+    from tasks.execution.prefect_server import ServerError
+    from tasks.storage.home import HomeError
+    from tasks.tracking.mlflow_store import TrackingError
 
     return (DataError, SettingsError, StageError, HomeError, ServerError, TrackingError)
 

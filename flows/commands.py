@@ -22,12 +22,12 @@ from flows.raw import download_raw
 from flows.record import FILE, FOLDER, FORMAT
 from flows.screen import existing_home, open_console, short
 from flows.settings import Experiment
-from tasks.environment import configure
 from tasks.errors import StageError
-from tasks.home import HomeError, check_home, open_home
+from tasks.execution.environment import configure
+from tasks.execution.slots import SlotPool
+from tasks.networks.weights import IMAGENET
 from tasks.reporting.report import result_table, table_text, write_report
-from tasks.slots import SlotPool
-from tasks.weights import IMAGENET
+from tasks.storage.home import HomeError, check_home, open_home
 
 LOCAL = "local"
 
@@ -74,7 +74,7 @@ def run_order(console: Console, order: Order, folder: Path, engine: str) -> list
     from prefect.exceptions import PrefectException
 
     from flows.reproduce import WATCH, Watch, reproduce
-    from tasks.server import ServerError, prefect_server
+    from tasks.execution.prefect_server import ServerError, prefect_server
 
     board = Board(work)
     # As Ctrl-C, which `gradmix cancel` cannot send: a shell has background commands ignore it.

@@ -16,7 +16,7 @@ from rich.progress import (
 
 from data.frames.decode import USUAL_FRAMES, Sampling
 from flows.progress import duration
-from tasks.extract_folder import extract
+from tasks.extraction.folder import extract
 
 NAMED = 10
 """Of the clips that were left out, so many are named; a file has them all."""

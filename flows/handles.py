@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tasks.stage import Stage
+from tasks.engine.stage import Stage
 
 Handle = Any
 """What a `Submit` returns for a stage; it stands for the artifact in the inputs of later ones."""

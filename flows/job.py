@@ -11,15 +11,15 @@ from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
 from data.fingerprint import sha256_file
-from tasks.attempt import Attempt, Ended, RetiredError, alone, say_ended, work_on
-from tasks.exchange import Working
-from tasks.home import VARIABLE, HomeError, open_home
-from tasks.job_file import JOB
-from tasks.slots import Slot
-from tasks.storage import StorageError, open_storage
-from tasks.tether import die_with_parent
-from tasks.train_job import PROGRESS
-from tasks.worker import REFUSED, UNLUCKY
+from tasks.execution.attempts import Attempt, Ended, RetiredError, alone, say_ended, work_on
+from tasks.execution.job_transfer import Working
+from tasks.execution.parent_death import die_with_parent
+from tasks.execution.slots import Slot
+from tasks.jobs.__main__ import REFUSED, UNLUCKY
+from tasks.jobs.files import JOB
+from tasks.jobs.train import PROGRESS
+from tasks.storage.home import VARIABLE, HomeError, open_home
+from tasks.storage.remote import StorageError, open_storage
 
 SLOT = "GRADMIX_SLOT"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from flows.board import TRAIN
-from tasks.runtime import Event
+from tasks.engine.runtime import Event
 
 logger = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from flows.commands import find_record
 from flows.screen import existing_home, open_console, short
-from tasks.environment import configure
-from tasks.home import HomeError, write_atomically
-from tasks.lineage import Node, graph, narrowed, tree
-from tasks.lineage_page import lineage_page
-from tasks.tracker import EXPERIMENT, Tracker, open_tracker
+from tasks.execution.environment import configure
+from tasks.storage.home import HomeError, write_atomically
+from tasks.tracking.lineage.graph import Node, graph, narrowed, tree
+from tasks.tracking.lineage.page import lineage_page
+from tasks.tracking.tracker import EXPERIMENT, Tracker, open_tracker
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def lineage_command(
     """Print what something was made from, down to the raw files.
 
     Args:
-        what: a run, a model, a file of pseudo-labels or a reproduction: see `tasks.finding`.
+        what: a run, model, file of pseudo-labels or reproduction (`tasks.tracking.resolve`).
         home: the home folder.
         as_json: nodes and edges in place of the tree.
         html: file for the graph as a page; None for none.

@@ -17,8 +17,8 @@ from flows.values import (
     one_of,
 )
 from gradmix.methods import METHODS
-from tasks.trunks import TRUNKS, trunk_named
-from tasks.weights import NONE
+from tasks.networks.trunks import TRUNKS, trunk_named
+from tasks.networks.weights import NONE
 
 GRID = ("beta", "gamma")
 

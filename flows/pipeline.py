@@ -12,7 +12,9 @@ from flows.preparation import prepared_data, pretrained_weights
 from flows.settings import Experiment
 from flows.wanted import Wanted
 from gradmix.methods import method_named
-from tasks import enlarge, evaluate, label, rho_study, selection, selection_study, split, train
+from tasks.stages import enlarge, evaluate, rho_study, selection_study, split, train
+from tasks.stages import pseudo_label as label
+from tasks.stages import select as selection
 
 
 def pipeline(experiment: Experiment, raw: RawData, submit: Submit) -> Pipeline:

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from flows.order import Order
 from flows.pipeline import pipeline
-from tasks.artifacts import RESULT, Artifact, Request, Store, read_artifact
-from tasks.stage import Stage
-from tasks.storage import Storage
+from tasks.engine.stage import Stage
+from tasks.storage.artifacts import RESULT, Artifact, Request, Store, read_artifact
+from tasks.storage.remote import Storage
 
 State = Literal["cached", "will run", "stale"]
 

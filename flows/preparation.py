@@ -5,7 +5,8 @@ from typing import Any
 
 from flows.handles import Handle, RawData, Submit
 from flows.settings import Experiment
-from tasks import extract, features, pictures, prepare, pretrained
+from tasks.stages import extract, features, pictures, prepare
+from tasks.stages import weights as pretrained
 
 
 def pretrained_weights(raw: RawData, submit: Submit) -> Handle | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from tasks.devices import usable_cores
+from tasks.execution.devices import usable_cores
 
 PACKAGES = ("gradmix", "torch", "torchvision", "prefect", "mlflow", "nlopt", "numpy")
 

@@ -10,9 +10,9 @@ from data.fingerprint import sha256_file
 from flows.handles import RawData
 from flows.settings import Experiment
 from gradmix.methods import METHODS
-from tasks.raw import RawFiles, raw_files
-from tasks.trunks import check_trunk, code_digest
-from tasks.weights import fetch_weights, find_weights
+from tasks.networks.trunks import check_trunk, code_digest
+from tasks.networks.weights import fetch_weights, find_weights
+from tasks.stages.raw_inputs import RawFiles, raw_files
 
 
 def find_raw(experiment: Experiment, root: Path | None, known: KnownDigests) -> RawData:

@@ -11,9 +11,9 @@ from flows.ledger import Ledger
 from flows.order import Order
 from flows.provenance import git_commit, hardware, versions
 from flows.results import artifact_of, results
-from tasks.artifacts import Artifact
-from tasks.home import write_atomically
 from tasks.reporting.report import write_report
+from tasks.storage.artifacts import Artifact
+from tasks.storage.home import write_atomically
 
 FORMAT = 1
 FOLDER = "reproductions"

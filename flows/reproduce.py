@@ -25,18 +25,18 @@ from flows.plan import make_plan
 from flows.provenance import git_commit
 from flows.record import FILE, make_record, record_folder, save_record
 from flows.status import StatusFile, close_dead
-from tasks.artifacts import Store
-from tasks.dispatch import DRIVER, PrefectDispatch
-from tasks.engine import PrefectSubmit
+from tasks.engine.mlflow_run import flattened
+from tasks.engine.prefect_tasks import PrefectSubmit
+from tasks.engine.runtime import LOCKS, Event, Runtime, use
 from tasks.errors import StageError
-from tasks.home import home_named, open_home
-from tasks.locks import locked
-from tasks.runtime import LOCKS, Event, Runtime, use
-from tasks.slots import SlotPool
-from tasks.storage import open_storage
-from tasks.tracked import flattened
-from tasks.tracker import EXPERIMENT, open_tracker
-from tasks.workers import Workers
+from tasks.execution.fleet_runner import Workers
+from tasks.execution.prefect_runs import DRIVER, PrefectDispatch
+from tasks.execution.slots import SlotPool
+from tasks.storage.artifacts import Store
+from tasks.storage.home import home_named, open_home
+from tasks.storage.locks import locked
+from tasks.storage.remote import open_storage
+from tasks.tracking.tracker import EXPERIMENT, open_tracker
 
 T = TypeVar("T")
 

@@ -12,11 +12,11 @@ from flows.experiment_file import SettingsError
 from flows.order import Invocation, Order, place_order
 from flows.plan import PlanEntry, make_plan
 from flows.reproduce import RUNNER, Engine, reproduce
-from tasks.artifacts import Store
-from tasks.home import home_named, open_home
-from tasks.locks import locked
-from tasks.runtime import identity_lock
-from tasks.storage import open_storage
+from tasks.engine.runtime import identity_lock
+from tasks.storage.artifacts import Store
+from tasks.storage.home import home_named, open_home
+from tasks.storage.locks import locked
+from tasks.storage.remote import open_storage
 
 GRID = ("beta", "gamma")
 PLACE = ("k", "draw")

@@ -6,8 +6,8 @@ from typing import Any
 from flows.commands import check_engine, checked_order, run_order
 from flows.plan import make_plan
 from flows.screen import open_console
-from tasks.environment import configure
-from tasks.home import check_home, open_home
+from tasks.execution.environment import configure
+from tasks.storage.home import check_home, open_home
 
 
 def rerun_command(

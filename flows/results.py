@@ -8,9 +8,9 @@ from typing import Any
 from flows.handles import Draw, Handle, swept_name
 from flows.order import Order
 from gradmix.methods import method_named
-from tasks.artifacts import Artifact
-from tasks.stage import decode
-from tasks.train_job import CURVE
+from tasks.engine.stage import decode
+from tasks.jobs.train import CURVE
+from tasks.storage.artifacts import Artifact
 
 HYPER_VALIDATION = "hyper_validation/"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tasks.home import MARKER, HomeError, check_home
+from tasks.storage.home import MARKER, HomeError, check_home
 
 PLAIN_WIDTH = 10_000
 """Columns of output that no terminal shows: one line stays one line."""

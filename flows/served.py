@@ -9,8 +9,8 @@ from prefect.logging import get_run_logger
 from data.frames.decode import USUAL_FRAMES, Sampling
 from data.frames.store import MANIFEST
 from flows.commands import report_command
-from tasks.extract_folder import extract as extract_folder
-from tasks.home import home_named
+from tasks.extraction.folder import extract as extract_folder
+from tasks.storage.home import home_named
 
 
 @flow(name="extract", persist_result=False)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from flows.board import Board, Work
-from tasks.dispatch import PrefectDispatch
-from tasks.fleet import Process
-from tasks.home import write_atomically
-from tasks.runtime import Event
+from tasks.engine.runtime import Event
+from tasks.execution.fleet_state import Process
+from tasks.execution.prefect_runs import PrefectDispatch
+from tasks.storage.home import write_atomically
 
 FOLDER = "status"
 INTERVAL_S = 1.0

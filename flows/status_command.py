@@ -11,10 +11,10 @@ from rich.console import Console
 from flows.progress import duration, running_table
 from flows.screen import existing_home, open_console
 from flows.status import Status, read_statuses
-from tasks.dispatch import PrefectDispatch
-from tasks.environment import configure
-from tasks.fleet import Fleet, read_fleet
-from tasks.home import HomeError
+from tasks.execution.environment import configure
+from tasks.execution.fleet_state import Fleet, read_fleet
+from tasks.execution.prefect_runs import PrefectDispatch
+from tasks.storage.home import HomeError
 
 WATCH_S = 2.0
 STOP_S = 60.0

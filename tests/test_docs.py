@@ -16,7 +16,7 @@ from flows.domains import Dataset, Images
 from flows.experiment_file import experiment_names, load_experiment
 from flows.parts import Network
 from gradmix.methods import METHODS
-from tasks.trunks import TRUNKS
+from tasks.networks.trunks import TRUNKS
 
 ROOT = Path(__file__).parent.parent
 PAGES = (

@@ -1,218 +1,111 @@
-"""The report's section on the paper: what this run does otherwise, read off its settings."""
+"""What the paper says, and where: its settings, its tables' rows, its grid."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tasks.reporting.measures import measures, of_clips, sample_noun
-from tasks.reporting.protocol import (
-    DATA,
-    OUR_READING,
-    OUR_READINGS,
-    PROTOCOL,
-    TABLE,
-    Settings,
+Settings = Mapping[str, Any]
+Item = tuple[str, str, Any, Callable[[Settings], Any]]
+"""A setting, where the paper gives it, its value there, and ours."""
+
+FINE_TUNED = ("fine_tune", "energynet")
+"""Methods that start from another's model."""
+
+
+def _rates(settings: Settings, *, fine_tune: bool) -> list[float]:
+    """Learning rates that the baselines may take; the first stage's are those of the training."""
+    common = settings["training"]["learning_rates"]
+    rates = [] if fine_tune else list(common)
+    tuning = settings["training"].get("fine_tuning_rates") or common
+    for baseline in settings["baselines"]:
+        tuned = baseline["method"] in FINE_TUNED
+        if tuned is fine_tune:
+            rates += baseline["learning_rates"] or (tuning if tuned else common)
+    return sorted(set(rates), reverse=True)
+
+
+def _ensemble(sample: str) -> list[Item]:
+    return [
+        ("R, members of the ensemble", "§3.5", 3, lambda s: s["ensemble"]["r"]),
+        ("confidence threshold", "§3.5", 0.8, lambda s: s["ensemble"]["threshold"]),
+        (f"{sample} a class in the enlarged V", "§3.5", 100, lambda s: s["ensemble"]["enlarged_v"]),
+    ]
+
+
+def _learning_rates(training: float, fine_tuning: float) -> list[Item]:
+    return [
+        ("learning rate", "§4.1", [training], lambda s: _rates(s, fine_tune=False)),
+        (
+            "learning rate of fine-tuning",
+            "§4.1",
+            [fine_tuning],
+            lambda s: _rates(s, fine_tune=True),
+        ),
+    ]
+
+
+GRID_EXPERIMENT = "digits"
+GRID_BETA = (5, 6, 7, 8, 9, 10)
+GRID_GAMMA = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+GRID_K = 3
+GRID = (
+    (90.92, 90.96, 90.95, 90.58, 90.75, 90.75, 90.51, 90.63, 91.12),
+    (90.41, 90.75, 89.95, 90.79, 90.59, 89.95, 90.58, 90.63, 90.56),
+    (89.76, 90.44, 90.42, 90.94, 90.28, 90.40, 90.52, 90.70, 90.66),
+    (90.05, 90.89, 90.93, 90.57, 90.77, 90.69, 89.99, 90.58, 90.71),
+    (90.32, 90.70, 90.48, 90.94, 90.47, 90.92, 90.20, 90.23, 90.86),
+    (90.52, 90.03, 89.67, 90.01, 89.84, 90.51, 91.45, 90.58, 90.70),
 )
-from tasks.reporting.reading import how_to_read
-from tasks.reporting.results import NONE, Record, row_names
-from tasks.reporting.text_tables import markdown_table
+"""The paper's Table 2: test accuracy in per cent at k = 3, mean of 10 runs; beta by gamma."""
+GRID_SELECTED = ((5, 0.1), (5, 0.8), (10, 0.6))
+"""Its top three, in bold there."""
 
-NO_CODE = "our own reading of it, as its code is not public"
-CONVNET = "convnet"
-"""Our own trunk."""
-LAYERS = {
-    "widths": "convolution widths {}",
-    "hidden": "a hidden layer of {}",
-    "norm": "normalisation `{}`",
+PROTOCOL: dict[str, list[Item]] = {
+    "digits": [
+        ("k, labelled samples a class", "§4.2", [2, 3, 4, 5], lambda s: s["target"]["k"]),
+        ("draws of V", "§4.2", 10, lambda s: s["target"]["draws"]),
+        ("hyper-validation samples", "§4.2", 1000, lambda s: s["target"]["hyper_validation"]),
+        ("beta", "Table 2", GRID_BETA, lambda s: s["first_stage"]["beta"]),
+        ("gamma", "Table 2", GRID_GAMMA, lambda s: s["first_stage"]["gamma"]),
+        *_ensemble("samples"),
+        *_learning_rates(0.05, 0.005),
+        ("momentum", "§4.1", 0.9, lambda s: s["training"]["momentum"]),
+    ],
+    "actions": [
+        ("k, labelled clips a class", "§4.3", [3, 5, 10], lambda s: s["target"]["k"]),
+        ("draws of V", "§4.3", 2, lambda s: s["target"]["draws"]),
+        *_ensemble("frames"),
+        *_learning_rates(0.001, 5e-5),
+        ("network", "§4.1", "resnet18", lambda s: s["network"]["trunk"]),
+        ("weights it starts from", "§4.1", "imagenet", lambda s: s["network"]["weights"]),
+    ],
 }
-"""Its settings in words."""
+"""By experiment: what the paper sets."""
 
+TABLE: dict[str, tuple[str, Sequence[str]]] = {
+    "digits": (
+        "Table 1",
+        (
+            *("Target only", "Source only", "Fine-tune", "GradMix SGD", "GradMix w/o AdaLR"),
+            *("GradMix", "MME", "MDDA", "DCTN", "GradMix w/ soft label", "GradMix w/ hard label"),
+            *("GradMix w/ VAT", "GradMix w/ MixMatch"),
+        ),
+    ),
+    "actions": (
+        "Table 3",
+        (
+            *("Target only", "Source only", "Fine-tune", "EnergyNet", "GradMix", "MDDA", "DCTN"),
+            *("GradMix w/ hard label", "GradMix w/ VAT", "GradMix w/ MixMatch"),
+        ),
+    ),
+}
+"""By experiment: the paper's table and its rows."""
 
-def has_paper_figures(record: Record) -> bool:
-    """Whether any row of the record has a figure of the paper beside it."""
-    return any(
-        record.get(measure.paper, {}).get(name)
-        for measure in measures(record)
-        for name in row_names(record)
-    )
+DATA = {"digits": "official split", "actions": "official data (§4.1)"}
+"""By experiment: what the paper's data are."""
 
-
-def our_readings(record: Record) -> list[str]:
-    """What is to be said of rows whose authors' code is not public."""
-    return [
-        f"**{name}** stands for {what}: {NO_CODE}. The paper's figures are those of the original."
-        for name, what in _read(record).items()
-    ]
-
-
-def _read(record: Record) -> dict[str, str]:
-    """Rows of our reading, and what they are in the paper."""
-    return {
-        row["row"]: OUR_READINGS[row["method"]]
-        for row in record["rows"]
-        if row["method"] in OUR_READINGS
-    }
-
-
-def held_to(record: Record) -> str | None:
-    """The paper's experiment that a record is held to: its own, or the one of its figures."""
-    experiment: str = record["experiment"]
-    if experiment in PROTOCOL:
-        return experiment
-    if not has_paper_figures(record):
-        return None
-    return "actions" if of_clips(record) else "digits"
-
-
-def paper_section(record: Record) -> str:
-    """Deviations from the paper, and what the paper leaves open."""
-    experiment, theirs = record["experiment"], held_to(record)
-    parts = ["## Against the paper"]
-    if theirs is None:
-        parts.append(f"The paper has no experiment `{experiment}`: there is nothing to hold it to.")
-    else:
-        if theirs != experiment:
-            parts.append(
-                f"The paper has no experiment `{experiment}`. As figures of the paper stand beside "
-                f"those of this run, it is held to the paper's experiment with {theirs}."
-            )
-        parts += _deviations(record, theirs)
-    parts.append(
-        "Our choices where the paper gives no value (network, length and batches are the same for "
-        "every method), and settings given to methods:"
-    )
-    parts.append("\n".join(f"- {choice}" for choice in _choices(record)))
-    return "\n\n".join(parts)
-
-
-def _deviations(record: Record, experiment: str) -> list[str]:
-    settings = record["settings"]
-    lines = []
-    for name, where, theirs, read in PROTOCOL[experiment]:
-        ours = read(settings)
-        if not _same(theirs, ours):
-            lines.append([name, f"{_shown(theirs)} ({where})", _shown(ours)])
-    lines += [
-        [f"data: {entry['dataset']} {entry['split']}", DATA[experiment], entry["origin"]]
-        for entry in record["data"]
-        if not entry["official"]
-    ]
-    lines += [
-        [f"method: {name.removesuffix(OUR_READING)}", "its authors' own (§4.3)", NO_CODE]
-        for name in _read(record)
-    ]
-    compared = [name for name, *_ in PROTOCOL[experiment]]
-    compared += ["data", *(["methods"] if _read(record) else [])]
-    said = f"Compared: {'; '.join(compared)}."
-    if not lines:
-        return [f"{said} All are the paper's.", *_other_rows(record, experiment)]
-    return [
-        f"{said} These differ, the others are the paper's:",
-        markdown_table(["setting", "paper", "here"], lines, left=(0, 1, 2)),
-        how_to_read("deviations"),
-        *_other_rows(record, experiment),
-    ]
-
-
-def _other_rows(record: Record, experiment: str) -> list[str]:
-    """Rows that only one of the two tables has."""
-    table, rows = TABLE[experiment]
-    names = {name: name.removesuffix(OUR_READING) for name in row_names(record)}
-    absent = [name for name in rows if name not in names.values()]
-    added = [name for name, theirs in names.items() if theirs not in rows]
-    parts = []
-    if absent:
-        parts.append(f"Rows of the paper's {table} that are not here: {', '.join(absent)}.")
-    if added:
-        parts.append(f"Rows that the paper's {table} does not have: {', '.join(added)}.")
-    return parts
-
-
-def _choices(record: Record) -> list[str]:
-    settings = record["settings"]
-    training = settings["training"]
-    stages = [*settings["baselines"], settings["first_stage"], *settings["final"]]
-    given = [f"{s['name']}: {_shown(s['settings'])}" for s in stages if s.get("settings")]
-    return [
-        f"network: {_trunk(settings['network'])}",
-        *_of_pictures(record),
-        *(_of_clips(settings) if of_clips(record) else []),
-        f"length: {training['steps']:,} steps, checked on hyper-validation every "
-        f"{training['validate_every']:,}",
-        f"batches: {training['batch_size']} of every source; V whole up to "
-        f"{training['v_whole_up_to']} {sample_noun(record)}s",
-        f"settings of methods besides the grid's: {'; '.join(given) or 'none'}; otherwise the "
-        "program's defaults",
-    ]
-
-
-def _trunk(network: Mapping[str, Any]) -> str:
-    """The trunk, from which weights, and what of it was trained."""
-    # Records from before there was a choice have the settings of the one trunk.
-    name, settings = network.get("trunk", CONVNET), network.get("settings", network)
-    said = [_convnet(settings)] if name == CONVNET and settings else [f"`{name}`"]
-    if name != CONVNET and settings:
-        said.append(_shown(settings))
-    if network.get("normalisation"):
-        said.append(f"images normalised as `{network['normalisation']}`")
-    weights = network.get("weights", "none")
-    if weights != "none":
-        said.append(f"from {'ImageNet' if weights == 'imagenet' else f'`{weights}`'} weights")
-    if network.get("frozen"):
-        said.append(f"frozen up to `{network['frozen']}`: only what follows it is trained")
-    return ", ".join(said)
-
-
-def _convnet(settings: Settings) -> str:
-    """Our own trunk in words."""
-    words = {
-        key: said.format(_shown(settings[key])) for key, said in LAYERS.items() if key in settings
-    }
-    if settings.get("hidden") == 0:
-        words["hidden"] = "no hidden layer"
-    return ", ".join(words.values())
-
-
-def _of_pictures(record: Record) -> list[str]:
-    """How photos and clips became images."""
-    images = record["settings"].get("images")
-    if not images:
-        return []
-    side = images["side"]
-    said = [
-        f"images: squares of {side} x {side} pixels, the same at every step (no augmentation but "
-        "what a method asks for)"
-    ]
-    if not any(entry.get("clips") for entry in record["data"]):
-        return said
-    if images.get("every"):
-        return [*said, f"frames: of every clip, frame {images['every']} and its multiples"]
-    count = f"{images['frames']} " if images.get("frames") else ""
-    return [*said, f"frames: {count}of every clip, evenly spaced"]
-
-
-def _of_clips(settings: Settings) -> list[str]:
-    """What the paper gives for the digits, and not for actions."""
-    stage = settings["first_stage"]
-    return [
-        f"hyper-validation: {settings['target']['hyper_validation']:,} clips, in whole recordings",
-        f"grid: beta {_shown(stage['beta'])}; gamma {_shown(stage['gamma'])} (the paper's grid is "
-        "that of the digits)",
-        f"momentum: {settings['training']['momentum']:g} (the paper's is that of the digits)",
-    ]
-
-
-def _same(theirs: object, ours: object) -> bool:
-    """Equal as numbers, tuples and lists alike."""
-    if isinstance(theirs, list | tuple) and isinstance(ours, list | tuple):
-        return list(theirs) == list(ours)
-    return theirs == ours
-
-
-def _shown(value: Any) -> str:  # noqa: ANN401 - JSON
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} = {_shown(item)}" for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(_shown(item) for item in value) or NONE
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return f"{value:g}" if isinstance(value, float) else f"{value:,}"
+OUR_READING = " (our reading)"
+"""Ends the name of a row whose method's code is not public, and is not part of the paper's."""
+OUR_READINGS = {
+    "energynet": "EnergyNet ([Li et al., 2017](https://arxiv.org/abs/1708.00973), the paper's [15])"
+}
+"""Such methods, and what they are in the paper."""

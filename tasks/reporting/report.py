@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
-from tasks.home import write_atomically
-from tasks.reporting.curves import curve_section
-from tasks.reporting.differences import difference_section
-from tasks.reporting.figures import draw_figure
-from tasks.reporting.grid import grid_section
-from tasks.reporting.labels import pseudo_label_section
-from tasks.reporting.overhead import overhead_section
-from tasks.reporting.page import html_page, pictures
-from tasks.reporting.paper import paper_section
-from tasks.reporting.reading import PICTURES
-from tasks.reporting.results import Record, result_table, table_text
-from tasks.reporting.runs import pages
-from tasks.reporting.sections import hyper_validation_section, result_section
-from tasks.reporting.setting import (
+from tasks.reporting.record import Record, result_table, table_text
+from tasks.reporting.render.captions import PICTURES
+from tasks.reporting.render.csv_files import sheets
+from tasks.reporting.render.figures import draw_figure
+from tasks.reporting.render.html_page import html_page, pictures
+from tasks.reporting.render.text_tables import markdown_cell
+from tasks.reporting.sections.curves import curve_section
+from tasks.reporting.sections.deviations import paper_section
+from tasks.reporting.sections.differences import difference_section
+from tasks.reporting.sections.ensemble_size import sweep_section
+from tasks.reporting.sections.grid import grid_section
+from tasks.reporting.sections.mlflow_runs import pages
+from tasks.reporting.sections.overhead import overhead_section
+from tasks.reporting.sections.procedure import (
     again_section,
     facts,
     missing_outputs,
@@ -23,10 +23,10 @@ from tasks.reporting.setting import (
     provenance_section,
     selection_section,
 )
-from tasks.reporting.sheets import sheets
-from tasks.reporting.studies import rho_section, size_section
-from tasks.reporting.sweep import sweep_section
-from tasks.reporting.text_tables import markdown_cell
+from tasks.reporting.sections.pseudo_labels import pseudo_label_section
+from tasks.reporting.sections.results import hyper_validation_section, result_section
+from tasks.reporting.sections.studies import rho_section, size_section
+from tasks.storage.home import write_atomically
 
 XML = '<?xml version="1.0" encoding="utf-8"?>\n'
 

@@ -20,11 +20,11 @@ from typing import Any
 
 from flows.order import Invocation, place_order
 from flows.pipeline import pipeline
-from tasks.artifacts import Store, read_artifact
-from tasks.home import open_home
-from tasks.runtime import Runtime, use
-from tasks.slots import SlotPool
-from tasks.stage import Stage
+from tasks.engine.runtime import Runtime, use
+from tasks.engine.stage import Stage
+from tasks.execution.slots import SlotPool
+from tasks.storage.artifacts import Store, read_artifact
+from tasks.storage.home import open_home
 
 EXPERIMENT = Path(__file__).with_name("cells.toml")
 SCALE = "cells"

@@ -11,8 +11,16 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import main
-from tasks.fleet import FOLDER, Child, Fleet, Process, read_fleet, state_file, write_fleet
-from tasks.home import open_home
+from tasks.execution.fleet_state import (
+    FOLDER,
+    Child,
+    Fleet,
+    Process,
+    read_fleet,
+    state_file,
+    write_fleet,
+)
+from tasks.storage.home import open_home
 
 URL = "PREFECT_API_URL"
 

@@ -11,7 +11,7 @@ import yaml
 
 from deploy.declared import FILE, read_deployments
 from deploy.pools import DRIVERS, SLOTS
-from tasks.fleet import FleetError
+from tasks.execution.fleet_state import FleetError
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,10 +20,10 @@ MAIN = """
 import json, os, subprocess, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from tasks.environment import configure
+from tasks.execution.environment import configure
 home = Path(sys.argv[1])
 configure(home)
-from tasks.server import prefect_server
+from tasks.execution.prefect_server import prefect_server
 
 def there(client):
     pools = {p.name: p for p in client.read_work_pools()}
@@ -98,7 +98,7 @@ def found(tmp_path_factory):
 
 @pytest.mark.flow
 def test_pools_tether_their_flow_runs_and_limit_the_drivers(found):
-    tethered = "python -P -m tasks.tether worker python -P -m prefect.engine"
+    tethered = "python -P -m tasks.execution.parent_death worker python -P -m prefect.engine"
     assert found["first"]["pools"] == {
         DRIVERS: ["process", 4, tethered],
         SLOTS: ["process", None, tethered],

@@ -12,8 +12,16 @@ import pytest
 from deploy.health import answers, is_free
 from deploy.options import Options, share_password
 from deploy.refusals import refuse
-from tasks.fleet import FOLDER, Child, Fleet, FleetError, Process, state_file, write_fleet
-from tasks.locks import try_lock, unlock
+from tasks.execution.fleet_state import (
+    FOLDER,
+    Child,
+    Fleet,
+    FleetError,
+    Process,
+    state_file,
+    write_fleet,
+)
+from tasks.storage.locks import try_lock, unlock
 
 SERVER = "PREFECT_SERVER_API_AUTH_STRING"
 CLIENT = "PREFECT_API_AUTH_STRING"

@@ -10,7 +10,7 @@ import pytest
 from deploy import services as module
 from deploy.options import Options
 from deploy.services import servers, workers
-from tasks.slots import Slot, SlotPool
+from tasks.execution.slots import Slot, SlotPool
 
 HOST = socket.gethostname()
 HOME = Path("/srv/runs")

@@ -14,8 +14,8 @@ import pytest
 
 from deploy.services import Service
 from deploy.supervisor import Keeper
-from tasks.fleet import FOLDER, read_fleet, state_file
-from tasks.locks import try_lock
+from tasks.execution.fleet_state import FOLDER, read_fleet, state_file
+from tasks.storage.locks import try_lock
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties children to parents")
 

@@ -18,11 +18,11 @@ import scipy.io
 from data.errors import DataError
 from flows.order import Invocation, place_order
 from flows.pipeline import pipeline
-from tasks import selection
-from tasks.artifacts import Artifact, Store
-from tasks.home import open_home
-from tasks.runtime import Runtime, use
-from tasks.slots import Slot, SlotPool
+from tasks.engine.runtime import Runtime, use
+from tasks.execution.slots import Slot, SlotPool
+from tasks.stages import select as selection
+from tasks.storage.artifacts import Artifact, Store
+from tasks.storage.home import open_home
 
 TINY = Path(__file__).with_name("tiny.toml")
 

@@ -14,10 +14,10 @@ from typing import Any
 from click.testing import CliRunner
 
 from deploy.cli import main
-from tasks.environment import configure
-from tasks.lineage import boxes, gaps
-from tasks.server import prefect_server
-from tasks.tracker import open_tracker
+from tasks.execution.environment import configure
+from tasks.execution.prefect_server import prefect_server
+from tasks.tracking.lineage.graph import boxes, gaps
+from tasks.tracking.tracker import open_tracker
 
 
 def runs_of(home: Path) -> list[dict[str, Any]]:
@@ -94,8 +94,8 @@ def jobs() -> dict[str, Any]:
     """Two jobs that no worker takes: asked for, asked for again, closed, deleted."""
     from prefect import flow, get_client
 
-    from tasks.dispatch import PrefectDispatch
     from tasks.errors import StageError
+    from tasks.execution.prefect_runs import PrefectDispatch
 
     dispatch, told = PrefectDispatch(), {}
     try:

@@ -7,14 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from tasks.slots import SlotPool
+from tasks.execution.slots import SlotPool
 
 pytestmark = [pytest.mark.flow, pytest.mark.slow]
 
 
 def trainings_in(run):
     """Trainings that are at work now."""
-    return sum("tasks.worker" in words and "train" in words for words in run.processes())
+    return sum("tasks.jobs" in words and "train" in words for words in run.processes())
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from flows.board import Board, Work, running_row
 from flows.plan import PlanEntry
-from tasks.runtime import Event
+from tasks.engine.runtime import Event
 
 A, B, C = "k=2 draw=0: A", "k=2 draw=0: B", "k=2 draw=0: C"
 

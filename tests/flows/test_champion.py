@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from flows.champion import candidates, champion_of, registered_name, track_results
-from tasks.tracker import Tracker
+from tasks.tracking.tracker import Tracker
 
 
 @pytest.fixture

@@ -232,7 +232,7 @@ def fail(number):
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
 def test_a_home_that_cannot_be_made_costs_one_line(gradmix, tiny, monkeypatch, number):
-    monkeypatch.setattr("tasks.home.write_atomically", fail(number))
+    monkeypatch.setattr("tasks.storage.home.write_atomically", fail(number))
     code, out, err = gradmix("reproduce", tiny(), "--scale", "tiny", "--home", "home")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert f"home: {os.strerror(number)}; choose another with --home." in err

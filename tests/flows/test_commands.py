@@ -9,7 +9,7 @@ from deploy.cli import main
 from flows.commands import open_tracking
 from flows.ledger import Ledger
 from flows.record import make_record, save_record
-from tasks.home import open_home
+from tasks.storage.home import open_home
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 from data.fingerprint import sha256_bytes
 from flows import job as job_module
 from flows.job import job
-from tasks import attempt as attempt_module
-from tasks.attempt import ENDED, PULSE, Attempt, BusyError, Ended
-from tasks.home import HomeError, open_home
-from tasks.slots import ChildFailedError
-from tasks.worker import REFUSED, UNLUCKY
+from tasks.execution import attempts as attempt_module
+from tasks.execution.attempts import ENDED, PULSE, Attempt, BusyError, Ended
+from tasks.execution.slots import ChildFailedError
+from tasks.jobs.__main__ import REFUSED, UNLUCKY
+from tasks.storage.home import HomeError, open_home
 
 WORK = "work/train/3f2a9c01"
 SETTINGS = b'{"trunk": "convnet"}'

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from flows.ledger import Ledger
-from tasks.runtime import Event
+from tasks.engine.runtime import Event
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from data.fingerprint import digest_json as sha
 from deploy.cli import main
 from flows.record import FILE, FOLDER, FORMAT
-from tasks.home import open_home
-from tasks.tracker import EXPERIMENT, open_tracker
+from tasks.storage.home import open_home
+from tasks.tracking.tracker import EXPERIMENT, open_tracker
 
 NAME = "tiny-demo-0123abcd"
 

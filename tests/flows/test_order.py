@@ -8,7 +8,7 @@ import torch
 from data.errors import DataError
 from flows.experiment_file import SettingsError
 from flows.order import Invocation, place_order
-from tasks.trunks import build_trunk
+from tasks.networks.trunks import build_trunk
 
 
 def test_options_override_the_file(tiny):

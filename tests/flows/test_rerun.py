@@ -6,7 +6,7 @@ from flows.experiment_file import SettingsError
 from flows.order import Invocation, place_order
 from flows.plan import make_plan
 from flows.rerun import Cell, cell, forget, made_from
-from tasks.home import open_home
+from tasks.storage.home import open_home
 
 PLACE = "k=2 draw=0: "
 # By hand, for the tiny experiment: its grid has two cells, its ensemble takes both.

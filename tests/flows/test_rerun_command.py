@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from deploy.cli import main
 from flows import rerun_command
-from tasks.home import open_home
+from tasks.storage.home import open_home
 
 CELL = "beta=10,gamma=0"
 AGAIN = ["k=2 draw=0: GradMix beta=10 gamma=0", "k=2 draw=0: select top 2"]

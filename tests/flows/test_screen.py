@@ -5,7 +5,7 @@ import io
 import pytest
 
 from flows.screen import existing_home, open_console, short
-from tasks.home import HomeError, open_home
+from tasks.storage.home import HomeError, open_home
 
 
 def test_a_home_that_is_there_is_found_from_anywhere(tmp_path, monkeypatch):

@@ -15,9 +15,9 @@ import pytest
 from flows import status as status_module
 from flows.board import Work
 from flows.status import StatusFile, close_dead, read_statuses
-from tasks.dispatch import PrefectDispatch
-from tasks.fleet import Process
-from tasks.runtime import Event
+from tasks.engine.runtime import Event
+from tasks.execution.fleet_state import Process
+from tasks.execution.prefect_runs import PrefectDispatch
 
 A, B = "k=2 draw=0: A", "k=2 draw=0: B"
 ABOUT = {

@@ -19,11 +19,11 @@ from data.tables.prepared import save_prepared
 from data.tables.split import Split, save_split, split_target
 from gradmix.methods import method_named
 from gradmix.networks import Network
-from tasks.artifacts import Artifact, Store
-from tasks.job_models import build_network
-from tasks.runtime import Event, Runtime
-from tasks.slots import Slot, SlotPool
-from tasks.tracker import Tracker
+from tasks.engine.runtime import Event, Runtime
+from tasks.execution.slots import Slot, SlotPool
+from tasks.jobs.models import build_network
+from tasks.storage.artifacts import Artifact, Store
+from tasks.tracking.tracker import Tracker
 
 ACCURACIES = {
     ("Target only", 2): [0.70, 0.72, 0.74],

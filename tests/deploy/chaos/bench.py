@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from tasks.fleet import Child, Fleet, read_fleet
+from tasks.execution.fleet_state import Child, Fleet, read_fleet
 
 LIMIT_S = 600.0
 CLOCK = """

@@ -8,11 +8,11 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from tasks.reporting.figures import differences
 from tasks.reporting.measures import FRAMES, VIDEOS
-from tasks.reporting.plotting import STYLE
+from tasks.reporting.record import PaperFigure, difference, result_table, table_text
+from tasks.reporting.render.figures import differences
+from tasks.reporting.render.plotting import STYLE
 from tasks.reporting.report import markdown_report, write_report
-from tasks.reporting.results import PaperFigure, difference, result_table, table_text
 
 
 def section(text, title):

@@ -3,7 +3,7 @@
 import pytest
 
 from data.fingerprint import digest_json as sha
-from tasks.tracker import open_tracker
+from tasks.tracking.tracker import open_tracker
 
 
 @pytest.fixture(scope="session")

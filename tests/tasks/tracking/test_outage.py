@@ -6,8 +6,8 @@ import logging
 import pytest
 
 from data.fingerprint import digest_json as sha
-from tasks.tracker import MetricRow, Tracker, open_tracker
-from tasks.tracking import IDENTITY, PARENT, TrackingError
+from tasks.tracking.mlflow_store import IDENTITY, PARENT, TrackingError
+from tasks.tracking.tracker import MetricRow, Tracker, open_tracker
 
 ERROR = "connection refused"
 

@@ -1,0 +1,1 @@
+"""What runs a stage: identity, cache, MLflow run, Prefect task, job."""

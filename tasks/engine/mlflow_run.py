@@ -1,0 +1,58 @@
+"""The MLflow run of one stage execution: started, described, ended."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from tasks.engine.stage import Workplace
+from tasks.execution.slots import SlotsStoppedError
+
+
+@contextmanager
+def tracked_run(place: Workplace) -> Iterator[str]:
+    """A run under the reproduction's run; one that a kill left running is continued.
+
+    An error of the stage ends the run as failed; an interruption leaves it running, to be
+    continued.
+    """
+    runtime, request = place.runtime, place.request
+    run_id = runtime.tracker.start_run(
+        request.label,
+        request.identity,
+        request.stage,
+        tags={**runtime.tags, **_prefect_tags()},
+        params={**flattened(request.config), "seed": request.seed},
+        parent=runtime.parent_run_id,
+    )
+    try:
+        yield run_id
+    except SlotsStoppedError:
+        raise
+    except Exception:
+        runtime.tracker.finish(run_id, "FAILED")
+        raise
+    runtime.tracker.finish(run_id)
+
+
+def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    """Nested settings as dotted names."""
+    flat: dict[str, object] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _prefect_tags() -> dict[str, str]:
+    # Here, not on top: a plan needs no Prefect, and a run configures it before its first import.
+    from prefect.context import TaskRunContext  # noqa: PLC0415
+
+    context = TaskRunContext.get()
+    if context is None:
+        return {}
+    tags = {"prefect.task_run_id": str(context.task_run.id)}
+    if context.task_run.flow_run_id:
+        tags["prefect.flow_run_id"] = str(context.task_run.flow_run_id)
+    return tags

@@ -1,0 +1,252 @@
+"""Slots: where trainings run, one process at a time each, and how such a process is run."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.execution.devices import cuda_devices, usable_cores
+from tasks.execution.environment import training_environment
+from tasks.execution.parent_death import tethered
+from tasks.storage.locks import try_lock, unlock
+
+_TAIL = 1 << 16
+_RETRY_S = 0.5
+
+
+class SlotsStoppedError(RuntimeError):
+    """The pool was stopped while, or before, somebody waited for a slot."""
+
+
+class ChildFailedError(RuntimeError):
+    """A child process ended with an error; one line that says what happened.
+
+    Args:
+        exit_code: negative for a signal, as `subprocess` has it.
+        last_line: the last line of its log, which names the cause; may be empty.
+        log: the file with all of it.
+    """
+
+    def __init__(self, exit_code: int, last_line: str, log: Path) -> None:
+        if exit_code < 0:
+            hint = ", out of memory?" if -exit_code == signal.SIGKILL else ""
+            ending = f"the process was killed ({signal.Signals(-exit_code).name}{hint})"
+        else:
+            ending = f"exit code {exit_code}"
+        super().__init__(f"{last_line or 'no message'} [{ending}; log: {log}]")
+        self.exit_code = exit_code
+        self.last_line = last_line
+        self.log = log
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one training at a time.
+
+    Attributes:
+        name: for people: "cpu:0", "cuda:1".
+        device: value of CUDA_VISIBLE_DEVICES for its processes; empty for a CPU core.
+    """
+
+    name: str
+    device: str = ""
+
+
+class SlotPool:
+    """Hands every slot to one thread at a time, of all processes that lock the same folder.
+
+    Args:
+        slots: at least one, with different names.
+        locks: folder of the lock files; None: other processes have slots of their own.
+
+    Raises:
+        ValueError: if there is none, or a name occurs twice.
+    """
+
+    def __init__(self, slots: Sequence[Slot], locks: Path | None = None) -> None:
+        names = [slot.name for slot in slots]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"expected one or more slots with different names, found {names}.")
+        self.slots = tuple(slots)
+        self._free = deque(slots)
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._locks = locks
+
+    @classmethod
+    def of_this_machine(cls, limit: int | None = None, locks: Path | None = None) -> "SlotPool":
+        """One slot per CUDA device if there is any, else one per CPU core that may be used.
+
+        Args:
+            limit: at most so many slots.
+            locks: folder of the lock files.
+
+        Raises:
+            ValueError: if the limit is below 1.
+        """
+        if limit is not None and limit < 1:
+            raise ValueError(f"expected at least 1 slot, found {limit}.")
+        slots = [Slot(f"cuda:{i}", device) for i, device in enumerate(cuda_devices())]
+        return cls(slots[:limit], locks) if slots else cls.of_cores(limit, locks)
+
+    @classmethod
+    def of_cores(cls, limit: int | None = None, locks: Path | None = None) -> "SlotPool":
+        """One slot per CPU core that may be used, at most `limit`: for what needs no GPU."""
+        return cls([Slot(f"cpu:{i}") for i in range(usable_cores())][:limit], locks)
+
+    @contextmanager
+    def take(self) -> Iterator[Slot]:
+        """Wait for a slot and hold it.
+
+        Raises:
+            SlotsStoppedError: if the pool is stopped.
+        """
+        slot, lock = self._next()
+        while lock is None:
+            # Another process is in it: the next may be free.
+            self._give_back(slot)
+            time.sleep(_RETRY_S)
+            slot, lock = self._next()
+        try:
+            yield slot
+        finally:
+            lock()
+            self._give_back(slot)
+
+    def _next(self) -> tuple[Slot, Callable[[], None] | None]:
+        """The next slot, and what gives its lock back; None if another process holds it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or self._free)
+            self.raise_if_stopped()
+            slot = self._free.popleft()
+        if self._locks is None:
+            return slot, lambda: None
+        path = self._locks / f"{socket.gethostname()}-{slot.name}"
+        try:
+            descriptor = try_lock(path)
+        except BaseException:
+            self._give_back(slot)
+            raise
+        return slot, None if descriptor is None else lambda: unlock(path, descriptor)
+
+    def _give_back(self, slot: Slot) -> None:
+        with self._changed:
+            self._free.append(slot)
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Let nobody take a slot any more; those who wait are told at once."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def raise_if_stopped(self) -> None:
+        """For loops that hold a slot: an interrupt reaches only the main thread, this all others.
+
+        Raises:
+            SlotsStoppedError: if `stop` was called.
+        """
+        if self._stopped:
+            raise SlotsStoppedError("the run was stopped; start it again to go on.")
+
+
+def run_in_slot(
+    command: Sequence[str],
+    slot: Slot,
+    *,
+    log: Path,
+    cwd: Path,
+    poll: Callable[[], None],
+    poll_s: float = 0.5,
+    timeout_s: float | None = None,
+) -> None:
+    """Run a command on a slot's device and wait for it; its whole process group ends with it.
+
+    The child dies with the calling thread (`parent_death`), and on any exception in it.
+
+    Args:
+        command: program and arguments.
+        slot: the slot, taken.
+        log: file that its output is appended to.
+        cwd: folder that it works in.
+        poll: called every `poll_s` seconds while it runs, and once after it has ended.
+        poll_s: seconds between two calls.
+        timeout_s: seconds after which it is killed.
+
+    Raises:
+        ChildFailedError: if it ends with an error.
+        TimeoutError: if it was killed for the time.
+    """
+    written = log.stat().st_size if log.exists() else 0
+    started = time.monotonic()
+    process = start_tethered(command, log, cwd, training_environment(slot.device))
+    try:
+        while not _ended_within(process, poll_s):
+            poll()
+            if timeout_s is not None and time.monotonic() - started > timeout_s:
+                raise TimeoutError(f"expected an end within {timeout_s:g} s; log: {log}")
+    finally:
+        kill_group(process)
+    poll()
+    if process.returncode != 0:
+        raise ChildFailedError(process.returncode, last_line(log, written), log)
+
+
+def start_tethered(
+    command: Sequence[str], log: Path, cwd: Path, variables: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start a command that dies with this thread, in a process group of its own.
+
+    Args:
+        command: program and arguments.
+        log: file that its output is appended to.
+        cwd: folder that it works in.
+        variables: environment, on top of this process's own.
+    """
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            tethered(command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env={**os.environ, **variables},
+            start_new_session=True,
+        )
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of a process group, and reap its leader."""
+    # Also after the leader has ended: it may have left children of its own.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def last_line(log: Path, start: int = 0) -> str:
+    """Last line of a log that is not blank; empty if there is none.
+
+    Args:
+        log: the file.
+        start: only what follows this byte counts.
+    """
+    with log.open("rb") as file:
+        file.seek(max(start, log.stat().st_size - _TAIL))
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def _ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Extraction of frames in parallel processes, for a stage or a plain folder."""

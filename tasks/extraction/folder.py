@@ -1,0 +1,138 @@
+"""Frames of anybody's clips, without an experiment: what `gradmix extract` does."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from data.broken_files import check_share
+from data.errors import DataError
+from data.fingerprint import digest_json
+from data.frames.chunks import BLOB, Clip
+from data.frames.decode import Sampling
+from data.frames.store import MANIFEST, SKIPPED, Summary, merge, open_frames
+from data.readers.file_tree import CLIP_SUFFIXES, has_suffix, read_tree
+from tasks.errors import StageError
+from tasks.execution.slots import ChildFailedError, SlotPool
+from tasks.extraction.parallel import OnClips, extract_in_slots
+from tasks.storage.home import LOCK, exclusive, write_atomically
+
+WORK, DONE = ".extraction", "extraction.json"
+"""In the folder of the frames: what is under way; and what was extracted, once it is finished."""
+OURS = {BLOB, MANIFEST, SKIPPED, DONE, WORK, LOCK}
+
+
+def find_clips(videos: Path) -> tuple[Path, list[Clip]]:
+    """A folder that clips' paths start from, and the clips under it: of one file, that file.
+
+    The class of a clip is the folder that it lies in; each is a recording of its own.
+
+    Raises:
+        DataError: if there is no clip.
+    """
+    root = videos.absolute() if videos.is_dir() else videos.absolute().parent
+    paths = read_tree(root).files if videos.is_dir() else (videos.name,)
+    clips = [
+        Clip(path=path, label=PurePosixPath(path).parent.name, group=path, split="")
+        for path in paths
+        if has_suffix(path, CLIP_SUFFIXES)
+    ]
+    if not clips or not (root / clips[0].path).is_file():
+        raise DataError(
+            f"Expected a video clip, or a folder of them ({', '.join(sorted(CLIP_SUFFIXES))}), "
+            f"found none at {videos}: check the path."
+        )
+    return root, clips
+
+
+def extract(
+    videos: Path, out: Path, sampling: Sampling, max_broken: float, on_clips: OnClips
+) -> Summary:
+    """Extract frames of clips into a folder; what was finished there is not done again.
+
+    Args:
+        videos: a clip, or a folder of clips at any depth.
+        out: gets frames.bin, frames.parquet, skipped.json.
+        sampling: which frames.
+        max_broken: share of the clips that may be broken.
+        on_clips: told of progress, from any thread.
+
+    Raises:
+        DataError: if there is no clip, too many are broken, or the folder holds other things.
+        HomeError: if another process works in the folder.
+        StageError: if a process fails.
+    """
+    root, clips = find_clips(videos)
+    wanted = _identity(root, clips, sampling)
+    _open(out)
+    with exclusive(out, "choose another folder with --out"):
+        found = _finished(out, wanted)
+        if found is None:
+            found = _extract(root, clips, sampling, out, wanted, on_clips)
+        broken = {entry["clip"]: entry["reason"] for entry in found.skipped}
+        check_share(broken, found.clips, max_broken, "clips", "--max-broken")
+        return found
+
+
+def _extract(
+    root: Path,
+    clips: Sequence[Clip],
+    sampling: Sampling,
+    out: Path,
+    wanted: str,
+    on_clips: OnClips,
+) -> Summary:
+    (out / DONE).unlink(missing_ok=True)
+    work = out / WORK / wanted[:32]
+    work.mkdir(parents=True, exist_ok=True)
+    asked = {name: value for name, value in vars(sampling).items() if value is not None}
+    try:
+        chunks = extract_in_slots(root, clips, asked, work, SlotPool.of_cores(), on_clips)
+    except ChildFailedError as error:
+        raise StageError(str(error)) from error
+    merged = merge(chunks, out)
+    note = {"identity": wanted, "clips": merged.clips, "frames": merged.frames}
+    write_atomically(out / DONE, json.dumps(note) + "\n")
+    shutil.rmtree(out / WORK, ignore_errors=True)
+    return merged
+
+
+def _identity(root: Path, clips: Sequence[Clip], sampling: Sampling) -> str:
+    """Of the clips, by name, size and time of change, and of which frames."""
+    files = [
+        [clip.path, status.st_size, status.st_mtime_ns]
+        for clip in clips
+        for status in [(root / clip.path).stat()]
+    ]
+    return digest_json({"files": files, "sampling": vars(sampling)})
+
+
+def _open(out: Path) -> None:
+    """Make the folder; refuse one with other people's files, and what is no folder."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        others = [path.name for path in out.iterdir() if path.name not in OURS]
+    except OSError as error:
+        raise DataError(
+            f"Expected a folder that can be written to, found {out}: {error.strerror}: choose "
+            "another with --out."
+        ) from error
+    if others:
+        raise DataError(
+            f"Expected an empty folder or one of extracted frames, found {out} with "
+            f"{min(others)!r} in it: choose another with --out."
+        )
+
+
+def _finished(out: Path, wanted: str) -> Summary | None:
+    """What lies there, if it is what is wanted, and whole."""
+    try:
+        done = json.loads((out / DONE).read_text(encoding="utf-8"))
+        skipped = json.loads((out / SKIPPED).read_text(encoding="utf-8"))
+        whole = done["frames"] == 0 or len(open_frames(out)) == done["frames"]
+        if done["identity"] == wanted and whole:
+            return Summary(clips=done["clips"], frames=done["frames"], skipped=tuple(skipped))
+    except (DataError, OSError, ValueError, KeyError, TypeError):
+        # Damaged, or from before: made again.
+        pass
+    return None

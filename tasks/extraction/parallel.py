@@ -1,0 +1,135 @@
+"""Frames of clips, extracted in the slots of this machine; goes on where it was interrupted."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from data.frames.chunks import CLIPS_PER_CHUNK, Clip
+from data.listing import Listing
+from tasks.execution.attempts import job_command
+from tasks.execution.slots import SlotPool, run_in_slot
+from tasks.jobs.extract import PROGRESS
+from tasks.jobs.files import write_job
+
+LOG = "log.txt"
+
+OnClips = Callable[[int, int, Sequence[str]], None]
+"""Told how many clips are done, of how many, and in which slots."""
+
+
+def clips_of(listing: Listing, split: str) -> list[Clip]:
+    """The clips of a listing, in its order."""
+    return [
+        Clip(path=file.path, label=listing.classes[file.label], group=file.group, split=split)
+        for file in listing.files
+    ]
+
+
+def extract_in_slots(
+    root: Path,
+    clips: Sequence[Clip],
+    sampling: Mapping[str, int],
+    folder: Path,
+    slots: SlotPool,
+    on_clips: OnClips = lambda *_: None,
+) -> list[Path]:
+    """Extract frames, clips in parallel over the slots; returns the folders of all chunks in order.
+
+    Chunks do not depend on the number of slots, so another machine may go on.
+
+    Args:
+        root: folder that the clips' paths start from.
+        clips: in the order of the result.
+        sampling: `frames` or `every`.
+        folder: of this extraction alone; what was finished there is not done again.
+        slots: of which each is taken for one process.
+        on_clips: told of progress, from any thread.
+
+    Raises:
+        ChildFailedError: if a process ends with an error.
+        SlotsStoppedError: if the slots are stopped.
+    """
+    chunks = [clips[start : start + CLIPS_PER_CHUNK] for start in _starts(clips)]
+    folder = folder.absolute()
+    folders = [folder / f"chunk-{number:05}" for number in range(len(chunks))]
+    jobs = [
+        {"folder": str(path), "clips": [asdict(clip) for clip in chunk]}
+        for path, chunk in zip(folders, chunks, strict=True)
+    ]
+    count = min(len(slots.slots), len(jobs))
+    done = _Done(len(clips), on_clips)
+    shards = [
+        _Shard(
+            folder / f"shard-{number}",
+            {"root": str(root), "sampling": dict(sampling), "chunks": jobs[number::count]},
+            slots,
+            done,
+        )
+        for number in range(count)
+    ]
+    with ThreadPoolExecutor(count) as pool:
+        futures = [pool.submit(shard.run) for shard in shards]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException:
+            # An interrupt reaches the main thread only.
+            done.stop.set()
+            raise
+    return folders
+
+
+class _StoppedError(RuntimeError):
+    """Another shard has failed."""
+
+
+class _Done:
+    """Clips done by shard, and whether all are to stop."""
+
+    def __init__(self, total: int, on_clips: OnClips) -> None:
+        self._total, self._on_clips, self._lock = total, on_clips, threading.Lock()
+        self._clips: dict[str, int] = {}
+        self.stop = threading.Event()
+
+    def tell(self, slot: str, clips: int) -> None:
+        with self._lock:
+            self._clips[slot] = clips
+            self._on_clips(sum(self._clips.values()), self._total, sorted(self._clips))
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """The chunks of one process."""
+
+    folder: Path
+    job: Mapping[str, object]
+    slots: SlotPool
+    done: _Done
+
+    def run(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_job(self.folder, self.job, self.folder)
+        (self.folder / PROGRESS).unlink(missing_ok=True)
+        command = job_command("extract", self.folder, self.folder)
+        with self.slots.take() as slot:
+
+            def poll() -> None:
+                self.slots.raise_if_stopped()
+                if self.done.stop.is_set():
+                    raise _StoppedError
+                self.done.tell(slot.name, self._clips())
+
+            run_in_slot(command, slot, log=self.folder / LOG, cwd=self.folder, poll=poll)
+
+    def _clips(self) -> int:
+        try:
+            return int((self.folder / PROGRESS).read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            # Not there yet, or being written.
+            return 0
+
+
+def _starts(clips: Sequence[Clip]) -> range:
+    return range(0, len(clips), CLIPS_PER_CHUNK)

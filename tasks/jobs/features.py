@@ -1,0 +1,87 @@
+"""What the frozen part of a trunk makes of stored images, once, as it runs in a slot process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from data.images.npy_writer import ImageFile
+from data.reader import RawImages
+from data.tables.prepared import IMAGES, load_prepared, save_prepared
+from gradmix.metrics import BATCH
+from gradmix.networks import Shape
+from gradmix.normalisation import normalise
+from gradmix.sampling import Images
+from tasks.errors import StageError
+from tasks.jobs.models import prepare_device
+from tasks.networks.trunks import build_trunk, parted
+
+MOST = float(np.finfo(np.float16).max)
+"""The largest number in half precision."""
+
+
+def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Write a prepared set again, with maps in place of its images."""
+    images = load_prepared(Path(job["data"]))
+    output = folder / "output"
+    maps = stored_maps(job, images.images, prepare_device(), output / IMAGES)
+    raw = RawImages(
+        images=maps,
+        labels=images.labels.numpy(),
+        classes=images.classes,
+        origin=images.origin,
+        official=False,
+        samples=images.samples,
+    )
+    save_prepared(raw, output, sealed=False, stored=True)
+    return {"summary": {"shape": list(maps.shape[1:])}}
+
+
+def stored_maps(
+    job: dict[str, Any], images: Images, device: torch.device, path: Path
+) -> npt.NDArray[np.float16]:
+    """Maps of stored images, in a file that is mapped: float16 [N, h, w, F].
+
+    Raises:
+        StageError: if a map does not fit half precision.
+        DataError: if the disk has no room for them.
+    """
+    file = None
+    for maps in frozen_maps(job, images, device):
+        if not torch.isfinite(maps).all():
+            raise StageError(
+                f"network.frozen: expected finite maps of at most {MOST:,.0f} after "
+                f"{job['network']['frozen']}, found larger ones or none; freeze another part."
+            )
+        file = file or ImageFile(path, len(images), tuple(maps.shape[1:]), np.float16)
+        file.append(maps.numpy())
+    assert file is not None, "a prepared set has at least one image"  # noqa: S101
+    return file.close()
+
+
+def frozen_maps(job: dict[str, Any], images: Images, device: torch.device) -> Iterator[Tensor]:
+    """Maps of stored images, batch by batch in order: float16 [B, h, w, F], on the CPU.
+
+    Half precision halves the file, and its rounding is far below the spread of the maps.
+
+    Args:
+        job: `network`, and the path of its `weights` if there are any.
+        images: [N, H, W, C].
+        device: where they are made.
+    """
+    network, first = job["network"], images[:1]
+    shape: Shape = (first.shape[3], first.shape[1], first.shape[2])
+    weights = Path(job["weights"]) if job["weights"] else None
+    # A factory may draw weights that the frozen part has nowhere else from.
+    torch.manual_seed(0)
+    frozen, _ = parted(build_trunk(network, shape, weights), network["frozen"])
+    frozen.to(device).eval()
+    with torch.no_grad():
+        for start in range(0, len(images), BATCH):
+            batch = images[start : start + BATCH].to(device)
+            maps: Tensor = frozen(normalise(batch, network["normalisation"]))
+            yield maps.permute(0, 2, 3, 1).half().cpu()

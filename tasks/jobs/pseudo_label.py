@@ -1,0 +1,102 @@
+"""Pseudo-labels of U by an ensemble, as they are made inside a slot process."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from data.fingerprint import digest_json, sha256_bytes
+from data.tables.prepared import ImageSet, load_prepared
+from data.tables.pseudo_labels import Member, PseudoLabels, min_confidence, write_pseudo_labels
+from data.tables.split import Rows, load_split
+from gradmix.ensembling import hard_labels, soft_labels
+from gradmix.metrics import disagreement, probabilities
+from gradmix.networks import predict
+from tasks.jobs.models import prepare_device, trained_network
+from tasks.jobs.streams import rows_of
+
+FILE = "pseudo_labels.parquet"
+
+
+def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Predict U with every member, in order; leaves the Parquet file in `output`."""
+    device = prepare_device()
+    target = load_prepared(Path(job["target"]))
+    u = load_split(Path(job["split"]) / "split.parquet").u
+    images = rows_of(target.images, torch.from_numpy(u), device)
+    parts = []
+    for member in job["members"]:
+        network = trained_network(job, member, target.images, device)
+        parts.append(probabilities(partial(predict, network), images).cpu())
+    by_member = torch.stack(parts)
+    hard, agreed = hard_labels(by_member, job["threshold"])
+    names, clips = _named(target, u)
+    table = PseudoLabels(
+        sample_id=u,
+        source=[f"{job['target_name']}:{name}" for name in names],
+        clip=clips,
+        hard_label=hard.numpy(),
+        agreed=agreed.numpy(),
+        min_confidence=min_confidence(by_member.numpy()),
+        soft_label=soft_labels(by_member).numpy(),
+        member_probabilities=np.ascontiguousarray(by_member.transpose(0, 1).numpy()),
+        classes=tuple(job["classes"]),
+        threshold=job["threshold"],
+        members=tuple(Member(identity=m["identity"], run_id=m["run_id"]) for m in job["members"]),
+        digests=job["digests"],
+    )
+    write_pseudo_labels(table, folder / "output" / FILE)
+    content = _content(table)
+    per_class = [int((hard == label).sum()) for label in range(len(job["classes"]))]
+    return {
+        "summary": {
+            "unlabelled": len(u),
+            "agreed": int(agreed.sum()),
+            "per_class": per_class,
+            "content": content,
+            "clips": _agreement_of_clips(table),
+        },
+        "contents": {FILE: content},
+    }
+
+
+def _named(target: ImageSet, rows: Rows) -> tuple[list[str], list[str] | None]:
+    """What rows are called, by number if they have no name; the clips that they are frames of."""
+    if target.samples is None:
+        return [str(row) for row in rows], None
+    names, clips = target.samples.names, target.samples.clips
+    of_frames = [clips[row] for row in rows] if target.samples.are_frames else None
+    return [names[row] for row in rows], of_frames
+
+
+def _agreement_of_clips(table: PseudoLabels) -> dict[str, float | int] | None:
+    """How many clips there are, and of how many the frames are labelled differently, as shares.
+
+    A clip counts for the hard labels if at least two of its frames have one.
+    """
+    if table.clip is None:
+        return None
+    clip = torch.from_numpy(np.unique(table.clip, return_inverse=True)[1])
+    soft = torch.from_numpy(table.soft_label).argmax(1)
+    hard, agreed = torch.from_numpy(table.hard_label), torch.from_numpy(table.agreed)
+    return {
+        "n": int(clip.max()) + 1,
+        "soft_disagree": disagreement(soft, clip),
+        "hard_disagree": disagreement(hard[agreed], clip[agreed]) if agreed.any() else 0.0,
+    }
+
+
+def _content(table: PseudoLabels) -> str:
+    """Digest of everything but the members' run ids, which differ between equal results."""
+    arrays = (table.sample_id, table.hard_label, table.soft_label, table.member_probabilities)
+    return digest_json(
+        {
+            "arrays": [sha256_bytes(np.ascontiguousarray(array).tobytes()) for array in arrays],
+            "classes": list(table.classes),
+            "threshold": table.threshold,
+            "members": [member.identity for member in table.members],
+            "digests": dict(table.digests),
+        }
+    )

@@ -1,0 +1,75 @@
+"""The study of rho, as it runs inside a slot process."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data.tables.prepared import load_prepared
+from gradmix.metrics import score
+from gradmix.probing import probe
+from gradmix.sampling import Stream
+from gradmix.steering import Steered
+from tasks.jobs.models import job_method, load_model, prepare_device
+from tasks.jobs.streams import hyper_validation, source_streams, target_stream
+
+SETTLING = 50
+"""Mini-batches of every source after which running statistics no longer show their first values."""
+
+
+def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Probe mini-batches at the training's random weights and at its finished model."""
+    del folder
+    device = prepare_device()
+    target = load_prepared(Path(job["target"]))
+    streams, v = source_streams(job, target, device), target_stream(job, target, device)
+    held_out = hyper_validation(job, target, device)
+    names = [stream.name for stream in streams]
+    method = job_method({**job, "initial": None}, target.images, names, device)
+    if not isinstance(method, Steered):
+        raise TypeError(f"expected a method that mixes gradients, found {method.name}.")
+    parts = []
+    for start in ("initial", "trained"):
+        if start == "trained":
+            load_model(method.network, Path(job["trained"]))
+        else:
+            _settle_statistics(method, streams)
+        before = score(method.predict, held_out.images, held_out.labels).loss
+        probes = [
+            probe(
+                method,
+                [stream.next() for stream in streams],
+                v.next(),
+                held_out.images,
+                held_out.labels,
+                before=before,
+            )
+            for _ in range(job["probes"])
+        ]
+        parts.append(
+            {
+                "start": start,
+                "layers": list(method.flat.layer_names),
+                "loss": before,
+                "probes": [
+                    {name: value for name, value in asdict(found).items() if name != "layers"}
+                    for found in probes
+                ],
+            }
+        )
+    return {"summary": {"parts": parts}}
+
+
+def _settle_statistics(method: Steered, streams: list[Stream]) -> None:
+    """Let batch normalisation see the sources; no weight moves.
+
+    Losses are those of prediction, by running statistics. Where these are still 0 and 1, random
+    weights predict a constant, whatever a step does.
+    """
+    method.network.train()
+    with torch.no_grad():
+        for _ in range(SETTLING):
+            for stream in streams:
+                batch = stream.next()
+                method.network(batch.images, batch.head)

@@ -1,0 +1,57 @@
+"""The study of hyper-validation sizes, as it runs inside a slot process."""
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from data.tables.prepared import load_prepared
+from gradmix.metrics import BATCH
+from gradmix.networks import predict
+from gradmix.selection_study import selection_by_size
+from tasks.jobs.models import prepare_device, trained_network
+from tasks.jobs.streams import hyper_validation
+
+
+def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Predict hyper-validation with every cell, then select on subsets of it."""
+    del folder
+    device = prepare_device()
+    target = load_prepared(Path(job["target"]))
+    held_out = hyper_validation(job, target, device)
+    right, losses = [], []
+    for model in job["models"]:
+        network = trained_network(job, model, target.images, device)
+        starts = range(0, len(held_out.images), BATCH)
+        logits = torch.cat(
+            [predict(network, held_out.images[start : start + BATCH]) for start in starts]
+        )
+        right.append((logits.argmax(1) == held_out.labels).cpu())
+        losses.append(functional.cross_entropy(logits, held_out.labels, reduction="none").cpu())
+    n = len(held_out.labels)
+    found = selection_by_size(
+        torch.stack(right),
+        torch.stack(losses),
+        job["values"],
+        sorted({*(size for size in job["sizes"] if size < n), n}),
+        job["selections"],
+        job["seed"],
+    )
+    return {
+        "summary": {
+            "cells": len(job["values"]),
+            "mean": statistics.fmean(job["values"]),
+            "best": max(job["values"]),
+            "sizes": [
+                {
+                    "size": result.size,
+                    "selections": result.selections,
+                    "test_accuracy": result.mean,
+                    "deviation": result.deviation,
+                }
+                for result in found
+            ],
+        }
+    }

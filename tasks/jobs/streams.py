@@ -1,0 +1,140 @@
+"""The data of a job: a stream of every set that it reads."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from data.errors import DataError
+from data.tables.enlarged_v import load_enlarged
+from data.tables.prepared import ImageSet, load_prepared
+from data.tables.pseudo_labels import read_pseudo_labels
+from data.tables.split import class_rows, load_split
+from gradmix.normalisation import Normalisation
+from gradmix.problem import TARGET_HEAD
+from gradmix.sampling import ImageRows, Images, Stream, UnlabelledStream
+from gradmix.training import HyperValidation
+from tasks.jobs.models import seed_of
+
+RESIDENT_BYTES = 2**30
+"""Sets up to this size lie on the device of a GPU slot; of larger ones the mini-batches travel."""
+
+
+def labels_in(classes: list[str], images: ImageSet, rows: Tensor) -> Tensor:
+    """Labels of rows as positions in `classes`."""
+    position = torch.full((len(images.classes),), -1)
+    for i, name in enumerate(classes):
+        position[images.classes.index(name)] = i
+    return position[images.labels[rows]]
+
+
+def source_streams(job: dict[str, Any], target: ImageSet, device: torch.device) -> list[Stream]:
+    """The labelled sources, and S_u if there are pseudo-labels."""
+    streams = []
+    for source in job["source_sets"]:
+        images = load_prepared(Path(source["data"]))
+        rows = torch.from_numpy(
+            class_rows(images.labels.numpy(), images.classes, tuple(source["classes"]))
+        )
+        labels = labels_in(job["heads"][source["head"]], images, rows)
+        streams.append(_stream(job, source["name"], images, rows, labels, source["head"], device))
+    if job["pseudo_labels"]:
+        streams.append(_pseudo_stream(job, target, device))
+    return streams
+
+
+def target_stream(job: dict[str, Any], target: ImageSet, device: torch.device) -> Stream:
+    """V whole at every step while it is small, else mini-batches."""
+    if job["enlarged"]:
+        enlarged = load_enlarged(Path(job["enlarged"]))
+        rows, labels = torch.from_numpy(enlarged.sample_id), torch.from_numpy(enlarged.label)
+    else:
+        rows = torch.from_numpy(load_split(Path(job["split"]) / "split.parquet").v)
+        labels = labels_in(job["classes"], target, rows)
+    return _stream(job, "V", target, rows, labels, TARGET_HEAD, device)
+
+
+def unlabelled_stream(
+    job: dict[str, Any], target: ImageSet, device: torch.device
+) -> UnlabelledStream:
+    """All of U, without labels."""
+    rows = torch.from_numpy(load_split(Path(job["split"]) / "split.parquet").u)
+    return UnlabelledStream(
+        "U",
+        rows_of(target.images, rows, device),
+        job["training"]["batch_size"],
+        seed_of(job, "U"),
+        normalisation_of(job, target.images),
+        device,
+    )
+
+
+def hyper_validation(
+    job: dict[str, Any], target: ImageSet, device: torch.device
+) -> HyperValidation:
+    """The hyper-validation set of the job's split."""
+    split = load_split(Path(job["split"]) / "split.parquet")
+    rows = torch.from_numpy(split.hyper_validation)
+    labels = labels_in(job["classes"], target, rows)
+    return HyperValidation(rows_of(target.images, rows, device), labels.to(device))
+
+
+def rows_of(images: Tensor, rows: Tensor, device: torch.device) -> Images:
+    """Rows of stored images: on a GPU if they are few, else where they are, read when asked for."""
+    size = len(rows) * images[:1].numel() * images.element_size()
+    if device.type == "cpu" or size > RESIDENT_BYTES:
+        return ImageRows(images, rows)
+    return images[rows].to(device)
+
+
+def normalisation_of(job: dict[str, Any], images: Tensor) -> Normalisation:
+    """The network's, or none for what frozen parts of it have made."""
+    kind: Normalisation = job["network"]["normalisation"]
+    return kind if images.dtype == torch.uint8 else "none"
+
+
+def _pseudo_stream(job: dict[str, Any], target: ImageSet, device: torch.device) -> Stream:
+    """S_u: hard or soft labels of U, less the samples that moved into the enlarged V."""
+    table = read_pseudo_labels(Path(job["pseudo_labels"]) / "pseudo_labels.parquet")
+    left = torch.ones(len(table.sample_id), dtype=torch.bool)
+    if job["enlarged"]:
+        moved = torch.from_numpy(load_enlarged(Path(job["enlarged"])).sample_id)
+        left &= ~torch.isin(torch.from_numpy(table.sample_id), moved)
+    if job["pseudo"] == "hard":
+        left &= torch.from_numpy(table.agreed)
+        labels = torch.from_numpy(table.hard_label)[left]
+    else:
+        labels = torch.from_numpy(table.soft_label)[left]
+    if not left.any():
+        raise DataError(
+            f"expected {job['pseudo']} pseudo-labels for S_u, found none left: the models of the "
+            "first stage agree on too little; train them longer, lower ensemble.threshold, or set "
+            'ensemble.if_none_agree = "soft".'
+        )
+    rows = torch.from_numpy(table.sample_id)[left]
+    return _stream(job, "S_u", target, rows, labels, TARGET_HEAD, device)
+
+
+def _stream(
+    job: dict[str, Any],
+    name: str,
+    images: ImageSet,
+    rows: Tensor,
+    labels: Tensor,
+    head: str,
+    device: torch.device,
+) -> Stream:
+    size = job["training"]["batch_size"]
+    if name == "V" and len(labels) <= job["training"]["v_whole_up_to"]:
+        size = len(labels)
+    return Stream(
+        name,
+        rows_of(images.images, rows, device),
+        labels,
+        head,
+        size,
+        seed_of(job, name),
+        normalisation_of(job, images.images),
+        device,
+    )

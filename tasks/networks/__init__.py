@@ -1,0 +1,1 @@
+"""Trunks and where their pretrained weights lie."""

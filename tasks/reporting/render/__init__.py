@@ -1,0 +1,1 @@
+"""What the report is rendered to: HTML, figures, CSV, text."""

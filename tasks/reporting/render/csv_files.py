@@ -1,0 +1,133 @@
+"""The CSV files of a report, in full precision."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.reporting.measures import of_clips
+from tasks.reporting.record import Record
+from tasks.reporting.render.text_tables import csv_text
+from tasks.reporting.sections.pseudo_label_classes import FILE as CLASS_FILE
+from tasks.reporting.sections.pseudo_label_classes import labels_by_class, many_classes
+
+RESULT_COLUMNS = (
+    *("row", "method", "datasets", "k", "draw", "test_accuracy", "test_n", "accuracy", "loss"),
+    *("best_step", "last_accuracy", "learning_rate", "searched", "settings", "seconds", "steps"),
+    *("resumed_from", "paper_percent", "paper_standard_error", "identity", "run_id"),
+)
+CELL_COLUMNS = (
+    *("k", "draw", "beta", "gamma", "learning_rate", "accuracy", "loss", "best_step"),
+    *("last_accuracy", "rank", "test_accuracy", "test_n", "seconds", "identity", "run_id"),
+)
+LABEL_COLUMNS = (
+    *("k", "draw", "r", "threshold", "unlabelled", "agreed", "coverage", "precision"),
+    *("soft_accuracy", "run_id"),
+)
+ENSEMBLE_COLUMNS = (*LABEL_COLUMNS, "accuracy", "test_accuracy", "test_n", "identity")
+CLIP_COLUMNS = ("test_clip_accuracy", "test_clips")
+CLIP_LABEL_COLUMNS = ("clips", "soft_disagree", "hard_disagree")
+PAPER_COLUMNS = {
+    "paper": ("paper_percent", "paper_standard_error"),
+    "paper_clips": ("paper_clip_percent", "paper_clip_standard_error"),
+}
+PER_CLASS = {
+    "count": "count_per_class",
+    "precision": "precision_per_class",
+    "enlarged_v": "enlarged_v",
+}
+CLASS_COLUMNS = ("k", "draw", "r", "class", *PER_CLASS)
+CURVE_COLUMNS = ("row", "k", "draw", "step", "accuracy", "loss")
+
+
+def sheets(record: Record) -> dict[str, str]:
+    """The files by name; those of ensembles, curves and many classes only where there are some.
+
+    Columns on clips are there only where the record has clips.
+    """
+    papers = PAPER_COLUMNS["paper_clips"] if of_clips(record) else ()
+    results = _with(RESULT_COLUMNS, papers, after="paper_standard_error")
+    found = {
+        "results.csv": _table(results, [_result(record, row) for row in record["rows"]]),
+        "cells.csv": _table(CELL_COLUMNS, record["cells"]),
+        "pseudo_labels.csv": _labels(record, LABEL_COLUMNS, record["pseudo_labels"]),
+    }
+    if record.get("ensembles"):
+        found["ensembles.csv"] = _labels(record, ENSEMBLE_COLUMNS, record["ensembles"])
+    if many_classes(record) and record["pseudo_labels"]:
+        found[CLASS_FILE] = _table(CLASS_COLUMNS, _class_lines(record))
+    if record.get("curves"):
+        lines = [
+            {**_only(CURVE_COLUMNS, curve), **_only(CURVE_COLUMNS[3:], point)}
+            for curve in record["curves"]
+            for point in curve["points"]
+        ]
+        found["curves.csv"] = csv_text(CURVE_COLUMNS, lines)
+    return found
+
+
+def _table(columns: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> str:
+    """A line for every entry, with the accuracy of clips beside that of frames."""
+    if any(CLIP_COLUMNS[0] in entry for entry in entries):
+        columns = _with(columns, CLIP_COLUMNS, after="test_n")
+    return csv_text(columns, [_only(columns, entry) for entry in entries])
+
+
+def _result(record: Record, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of `results.csv`; lists as words, settings as JSON, the paper in per cent."""
+    papers: dict[str, float | None] = {}
+    for key, columns in PAPER_COLUMNS.items():
+        figures = record.get(key, {}).get(row["row"], {}).get(str(row["k"]), ())
+        papers |= dict(zip(columns, [*figures, None, None], strict=False))
+    return {
+        **row,
+        "datasets": " ".join(row["datasets"]),
+        "searched": " ".join(map(str, row["searched"])),
+        "settings": json.dumps(row["settings"], sort_keys=True),
+        **papers,
+    }
+
+
+def _labels(record: Record, columns: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> str:
+    """A line for every entry; the columns of a class end in its name, unless they are many."""
+    classes = [] if many_classes(record) else record["classes"]
+    lines = [
+        {**entry, **_of_clips(entry)}
+        | {
+            f"{short}_{name}": value
+            for short, key in PER_CLASS.items()
+            for name, value in zip(classes, entry[key], strict=bool(classes))
+        }
+        for entry in entries
+    ]
+    if any(entry.get("clips") for entry in entries):
+        columns = _with(columns, CLIP_LABEL_COLUMNS, after="soft_accuracy")
+    of_classes = [f"{short}_{name}" for short in PER_CLASS for name in classes]
+    return _table((*columns, *of_classes), lines)
+
+
+def _of_clips(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """How the frames of one clip were labelled; nothing of images."""
+    clips = entry.get("clips") or {"n": None}
+    return {**clips, "clips": clips["n"]}
+
+
+def _class_lines(record: Record) -> list[dict[str, Any]]:
+    """A line for every class of every ensemble, those of the rows among them."""
+    entries = {
+        (entry["k"], entry["draw"], entry["r"]): entry
+        for entry in (*record.get("ensembles", ()), *record["pseudo_labels"])
+    }
+    return [
+        {**vars(one), "class": one.name, "k": k, "draw": draw, "r": r}
+        for (k, draw, r), entry in sorted(entries.items(), key=lambda found: found[0])
+        for one in labels_by_class(record, entry)
+    ]
+
+
+def _with(columns: Sequence[str], more: Sequence[str], *, after: str) -> Sequence[str]:
+    place = columns.index(after) + 1
+    return (*columns[:place], *more, *columns[place:])
+
+
+def _only(columns: Sequence[str], entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: entry.get(name) for name in columns}

@@ -1,0 +1,189 @@
+"""The report's section on paired differences: intervals, tests, and what they cannot say."""
+
+from collections.abc import Mapping, Sequence
+
+from tasks.reporting.measures import Measure, main_table, measures, of_clips
+from tasks.reporting.record import (
+    NONE,
+    Difference,
+    Record,
+    all_k,
+    asked,
+    difference,
+    percent,
+    plural,
+    reference_row,
+    row_names,
+    rows_of,
+    signed,
+)
+from tasks.reporting.render.captions import how_to_read, picture
+from tasks.reporting.render.text_tables import markdown_table
+from tasks.reporting.stats.estimates import LEVEL, estimate
+from tasks.reporting.stats.paired_tests import WILCOXON_FROM, holm, p_text, t_test, wilcoxon
+
+FEW_DRAWS = 10
+"""The paper's number; with fewer, an interval is wide and leans on normality."""
+
+
+def pairs(record: Record, measure: Measure) -> dict[int, list[Difference]]:
+    """The reference row minus every other row by k, in the record's order; empty ones left out."""
+    reference = reference_row(record)
+    if reference is None:
+        return {}
+    found = {
+        k: [
+            pair
+            for other in row_names(record)
+            if (pair := difference(record, measure, k, reference, other))
+        ]
+        for k in all_k(record)
+    }
+    return {k: some for k, some in found.items() if some}
+
+
+def difference_section(record: Record) -> str:
+    """Every row against the reference row, draw by draw."""
+    reference = reference_row(record)
+    found = [by_k for measure in measures(record) if (by_k := pairs(record, measure))]
+    if reference is None or not found or not asked(record, "tables", main_table(record)):
+        return ""
+    whole = [pair for by_k in found for some in by_k.values() for pair in some]
+    signed_rank = any(wilcoxon(pair.values) is not None for pair in whole)
+    several = len(found) > 1
+    return "\n\n".join(
+        [
+            f"## Paired differences to {reference}",
+            f"Test accuracy of {reference} minus the row's, in points, on the same draws: in one "
+            "draw all methods have the same V. The interval is Student's t over the draws, p its "
+            "two-sided paired test; p (Holm) is corrected for the rows of one k"
+            + (" in one table." if several else ".")
+            + (" The signed-rank p is Wilcoxon's, exact." if signed_rank else ""),
+            _forest(reference, list(found[0]), several=several),
+            *(
+                part
+                for by_k in found
+                for part in _table(by_k, signed_rank=signed_rank, several=several)
+            ),
+            _caution(record, reference, whole),
+            *_unpicked(record, reference),
+            how_to_read("differences"),
+        ]
+    )
+
+
+def _forest(reference: str, ks: Sequence[int], *, several: bool) -> str:
+    of = ", per frame and per video" if several else ""
+    there = "The tables below have them." if several else "The table below has them."
+    return picture(
+        "differences",
+        f"Forest plot: {reference} minus each other row in points with 95 % intervals, a panel for "
+        f"each k ({', '.join(map(str, ks))}){of}. {there}",
+    )
+
+
+def _table(
+    by_k: Mapping[int, Sequence[Difference]], *, signed_rank: bool, several: bool
+) -> list[str]:
+    """The differences by one measure, with its name if there are several."""
+    lines = [
+        _line(pair, corrected, signed_rank=signed_rank)
+        for some in by_k.values()
+        for pair, corrected in zip(some, holm([t_test(p.values) for p in some]), strict=True)
+    ]
+    first = next(iter(by_k.values()))[0]
+    header = [f"{first.row} minus", "k", "points", "s.e.", "draws", "95 % CI", "p (t)", "p (Holm)"]
+    header += [*(["p (signed rank)"] if signed_rank else []), "by the interval"]
+    table = markdown_table(header, lines, left=(0, len(header) - 1))
+    return [f"{first.measure.name.capitalize()}:", table] if several else [table]
+
+
+def _line(pair: Difference, corrected: float | None, *, signed_rank: bool) -> list[str]:
+    error = pair.points.standard_error
+    return [
+        pair.other,
+        str(pair.k),
+        signed(pair.points.mean),
+        NONE if error is None else f"{error:.2f}",
+        str(pair.points.n),
+        pair.interval_text.removeprefix("95 % CI "),
+        p_text(t_test(pair.values)),
+        p_text(corrected),
+        *([p_text(wilcoxon(pair.values))] if signed_rank else []),
+        pair.verdict.removeprefix("distinguishable, "),
+    ]
+
+
+def _caution(record: Record, reference: str, found: list[Difference]) -> str:
+    """What intervals and tests do not say; what is alike is counted by the coarsest measure."""
+    measure = measures(record)[-1]
+    entry = next(row for row in record["rows"] if row["row"] == reference)
+    share, count = entry[measure.accuracy], entry[measure.count]
+    alike = "; clips of one recording are alike, so that it is larger" if of_clips(record) else ""
+    said = [
+        *_few(max(pair.points.n for pair in found)),
+        *_many(sum(pair.points.interval is not None for pair in found)),
+        "The spread over draws holds V and the seed of the training, not the choice of test "
+        f"{measure.noun}s: with {count:,} of them, an accuracy of {percent(share)} % alone has a "
+        f"binomial standard error of {100 * sqrt_share(share, count):.2f} points{alike}.",
+        "The paper's V draws are not ours, so its figures cannot be paired with these.",
+    ]
+    return " ".join(said)
+
+
+def _unpicked(record: Record, reference: str) -> list[str]:
+    """What the reference row owes to being the best of a grid, by k and measure."""
+    found = measures(record)
+    said = [
+        f"{text}{f' {measure.name}' if len(found) > 1 else ''}"
+        for k in all_k(record)
+        for measure in found
+        if (text := _blind(record, measure, reference, k))
+    ]
+    if not said:
+        return []
+    return [
+        f"**Tuned unequally:** {reference} is the best cell of a grid, which other rows do not "
+        "have. A cell of it picked blindly has, on average over the grid and the same draws, "
+        f"{'; '.join(said)}."
+    ]
+
+
+def _blind(record: Record, measure: Measure, reference: str, k: int) -> str:
+    """Mean of the grid's cells at one k; empty where not all of them are scored."""
+    cells = [cell for cell in record["cells"] if cell["k"] == k]
+    scores = [100 * cell[measure.accuracy] for cell in cells if cell.get(measure.accuracy)]
+    picked = [100 * row[measure.accuracy] for row in rows_of(record, reference, k)]
+    if len(scores) != len(cells) or len(cells) <= len(picked) or not picked:
+        return ""
+    mean, kept = estimate(scores).mean, estimate(picked).mean
+    return f"{mean:.2f} % at k = {k} ({signed(mean - kept)} against the row)"
+
+
+def sqrt_share(share: float, n: int) -> float:
+    """Binomial standard error of a share of n."""
+    return float((share * (1 - share) / n) ** 0.5)
+
+
+def _few(most: int) -> list[str]:
+    if most == 1:
+        return ["One draw proves nothing: it gives no standard error, no interval and no p."]
+    if most >= FEW_DRAWS:
+        return []
+    said = (
+        f"{plural(most, 'draw').capitalize()} prove nothing by themselves: an interval or a p over "
+        "so few differences is wide and leans on their being normal."
+    )
+    if most < WILCOXON_FROM:
+        # All signs alike has probability 2 / 2^n under equality.
+        return [f"{said} A test by signs or ranks alone could not go below p = {2 / 2**most:g}."]
+    return [said]
+
+
+def _many(intervals: int) -> list[str]:
+    if intervals < 2:
+        return []
+    return [
+        f"Of {intervals} intervals on equal methods, about {intervals * (1 - LEVEL):.1f} would "
+        "miss 0 by chance: the intervals are not corrected for that, p (Holm) is."
+    ]

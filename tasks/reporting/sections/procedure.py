@@ -1,0 +1,252 @@
+"""The report's sections on how it was done: data, selection, learning rates, provenance."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from tasks.reporting.measures import main_table, measures, of_clips, selected_by
+from tasks.reporting.record import Record, all_k, plural, row_names, rows_of
+from tasks.reporting.render.captions import how_to_read
+from tasks.reporting.render.text_tables import markdown_table
+from tasks.reporting.sections.data_sources import data_tables
+from tasks.reporting.sections.deviations import has_paper_figures
+from tasks.reporting.sections.mlflow_runs import run_link, run_parts
+
+
+def opening(record: Record) -> str:
+    """What the experiment file wants said first; what this run is, at which scale and data."""
+    note = [f"**{' '.join(record['note'].split())}**"] if record.get("note") else []
+    return "\n\n".join([*note, _what(record)])
+
+
+def _what(record: Record) -> str:
+    """One sentence."""
+    target = record["settings"]["target"]
+    scope = (
+        f"The experiment `{record['experiment']}` at scale `{record['scale']}` "
+        f"(k = {_list(all_k(record))}; {plural(target['draws'], 'draw')} of V; "
+        f"seed {record['seed']})"
+    )
+    embedded = _embedded(record)
+    others = [entry for entry in record["data"] if entry not in embedded]
+    unofficial = [entry for entry in others if not entry["official"]]
+    said = []
+    if embedded:
+        names = dict.fromkeys(entry["dataset"] for entry in embedded)
+        said.append(
+            f"**embedded stand-ins, not {_and([name.upper() for name in names])}**: "
+            f"{_origins(embedded)}"
+        )
+    if unofficial:
+        said.append(f"**real data that are not all official**: {_origins(unofficial)}")
+    if not said:
+        return f"{scope}, on real data with the official counts."
+    sentence = f"{scope}, on {'; and on '.join(said)}"
+    if has_paper_figures(record):
+        sentence += "; the paper's figures, on other data, stand beside for orientation only"
+    return f"{sentence}."
+
+
+def facts(record: Record) -> str:
+    """One line: when, how long, from which code, under which name."""
+    finished = datetime.fromisoformat(record["finished"])
+    minutes = max(1, round(record["seconds"] / 60))
+    return (
+        f"Finished {finished:%Y-%m-%d %H:%M} {finished.tzname() or ''} after "
+        f"{plural(minutes, 'minute')}; trainings: {_trainings(record)}; "
+        f"commit {_commit(record, letters=12)}; record `{record['name']}`."
+    )
+
+
+def missing_outputs(record: Record) -> str:
+    """What was asked for and is not in the record."""
+    outputs: Mapping[str, Any] = record.get("outputs") or {}
+    there = {
+        ("tables", main_table(record)): record["rows"],
+        ("tables", 2): record["cells"],
+        ("figures", 3): record.get("curves"),
+        ("figures", 4): record.get("ensembles"),
+        **{("studies", name): part for name, part in record.get("studies", {}).items()},
+    }
+    absent = [
+        f"{kind[:-1] if kind != 'studies' else 'study'} {item}"
+        for kind, items in outputs.items()
+        for item in items
+        if not there.get((kind, item))
+    ]
+    return f"**Asked for, but not in the record:** {', '.join(absent)}." if absent else ""
+
+
+def selection_section(record: Record) -> str:
+    """How models were chosen, from how many, and at which learning rates."""
+    lines = [
+        _selection_line(record, name, k)
+        for k in all_k(record)
+        for name in row_names(record)
+        if rows_of(record, name, k)
+    ]
+    header = ["Method", "k", "rates searched", "rate chosen, by draw", "trainings to choose from"]
+    return "\n\n".join(
+        [
+            "## Selection and learning rates",
+            "What was chosen was chosen on hyper-validation: "
+            f"{_held_out(record)} that are no one's training data, the same in every draw. Best "
+            f"step, learning rate and cell: by accuracy{selected_by(record)}, ties by lower loss. "
+            f"The sealed test split ({_tested(record)} of the target's classes) was opened after "
+            "the trainings "
+            "of the run that asked for it were finished; no training and no selection reads it. "
+            "Settings of methods that are not listed as searched are fixed: nobody tuned them.",
+            markdown_table(header, lines),
+            how_to_read("selection"),
+            "Choosing among more trainings helps a row: its best step on hyper-validation more "
+            "than its test accuracy. A row without searched rates took what the first stage found.",
+        ]
+    )
+
+
+def provenance_section(record: Record) -> str:
+    """Commit, machine, versions, times, data digests, MLflow runs, and the command again."""
+    facts = [
+        ("command", f"`{record['command']}`"),
+        ("seed", str(record["seed"])),
+        ("identity", f"`{record['identity']}`"),
+        ("commit", _commit(record)),
+        ("time", _times(record)),
+        ("trainings", _trainings(record)),
+        ("hardware", _hardware(record["hardware"])),
+        ("peak memory, all processes", _memory(record["peak_memory"])),
+        ("versions", _list(f"{name} {number}" for name, number in record["versions"].items())),
+        ("MLflow parent run", run_link(record, record["run_id"])),
+    ]
+    return "\n\n".join(
+        [
+            "## Provenance",
+            markdown_table(["name", record["name"]], [list(fact) for fact in facts], left=(0, 1)),
+            how_to_read("provenance"),
+            "### Data",
+            *data_tables(record),
+            how_to_read("data"),
+            *run_parts(record),
+            "The CSV files beside this report hold the figures in full precision, each with its "
+            "MLflow run.",
+        ]
+    )
+
+
+def again_section(record: Record) -> str:
+    """The exact command, and what may differ."""
+    checkout = f"git checkout {record['git_sha']}\n" if record["git_sha"] else ""
+    parts = ["## To make it again", f"```\n{checkout}{record['command']}\n```"]
+    if record["git_dirty"]:
+        parts.append("The checkout had uncommitted changes: the commit alone is not the code used.")
+    parts.append(
+        "Finished stages in the home folder are reused; give another `--home` to run all of it."
+    )
+    return "\n\n".join(parts)
+
+
+def _embedded(record: Record) -> list[Mapping[str, Any]]:
+    """The data that stand in for the experiment's real ones."""
+    datasets = record["settings"]["datasets"]
+    return [
+        entry
+        for entry in record["data"]
+        if entry["reader"] == datasets[entry["dataset"]]["embedded"] != _reader(record, entry)
+    ]
+
+
+def _reader(record: Record, entry: Mapping[str, Any]) -> str:
+    name: str = record["settings"]["datasets"][entry["dataset"]]["reader"]
+    return name
+
+
+def _origins(entries: list[Mapping[str, Any]]) -> str:
+    return "; ".join(entry["origin"] for entry in entries)
+
+
+def _and(words: Sequence[str]) -> str:
+    """Words as in a sentence."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _held_out(record: Record) -> str:
+    """How much hyper-validation is; whole recordings may be some clips more."""
+    count = f"{record['settings']['target']['hyper_validation']:,}"
+    if of_clips(record):
+        return f"{count} labelled target clips or a few more, in whole recordings,"
+    return f"{count} labelled target images"
+
+
+def _tested(record: Record) -> str:
+    """How much was tested."""
+    counts = [
+        dict.fromkeys(f"{row[measure.count]:,}" for row in record["rows"])
+        for measure in measures(record)
+    ]
+    return " of ".join(
+        f"{' or '.join(found)} {measure.noun}s"
+        for measure, found in zip(measures(record), counts, strict=True)
+    )
+
+
+def _list(values: Any) -> str:  # noqa: ANN401 - anything that can be shown
+    return ", ".join(str(value) for value in values)
+
+
+def _selection_line(record: Record, name: str, k: int) -> list[str]:
+    entries = rows_of(record, name, k)
+    searched = dict.fromkeys(
+        ", ".join(f"{rate:g}" for rate in sorted(entry["searched"], reverse=True))
+        for entry in entries
+    )
+    counts = dict.fromkeys(_choices(record, name, entry) for entry in entries)
+    return [
+        name,
+        str(k),
+        " or ".join(text or "-" for text in searched),
+        ", ".join(f"{entry['learning_rate']:g}" for entry in entries),
+        " or ".join(counts),
+    ]
+
+
+def _choices(record: Record, name: str, entry: Mapping[str, Any]) -> str:
+    """How many trainings a row's model of one draw was picked from."""
+    rates = len(entry["searched"])
+    if name != record["settings"]["first_stage"]["name"]:
+        return str(max(1, rates))
+    cells = [c for c in record["cells"] if (c["k"], c["draw"]) == (entry["k"], entry["draw"])]
+    search = f", after {rates} for the rate" if rates > 1 else ""
+    return f"{plural(len(cells), 'cell')}{search}"
+
+
+def _commit(record: Record, letters: int = 40) -> str:
+    if not record["git_sha"]:
+        return "unknown: the code did not run from a commit"
+    return f"`{record['git_sha'][:letters]}`" + (
+        ", with uncommitted changes" if record["git_dirty"] else ""
+    )
+
+
+def _times(record: Record) -> str:
+    return f"{record['started']} to {record['finished']}, {record['seconds']:,.0f} s"
+
+
+def _trainings(record: Record) -> str:
+    executed, cached = record["executed"]["trainings"], record["executed"]["cached"]
+    if not cached:
+        return f"{executed:,} run, none reused"
+    return f"{executed:,} run, {cached:,} reused: the time above is not that of all of them"
+
+
+def _hardware(hardware: Mapping[str, Any]) -> str:
+    return (
+        f"{hardware['cpu']}, {plural(hardware['cores'], 'core')}, {hardware['memory_gib']:g} GiB, "
+        f"slots {_list(hardware['slots'])}"
+    )
+
+
+def _memory(peak: Mapping[str, float] | None) -> str:
+    if peak is None:
+        return "not measured"
+    return f"{peak['pss_mib']:,.0f} MiB (PSS), {peak['rss_mib']:,.0f} MiB (RSS)"

@@ -1,0 +1,220 @@
+"""The report's section on pseudo-labels: coverage, precision, calibration, R and threshold."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.reporting.measures import measures, of_clips
+from tasks.reporting.record import Record, percent
+from tasks.reporting.render.captions import how_to_read, picture
+from tasks.reporting.render.text_tables import markdown_table
+from tasks.reporting.sections.ensemble_size import DISAGREEMENTS, ensemble_audit
+from tasks.reporting.sections.pseudo_label_classes import class_parts
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Soft labels with like confidence, all draws together; shares in [0, 1]."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What a threshold would give, mean over draws; `precision` None where none has a label."""
+
+    threshold: float
+    agreed: float
+    coverage: float
+    precision: float | None
+
+
+def calibration(record: Record, k: int) -> list[Bin]:
+    """The bins of all draws at one k put together, weighted by samples, by confidence."""
+    bins: dict[tuple[float, float], list[Entry]] = {}
+    for entry in _of(record, k):
+        for one in entry.get("calibration", ()):
+            if one["n"]:
+                bins.setdefault((one["low"], one["high"]), []).append(one)
+    return [Bin(low, high, *_pooled(some)) for (low, high), some in sorted(bins.items()) if some]
+
+
+def calibration_error(bins: Sequence[Bin]) -> float:
+    """Expected calibration error: mean |accuracy - confidence| of the bins, by samples."""
+    whole = sum(one.n for one in bins)
+    return sum(one.n * abs(one.accuracy - one.confidence) for one in bins) / whole
+
+
+def thresholds(record: Record, k: int) -> list[Threshold]:
+    """Coverage and precision by threshold at one k, mean over draws, ascending."""
+    found: dict[float, list[Entry]] = {}
+    for entry in _of(record, k):
+        for one in entry.get("thresholds", ()):
+            found.setdefault(one["threshold"], []).append(one)
+    return [_mean_threshold(value, some) for value, some in sorted(found.items())]
+
+
+def label_k(record: Record, key: str) -> list[int]:
+    """Every k whose audit has this key, ascending."""
+    return sorted({entry["k"] for entry in record["pseudo_labels"] if entry.get(key)})
+
+
+def pseudo_label_section(record: Record) -> str:
+    """Coverage, precision and counts of the pseudo-labels."""
+    entries, swept = record["pseudo_labels"], ensemble_audit(record)
+    if not entries and not swept:
+        return ""
+    clips = of_clips(record)
+    opening = [
+        "## Pseudo-labels",
+        f"An unlabelled {measures(record)[0].noun} gets a hard label where all R members agree "
+        "above the threshold"
+        + (", whatever the other frames of its clip get. " if clips else ". ")
+        + "The true labels of U are used for this audit alone, after all trainings: they decide "
+        "nothing.",
+    ]
+    given = _given(record) if entries else []
+    parts = [*opening, *given, *swept, *_calibration_part(record), *_threshold_part(record)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _given(record: Record) -> list[str]:
+    """What the rows were trained with, in all, by class and by clip."""
+    header = ["k", "draw", "R", "threshold", "unlabelled", "agreed", "coverage %", "precision %"]
+    lines = [_line(entry) for entry in record["pseudo_labels"]]
+    return [
+        markdown_table([*header, "soft labels right %"], lines),
+        how_to_read("labels"),
+        *class_parts(record),
+        *_clip_part(record),
+    ]
+
+
+def _clip_part(record: Record) -> list[str]:
+    """How often the frames of one clip are labelled differently."""
+    entries = [entry for entry in record["pseudo_labels"] if entry.get("clips")]
+    if not entries:
+        return []
+    lines = [
+        [
+            str(entry["k"]),
+            str(entry["draw"]),
+            f"{entry['clips']['n']:,}",
+            *(percent(entry["clips"][name]) for name in DISAGREEMENTS),
+        ]
+        for entry in entries
+    ]
+    header = ["k", "draw", "clips in U", *(f"{said} differ %" for said in DISAGREEMENTS.values())]
+    return [
+        "### Frames of one clip",
+        "All frames of a clip show one class, and each is labelled by itself. How many per cent of "
+        "the clips have frames that are labelled differently: by soft labels (their most probable "
+        "class), of the clips with at least two frames; by hard labels, of those with at least two "
+        "frames that have one.",
+        markdown_table(header, lines),
+        how_to_read("clips"),
+    ]
+
+
+def _calibration_part(record: Record) -> list[str]:
+    ks = label_k(record, "calibration")
+    if not ks:
+        return []
+    found = {k: calibration(record, k) for k in ks}
+    lines = [
+        [str(k), f"{one.low:g} to {one.high:g}", f"{one.n:,}", *_shares(one)]
+        for k, bins in found.items()
+        for one in bins
+    ]
+    errors = ", ".join(
+        f"{100 * calibration_error(bins):.2f} points at k = {k}" for k, bins in found.items()
+    )
+    return [
+        "### Calibration",
+        "How often the soft labels are right, by their confidence (the largest probability of the "
+        f"members' mean); all draws together. Expected calibration error (ECE): {errors}.",
+        picture(
+            "calibration",
+            "Reliability diagram: share of right soft labels against their confidence, a series "
+            f"for each k ({', '.join(map(str, ks))}), with the diagonal. {errors} off on average.",
+        ),
+        markdown_table(["k", "confidence", "soft labels", "mean confidence %", "right %"], lines),
+        how_to_read("reliability"),
+    ]
+
+
+def _threshold_part(record: Record) -> list[str]:
+    ks = label_k(record, "thresholds")
+    if not ks:
+        return []
+    lines = [
+        [
+            str(k),
+            f"{one.threshold:g}",
+            f"{one.agreed:,.0f}",
+            percent(one.coverage),
+            percent(one.precision),
+        ]
+        for k in ks
+        for one in thresholds(record, k)
+    ]
+    used = record["settings"]["ensemble"]["threshold"]
+    return [
+        "### Effect of the threshold",
+        f"Mean over draws. {used:g} was used; the others are counted afterwards, with the same "
+        "models.",
+        picture(
+            "thresholds",
+            "Coverage and precision of the hard labels against the confidence threshold, a panel "
+            f"for each k ({', '.join(map(str, ks))}). The table below has every point.",
+        ),
+        markdown_table(["k", "threshold", "agreed", "coverage %", "precision %"], lines),
+        how_to_read("thresholds"),
+    ]
+
+
+def _of(record: Record, k: int) -> list[Entry]:
+    return [entry for entry in record["pseudo_labels"] if entry["k"] == k]
+
+
+def _pooled(bins: Sequence[Entry]) -> tuple[int, float, float]:
+    n = sum(one["n"] for one in bins)
+    confidence, accuracy = (
+        sum(one["n"] * one[name] for one in bins) / n for name in ("confidence", "accuracy")
+    )
+    return n, confidence, accuracy
+
+
+def _mean_threshold(value: float, some: Sequence[Entry]) -> Threshold:
+    precisions = [one["precision"] for one in some if one["precision"] is not None]
+    return Threshold(
+        value,
+        statistics.fmean(one["agreed"] for one in some),
+        statistics.fmean(one["coverage"] for one in some),
+        statistics.fmean(precisions) if precisions else None,
+    )
+
+
+def _shares(one: Bin) -> list[str]:
+    return [percent(one.confidence), percent(one.accuracy)]
+
+
+def _line(entry: Entry) -> list[str]:
+    return [
+        str(entry["k"]),
+        str(entry["draw"]),
+        str(entry["r"]),
+        f"{entry['threshold']:g}",
+        f"{entry['unlabelled']:,}",
+        f"{entry['agreed']:,}",
+        percent(entry["coverage"]),
+        percent(entry["precision"]),
+        percent(entry["soft_accuracy"]),
+    ]

@@ -1,0 +1,214 @@
+"""Beyond the paper: is rho valid, and how much hyper-validation does the selection need?"""
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tasks.reporting.measures import of_clips, sample_noun, selected_by
+from tasks.reporting.record import NONE, Record, asked, percent, plural
+from tasks.reporting.render.captions import how_to_read, picture
+from tasks.reporting.render.text_tables import markdown_table
+from tasks.reporting.stats.paired_tests import Correlation, correlation_text, spearman
+
+Part = Mapping[str, Any]
+
+STARTS = {"initial": "random weights", "trained": "trained model"}
+
+
+def study(record: Record, name: str) -> list[Part]:
+    """The parts of a study; none if it was not asked for or is not there."""
+    parts: list[Part] = record.get("studies", {}).get(name, [])
+    return parts if asked(record, "studies", name) else []
+
+
+def rho_correlation(part: Part) -> Correlation | None:
+    """Rank correlation of rho and the change of the loss over one part's mini-batches."""
+    probes = part["probes"]
+    return spearman([probe["rho"] for probe in probes], [probe["change"] for probe in probes])
+
+
+def layer_correlations(parts: Sequence[Part]) -> dict[str, list[float]]:
+    """For every layer the rank correlations of its cosine and its change, one for each part."""
+    found: dict[str, list[float]] = {}
+    for part in parts:
+        for place, layer in enumerate(part["layers"]):
+            pairs = [
+                (probe["cosines"][place], probe["changes"][place])
+                for probe in part["probes"]
+                if probe["cosines"][place] is not None and probe["changes"][place] is not None
+            ]
+            one = spearman([cosine for cosine, _ in pairs], [change for _, change in pairs])
+            found.setdefault(layer, []).extend([one.r] if one else [])
+    return found
+
+
+def starts(parts: Sequence[Part]) -> dict[str, list[Part]]:
+    """The parts by where they start, random weights first."""
+    names = sorted({part["start"] for part in parts}, key=lambda name: (name != "initial", name))
+    return {name: [part for part in parts if part["start"] == name] for name in names}
+
+
+def rho_section(record: Record) -> str:
+    """Whether rho predicts what a step does to the loss on hyper-validation."""
+    parts = study(record, "rho")
+    if not parts:
+        return ""
+    header = ["k", "draw", "starts from", "batches", "Spearman (95 % CI)", "loss fell %"]
+    ordered = sorted(parts, key=lambda p: (p["k"], p["draw"], p["start"]))
+    by_start = starts(parts)
+    return "\n\n".join(
+        [
+            "## Does rho predict what a step does?",
+            "GradMix trusts a mini-batch by its rho, the sum over layers of the cosine between the "
+            "mixed source gradient and V's (Eq. 8). Here the trunk takes a plain step with a batch "
+            "(no momentum, no adaptive rate, of the gradient's own length), the change of the loss "
+            "on hyper-validation is noted, and the step undone. At the random weights, batch "
+            "normalisation has seen the sources before. A negative correlation means that rho is "
+            "valid. "
+            "[ForkMerge](https://arxiv.org/abs/2301.12618) doubts that gradient cosines are.",
+            picture(
+                "rho",
+                "Change of the hyper-validation loss against rho, a dot for each mini-batch: "
+                + "; ".join(
+                    f"{STARTS.get(name, name)}, {_said(by_start[name])}" for name in by_start
+                )
+                + ".",
+            ),
+            markdown_table(header, [_rho_line(part) for part in ordered], left=(0, 2)),
+            _rho_finding(by_start),
+            how_to_read("rho"),
+            "### Layer by layer",
+            markdown_table(
+                ["layer", *(STARTS.get(name, name) for name in by_start)],
+                list(_layer_lines(by_start)),
+            ),
+            "Mean rank correlation over draws and k, and its range.",
+            how_to_read("rho layers"),
+        ]
+    )
+
+
+def size_section(record: Record) -> str:
+    """What the selection of the cell owes to the number of hyper-validation samples."""
+    parts = study(record, "hyper_validation")
+    if not parts:
+        return ""
+    lines = []
+    for k in sorted({part["k"] for part in parts}):
+        of_k = [part for part in parts if part["k"] == k]
+        for size, some in by_size(of_k).items():
+            lines.append([str(k), f"{size:,}", *_size_line(of_k, some)])
+    header = [
+        "k",
+        f"{sample_noun(record)}s",
+        "subsets a draw",
+        "test accuracy",
+        "sd over subsets",
+        "over blind",
+    ]
+    return "\n\n".join(
+        [
+            "## How large must hyper-validation be?",
+            f"Test accuracy{selected_by(record)} in per cent of the grid cell that is best on a "
+            "random part of hyper-validation, mean over subsets and draws. **Selection only:** the "
+            "models were trained, and their best steps kept, with the full set."
+            + (" Parts are of frames: those of one clip are alike." if of_clips(record) else ""),
+            picture(
+                "sizes",
+                "Mean test accuracy of the selected grid cell against the number of "
+                f"hyper-validation {sample_noun(record)}s, a panel for each k, between the mean "
+                "and the best cell. The table below has every point.",
+            ),
+            markdown_table(header, lines),
+            "\n".join(_frames(parts)),
+            how_to_read("sizes"),
+        ]
+    )
+
+
+def by_size(parts: Sequence[Part]) -> dict[int, list[Mapping[str, Any]]]:
+    """The entries of every size that all of these parts have, ascending."""
+    sizes = [{entry["size"]: entry for entry in part["sizes"]} for part in parts]
+    shared = sorted(set.intersection(*(set(found) for found in sizes)))
+    return {size: [found[size] for found in sizes] for size in shared}
+
+
+def mean_of(entries: Sequence[Mapping[str, Any]], name: str) -> float:
+    """Mean of one figure over entries."""
+    return statistics.fmean(entry[name] for entry in entries)
+
+
+def _said(parts: Sequence[Part]) -> str:
+    """The correlations in words, their range."""
+    found = [one.r for part in parts if (one := rho_correlation(part))]
+    if not found:
+        return "no correlation can be taken"
+    return f"rank correlation {_range(found)} in {plural(len(found), 'draw')}"
+
+
+def _rho_line(part: Part) -> list[str]:
+    probes = part["probes"]
+    fell = statistics.fmean(probe["change"] < 0 for probe in probes) if probes else None
+    return [
+        str(part["k"]),
+        str(part["draw"]),
+        str(STARTS.get(part["start"], part["start"])),
+        str(len(probes)),
+        correlation_text(rho_correlation(part)),
+        percent(fell),
+    ]
+
+
+def _rho_finding(by_start: Mapping[str, Sequence[Part]]) -> str:
+    """How many correlations are negative with an interval that leaves out 0."""
+    said = []
+    for name, parts in by_start.items():
+        found = [one for part in parts if (one := rho_correlation(part))]
+        told = [one for one in found if one.interval]
+        below = sum(one.interval[1] < 0 for one in told if one.interval)
+        above = sum(one.interval[0] > 0 for one in told if one.interval)
+        said.append(
+            f"from {STARTS.get(name, name)} {below} of {plural(len(found), 'correlation')} lie "
+            f"below 0 with their whole interval, {above} above"
+        )
+    return f"Valid where negative: {'; '.join(said)}."
+
+
+def _layer_lines(by_start: Mapping[str, Sequence[Part]]) -> Iterator[list[str]]:
+    found = {name: layer_correlations(parts) for name, parts in by_start.items()}
+    for layer in dict.fromkeys(layer for layers in found.values() for layer in layers):
+        yield [layer, *(_range(found[name].get(layer, [])) for name in by_start)]
+
+
+def _range(values: Sequence[float]) -> str:
+    if not values:
+        return NONE
+    mean = f"{statistics.fmean(values):+.2f}"
+    return mean if len(values) < 2 else f"{mean} ({min(values):+.2f} to {max(values):+.2f})"
+
+
+def _size_line(parts: Sequence[Part], entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    gain = mean_of(entries, "test_accuracy") - mean_of(parts, "mean")
+    counts = dict.fromkeys(f"{entry['selections']:,}" for entry in entries)
+    return [
+        " or ".join(counts),
+        percent(mean_of(entries, "test_accuracy")),
+        percent(mean_of(entries, "deviation")) if _repeated(entries) else NONE,
+        f"{100 * gain + 0.0:+.2f}",
+    ]
+
+
+def _repeated(entries: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether there is more than one subset: of the whole set there is one."""
+    return all(entry["selections"] > 1 for entry in entries)
+
+
+def _frames(parts: Sequence[Part]) -> Iterator[str]:
+    """Between what any selection lies."""
+    for k in sorted({part["k"] for part in parts}):
+        of_k = [part for part in parts if part["k"] == k]
+        yield (
+            f"- k = {k}: a cell picked blindly has {percent(mean_of(of_k, 'mean'))} % (mean of the "
+            f"cells), the best cell on the test split {percent(mean_of(of_k, 'best'))} % "
+            f"(mean over {plural(len(of_k), 'draw')})."
+        )

@@ -1,0 +1,1 @@
+"""Statistics over draws: estimates, paired tests, grids."""

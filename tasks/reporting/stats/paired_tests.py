@@ -1,0 +1,117 @@
+"""Tests of paired differences, correlations with intervals, correction for many comparisons."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import atanh, sqrt, tanh
+
+import numpy as np
+from scipy.special import ndtri, stdtr
+from scipy.stats import pearsonr, rankdata, spearmanr
+
+from tasks.reporting.stats.estimates import LEVEL, SAME, estimate
+
+WILCOXON_FROM = 5
+"""Fewer draws cannot give a p below 0.1: 2 / 2^4 = 0.125."""
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """A correlation of n pairs and its 95 % interval, None where n or |r| allow none."""
+
+    n: int
+    r: float
+    interval: tuple[float, float] | None
+
+
+def t_test(values: Sequence[float]) -> float | None:
+    """Two-sided p of Student's t test that the mean difference is 0.
+
+    None of one draw, and where all differences are the same: there is no spread to test against.
+    """
+    figure = estimate(values)
+    if not figure.standard_error:
+        return None
+    return float(2 * stdtr(figure.n - 1, -abs(figure.mean) / figure.standard_error))
+
+
+def wilcoxon(values: Sequence[float]) -> float | None:
+    """Two-sided exact p of the signed-rank test; None of fewer than five differences besides 0.
+
+    The distribution is that of all 2^n signs of the ranks found, so that it is exact with ties
+    too. Differences of 0 are left out, as Wilcoxon did.
+    """
+    moved = [value for value in values if abs(value) > SAME]
+    if len(moved) < WILCOXON_FROM:
+        return None
+    # Ranks of ties are halves; rounding first, or ties differ in their last bits.
+    ranks = np.rint(2 * rankdata(np.round(np.abs(moved), 9))).astype(int)
+    positive = int(ranks[np.asarray(moved) > 0].sum())
+    share = np.zeros(int(ranks.sum()) + 1)
+    share[0] = 1.0
+    for rank in ranks:
+        shifted = np.zeros_like(share)
+        shifted[rank:] = share[: len(share) - rank]
+        share = (share + shifted) / 2
+    tail = min(share[: positive + 1].sum(), share[positive:].sum())
+    return float(min(1.0, 2 * tail))
+
+
+def holm(found: Sequence[float | None]) -> list[float | None]:
+    """Holm's adjusted p values of one family, in the same order; None stays out of the family.
+
+    The i-th smallest of m is multiplied by m - i + 1, and none is smaller than the one before it.
+    """
+    tested = sorted((p, place) for place, p in enumerate(found) if p is not None)
+    adjusted: list[float | None] = [None] * len(found)
+    largest = 0.0
+    for i, (p, place) in enumerate(tested):
+        largest = max(largest, min(1.0, (len(tested) - i) * p))
+        adjusted[place] = largest
+    return adjusted
+
+
+def spearman(x: Sequence[float], y: Sequence[float]) -> Correlation | None:
+    """Rank correlation; None of fewer than three pairs or where one side does not vary.
+
+    The interval is Fisher's with the variance (1 + r^2 / 2) / (n - 3) of Bonett and Wright (2000).
+    """
+    if not _varies(x, y):
+        return None
+    r = float(spearmanr(x, y).statistic)
+    return Correlation(len(x), r, _fisher(r, len(x), 1 + r * r / 2))
+
+
+def pearson(x: Sequence[float], y: Sequence[float]) -> Correlation | None:
+    """Linear correlation with Fisher's interval; None like `spearman`'s."""
+    if not _varies(x, y):
+        return None
+    r = float(pearsonr(x, y).statistic)
+    return Correlation(len(x), r, _fisher(r, len(x), 1.0))
+
+
+def p_text(p: float | None) -> str:
+    """Three decimals."""
+    if p is None:
+        return "-"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def correlation_text(found: Correlation | None) -> str:
+    """With its sign and interval."""
+    if found is None:
+        return "-"
+    if found.interval is None:
+        return f"{found.r:+.2f}"
+    low, high = found.interval
+    return f"{found.r:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def _varies(x: Sequence[float], y: Sequence[float]) -> bool:
+    return len(x) >= 3 and all(max(side) - min(side) > 1e-12 for side in (x, y))
+
+
+def _fisher(r: float, n: int, variance: float) -> tuple[float, float] | None:
+    if n < 4 or abs(r) > 1 - SAME:
+        return None
+    half = float(ndtri(0.5 + LEVEL / 2)) * sqrt(variance / (n - 3))
+    return tanh(atanh(r) - half), tanh(atanh(r) + half)

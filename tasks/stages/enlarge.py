@@ -1,0 +1,82 @@
+"""Stage: V enlarged by hard pseudo-labels (§3.5)."""
+
+from collections import Counter
+
+import numpy as np
+import torch
+
+from data.fingerprint import digest_json
+from data.tables.enlarged_v import EnlargedV, save_enlarged
+from data.tables.prepared import load_prepared
+from data.tables.pseudo_labels import read_pseudo_labels
+from data.tables.split import load_split
+from gradmix.ensembling import enlarge
+from tasks.engine.mlflow_run import tracked_run
+from tasks.engine.stage import Outcome, Stage, Workplace
+from tasks.storage.artifacts import Artifact, Request
+
+
+def describe(
+    label: str,
+    pseudo: Artifact,
+    target: Artifact,
+    classes: list[str],
+    split: Artifact,
+    per_class: int,
+    seed: int,
+) -> Request:
+    """Pseudo-labels, V, the wanted size and the seed decide."""
+    inputs = {"pseudo_labels": pseudo.digest, "V": split.summary["digests"]["V"]}
+    inputs["target"] = target.digest
+    return Request("enlarge", 1, {"per_class": per_class, "classes": classes}, inputs, seed, label)
+
+
+def execute(
+    place: Workplace,
+    label: str,
+    pseudo: Artifact,
+    target: Artifact,
+    classes: list[str],
+    split: Artifact,
+    per_class: int,
+    seed: int,
+) -> Outcome:
+    """Add agreed samples of U to V, at random, up to `per_class`; where there are fewer, all."""
+    del label
+    home = place.runtime.home
+    images = load_prepared(home / target.folder)
+    v = load_split(home / split.folder / "split.parquet").v
+    position = np.array([classes.index(c) if c in classes else -1 for c in images.classes])
+    v_labels = position[images.labels.numpy()[v]]
+    table = read_pseudo_labels(home / pseudo.folder / "pseudo_labels.parquet")
+    rows = enlarge(
+        torch.from_numpy(table.hard_label),
+        torch.from_numpy(np.bincount(v_labels, minlength=len(classes))),
+        per_class,
+        seed,
+    ).numpy()
+    enlarged = EnlargedV(
+        sample_id=np.concatenate([v, table.sample_id[rows]]),
+        label=np.concatenate([v_labels, table.hard_label[rows]]),
+        pseudo=np.concatenate([np.zeros(len(v), bool), np.ones(len(rows), bool)]),
+    )
+    save_enlarged(enlarged, place.output)
+    content = digest_json([enlarged.sample_id.tolist(), enlarged.label.tolist()])
+    with tracked_run(place) as run_id:
+        tracker = place.runtime.tracker
+        labels, v_digest = pseudo.summary["content"], split.summary["digests"]["V"]
+        tracker.log_dataset(run_id, "pseudo_labels", labels, pseudo.folder, "enlarging")
+        tracker.log_dataset(run_id, "V", v_digest, split.folder, "enlarging")
+        tracker.log_dataset(run_id, "enlarged V", content, place.destination, "output")
+    counts = Counter(enlarged.label.tolist())
+    return Outcome(
+        {
+            "content": content,
+            "per_class": [counts[label] for label in range(len(classes))],
+            "pseudo": len(rows),
+        },
+        {"run_id": run_id},
+    )
+
+
+STAGE = Stage("enlarge", describe, execute)

@@ -1,0 +1,1 @@
+"""The home folder: artifacts, locks, and their mirror in a bucket."""

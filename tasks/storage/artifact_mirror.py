@@ -1,0 +1,150 @@
+"""Finished artifacts in a storage: brought here when asked for, sent there when made."""
+
+import json
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from tasks.storage.remote import Storage, StorageError, inside
+
+LAST = "result.json"
+"""Names all other files of an artifact, and is sent after them."""
+RETRY_AFTER_S = 60.0
+MISSING = f"{LAST} is not there"
+
+Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
+
+
+class Mirror:
+    """The artifacts of a home folder in a storage.
+
+    The result file is sent last, so what is there without it is not finished; what is damaged there
+    counts as missing until a finished one takes its place.
+
+    Args:
+        home: the home folder.
+        storage: the second place.
+        damage: what is wrong with an artifact's folder, in words; None if it is intact.
+    """
+
+    def __init__(self, home: Path, storage: Storage, damage: Callable[[Path], str | None]) -> None:
+        self._home = home
+        self._storage = storage
+        self._damage = damage
+        self._there: set[str] = set()
+        self._unsent: set[str] = set()
+        self._retry_at = 0.0
+
+    def bring(self, folder: str) -> str | None:
+        """Copy an artifact here, whole or not at all; returns what is wrong with it there.
+
+        Raises:
+            StorageError: if the storage is away or refuses.
+        """
+        work = self._home / "work"
+        work.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".pull-", dir=work) as name:
+            copy = Path(name, inside(folder))
+            self._storage.pull(Path(name), [f"{folder}/{LAST}"])
+            if not (copy / LAST).exists():
+                return MISSING
+            files = _files_of(copy / LAST, folder)
+            if files is None:
+                return f"{LAST} is damaged"
+            self._storage.pull(Path(name), files)
+            wrong = self._damage(copy)
+            if wrong is None:
+                self._put_in_place(copy, self._home / folder)
+                self._there.add(folder)
+            return wrong
+
+    def find(self, folder: str) -> bool:
+        """Bring an artifact if that can be; a storage that is away stops no work."""
+        return self._forgiven(self._find, folder) or False
+
+    def offer(self, folder: str) -> None:
+        """Send an artifact that is intact here, unless it is there: asked once in a process.
+
+        What cannot be sent now waits for `flush`.
+        """
+        if folder not in self._there and not self._forgiven(self._offer, folder):
+            self._unsent.add(folder)
+
+    def send(self, folder: str) -> None:
+        """Send an artifact that was just made, whatever is there."""
+        self._there.discard(folder)
+        self._unsent.add(folder)
+        self.offer(folder)
+
+    def flush(self) -> list[str]:
+        """Try once more to send what waits; returns what is still only here."""
+        self._retry_at = 0.0
+        for folder in sorted(self._unsent):
+            self.offer(folder)
+        return sorted(self._unsent)
+
+    def drop(self, folder: str) -> None:
+        """Remove an artifact there.
+
+        Raises:
+            StorageError: if the storage is away or refuses: the artifact would come back.
+        """
+        self._there.discard(folder)
+        self._unsent.discard(folder)
+        self._storage.remove(f"{folder}/{LAST}")
+        self._storage.remove(folder)
+
+    def _find(self, folder: str) -> bool:
+        wrong = self.bring(folder)
+        if wrong not in (None, MISSING):
+            logger.warning("storage: %s counts as missing: %s", folder, wrong)
+        return wrong is None
+
+    def _offer(self, folder: str) -> bool:
+        there = f"{folder}/{LAST}"
+        if folder in self._unsent or self._storage.read(there) is None:
+            names = sorted(path.name for path in (self._home / folder).iterdir())
+            files = [f"{folder}/{name}" for name in names if name != LAST]
+            self._storage.push(self._home, [*files, there])
+        self._unsent.discard(folder)
+        self._there.add(folder)
+        return True
+
+    def _put_in_place(self, copy: Path, folder: Path) -> None:
+        if self._damage(folder) is None:
+            return  # another process was quicker
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            copy.rename(folder)
+        except OSError:
+            if self._damage(folder) is not None:
+                raise
+
+    def _forgiven(self, act: Callable[[str], Result], folder: str) -> Result | None:
+        """A storage that is away costs one attempt and one warning a minute."""
+        if time.monotonic() < self._retry_at:
+            return None
+        try:
+            return act(folder)
+        except StorageError as error:
+            self._retry_at = time.monotonic() + RETRY_AFTER_S
+            logger.warning("storage: %s Going on without it for a minute.", error)
+            return None
+
+
+def _files_of(result: Path, folder: str) -> list[str] | None:
+    """Where the files lie that a result file names; none if it cannot be that of this folder."""
+    try:
+        described = json.loads(result.read_bytes())
+        names = [str(name) for name in described["files"]]
+        right = described["folder"] == folder and not any("/" in name for name in names)
+    except (ValueError, TypeError, KeyError):
+        return None
+    return [f"{folder}/{name}" for name in names] if right else None

@@ -1,0 +1,240 @@
+"""Artifacts: what a stage left behind, named by its identity and checked on every use."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data.errors import DataError
+from data.fingerprint import digest_json, sha256_file
+from tasks.storage.artifact_mirror import LAST, Mirror
+from tasks.storage.home import write_atomically
+from tasks.storage.remote import Storage
+
+RESULT = LAST
+SHORT = 32
+"""Hexadecimal digits of an identity that name its folder."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one execution of a stage is asked to do.
+
+    Attributes:
+        stage: name of the stage.
+        version: of the stage's code; raised when the same request gives other bytes.
+        config: settings in plain JSON types that the result depends on.
+        inputs: digest of everything that is read, by role.
+        seed: of all randomness.
+        label: for people; not part of the identity.
+    """
+
+    stage: str
+    version: int
+    config: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    seed: int
+    label: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Everything that the identity is made of."""
+        return {
+            "stage": self.stage,
+            "version": self.version,
+            "config": dict(self.config),
+            "inputs": dict(self.inputs),
+            "seed": self.seed,
+        }
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of the document."""
+        return digest_json(self.document)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished stage's result.
+
+    Attributes:
+        label: for people.
+        identity: of the request that made it.
+        digest: SHA-256 over the files' contents and the summary; downstream identities use it.
+        folder: relative to the home folder.
+        files: SHA-256 and size of each file, checked on every use.
+        summary: small figures in plain JSON types, part of the digest.
+        notes: run ids, times and the like, which may differ between equal results.
+        document: what the identity was made of.
+        contents: digests that stand for files whose bytes hold notes as well.
+    """
+
+    label: str
+    identity: str
+    digest: str
+    folder: str
+    files: Mapping[str, Mapping[str, Any]]
+    summary: Mapping[str, Any]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
+class Store:
+    """Finished artifacts and unfinished work under a home folder.
+
+    Args:
+        home: the home folder.
+        storage: a second place for finished artifacts; None: the home folder is all there is.
+    """
+
+    def __init__(self, home: Path, storage: Storage | None = None) -> None:
+        self.home = home
+        self._mirror = None if storage is None else Mirror(home, storage, self.damage)
+
+    def work(self, request: Request) -> Path:
+        """Folder of the unfinished execution: checkpoints and logs survive a kill in it."""
+        folder = self._work_folder(request)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def find(self, request: Request) -> Artifact | None:
+        """The intact artifact of a request, if there is one: here, or else in the storage."""
+        folder = self.folder(request)
+        intact = (folder / RESULT).exists() and self.damage(folder) is None
+        if self._mirror is not None:
+            if intact:
+                self._mirror.offer(self._key(folder))
+            else:
+                intact = self._mirror.find(self._key(folder))
+        return read_artifact(folder / RESULT) if intact else None
+
+    def damage(self, folder: Path) -> str | None:
+        """What is wrong with an artifact's folder, in words; None if it is intact."""
+        artifact = _consistent_result(folder)
+        if artifact is None:
+            return f"{RESULT} is missing or damaged"
+        for name, expected in artifact.files.items():
+            path = folder / name
+            if not path.exists():
+                return f"{name} is missing"
+            try:
+                same = path.stat().st_size == expected["bytes"]
+                same = same and sha256_file(path) == expected["sha256"]
+            except (OSError, DataError):
+                return f"{name} is unreadable"
+            if not same:
+                return f"{name} is damaged"
+        return None
+
+    def commit(
+        self,
+        request: Request,
+        output: Path,
+        summary: Mapping[str, Any],
+        notes: Mapping[str, Any],
+        contents: Mapping[str, str],
+    ) -> Artifact:
+        """Turn an output folder into the artifact of a request, whole or not at all.
+
+        Args:
+            request: that was executed.
+            output: folder with the files, on the home folder's file system; it is moved away.
+            summary: figures that are part of the result.
+            notes: figures that are not.
+            contents: digests that stand for files whose bytes hold notes as well.
+        """
+        files = {
+            path.name: {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+            for path in sorted(output.iterdir())
+        }
+        folder = self.folder(request)
+        artifact = Artifact(
+            label=request.label,
+            identity=request.identity,
+            digest=_digest(files, contents, summary),
+            folder=self._key(folder),
+            files=files,
+            summary=dict(summary),
+            notes=dict(notes),
+            document=request.document,
+            contents=dict(contents),
+        )
+        for path in output.iterdir():
+            _fsync(path)
+        write_atomically(output / RESULT, json.dumps(artifact.to_json(), indent=1) + "\n")
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        output.rename(folder)
+        _fsync(folder.parent)
+        if self._mirror is not None:
+            self._mirror.send(artifact.folder)
+        return artifact
+
+    def flush(self) -> list[str]:
+        """Try once more to send what the storage has not; returns folders that are only here."""
+        return [] if self._mirror is None else self._mirror.flush()
+
+    def forget(self, artifact: Artifact) -> None:
+        """Remove an artifact, in the storage too, so that it is made again.
+
+        Raises:
+            StorageError: if the storage is away or refuses; it stays here then.
+        """
+        if self._mirror is not None:
+            self._mirror.drop(artifact.folder)
+        shutil.rmtree(self.home / artifact.folder, ignore_errors=True)
+
+    def discard_work(self, request: Request) -> None:
+        """Remove what an execution left besides its artifact."""
+        shutil.rmtree(self._work_folder(request), ignore_errors=True)
+
+    def folder(self, request: Request) -> Path:
+        """Where the artifact of a request lies, once there is one."""
+        return self.home / "artifacts" / request.stage / request.identity[:SHORT]
+
+    def _key(self, folder: Path) -> str:
+        return str(folder.relative_to(self.home))
+
+    def _work_folder(self, request: Request) -> Path:
+        return self.home / "work" / request.stage / request.identity[:SHORT]
+
+
+def read_artifact(path: Path) -> Artifact:
+    """Read a result file."""
+    return Artifact(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def _consistent_result(folder: Path) -> Artifact | None:
+    """What a result file says; None unless it fits its own digests and the folder's name."""
+    try:
+        artifact = read_artifact(folder / RESULT)
+        identity = digest_json(artifact.document)
+        digest = _digest(artifact.files, artifact.contents, artifact.summary)
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        return None
+    found = (artifact.identity, artifact.digest, folder.name)
+    return artifact if found == (identity, digest, identity[:SHORT]) else None
+
+
+def _digest(
+    files: Mapping[str, Mapping[str, Any]], contents: Mapping[str, str], summary: Mapping[str, Any]
+) -> str:
+    content = {name: contents.get(name, entry["sha256"]) for name, entry in files.items()}
+    return digest_json({"files": content, "summary": dict(summary)})
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""MLflow: the tracker, its store, the outbox that survives an outage."""

@@ -1,0 +1,172 @@
+"""Where the cards and lines of a chain stand: columns from raw data to the right.
+
+A card is a run with what it made. A line that passes a column of cards has a place of its own in
+it, which all lines of the same thing share, so that no line runs behind a card.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from tasks.tracking.lineage.graph import Node, boxes
+
+WIDTH, GAP, MARGIN = 232, 64, 12
+HEAD, CHIP, PAD, LANE, SPACE = 54, 24, 8, 2, 14
+"""Pixels: of a card's head and of each thing it made; around these; of a line; between."""
+SWEEPS = 8
+"""How often a column is sorted by what it is joined to."""
+
+
+@dataclass(eq=False)
+class Spot:
+    """A place in a column; `y` is its upper edge."""
+
+    column: int = 0
+    y: float = 0.0
+    height: int = LANE
+
+    @property
+    def x(self) -> int:
+        """Its left edge."""
+        return MARGIN + self.column * (WIDTH + GAP)
+
+    @property
+    def middle(self) -> float:
+        """Half-way down."""
+        return self.y + self.height / 2
+
+
+@dataclass(eq=False)
+class Card(Spot):
+    """A run and what it made, or data that no run made."""
+
+    box: Node = field(kw_only=True)
+    made: list[Node] = field(default_factory=list)
+
+    def fit(self) -> None:
+        """Make it as high as what it made needs."""
+        self.height = HEAD + CHIP * len(self.made) + (PAD if self.made else 0)
+
+    def port(self, made: Node) -> float:
+        """Where the line of a thing that it made begins; the card's middle if it is no run."""
+        keys = [box.key for box in self.made]
+        if made.key not in keys:
+            return self.middle
+        return self.y + HEAD + CHIP * keys.index(made.key) + (CHIP - 4) / 2
+
+
+@dataclass(eq=False)
+class Edge:
+    """What a run read: `thing`, made by the card `maker`, read by the card `reader`.
+
+    Attributes:
+        maker: where the line begins.
+        thing: data or a model.
+        reader: where it ends.
+        via: what it passes on the way, from left to right.
+    """
+
+    maker: Card
+    thing: Node
+    reader: Card
+    via: list[Spot] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Placed cards and lines, and the size of the whole."""
+
+    cards: list[Card]
+    edges: list[Edge]
+    width: int
+    height: int
+
+
+def lay_out(chains: Iterable[Node]) -> Layout:
+    """Place the boxes of one or several chains, which share them."""
+    cards, edges = _drawn(chains)
+    _choose_columns(cards, edges)
+    columns: dict[int, list[Spot]] = defaultdict(list)
+    for spot in [*cards, *_lanes(edges)]:
+        columns[spot.column].append(spot)
+    tallest = max(map(_tall, columns.values()), default=0)
+    _choose_heights(columns, edges, tallest)
+    width = max((card.x for card in cards), default=0) + WIDTH + MARGIN
+    return Layout(cards, edges, width, tallest + 2 * MARGIN)
+
+
+def _drawn(chains: Iterable[Node]) -> tuple[list[Card], list[Edge]]:
+    """Cards and lines of the boxes; data with a producer and models lie on its card."""
+    found = {box.key: box for chain in chains for box in boxes(chain)}
+    alone = {key: box for key, box in found.items() if box.kind == "run" or not box.inputs}
+    cards = {key: Card(box=box) for key, box in alone.items()}
+    for box in found.values():
+        if box.key not in cards:
+            cards[box.inputs[0].key].made.append(box)
+    edges = []
+    for card in cards.values():
+        card.fit()
+        for thing in card.box.inputs:
+            maker = cards[thing.inputs[0].key if thing.key not in cards else thing.key]
+            edges.append(Edge(maker, thing, card))
+    return list(cards.values()), edges
+
+
+def _choose_columns(cards: list[Card], edges: list[Edge]) -> None:
+    """By the longest way from raw data, which stand in the column before their first reader."""
+    for _ in cards:
+        wrong = [edge for edge in edges if edge.reader.column <= edge.maker.column]
+        for edge in wrong:
+            edge.reader.column = max(edge.reader.column, edge.maker.column + 1)
+        if not wrong:
+            break
+    for card in cards:
+        readers = [edge.reader.column for edge in edges if edge.maker is card]
+        if card.box.kind == "dataset" and readers:
+            card.column = min(readers) - 1
+
+
+def _lanes(edges: list[Edge]) -> list[Spot]:
+    """A place for every thing in every column that its lines pass."""
+    lanes: dict[tuple[tuple[str, str], int], Spot] = {}
+    for edge in edges:
+        for column in range(edge.maker.column + 1, edge.reader.column):
+            lane = lanes.setdefault((edge.thing.key, column), Spot(column))
+            edge.via.append(lane)
+    return list(lanes.values())
+
+
+def _choose_heights(columns: dict[int, list[Spot]], edges: list[Edge], tallest: int) -> None:
+    """Sort each column by the mean height of what it is joined to, to and fro."""
+    before: dict[Spot, set[Spot]] = defaultdict(set)
+    after: dict[Spot, set[Spot]] = defaultdict(set)
+    for edge in edges:
+        way = [edge.maker, *edge.via, edge.reader]
+        for one, other in pairwise(way):
+            after[one].add(other)
+            before[other].add(one)
+    for sweep in range(SWEEPS):
+        for number in sorted(columns, reverse=sweep % 2 == 1):
+            joined = after if sweep % 2 else before
+            if sweep:
+                columns[number].sort(key=lambda spot: _pull(spot, joined[spot]))
+            _stack(columns[number], tallest)
+
+
+def _pull(spot: Spot, others: set[Spot]) -> float:
+    """Mean height of what it is joined to; its own if that is nothing."""
+    middles = [other.middle for other in others]
+    return sum(middles) / len(middles) if middles else spot.middle
+
+
+def _tall(column: list[Spot]) -> int:
+    return sum(spot.height + SPACE for spot in column) - SPACE
+
+
+def _stack(column: list[Spot], tallest: int) -> None:
+    """One under the other, in the middle of the page."""
+    y = MARGIN + (tallest - _tall(column)) / 2
+    for spot in column:
+        spot.y = y
+        y += spot.height + SPACE

@@ -1,0 +1,101 @@
+"""Writes that need the whole chain behind a run: its graph, and notes that lead to and fro.
+
+Each looks into the store when it is sent, so that after an outage nothing is missing in it.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from tasks.tracking.lineage.descriptions import NOTE, link, with_links
+from tasks.tracking.lineage.graph import Node, boxes, graph, narrowed, walk
+from tasks.tracking.lineage.page import lineage_page
+from tasks.tracking.mlflow_store import MlflowStore
+from tasks.tracking.registry import registered_page
+
+PAGE, GRAPH = "lineage.html", "lineage.json"
+MADE_FROM, USED_BY, CHAMPION = "Made from", "Used by", "Champion"
+REPRODUCTION = "reproduction"
+NOTED = ("train", "pseudo_label", "enlarge", "select")
+"""Stages whose runs get notes: of what is made before them, everything after it is made."""
+
+
+def log_lineage(
+    store: MlflowStore,
+    *,
+    run: str,
+    models: Sequence[str],
+    champion: str,
+    registered: str,
+    ui: str,
+) -> None:
+    """Store the chain behind a reproduction on its run, and write notes on the runs of the chain.
+
+    Args:
+        store: where all of it is.
+        run: the reproduction.
+        models: those of its models whose chain is drawn.
+        champion: the model among them that is marked.
+        registered: name of the registered model that the champion is a version of.
+        ui: address of MLflow's pages.
+    """
+    best = store.resolve(champion)
+    whole = walk(store, store.resolve(run))
+    drawn = narrowed(whole, [*map(store.resolve, models), best])
+    lead = "The champion and every row that was trained on U, back to the raw data."
+    page = lineage_page([drawn], f"Lineage of {whole.name}", ui, lead, {best: "champion"})
+    store.log_text(run=run, text=page, file=PAGE)
+    store.log_text(run=run, text=json.dumps(graph(drawn), indent=1) + "\n", file=GRAPH)
+    for box, lists in _notes(whole).items():
+        _note(store, box, lists)
+    chosen = store.model_record(best)
+    version = link(f"{registered}@champion", registered_page(registered))
+    graph_page = link(PAGE, f"{whole.page}/artifacts/{PAGE}")
+    _note(store, whole.key, {CHAMPION: [version, link(chosen.name, chosen.page), graph_page]})
+
+
+def _notes(whole: Node) -> Mapping[tuple[str, str], Mapping[str, Sequence[str]]]:
+    """Links by box and heading: what a run was made from, and who used its model or data."""
+    notes: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for reader in boxes(whole):
+        for thing in reader.inputs if reader.kind == "run" else ():
+            maker = thing.inputs[0] if thing.inputs else None
+            if reader.facts.get("stage") in NOTED:
+                notes[reader.key][MADE_FROM].append(_made_from(thing, maker))
+            if maker is not None and maker.facts.get("stage") in NOTED:
+                used = link(_called(reader), reader.page)
+                notes[maker.key][USED_BY].append(used)
+                if thing.kind == "model":
+                    notes[thing.key][USED_BY].append(used)
+    return notes
+
+
+def _called(reader: Node) -> str:
+    """A run's name; reproductions of one order share theirs."""
+    again = reader.facts.get("stage") == REPRODUCTION
+    return f"{reader.name} ({reader.id[:8]})" if again else reader.name
+
+
+def _made_from(thing: Node, maker: Node | None) -> str:
+    if thing.kind == "model":
+        return link(thing.name, thing.page)
+    return f"{thing.name} of {link(maker.name, maker.page)}" if maker else f"{thing.name}, raw"
+
+
+def _note(store: MlflowStore, key: tuple[str, str], lists: Mapping[str, Sequence[str]]) -> None:
+    """Bring a description up to date; what did not change is not written."""
+    kind, box_id = key
+    client = store.client
+    tags = (
+        client.get_run(box_id).data.tags if kind == "run" else client.get_logged_model(box_id).tags
+    )
+    old = note = tags.get(NOTE, "")
+    for heading in (MADE_FROM, USED_BY, CHAMPION):
+        if heading in lists:
+            note = with_links(note, heading, lists[heading])
+    if note == old:
+        return
+    if kind == "run":
+        client.set_tag(box_id, NOTE, note, synchronous=True)
+    else:
+        client.set_logged_model_tags(box_id, {NOTE: note})

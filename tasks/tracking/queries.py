@@ -1,0 +1,79 @@
+"""What can be looked up in a tracking store; errors are one line."""
+
+import contextlib
+from collections.abc import Callable
+
+from data.errors import DataError
+from tasks.tracking.lineage.graph import Node, walk
+from tasks.tracking.mlflow_store import MlflowStore, T, TrackingError
+from tasks.tracking.outbox import first_line
+from tasks.tracking.resolve import find
+
+LOCAL_UI = "http://127.0.0.1:5000"
+"""Where `mlflow ui` shows a store that no server serves."""
+
+
+class Looking:
+    """The reading half of a tracker.
+
+    Args:
+        store: where everything is read.
+    """
+
+    def __init__(self, store: MlflowStore) -> None:
+        self._store = store
+
+    def resolve(self, run_or_model_id: str) -> str:
+        """The store's id behind a pending one; other ids are returned unchanged.
+
+        Raises:
+            TrackingError: if the store holds no such run or model (yet), or cannot be read.
+        """
+        return self._read(lambda: self._store.resolve(run_or_model_id))
+
+    def find(self, text: str) -> str:
+        """The run or model id that `text` stands for: see `tasks.tracking.resolve.find`.
+
+        Raises:
+            TrackingError: if it stands for nothing or for several things, or the store cannot be
+                read.
+            DataError: if it is a damaged file of pseudo-labels.
+        """
+        return self._read(lambda: find(self._store, text))
+
+    @property
+    def ui(self) -> str:
+        """Address of MLflow's pages."""
+        served = self._store.uri.startswith(("http:", "https:"))
+        return self._store.uri.rstrip("/") if served else LOCAL_UI
+
+    def pages(self) -> dict[str, str]:
+        """Where MLflow shows runs: `ui`, its address; `experiment_id`, unless it is out."""
+        pages = {"ui": self.ui}
+        with contextlib.suppress(TrackingError):
+            pages["experiment_id"] = self._read(self._store.experiment_id)
+        return pages
+
+    def lineage(self, run_or_model_id: str) -> Node:
+        """The chain from a run or model back to the raw data; ``lineage.graph.tree`` prints it.
+
+        Raises:
+            TrackingError: if an id of the chain is unknown, or the store cannot be read.
+        """
+        return self._read(lambda: walk(self._store, self._store.resolve(run_or_model_id)))
+
+    def _read(self, look_up: Callable[[], T]) -> T:
+        try:
+            return look_up()
+        except (TrackingError, DataError):
+            raise
+        except Exception as error:
+            raise unusable(self._store.uri, error) from error
+
+
+def unusable(uri: str, error: Exception) -> TrackingError:
+    """The one line about a store that does not answer as it should."""
+    return TrackingError(
+        f"expected a readable tracking store at {uri}, found: {first_line(error)}; "
+        "check MLFLOW_TRACKING_URI and the id."
+    )

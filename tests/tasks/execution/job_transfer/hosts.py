@@ -1,0 +1,37 @@
+"""Two hosts and a job's folder on each of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tasks.execution.attempts import Attempt
+from tasks.execution.job_transfer import Asking, Working
+
+WORK = "work/train/3f2a9c01"
+Fetch = Callable[[], tuple[Attempt, Working]]
+
+
+class Clock:
+    """Time that passes in `sleep` alone."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def handed_over(asking: Asking, folder: Path) -> Attempt:
+    attempt = Attempt.begin(folder)
+    asking.hand_over()
+    return attempt
+
+
+def on(home: Path, attempt: Attempt) -> Attempt:
+    """The same attempt, on another host."""
+    return Attempt(home / WORK, attempt.key)
+
+
+def names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}

@@ -1,0 +1,206 @@
+"""Prefect's server: as a child that is never left behind."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tasks.execution import prefect_server as server_module
+from tasks.execution.prefect_server import ServerError, prefect_server
+from tasks.storage.locks import try_lock, unlock
+
+# The flow runs in a process of its own: Prefect's settings and threads are global to one.
+MAIN = """
+import os, sqlite3, sys, time
+from pathlib import Path
+from tasks.execution.environment import configure
+home = Path(sys.argv[1])
+configure(home)
+from tasks.execution.prefect_server import prefect_server
+from prefect import flow, task
+from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.futures import wait
+from prefect.task_runners import ThreadPoolTaskRunner
+
+@task(cache_policy=CacheKeyFnPolicy(cache_key_fn=lambda _, given: f"square-{given['x']}"),
+      persist_result=True, result_serializer="json")
+def square(x):
+    return x * x
+
+@task
+def fail():
+    raise ValueError("on purpose")
+
+@flow(task_runner=ThreadPoolTaskRunner(max_workers=8))
+def squares():
+    futures = [square.submit(x) for x in range(40)] + [fail.submit()]
+    wait(futures)
+    return [future.state.name for future in futures]
+
+with prefect_server(home):
+    print(",".join(squares()), flush=True)
+assert "PREFECT_API_URL" not in os.environ
+with sqlite3.connect(home / "prefect" / "prefect.db") as database:
+    print(database.execute("select state_name, count(*) from task_run group by 1 order by 1")
+          .fetchall(), flush=True)
+with prefect_server(home):
+    print(",".join(squares()), flush=True)
+    print("up", os.environ["PREFECT_API_URL"], flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.flow
+def test_flows_run_quietly_are_cached_and_no_server_survives_kill_9(tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", MAIN, str(tmp_path)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as main:
+        assert main.stdout is not None
+        assert main.stderr is not None
+        lines = [main.stdout.readline().strip() for _ in range(4)]
+        children = psutil.Process(main.pid).children(recursive=True)
+        main.kill()
+        complaints = main.stderr.read()
+
+    assert lines[0] == "Completed," * 40 + "Failed"
+    # A server stopped before it has recorded what it was told would miss some.
+    assert lines[1] == "[('Completed', 40), ('Failed', 1)]"
+    assert lines[2] == "Cached," * 40 + "Failed"
+    assert complaints == ""
+    assert lines[3].startswith("up http://127.0.0.1:")
+    assert len(children) == 1
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_server_that_is_there_is_used_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect:4200/api")
+
+    with prefect_server(tmp_path):
+        assert os.environ["PREFECT_API_URL"] == "http://prefect:4200/api"
+
+    assert os.environ["PREFECT_API_URL"] == "http://prefect:4200/api"
+    assert list(tmp_path.iterdir()) == []
+
+
+def start_instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.delenv("PREFECT_HOME", raising=False)
+    command = [sys.executable, "-P", "-c", code]
+    monkeypatch.setattr(
+        server_module,
+        "_start",
+        lambda folder, log, _: server_module.start_tethered(command, log, folder, {}),
+    )
+
+
+def test_a_server_that_ends_at_once_is_one_line_with_its_last_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    start_instead(monkeypatch, "raise SystemExit('no such table')")
+
+    with pytest.raises(ServerError, match=r"exit code 1 \(no such table\).*server.log"):
+        prefect_server(tmp_path).__enter__()
+
+
+def test_a_server_that_does_not_answer_is_given_up_and_killed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    start_instead(monkeypatch, "import time; time.sleep(60)")
+    started = time.monotonic()
+
+    with pytest.raises(ServerError, match=r"within 0\.5 s, found no answer"):
+        prefect_server(tmp_path, start_limit_s=0.5).__enter__()
+
+    assert time.monotonic() - started < 10
+    assert psutil.Process().children() == []
+
+
+# A server that answers everything, in place of Prefect's.
+ANSWER = """
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+    do_POST = do_GET
+    def log_message(self, *_):
+        pass
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
+"""
+
+
+@pytest.fixture
+def quick_server(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Replaces the server; the folders of those that were started."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.delenv("PREFECT_HOME", raising=False)
+    monkeypatch.setattr(server_module, "_settle", lambda _: None)
+    folders: list[Path] = []
+
+    def start(folder: Path, log: Path, port: int) -> object:
+        folders.append(folder)
+        command = [sys.executable, "-P", "-c", ANSWER, str(port)]
+        return server_module.start_tethered(command, log, folder, {})
+
+    monkeypatch.setattr(server_module, "_start", start)
+    return folders
+
+
+def test_a_second_process_gets_a_server_with_a_database_of_its_own(
+    tmp_path: Path, quick_server: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with prefect_server(tmp_path):
+        first = os.environ["PREFECT_API_URL"]
+        # Another process knows nothing of the address.
+        monkeypatch.delenv("PREFECT_API_URL")
+        with prefect_server(tmp_path):
+            second = os.environ["PREFECT_API_URL"]
+        monkeypatch.setenv("PREFECT_API_URL", first)
+
+    with prefect_server(tmp_path):
+        pass
+
+    assert first != second
+    # Where nobody is, the usual database goes on.
+    assert [folder.name for folder in quick_server] == ["prefect", "prefect-2", "prefect"]
+    assert {folder.parent for folder in quick_server} == {tmp_path}
+    assert psutil.Process().children() == []
+    assert list(tmp_path.rglob(".lock")) == []
+
+
+def test_a_server_folder_that_the_user_names_is_used_and_shared_in_the_same_way(
+    tmp_path: Path, quick_server: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "mine"))
+    lock = try_lock(tmp_path / "mine" / ".lock")
+    assert lock is not None
+
+    with prefect_server(tmp_path / "home"):
+        pass
+
+    unlock(tmp_path / "mine" / ".lock", lock)
+    assert [folder.name for folder in quick_server] == ["mine-2"]
+
+
+def test_a_server_that_fails_to_start_leaves_its_folder_to_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    start_instead(monkeypatch, "raise SystemExit('no such table')")
+    for _ in range(2):
+        with pytest.raises(ServerError):
+            prefect_server(tmp_path).__enter__()
+
+    assert [folder.name for folder in tmp_path.iterdir()] == ["prefect"]
