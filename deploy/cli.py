@@ -1,11 +1,11 @@
-"""The command line with everything: what `flows.cli` has, and `gradmix up`, `down` and `deploy`."""
+"""The whole command line: `flows.cli`, and the fleet's `gradmix up`, `down` and `deploy`."""
 
 import sys
 from pathlib import Path
 
 import click
 
-from flows.cli import home_option, main, one_line_errors
+from flows.cli.main import home_option, main, one_line_errors
 
 
 @main.command(epilog="Example: gradmix up --workers 2")

@@ -14,7 +14,7 @@ import click
 
 from deploy.options import Options, share_password
 from deploy.pools import POOLS, SLOTS
-from deploy.refusals import refuse
+from deploy.preflight import refuse
 from tasks.execution.environment import configure
 from tasks.execution.fleet_state import (
     FOLDER,
@@ -80,7 +80,7 @@ def deploy_command(home: Path) -> None:
 
 def _declare() -> list[str]:
     # Only now: Prefect reads the environment when it is imported.
-    from deploy.declared import declare, read_deployments
+    from deploy.declare import declare, read_deployments
 
     declared = declare(read_deployments())
     lines = [f"work pool   {pool.name}" for pool in POOLS]
@@ -143,7 +143,7 @@ def _failure(log: Path) -> FleetError:
 
 def _wait_for_workers(fleet: Fleet, home: Path, began: datetime) -> None:
     """Until every worker has spoken up: those of an earlier life have the same names."""
-    from deploy.declared import online
+    from deploy.declare import online
 
     missing = {worker.name for worker in fleet.workers}
 

@@ -14,17 +14,17 @@ from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from data.digest_cache import KnownDigests
-from flows.announce import announce_results, announce_run
-from flows.board import Work
-from flows.champion import track_results
-from flows.ledger import Ledger
-from flows.memory import PeakMemory
-from flows.order import Invocation, Order, place_order
-from flows.pipeline import pipeline
-from flows.plan import make_plan
-from flows.provenance import git_commit
-from flows.record import FILE, make_record, record_folder, save_record
-from flows.status import StatusFile, close_dead
+from flows.experiment.run_spec import Invocation, Order, place_order
+from flows.monitoring.counts import Work
+from flows.monitoring.event_log import Ledger
+from flows.monitoring.peak_memory import PeakMemory
+from flows.monitoring.status_file import StatusFile, close_dead
+from flows.pipeline.graph import pipeline
+from flows.pipeline.plan import make_plan
+from flows.records.champion import track_results
+from flows.records.prefect_pages import announce_results, announce_run
+from flows.records.provenance import git_commit
+from flows.records.record import FILE, make_record, record_folder, save_record
 from tasks.engine.mlflow_run import flattened
 from tasks.engine.prefect_tasks import PrefectSubmit
 from tasks.engine.runtime import LOCKS, Event, Runtime, use

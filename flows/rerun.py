@@ -8,9 +8,9 @@ from typing import Any
 from prefect import flow
 
 from data.digest_cache import KnownDigests
-from flows.experiment_file import SettingsError
-from flows.order import Invocation, Order, place_order
-from flows.plan import PlanEntry, make_plan
+from flows.experiment.experiment_file import SettingsError
+from flows.experiment.run_spec import Invocation, Order, place_order
+from flows.pipeline.plan import PlanEntry, make_plan
 from flows.reproduce import RUNNER, Engine, reproduce
 from tasks.engine.runtime import identity_lock
 from tasks.storage.artifacts import Store

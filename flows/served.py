@@ -8,7 +8,7 @@ from prefect.logging import get_run_logger
 
 from data.frames.decode import USUAL_FRAMES, Sampling
 from data.frames.store import MANIFEST
-from flows.commands import report_command
+from flows.cli.reproduce import report_command
 from tasks.extraction.folder import extract as extract_folder
 from tasks.storage.home import home_named
 

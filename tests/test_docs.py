@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from data.catalog import FILE_READERS
 from deploy.cli import main
-from flows.domains import Dataset, Images
-from flows.experiment_file import experiment_names, load_experiment
-from flows.parts import Network
+from flows.experiment.datasets import Dataset, Images
+from flows.experiment.experiment_file import experiment_names, load_experiment
+from flows.experiment.training import Network
 from gradmix.methods import METHODS
 from tasks.networks.trunks import TRUNKS
 

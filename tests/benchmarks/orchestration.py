@@ -18,8 +18,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from flows.order import Invocation, place_order
-from flows.pipeline import pipeline
+from flows.experiment.run_spec import Invocation, place_order
+from flows.pipeline.graph import pipeline
 from tasks.engine.runtime import Runtime, use
 from tasks.engine.stage import Stage
 from tasks.execution.slots import SlotPool

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.health import answers, is_free
 from deploy.options import Options, share_password
-from deploy.refusals import refuse
+from deploy.preflight import refuse
 from tasks.execution.fleet_state import (
     FOLDER,
     Child,

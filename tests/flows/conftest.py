@@ -16,8 +16,8 @@ import pytest
 import scipy.io
 
 from data.errors import DataError
-from flows.order import Invocation, place_order
-from flows.pipeline import pipeline
+from flows.experiment.run_spec import Invocation, place_order
+from flows.pipeline.graph import pipeline
 from tasks.engine.runtime import Runtime, use
 from tasks.execution.slots import Slot, SlotPool
 from tasks.stages import select as selection
@@ -312,8 +312,8 @@ class Clock:
 def clock(monkeypatch):
     """The clock of boards and status files."""
     clock = Clock()
-    monkeypatch.setattr("flows.board.time", clock)
-    monkeypatch.setattr("flows.status.time", clock)
+    monkeypatch.setattr("flows.monitoring.counts.time", clock)
+    monkeypatch.setattr("flows.monitoring.status_file.time", clock)
     return clock
 
 

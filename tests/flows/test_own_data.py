@@ -8,11 +8,11 @@ import torch
 
 from data.digest_cache import FILE, KnownDigests
 from data.errors import DataError
-from flows.experiment_file import SettingsError, load_experiment
-from flows.ledger import Ledger
-from flows.order import Invocation, place_order
-from flows.plan import make_plan
-from flows.record import make_record
+from flows.experiment.experiment_file import SettingsError, load_experiment
+from flows.experiment.run_spec import Invocation, place_order
+from flows.monitoring.event_log import Ledger
+from flows.pipeline.plan import make_plan
+from flows.records.record import make_record
 from tasks.errors import StageError
 from tasks.reporting.report import write_report
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from flows.status import read_statuses
+from flows.monitoring.status_file import read_statuses
 
 pytestmark = pytest.mark.flow
 

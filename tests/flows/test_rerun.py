@@ -2,9 +2,9 @@
 
 import pytest
 
-from flows.experiment_file import SettingsError
-from flows.order import Invocation, place_order
-from flows.plan import make_plan
+from flows.experiment.experiment_file import SettingsError
+from flows.experiment.run_spec import Invocation, place_order
+from flows.pipeline.plan import make_plan
 from flows.rerun import Cell, cell, forget, made_from
 from tasks.storage.home import open_home
 

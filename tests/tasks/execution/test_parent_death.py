@@ -80,8 +80,8 @@ WORKER = """
 import subprocess, sys, time
 from pathlib import Path
 command = [sys.executable, "-P", "-m", "tasks.execution.parent_death", "worker", sys.executable,
-           "-c", "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid()));"
-           "time.sleep(60)", sys.argv[1]]
+           "-c", "import os, pathlib, sys, time;"
+           "pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)", sys.argv[1]]
 subprocess.Popen(command)
 time.sleep(60)
 """

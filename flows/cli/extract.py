@@ -1,0 +1,50 @@
+"""What `gradmix extract` says while it works, and at the end."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from data.frames.decode import USUAL_FRAMES, Sampling
+from flows.cli.progress import duration
+from tasks.extraction.folder import extract
+
+NAMED = 10
+"""Of the clips that were left out, so many are named; a file has them all."""
+
+
+def extract_command(
+    videos: str, frames: int | None, every: int | None, out: str, max_broken: float
+) -> None:
+    """Extract with a progress bar on a terminal, then sum up."""
+    usual = USUAL_FRAMES if every is None else None
+    sampling = Sampling(frames=usual if frames is None else frames, every=every)
+    started, folder = time.monotonic(), Path(out).expanduser()
+    columns = (TextColumn("clips"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    plain = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=plain) as bar:
+        shown = bar.add_task("clips", total=None)
+
+        def tell(done: int, total: int, slots: Sequence[str]) -> None:
+            del slots
+            bar.update(shown, completed=done, total=total)
+
+        found = extract(Path(videos).expanduser(), folder, sampling, max_broken, tell)
+    click.echo(
+        f"{found.clips - len(found.skipped):,} clips, {found.frames:,} frames in "
+        f"{duration(time.monotonic() - started)}: {folder / 'frames.parquet'}"
+    )
+    if found.skipped:
+        click.echo(f"{len(found.skipped):,} clips left out ({folder / 'skipped.json'}):")
+    for entry in found.skipped[:NAMED]:
+        click.echo(f"  {entry['clip']}: {entry['reason']}")

@@ -1,0 +1,110 @@
+"""Live progress: a table on a terminal, plain lines elsewhere."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from flows.monitoring.counts import TRAIN, Board, News, running_row
+from tasks.engine.runtime import Event
+
+QUICK = ("select", "split", "enlarge")
+"""Stages that take no time worth a line."""
+
+
+class Progress:
+    """Listens to events and shows them.
+
+    Args:
+        console: where to; a terminal gets a live table, anything else plain lines.
+        board: what it counts with.
+    """
+
+    def __init__(self, console: Console, board: Board) -> None:
+        self._console, self._board = console, board
+
+    @contextmanager
+    def shown(self) -> Iterator[Callable[[Event], None]]:
+        """Show events while the context lasts; yields the listener."""
+        if not self._console.is_terminal:
+            yield self.listen
+            return
+        with Live(get_renderable=self._table, console=self._console, transient=True):
+            yield self.listen
+
+    def listen(self, event: Event) -> None:
+        """Take an event, from any thread."""
+        line = self._line(event, self._board.take(event))
+        if line and (event.state == "failed" or not self._console.is_terminal):
+            self._console.print(line, soft_wrap=True)
+
+    def _line(self, event: Event, news: News) -> str | None:
+        """The plain line that news is worth."""
+        if news == "start":
+            return f"{self._clock()}  start     {event.label} on {event.slot}"
+        if news != "end":
+            return None
+        if event.state == "failed":
+            return f"{self._clock()}  FAILED    {event.label}: {event.message}"
+        if event.stage in QUICK:
+            return None
+        figure = f"  {_accuracy(event)}" if event.stage == TRAIN else ""
+        return f"{self._clock()}  {event.state:<8}  {event.label}{figure}{self._left_words(event)}"
+
+    def _left_words(self, event: Event) -> str:
+        if event.stage != TRAIN or event.state != "finished":
+            return ""
+        left = self._board.time_left
+        return f"  ({self._count()} trainings{f', about {duration(left)} left' if left else ''})"
+
+    def _count(self) -> str:
+        return f"{self._board.done}/{self._board.work.trainings}"
+
+    def _clock(self) -> str:
+        return f"{duration(self._board.elapsed):>11}"
+
+    def _table(self) -> Group:
+        left = self._board.time_left
+        words = f", about {duration(left)} left" if left is not None else ""
+        head = f"{self._clock().strip()}  {self._count()} trainings done{words}"
+        rows = [running_row(event) for event in self._board.running]
+        return Group(Text(head, style="bold"), running_table(rows))
+
+
+def running_table(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """What runs now, as `flows.monitoring.counts.running_row` has it."""
+    table = Table(box=None, pad_edge=False, expand=False)
+    for column in ("cell", "slot", "step", "hyper-validation", "time left"):
+        table.add_column(column, justify="left" if column in {"cell", "slot"} else "right")
+    for row in rows:
+        table.add_row(
+            row["cell"],
+            row["slot"],
+            f"{row['step']}/{row['steps']}" if row["steps"] else "",
+            _percent(row["accuracy"]),
+            duration(row["left"]) if row["left"] is not None else "",
+        )
+    return table
+
+
+def _accuracy(event: Event) -> str:
+    if event.accuracy is None and event.artifact is not None:
+        return _percent(event.artifact.summary.get("accuracy"))
+    return _percent(event.accuracy)
+
+
+def _percent(accuracy: float | None) -> str:
+    return f"{accuracy:.1%}" if accuracy is not None else ""
+
+
+def duration(seconds: float) -> str:
+    """A duration as people say it."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,1 @@
+"""The experiment file: read, checked, resolved to a run specification."""

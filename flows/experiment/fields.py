@@ -1,0 +1,111 @@
+"""The kinds of values that settings are made of."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    WrapValidator,
+    model_validator,
+)
+
+from flows.experiment.issues import Finding, not_among, refuse, repeated, said, shown, unknown_keys
+
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_K = re.compile(r"[1-9][0-9]*")
+
+
+class Frozen(BaseModel):
+    """Values as they are written: no conversions, no unknown keys, no changes, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_are_known(cls, values: object) -> object:
+        # Refused before the fields are read: a misspelt key would also be missing.
+        if isinstance(values, dict):
+            refuse(unknown_keys(values, list(cls.model_fields)))
+        return _tuples(values)
+
+
+def _tuples(value: Any) -> Any:  # noqa: ANN401 - TOML or JSON
+    """Tuples for arrays, as frozen settings hold them."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
+
+
+def one_of(known: Sequence[str], name: str) -> str:
+    """The name, if it is known.
+
+    Raises:
+        ValidationError: if it is not.
+    """
+    if name not in known:
+        refuse([not_among((), name, known)])
+    return name
+
+
+def _word(text: str) -> str:
+    if not _WORD.fullmatch(text):
+        expected = "letters, digits, - and _ (the name is used in paths)"
+        refuse([Finding((), said(expected, shown(text), "rename it"))])
+    return text
+
+
+def _name(text: str) -> str:
+    if not text or text != text.strip() or not text.isprintable():
+        expected = "a text on one line without spaces around it"
+        refuse([Finding((), said(expected, shown(text), "correct the text"))])
+    return text
+
+
+def _paper_key(text: str) -> str:
+    if not _K.fullmatch(text):
+        expected = "keys that are k, an integer of at least 1"
+        refuse([Finding((), said(expected, shown(text), "correct the key"))])
+    return text
+
+
+def _differ(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    refuse(
+        Finding((place,), said("no value twice", f"{shown(values[place])} again", "remove one"))
+        for place in repeated(values)
+    )
+    return values
+
+
+Different = AfterValidator(_differ)
+Word = Annotated[str, AfterValidator(_word)]
+Name = Annotated[str, AfterValidator(_name)]
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+PerCent = Annotated[float, Field(ge=0, le=100)]
+Classes = Annotated[tuple[Name, ...], Field(min_length=1), Different]
+ALL, THE_TARGETS = "all", "target"
+
+
+def _chosen(*words: str) -> WrapValidator:
+    """One of some words, or class names; the union's own check would tell its errors twice."""
+
+    def check(value: object, _: object) -> Any:  # noqa: ANN401 - a word or a tuple
+        return one_of(words, value) if isinstance(value, str) else _CLASSES.validate_python(value)
+
+    return WrapValidator(check)
+
+
+_CLASSES: TypeAdapter[tuple[str, ...]] = TypeAdapter(Classes, config=Frozen.model_config)
+SourceClasses = Annotated[tuple[str, ...] | Literal["all", "target"], _chosen(ALL, THE_TARGETS)]
+"""Class names; or all of the data set; or those of the target."""
+TargetClasses = Annotated[tuple[str, ...] | Literal["all"], _chosen(ALL)]
+"""Class names, or all of the data set."""
+Rates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1), Different]
+PaperKey = Annotated[str, AfterValidator(_paper_key)]
+Paper = dict[PaperKey, Annotated[tuple[PerCent, ...], Field(min_length=1, max_length=2)]]
+"""The paper's mean, and standard error where it gives one, by k; in per cent."""

@@ -1,0 +1,91 @@
+"""The settings of a method or a trunk, checked against the dataclass that takes them."""
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, get_type_hints
+
+from pydantic import create_model
+
+from flows.experiment.fields import Frozen
+from flows.experiment.issues import Finding, refuse, said, shown
+from gradmix.methods import METHODS
+
+# How the configs of the methods put it.
+_RANGE = re.compile(
+    r"(?P<name>\w+) must (?P<not>not )?be (?P<expected>.+?)[.,] found .*", re.IGNORECASE
+)
+
+
+def fields_of(method: str) -> list[str]:
+    """Names of a method's settings."""
+    return [field.name for field in dataclasses.fields(METHODS[method].config)]
+
+
+def check_settings(
+    method: str, settings: Mapping[str, Any], elsewhere: Mapping[str, Any] | None = None
+) -> None:
+    """Refuse settings that are not fields of the method's config, of its types, in its range.
+
+    Args:
+        method: a row of `METHODS`.
+        settings: values by field.
+        elsewhere: values that come from another key, and must not be given here too.
+
+    Raises:
+        ValidationError: with the keys of everything wrong.
+    """
+    check_fields(method, METHODS[method].config, settings, elsewhere)
+
+
+def check_fields(
+    name: str,
+    config: type[Any],
+    settings: Mapping[str, Any],
+    elsewhere: Mapping[str, Any] | None = None,
+) -> None:
+    """Refuse settings that are not fields of a dataclass, of its types, in its range.
+
+    Args:
+        name: of what takes the settings.
+        config: the dataclass.
+        settings: values by field.
+        elsewhere: values that come from another key, and must not be given here too.
+
+    Raises:
+        ValidationError: with the keys of everything wrong.
+    """
+    refuse(
+        Finding((key,), said("no such key here", shown(settings[key]), f"use {key} above it"))
+        for key in elsewhere or {}
+        if key in settings
+    )
+    types = get_type_hints(config)
+    fields: dict[str, Any] = {
+        field.name: (types[field.name], ... if _required(field) else None)
+        for field in dataclasses.fields(config)
+        if field.name not in (elsewhere or {})
+    }
+    create_model(name, __base__=Frozen, **fields).model_validate(dict(settings))
+    refuse(_out_of_range(config, {**settings, **(elsewhere or {})}))
+
+
+def _required(field: "dataclasses.Field[Any]") -> bool:
+    missing = dataclasses.MISSING
+    return field.default is missing and field.default_factory is missing
+
+
+def _out_of_range(config: type[Any], settings: Mapping[str, Any]) -> Iterator[Finding]:
+    """What the config itself refuses, at the setting that its message starts with."""
+    try:
+        config(**settings)
+    except ValueError as error:
+        message = _RANGE.fullmatch(str(error))
+        if message is None or message["name"] not in settings:
+            yield Finding(
+                (), said("settings that the method takes", "others", str(error).rstrip("."))
+            )
+        else:
+            expected = f"{'a value that is not ' if message['not'] else ''}{message['expected']}"
+            found = shown(settings[message["name"]])
+            yield Finding((message["name"],), said(expected, found))

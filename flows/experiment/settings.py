@@ -1,0 +1,256 @@
+"""The settings of an experiment at one scale, and what must hold between their parts."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from data.images.pixels import IMAGE_SIZE
+from flows.experiment.datasets import Dataset, Images, Source, Target
+from flows.experiment.fields import THE_TARGETS, Frozen, Name, Paper, Rates, Word
+from flows.experiment.issues import Finding, key_and_text, not_among, refuse, repeated, said, shown
+from flows.experiment.method_settings import check_settings, fields_of
+from flows.experiment.toml_lines import Key
+from flows.experiment.training import (
+    GRID,
+    Baseline,
+    Ensemble,
+    Final,
+    FirstStage,
+    Network,
+    Outputs,
+    Training,
+)
+from gradmix.exact import MOST_SOURCES
+from gradmix.methods import METHODS
+from gradmix.networks import Shape
+from gradmix.problem import LabelSpace, Problem
+
+# A draw's seed is about 10,000 times the seed and must fit 64 bits.
+_LARGEST_SEED = 2**32 - 1
+
+
+class Experiment(Frozen):
+    """One experiment at one scale.
+
+    `note` says what its report must say first; with `partial` it goes on with what is there where
+    files are missing.
+    """
+
+    name: Word
+    title: Name
+    note: Name | None = None
+    scale: Word
+    seed: Annotated[int, Field(ge=0, le=_LARGEST_SEED)]
+    datasets: dict[Word, Dataset]
+    sources: Annotated[tuple[Source, ...], Field(min_length=1, max_length=MOST_SOURCES)]
+    target: Target
+    network: Network
+    training: Training
+    baselines: tuple[Baseline, ...]
+    first_stage: FirstStage
+    ensemble: Ensemble
+    final: tuple[Final, ...]
+    outputs: Outputs = Field(default_factory=Outputs)
+    images: Images | None = None
+    partial: bool = False
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        refuse([*self._wrong_data(), *self._wrong_names(), *self._wrong_methods()])
+        self._check_finals()
+        refuse([*self._wrong_tables(), *self._wrong_ensembles()])
+        if self.classes_are_known:
+            refuse(self._wrong_problem())
+        return self
+
+    @property
+    def classes_are_known(self) -> bool:
+        """Whether every class is named, or some are to be looked up in the data."""
+        return not any(isinstance(part.classes, str) for _, part in self._domains())
+
+    def with_classes(self, known: Mapping[str, tuple[str, ...]]) -> "Experiment":
+        """The experiment with every class named.
+
+        Args:
+            known: the classes of every data set.
+
+        Raises:
+            ValidationError: if a named class is not there, or no source has the target's.
+        """
+        target = self.target.classes
+        of_target = known[self.target.dataset] if isinstance(target, str) else target
+
+        def named(part: Source | Target) -> tuple[str, ...]:
+            if isinstance(part.classes, str):
+                return of_target if part.classes == THE_TARGETS else known[part.dataset]
+            return part.classes
+
+        parts = [(key, part, named(part)) for key, part in self._domains()]
+        refuse(
+            not_among((*key, "classes"), name, known[part.dataset])
+            for key, part, names in parts
+            for name in names
+            if name not in known[part.dataset]
+        )
+        *sources, whole = [part.model_dump() | {"classes": names} for _, part, names in parts]
+        values = {**self.model_dump(), "sources": sources, "target": whole}
+        return Experiment.model_validate(values)
+
+    @property
+    def shape(self) -> Shape:
+        """Of the images: channels, height, width."""
+        if self.datasets[self.target.dataset].media == "arrays" or self.images is None:
+            return (1, IMAGE_SIZE, IMAGE_SIZE)
+        return (3, self.images.side, self.images.side)
+
+    @property
+    def problem(self) -> Problem:
+        """Label spaces and heads; ValueError if no source has the target's label space."""
+        sources = {source.name: LabelSpace(tuple(source.classes)) for source in self.sources}
+        return Problem(sources, LabelSpace(tuple(self.target.classes)))
+
+    def rates_of(self, baseline: Baseline) -> Rates:
+        """Learning rates that a baseline is searched over."""
+        training = self.training
+        tuning = METHODS[baseline.method].method.starts_from is not None
+        common = (training.fine_tuning_rates if tuning else None) or training.learning_rates
+        return baseline.learning_rates or common
+
+    @property
+    def rows(self) -> list[str]:
+        """Names of the table's rows, in order."""
+        finals = [final.name for final in self.final]
+        return [*(baseline.name for baseline in self.baselines), self.first_stage.name, *finals]
+
+    @property
+    def paper(self) -> dict[str, Paper]:
+        """The paper's figures by row; of frames if the target has clips."""
+        return {entry.name: entry.paper for entry in self._entries if entry.paper}
+
+    @property
+    def paper_clips(self) -> dict[str, Paper]:
+        """The paper's figures of clips by row."""
+        return {entry.name: entry.paper_clips for entry in self._entries if entry.paper_clips}
+
+    @property
+    def _entries(self) -> list[Baseline | FirstStage | Final]:
+        return [*self.baselines, self.first_stage, *self.final]
+
+    @property
+    def swept(self) -> Final | None:
+        """The row that figure 4 shows for every R: the first with hard labels."""
+        return next((final for final in self.final if final.labels == "hard"), None)
+
+    def _check_finals(self) -> None:
+        """Refuse settings of final trainings that their methods do not have."""
+        stage = self.first_stage
+        given = {**stage.settings, **{name: getattr(stage, name)[0] for name in GRID}}
+        for i, final in enumerate(self.final):
+            method = final.method or stage.method
+            elsewhere = {name: given[name] for name in fields_of(method) if name in given}
+            try:
+                check_settings(method, final.settings, elsewhere=elsewhere)
+            except ValidationError as error:
+                key, text = key_and_text(error.errors())
+                refuse([Finding(("final", i, "settings", *key), text)])
+
+    def _wrong_data(self) -> Iterator[Finding]:
+        """Data sets that are not listed, classes that they do not have."""
+        kinds = {name: dataset.media == "arrays" for name, dataset in self.datasets.items()}
+        for key, part in self._domains():
+            if part.dataset not in self.datasets:
+                yield not_among((*key, "dataset"), part.dataset, list(self.datasets))
+                continue
+            if kinds[part.dataset] != kinds.get(self.target.dataset, kinds[part.dataset]):
+                found = "arrays" if kinds[part.dataset] else "photos or clips"
+                expected = "data of the target's kind: arrays, or photos and clips"
+                yield Finding((*key, "dataset"), said(expected, found, "take another data set"))
+            known = self.datasets[part.dataset].classes
+            if known is None and self.images is None:
+                expected, advice = "a table on how photos and clips become images", "add [images]"
+                yield Finding(("images",), said(expected, "none", advice))
+            if known is None or isinstance(part.classes, str):
+                continue
+            for place, name in enumerate(part.classes):
+                if name not in known:
+                    yield not_among((*key, "classes", place), name, known)
+
+    def _wrong_names(self) -> Iterator[Finding]:
+        """Names of sources or of rows that are given twice."""
+        sources = [(("sources", i, "name"), part.name) for i, part in enumerate(self.sources)]
+        rows: list[tuple[Key, str]] = [
+            *((("baselines", i, "name"), row.name) for i, row in enumerate(self.baselines)),
+            (("first_stage", "name"), self.first_stage.name),
+            *((("final", i, "name"), row.name) for i, row in enumerate(self.final)),
+        ]
+        for named in (sources, rows):
+            for place in repeated([name for _, name in named]):
+                key, name = named[place]
+                yield Finding(key, said("names that differ", f"{shown(name)} again", "rename one"))
+
+    def _wrong_methods(self) -> Iterator[Finding]:
+        """Baselines that start from a model which is not trained before them."""
+        methods = [baseline.method for baseline in self.baselines]
+        for i, method in enumerate(methods):
+            start = METHODS[method].method.starts_from
+            if start is not None and start not in methods[:i]:
+                expected = f"a baseline with method {start} before it, because it starts from one"
+                found = f"it further on: {start}" if start in methods else "none"
+                yield Finding(
+                    ("baselines", i, "method"), said(expected, found, "put one before it")
+                )
+
+    def _wrong_problem(self) -> Iterator[Finding]:
+        """No source with the target's label space, labels of U in a source."""
+        try:
+            _ = self.problem
+        except ValueError as error:
+            yield Finding(("sources",), str(error))
+        target = self.datasets[self.target.dataset]
+        for i, source in enumerate(self.sources):
+            data = self.datasets[source.dataset]
+            same = (data.reader, data.folder) == (target.reader, target.folder)
+            same = same or (data.embedded is not None and data.embedded == target.embedded)
+            shared = [name for name in source.classes if same and name in self.target.classes]
+            if shared:
+                expected = "no class of the target's, because its data set is the target's"
+                found = ", ".join(map(shown, shared))
+                advice = "leave them out, they would show the labels of U"
+                yield Finding(("sources", i, "classes"), said(expected, found, advice))
+
+    def _wrong_tables(self) -> Iterator[Finding]:
+        """Table 1 of clips, table 3 of images: they show the same rows."""
+        clips = self.datasets[self.target.dataset].media == "clips"
+        unfit, fit = (1, 3) if clips else (3, 1)
+        if unfit in self.outputs.tables:
+            place = self.outputs.tables.index(unfit)
+            of = "clips" if clips else "images"
+            expected, advice = f"table {fit}, that of a target of {of}", f"name {fit} in its place"
+            yield Finding(("outputs", "tables", place), said(expected, str(unfit), advice))
+
+    def _wrong_ensembles(self) -> Iterator[Finding]:
+        """R above the grid, and what figure 4 lacks."""
+        cells = len(self.first_stage.cells)
+        sizes: list[tuple[Key, int]] = [(("ensemble", "r"), self.ensemble.r)]
+        if 4 in self.outputs.figures:
+            sweep = self.ensemble.r_sweep
+            sizes += [(("ensemble", "r_sweep", i), r) for i, r in enumerate(sweep)]
+            if not sweep:
+                expected, advice = "the R of figure 4", "give them, or leave figure 4 out"
+                yield Finding(("ensemble", "r_sweep"), said(expected, "none", advice))
+            if self.swept is None:
+                expected, advice = "a row with hard labels, for figure 4", "add one"
+                yield Finding(("final",), said(expected, "none", f"{advice}, or leave it out"))
+        for key, r in sizes:
+            if r > cells:
+                expected = f"at most {cells}, the cells of the grid at scale {self.scale}"
+                advice = "lower it or widen first_stage.beta or gamma"
+                yield Finding(key, said(expected, str(r), advice))
+
+    def _domains(self) -> list[tuple[Key, Source | Target]]:
+        """Sources and target with their keys."""
+        sources: list[tuple[Key, Source | Target]] = [
+            (("sources", i), source) for i, source in enumerate(self.sources)
+        ]
+        return [*sources, (("target",), self.target)]

@@ -1,0 +1,202 @@
+"""The trainings of an experiment file, typed and frozen: network, rows, grid, ensemble, outputs."""
+
+import dataclasses
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from flows.experiment.fields import (
+    Different,
+    Frozen,
+    Name,
+    NotNegative,
+    Paper,
+    Positive,
+    Rates,
+    one_of,
+)
+from flows.experiment.method_settings import check_fields, check_settings, fields_of
+from gradmix.methods import METHODS
+from tasks.networks.trunks import TRUNKS, trunk_named
+from tasks.networks.weights import NONE
+
+GRID = ("beta", "gamma")
+
+
+def _with_the_grid(*, on_u: bool) -> list[str]:
+    """Methods that have the grid's axes among their settings; those that read U if `on_u`."""
+    return [
+        name
+        for name, entry in METHODS.items()
+        if set(GRID) <= set(fields_of(name)) and (on_u or not entry.method.uses_unlabelled)
+    ]
+
+
+class Network(Frozen):
+    """The trunk: which one, from which weights, and how much of it is trained.
+
+    Attributes:
+        trunk: a name that we know, or a factory `package.module:function`.
+        settings: of the trunk.
+        weights: `none`, `imagenet`, or the path of a file.
+        normalisation: of images; the trunk's own if it is not given.
+        frozen: the last part of the trunk that is not trained; empty: all of it is.
+    """
+
+    trunk: Name
+    settings: dict[str, Any] = Field(default_factory=dict)
+    weights: Name = NONE
+    normalisation: Literal["image", "imagenet", "half"] | None = None
+    frozen: str = ""
+
+    @field_validator("trunk")
+    @classmethod
+    def _trunk_is_known(cls, name: str) -> str:
+        # Whether a factory is there is seen when it is wanted: a look at it runs its code.
+        return name if ":" in name else one_of([*TRUNKS, "package.module:function"], name)
+
+    @field_validator("settings")
+    @classmethod
+    def _settings_fit(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        entry = TRUNKS.get(info.data.get("trunk", ""))
+        if entry and entry.config:
+            check_fields(info.data["trunk"], entry.config, settings)
+        return settings
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What the trunk's output depends on, besides files: plain JSON, defaults written out."""
+        entry = trunk_named(self.trunk)
+        settings = self.model_dump(mode="json")["settings"]
+        if entry.config:
+            settings = dataclasses.asdict(entry.config(**settings))
+        return {
+            "trunk": self.trunk,
+            "settings": settings,
+            "normalisation": self.normalisation or entry.normalisation,
+            "frozen": self.frozen,
+        }
+
+
+class Training(Frozen):
+    """Length, batches and optimiser of every training.
+
+    `fine_tuning_rates` are the learning rates of methods that start from another's model; none:
+    those of all others.
+    """
+
+    steps: Positive
+    validate_every: Positive
+    batch_size: Positive
+    v_whole_up_to: Positive
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    learning_rates: Rates
+    fine_tuning_rates: Rates | None = None
+
+
+class Baseline(Frozen):
+    """A row of the table trained once per draw and learning rate."""
+
+    name: Name
+    method: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+    learning_rates: Rates | None = None
+    paper: Paper = Field(default_factory=dict)
+    paper_clips: Paper = Field(default_factory=dict)
+
+    @field_validator("method")
+    @classmethod
+    def _method_exists(cls, method: str) -> str:
+        return one_of(list(METHODS), method)
+
+    @field_validator("settings")
+    @classmethod
+    def _settings_fit(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "method" in info.data:
+            check_settings(info.data["method"], settings)
+        return settings
+
+
+class FirstStage(Frozen):
+    """The grid over beta and gamma (Eq. 9)."""
+
+    name: Name
+    method: str
+    beta: Annotated[tuple[NotNegative, ...], Field(min_length=1), Different]
+    gamma: Annotated[tuple[float, ...], Field(min_length=1), Different]
+    settings: dict[str, Any] = Field(default_factory=dict)
+    paper: Paper = Field(default_factory=dict)
+    paper_clips: Paper = Field(default_factory=dict)
+
+    @field_validator("method")
+    @classmethod
+    def _method_has_the_grid(cls, method: str) -> str:
+        # Before there are pseudo-labels nothing is trained on U.
+        return one_of(_with_the_grid(on_u=False), method)
+
+    @field_validator("settings")
+    @classmethod
+    def _settings_fit(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if {"method", *GRID} <= info.data.keys():
+            corner = {name: info.data[name][0] for name in GRID}
+            check_settings(info.data["method"], settings, elsewhere=corner)
+        return settings
+
+    @property
+    def cells(self) -> list[dict[str, Any]]:
+        """Method settings of every cell, beta outermost."""
+        return [
+            {**self.settings, "beta": float(beta), "gamma": float(gamma)}
+            for beta in self.beta
+            for gamma in self.gamma
+        ]
+
+    @property
+    def middle(self) -> dict[str, Any]:
+        """The cell in the middle of both axes."""
+        return self.cells[len(self.beta) // 2 * len(self.gamma) + len(self.gamma) // 2]
+
+    def cell_name(self, cell: dict[str, Any]) -> str:
+        """A cell in words."""
+        return f"{self.name} beta={cell['beta']:g} gamma={cell['gamma']:g}"
+
+
+class Ensemble(Frozen):
+    """Pseudo-labels: R members, confidence threshold, samples a class in the enlarged V.
+
+    `r_sweep` are the R of figure 4. Where the members agree on no sample that is left for S_u,
+    final trainings on hard labels `stop`, or take `soft` labels instead.
+    """
+
+    r: Positive
+    threshold: Annotated[float, Field(ge=0, lt=1)]
+    enlarged_v: Positive
+    r_sweep: Annotated[tuple[Positive, ...], Different] = ()
+    if_none_agree: Literal["stop", "soft"] = "stop"
+
+
+class Final(Frozen):
+    """A final training on everything, with hard or soft pseudo-labels.
+
+    `method` is the first stage's unless another is given; `settings` are besides the grid's.
+    """
+
+    name: Name
+    labels: Literal["hard", "soft"]
+    method: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    paper: Paper = Field(default_factory=dict)
+    paper_clips: Paper = Field(default_factory=dict)
+
+    @field_validator("method")
+    @classmethod
+    def _method_has_the_grid(cls, method: str | None) -> str | None:
+        return None if method is None else one_of(_with_the_grid(on_u=True), method)
+
+
+class Outputs(Frozen):
+    """What is made, by the paper's numbers: tables, figures; and studies beyond the paper."""
+
+    tables: Annotated[tuple[Literal[1, 2, 3], ...], Different] = (1, 2)
+    figures: Annotated[tuple[Literal[3, 4], ...], Different] = (3,)
+    studies: Annotated[tuple[Literal["rho", "hyper_validation"], ...], Different] = ()

@@ -1,0 +1,136 @@
+"""What a reproduction is doing now: trainings done, running and left, with the time they take."""
+
+import threading
+import time
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from flows.pipeline.plan import PlanEntry
+from tasks.engine.runtime import Event
+
+TRAIN = "train"
+
+News = Literal["start", "step", "end", ""]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What lies ahead.
+
+    Attributes:
+        trainings: how many there are in all.
+        to_run: labels of those that are expected to run.
+        slots: how many run at a time, if that is known.
+    """
+
+    trainings: int
+    to_run: Collection[str]
+    slots: int
+
+    @classmethod
+    def of(cls, entries: Iterable[PlanEntry], slots: int) -> "Work":
+        """The trainings of a plan."""
+        trainings = [entry for entry in entries if entry.stage == TRAIN]
+        return cls(
+            len(trainings), {entry.label for entry in trainings if entry.state != "cached"}, slots
+        )
+
+
+class Board:
+    """Takes events, from any thread, and counts.
+
+    Args:
+        work: what lies ahead.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self._running: dict[str, Event] = {}
+        self._ended: dict[str, Event] = {}
+        self._seconds: list[float] = []
+        self._most = 1
+        self._started = time.monotonic()
+        self._lock = threading.Lock()
+
+    def take(self, event: Event) -> News:
+        """Note an event; returns what is new about it."""
+        with self._lock:
+            return self._note(event)
+
+    def _note(self, event: Event) -> News:
+        if event.label in self._ended and event.state != "running":
+            return ""
+        if event.state == "running":
+            if not event.slot:
+                return ""
+            first = event.label not in self._running
+            self._running[event.label] = event
+            self._most = max(self._most, len(self._running))
+            return "start" if first else "step"
+        self._ended[event.label] = event
+        running = self._running.pop(event.label, None)
+        if event.state == "finished" and event.stage == TRAIN and running is not None:
+            # Counted from the slot on: before it, a training only waits.
+            self._seconds.append(running.seconds)
+        return "end"
+
+    @property
+    def running(self) -> list[Event]:
+        """The last event of everything that runs, by slot."""
+        with self._lock:
+            return sorted(self._running.values(), key=lambda event: event.slot)
+
+    def ended(self, state: str) -> list[Event]:
+        """Of all stages that ended in that state the last event, in order."""
+        with self._lock:
+            return [event for event in self._ended.values() if event.state == state]
+
+    def trainings(self, state: str) -> list[str]:
+        """Labels of the trainings that ended in that state, in order."""
+        return [event.label for event in self.ended(state) if event.stage == TRAIN]
+
+    @property
+    def done(self) -> int:
+        """Trainings that are there."""
+        return len(self.trainings("finished")) + len(self.trainings("cached"))
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds, from the mean of the trainings that finished in this run."""
+        with self._lock:
+            if not self._seconds:
+                return None
+            left = sum(label not in self._ended for label in self.work.to_run)
+            slots = self.work.slots or self._most
+            return left * sum(self._seconds) / len(self._seconds) / slots
+
+    def snapshot(self) -> dict[str, Any]:
+        """All of it in plain JSON types; seconds."""
+        return {
+            "trainings": self.work.trainings,
+            "finished": len(self.trainings("finished")),
+            "cached": len(self.trainings("cached")),
+            "failed": [event.label for event in self.ended("failed")],
+            "elapsed": round(self.elapsed, 1),
+            "left": self.time_left,
+            "running": [running_row(event) for event in self.running],
+        }
+
+
+def running_row(event: Event) -> dict[str, Any]:
+    """A running stage in plain JSON types."""
+    left = event.seconds * (event.steps - event.step) / event.step if event.step else None
+    return {
+        "cell": event.label,
+        "slot": event.slot,
+        "step": event.step,
+        "steps": event.steps,
+        "accuracy": event.accuracy,
+        "left": left,
+    }

@@ -1,0 +1,82 @@
+"""What happened in a run: executed, cached and failed stages, times and memory."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from flows.monitoring.counts import TRAIN
+from tasks.engine.runtime import Event
+
+logger = logging.getLogger(__name__)
+
+
+class Ledger:
+    """Collects the events of a run and passes them on.
+
+    Args:
+        listeners: told of every event after the ledger has it.
+    """
+
+    def __init__(self, listeners: Sequence[Callable[[Event], None]] = ()) -> None:
+        self._listeners = tuple(listeners)
+        self._lock = threading.Lock()
+        self._last: dict[tuple[str, str], Event] = {}
+        self._slots: set[str] = set()
+        self.started = datetime.now(UTC)
+
+    def listen(self, event: Event) -> None:
+        """Note an event, from any thread."""
+        with self._lock:
+            known = self._last.get((event.stage, event.label))
+            # A stage that was executed is found again by the cache check of its own task.
+            if not (known and known.state == "finished" and event.state == "cached"):
+                self._last[event.stage, event.label] = event
+            self._slots |= {event.slot} - {""}
+        for listen in self._listeners:
+            try:
+                listen(event)
+            except Exception:
+                # Who only watches must not be able to fail a stage.
+                logger.exception("a listener failed")
+
+    @property
+    def slots(self) -> list[str]:
+        """Names of the slots that were used."""
+        return sorted(self._slots)
+
+    @property
+    def failures(self) -> list[Event]:
+        """The failed stages, in order."""
+        return [event for event in self._last.values() if event.state == "failed"]
+
+    @property
+    def executed(self) -> int:
+        """Different trainings that this run made."""
+        return len(self._identities("finished"))
+
+    @property
+    def reused(self) -> int:
+        """Different trainings that earlier runs had made."""
+        return len(self._identities("cached") - self._identities("finished"))
+
+    def _identities(self, state: str) -> set[str]:
+        return {
+            event.artifact.identity
+            for event in self._last.values()
+            if event.stage == TRAIN and event.state == state and event.artifact is not None
+        }
+
+    def cells(self) -> list[dict[str, object]]:
+        """Every training: label, state, MLflow run, accuracy; cached ones name the older run."""
+        return [
+            {
+                "cell": event.label,
+                "state": "executed" if event.state == "finished" else event.state,
+                "run_id": event.artifact.notes.get("run_id", ""),
+                "hyper_validation_accuracy": event.artifact.summary["accuracy"],
+                "identity": event.artifact.identity,
+            }
+            for event in self._last.values()
+            if event.stage == TRAIN and event.artifact is not None
+        ]

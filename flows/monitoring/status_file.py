@@ -1,0 +1,150 @@
+"""The status files of a home folder: one for every reproduction that is under way."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.monitoring.counts import Board, Work
+from tasks.engine.runtime import Event
+from tasks.execution.fleet_state import Process
+from tasks.execution.prefect_runs import PrefectDispatch
+from tasks.storage.home import write_atomically
+
+FOLDER = "status"
+INTERVAL_S = 1.0
+
+
+class StatusFile:
+    """Keeps the status of a reproduction on disk.
+
+    Args:
+        home: the home folder.
+        work: what lies ahead.
+        about: whatever else is to be known, in plain JSON types.
+    """
+
+    def __init__(self, home: Path, work: Work, about: Mapping[str, Any]) -> None:
+        self._board = Board(work)
+        self._about = {**about, **_this_process()}
+        self._path = home / FOLDER / f"{socket.gethostname()}-{os.getpid()}-{id(self):x}.json"
+        self._lock, self._next, self._over = threading.Lock(), 0.0, False
+
+    @contextmanager
+    def kept(self) -> Iterator["StatusFile"]:
+        """Keep the file while the context lasts; a kill leaves it, for others to see."""
+        self._path.parent.mkdir(exist_ok=True)
+        self._write()
+        try:
+            yield self
+        finally:
+            with self._lock, contextlib.suppress(OSError):
+                self._over = True
+                self._path.unlink()
+
+    def listen(self, event: Event) -> None:
+        """Take an event, from any thread."""
+        news = self._board.take(event)
+        if news in {"start", "end"} or (news and time.monotonic() > self._next):
+            self._write()
+
+    def _write(self) -> None:
+        with self._lock:
+            if self._over:
+                # A thread that has yet to notice the end.
+                return
+            self._next = time.monotonic() + INTERVAL_S
+            content = {**self._about, **self._board.snapshot()}
+            write_atomically(self._path, json.dumps(content) + "\n")
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a status file says.
+
+    Attributes:
+        path: of the file.
+        content: of it.
+    """
+
+    path: Path
+    content: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Of the reproduction."""
+        return str(self.content["name"])
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its process is, or was, on this host."""
+        return bool(self.content["host"] == socket.gethostname())
+
+    @property
+    def process(self) -> Process:
+        """Its process, on its host."""
+        return Process(**self.content["process"])
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether its process was on this host and is gone; of others nothing is known."""
+        return self.is_here and not self.process.alive
+
+    def stop(self, limit_s: float) -> bool:
+        """Ask its process to stop, on this host; returns whether it did within so many seconds."""
+        if self.is_here and self.process.alive:
+            with contextlib.suppress(ProcessLookupError):
+                # Not SIGINT: a shell has its background commands ignore it.
+                os.kill(self.process.pid, signal.SIGTERM)
+        return self.has_ended(limit_s)
+
+    def has_ended(self, limit_s: float) -> bool:
+        """Wait for the end, by its process or, of another host, by its file."""
+        deadline = time.monotonic() + limit_s
+        while self.path.exists() and not self.is_dead:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.2)
+        return True
+
+
+def read_statuses(home: Path) -> list[Status]:
+    """All status files of a home folder, oldest first."""
+    found = []
+    for path in (home / FOLDER).glob("*.json"):
+        with contextlib.suppress(OSError, ValueError):
+            found.append(Status(path, json.loads(path.read_text(encoding="utf-8"))))
+    return sorted(found, key=lambda status: (str(status.content["started"]), status.path.name))
+
+
+def close_dead(home: Path, dispatch: PrefectDispatch | None = None, own: str | None = None) -> None:
+    """End on Prefect's server what reproductions left running whose process here is gone.
+
+    Args:
+        home: the home folder.
+        dispatch: to the server.
+        own: flow run of the caller, which may be an earlier life's, started again: it goes on.
+    """
+    dispatch = dispatch or PrefectDispatch()
+    for status in read_statuses(home):
+        if not status.is_dead:
+            continue
+        run = status.content["flow_run_id"]
+        if run is not None:
+            for job in dispatch.unfinished(run):
+                dispatch.close(job, "CANCELLED", "Who asked for it is gone.")
+            if run != own:
+                dispatch.close(run, "CRASHED", "Its process is gone.")
+        status.path.unlink(missing_ok=True)
+
+
+def _this_process() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "process": asdict(Process.find(os.getpid()))}

@@ -1,0 +1,47 @@
+"""Which stages the outputs of an experiment need."""
+
+from flows.experiment.settings import Experiment
+from flows.experiment.training import Baseline
+
+
+class Wanted:
+    """Reads off an experiment's outputs what must be trained, labelled and scored."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._experiment = experiment
+        self._outputs = experiment.outputs
+        self.studies = experiment.outputs.studies
+
+    @property
+    def every_row(self) -> bool:
+        """Whether table 1, or table 3, its like for clips, is wanted."""
+        return not {1, 3}.isdisjoint(self._outputs.tables)
+
+    @property
+    def scores_of_cells(self) -> bool:
+        """Whether the test accuracy of every grid cell is wanted."""
+        return 2 in self._outputs.tables or "hyper_validation" in self.studies
+
+    @property
+    def baselines(self) -> list[Baseline]:
+        """All for the table of rows; for figure 3 those that train on the sources alone."""
+        if self.every_row:
+            return list(self._experiment.baselines)
+        if 3 not in self._outputs.figures:
+            return []
+        return [row for row in self._experiment.baselines if row.method == "source_only"]
+
+    @property
+    def swept_sizes(self) -> list[int]:
+        """The R of figure 4."""
+        return list(self._experiment.ensemble.r_sweep) if 4 in self._outputs.figures else []
+
+    @property
+    def ensemble_sizes(self) -> list[int]:
+        """Every R for which the best cells are selected, ascending."""
+        return sorted({self._experiment.ensemble.r, *self.swept_sizes})
+
+    def labels_of(self, r: int) -> bool:
+        """Whether something is trained on the labels of the top R."""
+        of_rows = self.every_row and bool(self._experiment.final)
+        return (of_rows and r == self._experiment.ensemble.r) or r in self.swept_sizes

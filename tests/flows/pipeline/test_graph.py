@@ -1,0 +1,373 @@
+"""The picture of the pipeline, seen by a `Submit` that only writes down what is asked of it."""
+
+import pytest
+
+from flows.experiment.experiment_file import load_experiment
+from flows.experiment.settings import Experiment
+from flows.pipeline.futures import RawData
+from flows.pipeline.graph import pipeline
+
+DRAWS = {("target", "k"): ("--k", [2, 3]), ("target", "draws"): ("--draws", 2)}
+TABLES_AND_FIGURE_3 = {("outputs", "figures"): ("--figures", [3]), ("outputs", "studies"): ("", [])}
+
+
+class Box:
+    """One stage that was asked for."""
+
+    def __init__(self, number, stage, after, inputs):
+        self.number, self.stage, self.inputs = number, stage.name, inputs
+        self.label = inputs["label"]
+        self.direct = [*boxes(inputs), *boxes(after)]
+
+    @property
+    def ancestors(self):
+        found, stack = set(), list(self.direct)
+        while stack:
+            box = stack.pop()
+            if box not in found:
+                found.add(box)
+                stack.extend(box.direct)
+        return found
+
+
+def boxes(value):
+    if isinstance(value, Box):
+        return [value]
+    items = value.values() if isinstance(value, dict) else value
+    if isinstance(value, dict | list | tuple):
+        return [box for item in items for box in boxes(item)]
+    return []
+
+
+def drawn(experiment):
+    """Every stage of an experiment in the order of submission, and what `pipeline` returned."""
+    submitted = []
+
+    def submit(stage, /, after=(), **inputs):
+        submitted.append(Box(len(submitted), stage, list(after), inputs))
+        return submitted[-1]
+
+    target = experiment.target.dataset
+    raw = RawData(
+        None,
+        {
+            (name, part): {}
+            for name in experiment.datasets
+            for part in (["train", "test"] if name == target else ["train"])
+        },
+        roots=dict.fromkeys(experiment.datasets),
+    )
+    return submitted, pipeline(experiment, raw, submit)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Two k, two draws, two learning rates."""
+    return drawn(load_experiment("digits", "small", DRAWS | TABLES_AND_FIGURE_3))
+
+
+@pytest.fixture(scope="module")
+def demo():
+    """One learning rate."""
+    return drawn(load_experiment("digits", "demo"))
+
+
+FINALS = [
+    ("GradMix w/ soft label", "soft", "gradmix"),
+    ("GradMix w/ hard label", "hard", "gradmix"),
+    ("GradMix w/ VAT", "hard", "gradmix_vat"),
+    ("GradMix w/ MixMatch", "hard", "gradmix_mixmatch"),
+    ("GradMix w/ FixMatch", "hard", "gradmix_fixmatch"),
+]
+
+
+def of(submitted, stage):
+    return [box for box in submitted if box.stage == stage]
+
+
+def test_every_stage_of_the_design_is_there_as_often_as_the_settings_say(small):
+    submitted, _ = small
+    # A draw: 8 baselines of 2 rates, 1 of 1, 2 searches, 9 cells, 5 finals.
+    counts = {stage: len(of(submitted, stage)) for stage in {box.stage for box in submitted}}
+    assert counts == {
+        "prepare": 3,
+        "split": 4,
+        "train": 4 * (8 * 2 + 1 + 2 + 9 + 5),
+        "select": 4 * (9 + 2),
+        "pseudo_label": 4,
+        "enlarge": 4,
+        "evaluate": 4,
+    }
+
+
+def test_nothing_is_submitted_before_what_it_depends_on(small):
+    submitted, _ = small
+    assert all(used.number < box.number for box in submitted for used in box.direct)
+
+
+def test_labels_are_unique(small):
+    submitted, _ = small
+    assert len({box.label for box in submitted}) == len(submitted)
+
+
+def test_no_training_starts_before_all_data_and_all_splits_are_known_to_be_good(small):
+    submitted, _ = small
+    checks = {box for box in submitted if box.stage in {"prepare", "split"}}
+    assert len(checks) == 7
+    for training in of(submitted, "train"):
+        assert checks <= training.ancestors, training.label
+
+
+def test_the_test_split_is_opened_after_every_training_and_selection_of_every_draw(small):
+    submitted, _ = small
+    others = {box for box in submitted if box.stage not in {"evaluate", "prepare"}}
+    evaluations = of(submitted, "evaluate")
+    assert len(evaluations) == 4
+    for evaluation in evaluations:
+        assert others <= evaluation.ancestors, evaluation.label
+
+
+def test_the_sealed_test_split_is_an_input_of_the_evaluation_alone(small):
+    submitted, _ = small
+    test = next(box for box in submitted if box.label == "mnist test")
+    assert [box.stage for box in submitted if test in boxes(box.inputs)] == ["evaluate"] * 4
+
+
+def test_only_the_target_has_a_test_split(small):
+    submitted, stages = small
+    assert [box.label for box in of(submitted, "prepare")] == [
+        "svhn train",
+        "mnist train",
+        "mnist test",
+    ]
+    assert set(stages.data) == {("svhn", "train"), ("mnist", "train"), ("mnist", "test")}
+
+
+def test_final_trainings_read_the_enlarged_v_the_labels_and_the_best_cell(small):
+    _, stages = small
+    for draw in stages.draws:
+        top_3 = draw.ensembles[3]
+        assert top_3.enlarged.inputs["pseudo"] is top_3.pseudo
+        assert top_3.pseudo.inputs["ensemble"] is top_3.top
+        for name, kind, method in FINALS:
+            final = draw.rows[name]
+            assert final.inputs["method"] == method
+            assert final.inputs["enlarged"] is top_3.enlarged
+            assert final.inputs["pseudo"] == {
+                "labels": top_3.pseudo,
+                "kind": kind,
+                "if_none_agree": "stop",
+            }
+            assert final.inputs["choice"] is top_3.top
+            assert final.inputs["learning_rate"] is top_3.top
+
+
+def test_no_other_training_sees_labels_of_u_or_the_enlarged_v(small):
+    submitted, stages = small
+    finals = [row for draw in stages.draws for name, row in draw.rows.items() if "w/ " in name]
+    assert len(finals) == 20
+    for training in set(of(submitted, "train")) - set(finals):
+        assert not {"pseudo", "enlarged"} & training.inputs.keys()
+        assert not any(box.stage == "pseudo_label" for box in training.ancestors), training.label
+
+
+def test_the_learning_rate_is_searched_at_the_middle_cell_then_used_in_all(small):
+    _, stages = small
+    for draw in stages.draws:
+        search = draw.searches["GradMix"]
+        assert [training.inputs["learning_rate"] for training in search] == [0.05, 0.02]
+        assert {training.inputs["settings"]["beta"] for training in search} == {7.0}
+        assert {training.inputs["settings"]["gamma"] for training in search} == {0.4}
+        (rate,) = {cell.inputs["learning_rate"] for cell in draw.cells.values()}
+        assert rate.inputs["candidates"] == search
+        assert rate.inputs["r"] == 1
+
+
+def test_one_learning_rate_is_not_searched(demo):
+    submitted, stages = demo
+    assert [draw.searches["GradMix"] for draw in stages.draws] == [[], []]
+    cells = [cell for draw in stages.draws for cell in draw.cells.values()]
+    assert {cell.inputs["learning_rate"] for cell in cells} == {0.05}
+    assert not [box for box in submitted if "GradMix learning rate" in box.label]
+
+
+def test_the_grid_is_every_pair_of_beta_and_gamma(small):
+    _, stages = small
+    for draw in stages.draws:
+        settings = [cell.inputs["settings"] for cell in draw.cells.values()]
+        assert [(cell["beta"], cell["gamma"]) for cell in settings] == [
+            (beta, gamma) for beta in (5.0, 7.0, 10.0) for gamma in (0.0, 0.4, 0.8)
+        ]
+        top = draw.ensembles[3].top
+        assert top.inputs["candidates"] == list(draw.cells.values())
+        assert top.inputs["r"] == 3
+        assert draw.rows["GradMix"] is top
+
+
+def test_fine_tuning_starts_from_the_selected_source_only_model_of_its_draw(small):
+    _, stages = small
+    for draw in stages.draws:
+        (fine_tune,) = draw.searches["Fine-tune"]
+        assert fine_tune.inputs["initial"] is draw.rows["Source only"]
+        assert fine_tune.inputs["learning_rate"] == 0.005
+        assert draw.rows["Source only"].stage == "select"
+        others = [name for name in draw.searches if name != "Fine-tune"]
+        assert all(t.inputs.get("initial") is None for n in others for t in draw.searches[n])
+
+
+def test_all_methods_of_a_draw_share_its_split_and_seed_and_draws_differ(small):
+    submitted, stages = small
+    seeds = []
+    for draw in stages.draws:
+        mine = [box for box in of(submitted, "train") if box.label.startswith(f"{draw.name}:")]
+        assert {box.inputs["split"] for box in mine} == {draw.split}
+        assert {box.inputs["seed"] for box in mine} == {draw.seed}
+        seeds.append((draw.k, draw.draw, draw.seed))
+    # The same V is nested over k, so a draw keeps its seed over k.
+    assert seeds == [(2, 0, 0), (2, 1, 1), (3, 0, 0), (3, 1, 1)]
+
+
+def test_the_seed_of_the_experiment_moves_every_draw():
+    _, stages = drawn(load_experiment("digits", "demo", {("seed",): ("--seed", 7)}))
+    assert [draw.seed for draw in stages.draws] == [70_000, 70_001]
+    assert [draw.split.inputs["seed"] for draw in stages.draws] == [7, 7]
+
+
+def test_rows_stand_in_the_order_of_the_table(small):
+    _, stages = small
+    experiment = load_experiment("digits", "small")
+    assert all(list(draw.rows) == experiment.rows for draw in stages.draws)
+
+
+def test_names_change_neither_the_stages_nor_their_order():
+    experiment = load_experiment("digits", "demo")
+    values = experiment.model_dump()
+    values["datasets"] = {"zz": values["datasets"]["svhn"], "aa": values["datasets"]["mnist"]}
+    for source, name in zip(values["sources"], ("Z", "A"), strict=True):
+        source["name"] = name
+        source["dataset"] = {"svhn": "zz", "mnist": "aa"}[source["dataset"]]
+    values["target"]["dataset"] = "aa"
+    for i, row in enumerate(values["baselines"]):
+        row["name"] = f"{9 - i}"
+    values["first_stage"]["name"] = "0"
+    renamed, _ = drawn(Experiment.model_validate(values))
+    plain, _ = drawn(experiment)
+    shape = [
+        [(box.stage, [used.number for used in box.direct]) for box in run]
+        for run in (plain, renamed)
+    ]
+    assert shape[0] == shape[1]
+    methods = [[box.inputs["method"] for box in of(run, "train")] for run in (plain, renamed)]
+    assert methods[0] == methods[1]
+
+
+def test_sources_get_the_head_of_their_label_space(small):
+    submitted, _ = small
+    training = of(submitted, "train")[0]
+    heads = {source["name"]: source["head"] for source in training.inputs["sources"]}
+    assert heads["S1"] == "target"
+    assert heads["S2"] != "target"
+    assert training.inputs["heads"]["target"] == ["5", "6", "7", "8", "9"]
+    assert training.inputs["heads"][heads["S2"]] == ["0", "1", "2", "3", "4"]
+
+
+def test_embedded_and_real_data_take_their_own_readers():
+    experiment = load_experiment("digits", "demo")
+    for root, readers in ((None, {"street", "handwritten"}), ("/data", {"svhn", "mnist"})):
+        asked = []
+        digests = {("svhn", "train"): {}, ("mnist", "train"): {}, ("mnist", "test"): {}}
+
+        def submit(stage, /, after=(), asked=asked, **inputs):
+            asked.append((stage.name, inputs))
+            return len(asked)
+
+        pipeline(
+            experiment, RawData(root, digests, dict.fromkeys(experiment.datasets, root)), submit
+        )
+        prepared = [inputs for name, inputs in asked if name == "prepare"]
+        assert {inputs["reader"] for inputs in prepared} == readers
+        assert {inputs["root"] for inputs in prepared} == {root}
+
+
+def asked(tables=(), figures=(), studies=()):
+    """The small experiment with these outputs, k = 2, one draw."""
+    options = {
+        ("target", "k"): ("--k", [2]),
+        ("target", "draws"): ("--draws", 1),
+        ("outputs", "tables"): ("--tables", list(tables)),
+        ("outputs", "figures"): ("--figures", list(figures)),
+        ("outputs", "studies"): ("--studies", list(studies)),
+    }
+    return drawn(load_experiment("digits", "small", options))
+
+
+def trained(submitted):
+    return [box.label.removeprefix("k=2 draw=0: ") for box in of(submitted, "train")]
+
+
+def test_table_2_needs_the_grid_and_no_other_training():
+    submitted, stages = asked(tables=[2])
+    assert len(trained(submitted)) == 2 + 9
+    assert not of(submitted, "pseudo_label")
+    (evaluation,) = of(submitted, "evaluate")
+    cells = stages.draws[0].cells
+    assert len(cells) == 9
+    assert evaluation.inputs["models"] == {"GradMix": stages.draws[0].rows["GradMix"], **cells}
+    assert evaluation.inputs["pseudo"] == {}
+
+
+def test_table_1_alone_opens_the_test_split_for_its_rows_only():
+    submitted, stages = asked(tables=[1])
+    (evaluation,) = of(submitted, "evaluate")
+    assert evaluation.inputs["models"] == stages.draws[0].rows
+    assert list(evaluation.inputs["pseudo"]) == ["3"]
+
+
+def test_figure_3_needs_source_only_and_the_grid():
+    submitted, stages = asked(figures=[3])
+    assert sorted(stages.draws[0].rows) == ["GradMix", "Source only"]
+    assert len(trained(submitted)) == 2 + 2 + 9
+    assert not of(submitted, "pseudo_label")
+
+
+def test_figure_4_trains_once_for_every_r_on_the_same_first_stage():
+    submitted, stages = asked(figures=[4])
+    draw = stages.draws[0]
+    assert list(draw.ensembles) == [1, 2, 3, 4, 5]
+    assert [e.top.inputs["r"] for e in draw.ensembles.values()] == [1, 2, 3, 4, 5]
+    assert all(
+        e.top.inputs["candidates"] == [*draw.cells.values()] for e in draw.ensembles.values()
+    )
+    assert trained(submitted)[2 + 9 :] == [f"GradMix w/ hard label, R={r}" for r in range(1, 6)]
+    for ensemble in draw.ensembles.values():
+        assert ensemble.pseudo.inputs["ensemble"] is ensemble.top
+        assert ensemble.final.inputs["pseudo"]["labels"] is ensemble.pseudo
+        assert ensemble.final.inputs["enlarged"] is ensemble.enlarged
+        # The settings are those of the best cell, whatever R.
+        assert ensemble.final.inputs["choice"] is draw.ensembles[3].top
+    (evaluation,) = of(submitted, "evaluate")
+    assert set(evaluation.inputs["models"]) == {"GradMix", *(f"R={r}" for r in range(1, 6))}
+    assert list(evaluation.inputs["pseudo"]) == ["1", "2", "3", "4", "5"]
+
+
+def test_table_1_and_figure_4_share_the_model_of_r_3():
+    submitted, stages = asked(tables=[1], figures=[4])
+    draw = stages.draws[0]
+    assert draw.ensembles[3].final is draw.rows["GradMix w/ hard label"]
+    assert sum("R=" in label for label in trained(submitted)) == 4
+
+
+def test_studies_come_after_the_evaluation_and_train_nothing():
+    submitted, stages = asked(tables=[2], studies=["rho", "hyper_validation"])
+    draw = stages.draws[0]
+    assert len(trained(submitted)) == 2 + 9
+    sizes, rho = draw.studies["hyper_validation"], draw.studies["rho"]
+    assert sizes.inputs["cells"] == draw.cells
+    assert sizes.inputs["evaluation"] is draw.evaluation
+    assert rho.inputs["model"] is draw.rows["GradMix"]
+
+
+def test_nothing_asked_trains_the_grid_and_scores_its_best_cell():
+    submitted, _ = asked()
+    (evaluation,) = of(submitted, "evaluate")
+    assert list(evaluation.inputs["models"]) == ["GradMix"]
