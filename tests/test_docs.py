@@ -26,6 +26,8 @@ PAGES = (
     *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
 )
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+PIPELINE = (ROOT / "docs" / "pipeline.md").read_text(encoding="utf-8")
 
 
 def blocks(page, language):
@@ -37,19 +39,20 @@ SNIPPETS = [(page, code) for page in PAGES for code in blocks(page, "python")]
 
 
 @pytest.mark.parametrize("name", sorted(main.commands))
-def test_every_command_has_help_and_is_in_the_readme(name):
+def test_every_command_has_help_and_is_documented(name):
     assert main.commands[name].help
-    assert f"gradmix {name}" in README
+    assert f"gradmix {name}" in COMMANDS
 
 
-def test_every_option_of_a_run_is_in_the_readme():
+def test_every_option_of_a_run_is_documented():
     options = [option for p in main.commands["reproduce"].params for option in p.opts]
-    missing = [o for o in options if o.startswith("--") and f"`{o}" not in README]
+    missing = [o for o in options if o.startswith("--") and f"`{o}" not in COMMANDS]
     assert missing == []
 
 
-def test_commands_in_the_readme_are_understood():
-    lines = re.findall(r"^\$? ?(gradmix [a-z].*?)(?:  .*)?$", README, re.MULTILINE)
+@pytest.mark.parametrize("text", [README, COMMANDS], ids=["readme", "commands"])
+def test_documented_commands_are_understood(text):
+    lines = re.findall(r"^\$? ?(gradmix [a-z].*?)(?:  .*)?$", text, re.MULTILINE)
     assert len(lines) >= 3
     for line in lines:
         _, name, *words = shlex.split(line)
@@ -85,8 +88,18 @@ def test_links_to_files_lead_somewhere(page):
             assert ((ROOT / page).parent / target).exists(), target
 
 
-def test_every_method_is_in_the_readme():
-    assert [name for name in METHODS if f"`{name}`" not in README] == []
+def test_every_method_is_documented():
+    assert [name for name in METHODS if f"`{name}`" not in PIPELINE] == []
+
+
+def test_the_readme_is_one_page():
+    assert len(README.splitlines()) <= 120
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert sorted(name for name in pages if f"]({name})" not in index) == []
 
 
 def test_the_scales_of_the_packaged_experiments_are_documented_and_load():
@@ -95,13 +108,13 @@ def test_the_scales_of_the_packaged_experiments_are_documented_and_load():
     for scale in ("demo", "small", "paper"):
         for name in experiment_names():
             assert load_experiment(name, scale).scale == scale
-        assert f"`{scale}`" in README
+        assert f"`{scale}`" in COMMANDS
         assert scale in help_text
 
 
 def test_the_paper_scale_is_described_as_it_is():
     paper = load_experiment("digits", "paper")
-    line = next(line for line in README.splitlines() if line.startswith("| `--scale"))
+    line = next(line for line in COMMANDS.splitlines() if line.startswith("| `--scale"))
     stage = paper.first_stage
     assert f"k = {paper.target.k[0]}..{paper.target.k[-1]}" in line
     assert f"{paper.target.draws} draws" in line
@@ -110,10 +123,10 @@ def test_the_paper_scale_is_described_as_it_is():
 
 
 @pytest.mark.parametrize("name", experiment_names())
-def test_the_table_of_rows_in_the_readme_has_every_row_of_the_experiment(name):
+def test_the_table_of_rows_has_every_row_of_the_experiment(name):
     experiment = load_experiment(name, "paper")
     for baseline in experiment.baselines:
-        rows = [line for line in README.splitlines() if line.startswith(f"| {baseline.name} |")]
+        rows = [line for line in PIPELINE.splitlines() if line.startswith(f"| {baseline.name} |")]
         assert any(f"`{baseline.method}`" in row for row in rows), baseline.name
 
 
