@@ -63,7 +63,7 @@ def test_every_option_is_explained():
 def test_the_plan_loads_neither_prefect_nor_mlflow_and_a_run_sets_them_up_first():
     code = """
 import sys
-import flows.cli.main.reproduce
+import flows.cli.reproduce
 print([name for name in ("prefect", "mlflow") if name in sys.modules])
 """
     assert python(code).strip() == "[]"

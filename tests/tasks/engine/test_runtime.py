@@ -18,8 +18,8 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from typing import cast
-from tasks.storage.remote.artifacts import Store
-from tasks.engine.prefect_tasks.runtime import Runtime
+from tasks.storage.artifacts import Store
+from tasks.engine.runtime import Runtime
 from tasks.execution.slots import Slot, SlotPool
 slots = SlotPool([Slot("cpu:0")])
 with Runtime(Store(Path(sys.argv[1])), slots, None, "parent", print).alone(sys.argv[2]):

@@ -21,7 +21,7 @@ from tasks.storage.home import (
 HOLD = """
 import sys, time
 from pathlib import Path
-from tasks.storage.remote.home import exclusive
+from tasks.storage.home import exclusive
 with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -18,7 +18,7 @@ from tasks.storage.locks import locked, try_lock, unlock
 HOLD = """
 import sys, time
 from pathlib import Path
-from tasks.storage.remote.locks import locked
+from tasks.storage.locks import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -27,7 +27,7 @@ with locked(Path(sys.argv[1])):
 COUNT = """
 import sys, time
 from pathlib import Path
-from tasks.storage.remote.locks import locked
+from tasks.storage.locks import locked
 lock, file = Path(sys.argv[1]), Path(sys.argv[2])
 for _ in range(40):
     with locked(lock, poll_s=0.0005):

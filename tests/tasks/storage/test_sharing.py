@@ -17,10 +17,10 @@ PROCESS = """
 import json, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tasks.storage.remote.artifacts import Request, Store
-from tasks.engine.prefect_tasks.runtime import Runtime, current, use
+from tasks.storage.artifacts import Request, Store
+from tasks.engine.runtime import Runtime, current, use
 from tasks.execution.slots import Slot, SlotPool
-from tasks.engine.prefect_tasks.stage import Outcome, Stage
+from tasks.engine.stage import Outcome, Stage
 
 def describe(label):
     return Request("square", 1, {"x": label}, {}, 0, label)
