@@ -25,7 +25,7 @@ from tasks.execution.fleet_state import (
     read_state,
     state_file,
 )
-from tasks.execution.slots import last_line
+from tasks.execution.processes import last_line
 from tasks.storage.home import check_home, open_home
 from tasks.storage.locks import locked
 

@@ -19,8 +19,8 @@ from deploy.health import answers
 from deploy.options import Options, share_password
 from deploy.services import Service, servers, workers
 from tasks.execution.environment import configure
-from tasks.execution.fleet_state import FOLDER, Child, Fleet, Process, state_file, write_fleet
-from tasks.execution.slots import kill_group, start_tethered
+from tasks.execution.fleet_state import FOLDER, Child, Fleet, state_file, write_fleet
+from tasks.execution.processes import Process, kill_group, start_tethered
 from tasks.storage.locks import try_lock, unlock
 
 POLL_S = 0.5

@@ -27,10 +27,12 @@ from flows.records.provenance import git_commit
 from flows.records.record import FILE, make_record, record_folder, save_record
 from tasks.engine.mlflow_run import flattened
 from tasks.engine.prefect_tasks import PrefectSubmit
-from tasks.engine.runtime import LOCKS, Event, Runtime, use
+from tasks.engine.runtime import LOCKS, Runtime, use
 from tasks.errors import StageError
-from tasks.execution.fleet_runner import Workers
+from tasks.events import Event
+from tasks.execution.fleet_runner import FleetRunner
 from tasks.execution.prefect_runs import DRIVER, PrefectDispatch
+from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import SlotPool
 from tasks.storage.artifacts import Store
 from tasks.storage.home import home_named, open_home
@@ -164,20 +166,15 @@ def _run(
         params=flattened(order.experiment.model_dump(mode="json")),
     )
     announce_run(order.name, run_id, tracker.pages())
-    on_cores = any(slot.device == "" for slot in slots.slots)
     storage = open_storage()
+    store = Store(home, storage)
+    here, fleet = SlotRunner(home, slots), None
+    if engine == "workers":
+        fleet = FleetRunner(PrefectDispatch(), store, _job_tags(order, tags), storage)
+    on_cores = any(slot.device == "" for slot in slots.slots)
+    decode = here if on_cores else SlotRunner(home, SlotPool.of_cores(locks=home / LOCKS))
     runtime = Runtime(
-        Store(home, storage),
-        slots,
-        tracker,
-        run_id,
-        ledger.listen,
-        tags,
-        order.scope,
-        cores=None if on_cores else SlotPool.of_cores(locks=home / LOCKS),
-        workers=None
-        if engine == "local"
-        else Workers(PrefectDispatch(), _job_tags(order, tags), storage),
+        store, fleet or here, decode, tracker, run_id, ledger.listen, tags, order.scope
     )
     submit = PrefectSubmit()
     try:

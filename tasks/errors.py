@@ -1,5 +1,10 @@
-"""The error that a stage shows a user."""
+"""The error that a stage shows a user, and others' errors in one line."""
 
 
 class StageError(RuntimeError):
     """A stage could not finish: one line with what was expected, found, and to be done."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, at most 200 characters."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.monitoring.counts import TRAIN, Board, News, running_row
-from tasks.engine.runtime import Event
+from tasks.events import Event
 
 QUICK = ("select", "split", "enlarge")
 """Stages that take no time worth a line."""

@@ -7,12 +7,12 @@ from data.catalog import find_reader
 from data.digest_cache import KnownDigests
 from data.errors import DataError
 from data.fingerprint import sha256_file
+from data.raw_files import RawFiles, raw_files
+from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
-from flows.pipeline.futures import RawData
 from gradmix.methods import METHODS
 from tasks.networks.trunks import check_trunk, code_digest
 from tasks.networks.weights import fetch_weights, find_weights
-from tasks.stages.raw_inputs import RawFiles, raw_files
 
 
 def find_raw(experiment: Experiment, root: Path | None, known: KnownDigests) -> RawData:

@@ -13,9 +13,9 @@ from data.fingerprint import digest_json
 from flows.experiment.experiment_file import SettingsError, load_experiment
 from flows.experiment.inputs import check_apart, find_raw
 from flows.experiment.issues import dotted, key_and_text
+from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
 from flows.experiment.toml_lines import Key
-from flows.pipeline.futures import RawData
 
 NOTHING = "none"
 """What an option says that asks for no output."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from flows.pipeline.plan import PlanEntry
-from tasks.engine.runtime import Event
+from tasks.events import Event
 
 TRAIN = "train"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from flows.monitoring.counts import TRAIN
-from tasks.engine.runtime import Event
+from tasks.events import Event
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.monitoring.counts import Board, Work
-from tasks.engine.runtime import Event
-from tasks.execution.fleet_state import Process
+from tasks.events import Event
 from tasks.execution.prefect_runs import PrefectDispatch
+from tasks.execution.processes import Process
 from tasks.storage.home import write_atomically
 
 FOLDER = "status"

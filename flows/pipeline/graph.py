@@ -6,9 +6,10 @@ It runs on any `Submit`: Prefect's, to execute, or the planner's, to say what wo
 from collections.abc import Sequence
 from typing import Any
 
+from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
 from flows.experiment.training import Baseline, Final
-from flows.pipeline.futures import Draw, Ensemble, Handle, Pipeline, RawData, Submit, swept_name
+from flows.pipeline.futures import Draw, Ensemble, Handle, Pipeline, Submit, swept_name
 from flows.pipeline.preparation import prepared_data, pretrained_weights
 from flows.pipeline.required import Wanted
 from gradmix.methods import method_named

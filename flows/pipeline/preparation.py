@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
-from flows.pipeline.futures import Handle, RawData, Submit
+from flows.pipeline.futures import Handle, Submit
 from tasks.stages import extract, features, pictures, prepare
 from tasks.stages import weights as pretrained
 

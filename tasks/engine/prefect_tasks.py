@@ -9,8 +9,9 @@ from prefect import Task
 from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.futures import PrefectFuture
 
-from tasks.engine.runtime import Event, current
+from tasks.engine.runtime import current
 from tasks.engine.stage import Stage, decode
+from tasks.events import Event
 
 
 class PrefectSubmit:

@@ -1,4 +1,4 @@
-"""Run a job in a process of its own, here or on a worker, and follow it."""
+"""Run a job of a stage in a process of its own, here or on a worker."""
 
 import json
 from collections.abc import Mapping
@@ -6,9 +6,8 @@ from typing import Any
 
 from tasks.engine.stage import Workplace
 from tasks.errors import StageError
-from tasks.execution.attempts import LOG, Attempt, alone, job_command
-from tasks.execution.progress import Follower, OnRows
-from tasks.execution.slots import ChildFailedError, SlotPool, run_in_slot
+from tasks.execution.processes import ChildFailedError
+from tasks.execution.progress import OnRows
 from tasks.jobs.__main__ import OUTCOME
 from tasks.jobs.files import write_job
 
@@ -19,42 +18,28 @@ def run_job(
     job: Mapping[str, Any],
     on_rows: OnRows = lambda _: None,
     *,
+    steps: int = 0,
     decodes: bool = False,
 ) -> dict[str, Any]:
-    """Run a job of `tasks.jobs` where there is room next; returns its outcome.
+    """Run a job of `tasks.jobs` and wait for its outcome.
 
     Args:
-        place: where it works; files go to the output folder.
+        place: where the stage works; files go to its output folder.
         name: of the job.
         job: its settings and paths.
-        on_rows: told of new figures while it runs.
+        on_rows: gets new figures while it runs.
+        steps: that it counts while it runs.
         decodes: whether it decodes photos or clips: that needs no GPU, and runs beside the data.
 
     Raises:
         StageError: if the process ends with an error.
     """
-    runtime, label = place.runtime, place.request.label
+    runtime = place.runtime
     write_job(place.folder, job, runtime.home)
-    follower = Follower(place, job, on_rows)
+    runner = runtime.decode if decodes else runtime.train
     try:
-        if runtime.workers is not None and not decodes:
-            runtime.workers.run(place, name, follower)
-        else:
-            _run_here(place, name, runtime.decoders if decodes else runtime.slots, follower)
+        runner.run(name, place.folder, place.follower(steps=steps, on_rows=on_rows))
     except ChildFailedError as error:
-        raise StageError(f"{label}: {error}") from error
+        raise StageError(f"{place.request.label}: {error}") from error
     outcome: dict[str, Any] = json.loads((place.folder / OUTCOME).read_text(encoding="utf-8"))
     return outcome
-
-
-def _run_here(place: Workplace, name: str, slots: SlotPool, follower: Follower) -> None:
-    home, folder = place.runtime.home, place.folder
-    attempt = Attempt.begin(folder)
-
-    def poll() -> None:
-        attempt.check()
-        follower.poll()
-
-    with slots.take() as slot, alone(attempt):
-        follower.start(slot.name)
-        run_in_slot(job_command(name, folder, home), slot, log=folder / LOG, cwd=home, poll=poll)

@@ -8,36 +8,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
-from tasks.execution.slots import SlotPool
-from tasks.storage.artifacts import SHORT, Artifact, Request, Store
+from tasks.events import Event
+from tasks.execution.runner import JobRunner
+from tasks.execution.slot_runner import SlotRunner
+from tasks.storage.artifacts import SHORT, Request, Store
 from tasks.storage.locks import locked
 from tasks.tracking.tracker import Tracker
 
-if TYPE_CHECKING:
-    from tasks.execution.fleet_runner import Workers
-
 LOCKS = "locks"
 """Folder of the lock files, in the home folder."""
-
-State = Literal["waiting", "running", "cached", "finished", "failed"]
-
-
-@dataclass(frozen=True)
-class Event:
-    """News of one stage: for the terminal and for the list of cells."""
-
-    label: str
-    stage: str
-    state: State
-    step: int = 0
-    steps: int = 0
-    accuracy: float | None = None
-    artifact: Artifact | None = None
-    message: str = ""
-    slot: str = ""
-    seconds: float = 0.0
 
 
 @dataclass
@@ -46,25 +26,23 @@ class Runtime:
 
     Attributes:
         store: artifacts and unfinished work.
-        slots: where trainings run, unless there are workers.
-        cores: where photos and clips are decoded; the slots themselves if these are cores.
-        workers: of a fleet, on which trainings run; None: on this machine.
+        train: runs jobs that want a GPU: in slots of this machine, or on the workers of a fleet.
+        decode: runs jobs that decode photos and clips, on the cores of this machine.
         tracker: the way to MLflow.
         parent_run_id: MLflow run of the reproduction.
-        listen: told of every event, from any thread.
+        listen: gets every event, from any thread.
         tags: put on every MLflow run.
         scope: experiment and scale, kept with every artifact: plans compare within it.
     """
 
     store: Store
-    slots: SlotPool
+    train: JobRunner
+    decode: SlotRunner
     tracker: Tracker
     parent_run_id: str
     listen: Callable[[Event], None]
     tags: Mapping[str, str] = field(default_factory=dict)
     scope: str = ""
-    cores: SlotPool | None = None
-    workers: "Workers | None" = None
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -73,22 +51,25 @@ class Runtime:
         """The home folder."""
         return self.store.home
 
-    @property
-    def decoders(self) -> SlotPool:
-        """Slots for work that needs no GPU."""
-        return self.cores or self.slots
-
     def stop(self) -> None:
-        """End what runs in any slot, and let nobody take one any more."""
-        for slots in (self.slots, self.decoders):
-            slots.stop()
+        """End all jobs that run, and start no other."""
+        for runner in (self.train, self.decode):
+            runner.stop()
+
+    def raise_if_stopped(self) -> None:
+        """For threads that wait: an interrupt reaches the main thread alone.
+
+        Raises:
+            SlotsStoppedError: if `stop` was called.
+        """
+        self.decode.slots.raise_if_stopped()
 
     @contextmanager
     def alone(self, identity: str) -> Iterator[None]:
         """Only one thread, of all processes over this home, works on an identity at a time."""
         with self._guard:
             lock = self._locks.setdefault(identity, threading.Lock())
-        with lock, locked(identity_lock(self.home, identity), self.slots.raise_if_stopped):
+        with lock, locked(identity_lock(self.home, identity), self.raise_if_stopped):
             yield
 
     def record_execution(self, request: Request) -> None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks.engine.runtime import Event, Runtime, current
+from tasks.engine.runtime import Runtime, current
 from tasks.errors import StageError
+from tasks.events import Event
+from tasks.execution.progress import Follower, OnRows
 from tasks.execution.slots import SlotsStoppedError
 from tasks.storage.artifacts import Artifact, Request
 
@@ -43,6 +45,23 @@ class Workplace:
     def final_path(self, name: str) -> Path:
         """Where a file of the output will lie once it is the artifact."""
         return self.runtime.home / self.destination / name
+
+    def follower(self, *, steps: int = 0, on_rows: OnRows = lambda _: None) -> Follower:
+        """A follower of the job that runs here.
+
+        Args:
+            steps: that the job counts.
+            on_rows: gets new figures.
+        """
+        return Follower(
+            folder=self.folder,
+            label=self.request.label,
+            stage=self.request.stage,
+            listen=self.runtime.listen,
+            check_stopped=self.runtime.raise_if_stopped,
+            steps=steps,
+            on_rows=on_rows,
+        )
 
     @property
     def destination(self) -> str:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import StageError
-from tasks.execution.fleet_state import Process
-from tasks.execution.slots import ChildFailedError, Slot, run_in_slot
+from tasks.execution.processes import ChildFailedError, Process
+from tasks.execution.slots import Slot, run_in_slot
 from tasks.jobs.__main__ import OUTCOME
 from tasks.storage.home import write_atomically
 from tasks.storage.locks import locked

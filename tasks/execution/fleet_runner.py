@@ -5,10 +5,10 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from data.fingerprint import sha256_file
-from tasks.engine.stage import Workplace
 from tasks.errors import StageError
 from tasks.execution.attempts import Attempt, Ended, Pulse
 from tasks.execution.job_transfer import Asking
@@ -16,6 +16,7 @@ from tasks.execution.prefect_runs import UNFINISHED, Dispatch, RunState
 from tasks.execution.progress import Follower
 from tasks.jobs.__main__ import REFUSED
 from tasks.jobs.files import JOB
+from tasks.storage.artifacts import Store
 from tasks.storage.remote import Storage, StorageError
 
 LOST = 1000
@@ -54,22 +55,24 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Workers:
-    """Runs the jobs of one reproduction.
+class FleetRunner:
+    """A `JobRunner` on the workers of a fleet.
 
     Attributes:
         dispatch: to the workers.
+        store: of the home folder; what it has yet to send to the storage goes before a job.
         tags: of every flow run.
         storage: between this host's home folder and the workers'; None: they mount this one.
         patience: limits.
     """
 
     dispatch: Dispatch
+    store: Store
     tags: tuple[str, ...] = ()
     storage: Storage | None = None
     patience: Patience = field(default_factory=Patience)
 
-    def run(self, place: Workplace, name: str, follower: Follower) -> None:
+    def run(self, name: str, folder: Path, follower: Follower) -> None:
         """Have a worker run a job; returns when its outcome is there.
 
         Raises:
@@ -78,33 +81,36 @@ class Workers:
         """
         ended = Ended("")
         for _ in range(self.patience.attempts):
-            ended = self._attempt(place, name, Attempt.begin(place.folder), follower)
+            ended = self._attempt(name, Attempt.begin(folder), follower)
             if ended.exit_code == 0:
                 return
             if ended.exit_code == REFUSED:
-                raise StageError(f"{place.request.label}: {ended.message}")
-            logger.warning("%s: lost an attempt: %s", place.request.label, ended.message)
+                raise StageError(f"{follower.label}: {ended.message}")
+            logger.warning("%s: lost an attempt: %s", follower.label, ended.message)
         raise StageError(
-            f"{place.request.label}: expected a worker to finish it, lost {self.patience.attempts} "
+            f"{follower.label}: expected a worker to finish it, lost {self.patience.attempts} "
             f"attempts, the last because: {ended.message}"
         )
 
-    def _attempt(self, place: Workplace, name: str, attempt: Attempt, follower: Follower) -> Ended:
-        home, label = place.runtime.home, place.request.label
-        work = str(place.folder.relative_to(home))
+    def stop(self) -> None:
+        """Nothing waits here for long: the follower of every job raises, which cancels its run."""
+
+    def _attempt(self, name: str, attempt: Attempt, follower: Follower) -> Ended:
+        home, label = self.store.home, follower.label
+        work = str(attempt.folder.relative_to(home))
         parameters = {
             "name": name,
             "work": work,
             "label": label,
             "key": attempt.key,
-            "digest": sha256_file(place.folder / JOB),
+            "digest": sha256_file(attempt.folder / JOB),
         }
         asking = Asking(home, work, self.storage)
         run, ended = None, None
 
         def hand_over() -> None:
             # What the job reads may have been made while the storage was away.
-            place.runtime.store.flush()
+            self.store.flush()
             asking.hand_over()
 
         try:

@@ -4,47 +4,19 @@ Every host that takes part has a supervisor of its own, which writes HOME/fleet/
 """
 
 import json
-import os
 import socket
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from tasks.execution.processes import Process
 from tasks.storage.home import HomeError, write_atomically
 
 FOLDER = "fleet"
-_START_FIELD = 19
-"""Of the numbers in /proc/PID/stat after the name; clock ticks from the boot to the start."""
 
 
 class FleetError(HomeError):
     """A fleet cannot be started, read or reached: what was expected, found, and is to be done."""
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process that is not mistaken for a later one of the same id.
-
-    Attributes:
-        pid: its id.
-        started: what `started` gave for it.
-    """
-
-    pid: int
-    started: float
-
-    @classmethod
-    def find(cls, pid: int) -> "Process":
-        """The process of that id; one that has ended is never alive."""
-        return cls(pid, started(pid) or 0.0)
-
-    @property
-    def alive(self) -> bool:
-        """Whether it runs, on this host."""
-        return started(self.pid) == self.started
 
 
 @dataclass(frozen=True)
@@ -155,27 +127,6 @@ def read_state(path: Path) -> Fleet | None:
 def write_fleet(home: Path, fleet: Fleet) -> None:
     """Write the state file of a host; it is there whole or not at all."""
     write_atomically(state_file(home, fleet.host), json.dumps(fleet.to_json(), indent=1) + "\n")
-
-
-def started(pid: int) -> float | None:
-    """When a process was started, for comparison only; None if it has ended.
-
-    On Linux counted from the boot: a clock that is set changes what `psutil` gives.
-    """
-    if sys.platform != "linux":
-        try:
-            return psutil.Process(pid).create_time()
-        except psutil.Error:
-            return None
-    else:
-        try:
-            text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return None
-        # The name in parentheses may hold anything.
-        fields = text.rpartition(")")[2].split()
-        ended = fields[0] in {"Z", "X"}
-        return None if ended else int(fields[_START_FIELD]) / os.sysconf("SC_CLK_TCK")
 
 
 def _child(content: dict[str, Any]) -> Child:

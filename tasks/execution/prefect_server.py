@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasks.execution.slots import kill_group, last_line, start_tethered
+from tasks.execution.processes import kill_group, last_line, start_tethered
 from tasks.storage.locks import try_lock, unlock
 
 _HOST = "127.0.0.1"

@@ -1,40 +1,47 @@
-"""Follows a job from outside its process: what it says on the way, and whether it is to stop."""
+"""Follows a job from outside its process: passes on its progress, and stops it when asked to."""
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from tasks.engine.runtime import Event
-from tasks.engine.stage import Workplace
+from tasks.events import Event
 from tasks.jobs.train import PROGRESS
 from tasks.tracking.tracker import MetricRow
 
 OnRows = Callable[[list[MetricRow]], None]
 
 
+@dataclass(kw_only=True)
 class Follower:
-    """Reads a training's progress file as it grows and passes it on.
+    """Reads a training's progress file as it grows.
 
-    Args:
-        place: where the job works.
-        job: its settings.
-        on_rows: told of new figures.
+    Attributes:
+        folder: of the job.
+        label: of the stage that runs it, for people.
+        stage: name of that stage.
+        listen: gets an event at the start and for every new row.
+        check_stopped: raises if the run was stopped.
+        steps: of a training; 0 for jobs that do not count.
+        on_rows: gets the new rows.
     """
 
-    def __init__(self, place: Workplace, job: Mapping[str, Any], on_rows: OnRows) -> None:
-        self._place, self._on_rows = place, on_rows
-        self._path: Path = place.folder / PROGRESS
-        self._steps = int(job.get("training", {}).get("steps", 0))
-        self._sent = 0
-        self._slot = ""
-        self._started = time.monotonic()
+    folder: Path
+    label: str
+    stage: str
+    listen: Callable[[Event], None]
+    check_stopped: Callable[[], None]
+    steps: int = 0
+    on_rows: OnRows = lambda _: None
+    _read: int = 0
+    _slot: str = ""
+    _started: float = field(default_factory=time.monotonic)
 
     def start(self, slot: str) -> None:
-        """Say where it runs, from now on."""
+        """Report that the job runs in this slot from now on."""
         self._slot, self._started = slot, time.monotonic()
-        self._tell(0, None)
+        self._report(0, None)
 
     def poll(self) -> None:
         """Pass on the rows that are new since the last call.
@@ -42,28 +49,28 @@ class Follower:
         Raises:
             SlotsStoppedError: if the run was stopped.
         """
-        self._place.runtime.slots.raise_if_stopped()
-        if not self._path.exists():
+        self.check_stopped()
+        path = self.folder / PROGRESS
+        if not path.exists():
             return
-        lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
-        # A resumed training rewrites the file; what was sent is sent again, which is harmless.
-        self._sent = min(self._sent, len(lines))
-        rows = [json.loads(line) for line in lines[self._sent :] if line.endswith("\n")]
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        # A resumed training rewrites the file; sending a row twice is harmless.
+        self._read = min(self._read, len(lines))
+        rows = [json.loads(line) for line in lines[self._read :] if line.endswith("\n")]
         if not rows:
             return
-        self._sent += len(rows)
-        self._on_rows([MetricRow(row["step"], row["figures"], row["time"]) for row in rows])
-        self._tell(rows[-1]["step"], rows[-1]["figures"]["hyper_validation/accuracy"])
+        self._read += len(rows)
+        self.on_rows([MetricRow(row["step"], row["figures"], row["time"]) for row in rows])
+        self._report(rows[-1]["step"], rows[-1]["figures"]["hyper_validation/accuracy"])
 
-    def _tell(self, step: int, accuracy: float | None) -> None:
-        request = self._place.request
-        self._place.runtime.listen(
+    def _report(self, step: int, accuracy: float | None) -> None:
+        self.listen(
             Event(
-                request.label,
-                request.stage,
+                self.label,
+                self.stage,
                 "running",
                 step=step,
-                steps=self._steps,
+                steps=self.steps,
                 accuracy=accuracy,
                 slot=self._slot,
                 seconds=time.monotonic() - self._started,

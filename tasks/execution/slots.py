@@ -1,50 +1,25 @@
 """Slots: where trainings run, one process at a time each, and how such a process is run."""
 
-import contextlib
-import os
-import signal
 import socket
 import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.execution.devices import cuda_devices, usable_cores
 from tasks.execution.environment import training_environment
-from tasks.execution.parent_death import tethered
+from tasks.execution.processes import ChildFailedError, kill_group, last_line, start_tethered
 from tasks.storage.locks import try_lock, unlock
 
-_TAIL = 1 << 16
 _RETRY_S = 0.5
 
 
 class SlotsStoppedError(RuntimeError):
     """The pool was stopped while, or before, somebody waited for a slot."""
-
-
-class ChildFailedError(RuntimeError):
-    """A child process ended with an error; one line that says what happened.
-
-    Args:
-        exit_code: negative for a signal, as `subprocess` has it.
-        last_line: the last line of its log, which names the cause; may be empty.
-        log: the file with all of it.
-    """
-
-    def __init__(self, exit_code: int, last_line: str, log: Path) -> None:
-        if exit_code < 0:
-            hint = ", out of memory?" if -exit_code == signal.SIGKILL else ""
-            ending = f"the process was killed ({signal.Signals(-exit_code).name}{hint})"
-        else:
-            ending = f"exit code {exit_code}"
-        super().__init__(f"{last_line or 'no message'} [{ending}; log: {log}]")
-        self.exit_code = exit_code
-        self.last_line = last_line
-        self.log = log
 
 
 @dataclass(frozen=True)
@@ -198,50 +173,6 @@ def run_in_slot(
     poll()
     if process.returncode != 0:
         raise ChildFailedError(process.returncode, last_line(log, written), log)
-
-
-def start_tethered(
-    command: Sequence[str], log: Path, cwd: Path, variables: Mapping[str, str]
-) -> subprocess.Popen[bytes]:
-    """Start a command that dies with this thread, in a process group of its own.
-
-    Args:
-        command: program and arguments.
-        log: file that its output is appended to.
-        cwd: folder that it works in.
-        variables: environment, on top of this process's own.
-    """
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            tethered(command),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=cwd,
-            env={**os.environ, **variables},
-            start_new_session=True,
-        )
-
-
-def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of a process group, and reap its leader."""
-    # Also after the leader has ended: it may have left children of its own.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def last_line(log: Path, start: int = 0) -> str:
-    """Last line of a log that is not blank; empty if there is none.
-
-    Args:
-        log: the file.
-        start: only what follows this byte counts.
-    """
-    with log.open("rb") as file:
-        file.seek(max(start, log.stat().st_size - _TAIL))
-        lines = file.read().decode("utf-8", "replace").splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:

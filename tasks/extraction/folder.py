@@ -13,7 +13,8 @@ from data.frames.decode import Sampling
 from data.frames.store import MANIFEST, SKIPPED, Summary, merge, open_frames
 from data.readers.file_tree import CLIP_SUFFIXES, has_suffix, read_tree
 from tasks.errors import StageError
-from tasks.execution.slots import ChildFailedError, SlotPool
+from tasks.execution.processes import ChildFailedError
+from tasks.execution.slots import SlotPool
 from tasks.extraction.parallel import OnClips, extract_in_slots
 from tasks.storage.home import LOCK, exclusive, write_atomically
 

@@ -12,9 +12,9 @@ from data.errors import DataError
 from data.frames.store import open_frames
 from data.images.crop import Pixels, read_photo, square
 from data.images.npy_writer import ImageFile
+from data.raw_files import about, listed
 from data.reader import RawImages, Samples
 from data.tables.prepared import IMAGES, save_prepared
-from tasks.stages.raw_inputs import about, listed
 
 BROKEN = "broken.json"
 """Of photos: why each of those was left out that could not be decoded."""

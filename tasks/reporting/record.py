@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tasks.reporting.measures import Measure, measures
-from tasks.reporting.render.text_tables import plain_table
 from tasks.reporting.stats.estimates import Estimate, deviation, estimate, expected_lift
+from tasks.reporting.text_tables import plain_table
 
 Record = Mapping[str, Any]
 """The record of a reproduction: plain JSON, accuracies in [0, 1]."""

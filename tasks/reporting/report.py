@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
+from tasks.reporting.csv_files import sheets
+from tasks.reporting.figures import draw_figure
 from tasks.reporting.record import Record, result_table, table_text
 from tasks.reporting.render.captions import PICTURES
-from tasks.reporting.render.csv_files import sheets
-from tasks.reporting.render.figures import draw_figure
 from tasks.reporting.render.html_page import html_page, pictures
-from tasks.reporting.render.text_tables import markdown_cell
 from tasks.reporting.sections.curves import curve_section
 from tasks.reporting.sections.deviations import paper_section
 from tasks.reporting.sections.differences import difference_section
@@ -26,6 +25,7 @@ from tasks.reporting.sections.procedure import (
 from tasks.reporting.sections.pseudo_labels import pseudo_label_section
 from tasks.reporting.sections.results import hyper_validation_section, result_section
 from tasks.reporting.sections.studies import rho_section, size_section
+from tasks.reporting.text_tables import markdown_cell
 from tasks.storage.home import write_atomically
 
 XML = '<?xml version="1.0" encoding="utf-8"?>\n'

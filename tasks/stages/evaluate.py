@@ -8,7 +8,7 @@ from tasks.engine.stage import Outcome, Stage, Workplace
 from tasks.stages.select import model_of
 from tasks.stages.weights import file_of
 from tasks.storage.artifacts import Artifact, Request
-from tasks.tracking.lineage.graph import TEST
+from tasks.tracking.run_records import TEST
 from tasks.tracking.tracker import MetricRow
 
 FIGURES = ("accuracy", "clip_accuracy")

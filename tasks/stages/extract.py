@@ -7,14 +7,15 @@ from data.broken_files import check_share
 from data.catalog import find_file_reader
 from data.fingerprint import digest_json, sha256_file
 from data.frames.store import merge
+from data.raw_files import about, listed
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.run_job import run_job
-from tasks.engine.runtime import Event
 from tasks.engine.stage import Outcome, Stage, Workplace
 from tasks.errors import StageError
-from tasks.execution.slots import ChildFailedError
+from tasks.events import Event
+from tasks.execution.processes import ChildFailedError
 from tasks.extraction.parallel import clips_of, extract_in_slots
-from tasks.stages.raw_inputs import about, listed, log_raw, made_with
+from tasks.stages.raw_inputs import log_raw, made_with
 from tasks.storage.artifacts import Request
 
 
@@ -79,7 +80,7 @@ def execute(
 
         try:
             chunks = extract_in_slots(
-                listing.root, clips, sampling, place.folder, place.runtime.decoders, tell
+                listing.root, clips, sampling, place.folder, place.runtime.decode.slots, tell
             )
         except ChildFailedError as error:
             raise StageError(f"{label}: {error}") from error

@@ -6,10 +6,11 @@ from typing import Any
 from data.catalog import find_reader
 from data.digest_cache import KnownDigests
 from data.fingerprint import digest_json, sha256_file
+from data.raw_files import check_unchanged, raw_files
 from data.tables.prepared import save_prepared
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.stage import Outcome, Stage, Workplace
-from tasks.stages.raw_inputs import check_unchanged, log_raw, made_with, raw_files
+from tasks.stages.raw_inputs import log_raw, made_with
 from tasks.storage.artifacts import Request
 
 MAKERS = ("matplotlib", "numpy", "pillow", "scikit-learn")

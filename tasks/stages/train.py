@@ -154,7 +154,13 @@ def execute(
         log_start(place, run_id, weights)
         if initial and start:
             tracker.log_model_inputs(run_id, [initial.notes["models"][0]])
-        outcome = run_job(place, "train", job, lambda rows: tracker.log_metrics(run_id, rows))
+        outcome = run_job(
+            place,
+            "train",
+            job,
+            lambda rows: tracker.log_metrics(run_id, rows),
+            steps=int(job["training"]["steps"]),
+        )
         for name in (CURVE, LOG):
             tracker.log_artifact(run_id, _kept(place, name), later=place.final_path(name))
         model_id = tracker.log_model(

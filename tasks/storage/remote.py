@@ -17,8 +17,7 @@ from uuid import uuid4
 
 import fsspec
 
-from tasks.errors import StageError
-from tasks.tracking.outbox import first_line
+from tasks.errors import StageError, first_line
 
 VARIABLE = "GRADMIX_STORAGE"
 MARKER = "gradmix-storage.json"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from tasks.tracking.lineage.graph import OUTPUT, DatasetRecord, ModelRecord, RunRecord
+from tasks.tracking.run_records import OUTPUT, DatasetRecord, ModelRecord, RunRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Callable
 
 from data.errors import DataError
+from tasks.errors import first_line
 from tasks.tracking.lineage.graph import Node, walk
 from tasks.tracking.mlflow_store import MlflowStore, T, TrackingError
-from tasks.tracking.outbox import first_line
 from tasks.tracking.resolve import find
 
 LOCAL_UI = "http://127.0.0.1:5000"

@@ -26,10 +26,9 @@ from tasks.tracking.mlflow_store import (
     Status,
     chunks,
 )
-from tasks.tracking.outbox import Outbox, RefusedError
+from tasks.tracking.outbox import Outbox, RefusedError, Spool, Write
 from tasks.tracking.queries import Looking, unusable
 from tasks.tracking.registry import CHAMPION, register_model
-from tasks.tracking.spool import Spool, Write
 
 WRITES: dict[str, Callable[..., str | None]] = {
     "start_run": MlflowStore.start_run,

@@ -22,6 +22,7 @@ from flows.experiment.run_spec import Invocation, place_order
 from flows.pipeline.graph import pipeline
 from tasks.engine.runtime import Runtime, use
 from tasks.engine.stage import Stage
+from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import SlotPool
 from tasks.storage.artifacts import Store, read_artifact
 from tasks.storage.home import open_home
@@ -70,8 +71,8 @@ def resolved(value: Any) -> Any:
 def bare(home: Path) -> None:
     """The pipeline without Prefect and MLflow."""
     order = place_order(Invocation(experiment=str(EXPERIMENT), scale=SCALE))
-    slots = SlotPool.of_this_machine()
-    runtime = Runtime(Store(open_home(home)), slots, NoTracker(), "none", lambda _: None)
+    here = SlotRunner(open_home(home), SlotPool.of_this_machine())
+    runtime = Runtime(Store(here.home), here, here, NoTracker(), "none", lambda _: None)
     with ThreadPoolExecutor(THREADS) as pool:
         submit = Threads(runtime, pool)
         pipeline(order.experiment, order.raw, submit)

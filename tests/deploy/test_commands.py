@@ -11,15 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import main
-from tasks.execution.fleet_state import (
-    FOLDER,
-    Child,
-    Fleet,
-    Process,
-    read_fleet,
-    state_file,
-    write_fleet,
-)
+from tasks.execution.fleet_state import FOLDER, Child, Fleet, read_fleet, state_file, write_fleet
+from tasks.execution.processes import Process
 from tasks.storage.home import open_home
 
 URL = "PREFECT_API_URL"

@@ -12,15 +12,8 @@ import pytest
 from deploy.health import answers, is_free
 from deploy.options import Options, share_password
 from deploy.preflight import refuse
-from tasks.execution.fleet_state import (
-    FOLDER,
-    Child,
-    Fleet,
-    FleetError,
-    Process,
-    state_file,
-    write_fleet,
-)
+from tasks.execution.fleet_state import FOLDER, Child, Fleet, FleetError, state_file, write_fleet
+from tasks.execution.processes import Process
 from tasks.storage.locks import try_lock, unlock
 
 SERVER = "PREFECT_SERVER_API_AUTH_STRING"

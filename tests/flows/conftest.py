@@ -19,6 +19,7 @@ from data.errors import DataError
 from flows.experiment.run_spec import Invocation, place_order
 from flows.pipeline.graph import pipeline
 from tasks.engine.runtime import Runtime, use
+from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool
 from tasks.stages import select as selection
 from tasks.storage.artifacts import Artifact, Store
@@ -279,8 +280,8 @@ def up_to_training(tmp_path):
 
     def run(order):
         home = open_home(tmp_path / "home")
-        slots = SlotPool([Slot("cpu:0")])
-        runtime = Runtime(Store(home), slots, NoTracker(), "parent", lambda _: None)
+        here = SlotRunner(home, SlotPool([Slot("cpu:0")]))
+        runtime = Runtime(Store(home), here, here, NoTracker(), "parent", lambda _: None)
         submit = UpToTraining(runtime)
         pipeline(order.experiment, order.raw, submit)
         return submit.errors, submit.started

@@ -11,7 +11,7 @@ from flows import job as job_module
 from flows.job import job
 from tasks.execution import attempts as attempt_module
 from tasks.execution.attempts import ENDED, PULSE, Attempt, BusyError, Ended
-from tasks.execution.slots import ChildFailedError
+from tasks.execution.processes import ChildFailedError
 from tasks.jobs.__main__ import REFUSED, UNLUCKY
 from tasks.storage.home import HomeError, open_home
 

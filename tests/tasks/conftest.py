@@ -19,7 +19,9 @@ from data.tables.prepared import save_prepared
 from data.tables.split import Split, save_split, split_target
 from gradmix.methods import method_named
 from gradmix.networks import Network
-from tasks.engine.runtime import Event, Runtime
+from tasks.engine.runtime import Runtime
+from tasks.events import Event
+from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool
 from tasks.jobs.models import build_network
 from tasks.storage.artifacts import Artifact, Store
@@ -334,8 +336,9 @@ def runtime(tmp_path: Path, events: list[Event]) -> Runtime:
     (tmp_path / "home").mkdir()
     tracker = create_autospec(Tracker, instance=True)
     tracker.start_run.return_value, tracker.log_model.return_value = "run-1", "model-1"
-    store, slots = Store(tmp_path / "home"), SlotPool([Slot("cpu:0")])
-    return Runtime(store, slots, tracker, "parent", events.append, scope="toy/demo")
+    store = Store(tmp_path / "home")
+    here = SlotRunner(store.home, SlotPool([Slot("cpu:0")]))
+    return Runtime(store, here, here, tracker, "parent", events.append, scope="toy/demo")
 
 
 @pytest.fixture(scope="session")

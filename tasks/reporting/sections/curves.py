@@ -7,8 +7,8 @@ from typing import Any
 
 from tasks.reporting.record import Record, asked, estimate_text
 from tasks.reporting.render.captions import how_to_read, picture
-from tasks.reporting.render.text_tables import markdown_table
 from tasks.reporting.stats.estimates import estimate
+from tasks.reporting.text_tables import markdown_table
 
 EPOCH = 100
 """Steps; the paper's word for them (caption of its Figure 3)."""

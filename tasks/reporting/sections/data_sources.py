@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.reporting.record import NONE, Record
-from tasks.reporting.render.text_tables import markdown_table
+from tasks.reporting.text_tables import markdown_table
 
 Entry = Mapping[str, Any]
 

@@ -14,7 +14,7 @@ from tasks.reporting.paper import (
 )
 from tasks.reporting.record import NONE, Record, row_names
 from tasks.reporting.render.captions import how_to_read
-from tasks.reporting.render.text_tables import markdown_table
+from tasks.reporting.text_tables import markdown_table
 
 NO_CODE = "our own reading of it, as its code is not public"
 CONVNET = "convnet"

@@ -18,9 +18,9 @@ from tasks.reporting.record import (
     signed,
 )
 from tasks.reporting.render.captions import how_to_read, picture
-from tasks.reporting.render.text_tables import markdown_table
 from tasks.reporting.stats.estimates import LEVEL, estimate
 from tasks.reporting.stats.paired_tests import WILCOXON_FROM, holm, p_text, t_test, wilcoxon
+from tasks.reporting.text_tables import markdown_table
 
 FEW_DRAWS = 10
 """The paper's number; with fewer, an interval is wide and leans on normality."""

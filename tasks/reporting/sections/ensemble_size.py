@@ -6,8 +6,8 @@ from typing import Any
 from tasks.reporting.measures import selected_by
 from tasks.reporting.record import NONE, Record, asked, estimate_text, plural, signed
 from tasks.reporting.render.captions import how_to_read, picture
-from tasks.reporting.render.text_tables import markdown_table
 from tasks.reporting.stats.estimates import Estimate, estimate
+from tasks.reporting.text_tables import markdown_table
 
 Entry = Mapping[str, Any]
 

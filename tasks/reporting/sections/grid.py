@@ -3,12 +3,7 @@
 from collections.abc import Sequence
 
 from tasks.reporting import paper as protocol
-from tasks.reporting.measures import selected_by
-from tasks.reporting.record import NONE, Record, Selection, asked, percent, plural
-from tasks.reporting.render.captions import how_to_read, picture
-from tasks.reporting.render.text_tables import markdown_table
-from tasks.reporting.stats.estimates import expected_lift
-from tasks.reporting.stats.grid import (
+from tasks.reporting.grid_numbers import (
     HYPER_VALIDATION,
     TEST,
     Grid,
@@ -18,7 +13,12 @@ from tasks.reporting.stats.grid import (
     main_grid,
     paper_noise,
 )
+from tasks.reporting.measures import selected_by
+from tasks.reporting.record import NONE, Record, Selection, asked, percent, plural
+from tasks.reporting.render.captions import how_to_read, picture
+from tasks.reporting.stats.estimates import expected_lift
 from tasks.reporting.stats.paired_tests import correlation_text
+from tasks.reporting.text_tables import markdown_table
 
 NAMES = {TEST: "Test accuracy", HYPER_VALIDATION: "Accuracy on hyper-validation"}
 

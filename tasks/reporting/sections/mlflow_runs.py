@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from tasks.reporting.record import Record, all_k, row_names, rows_of
 from tasks.reporting.render.captions import how_to_read
-from tasks.reporting.render.text_tables import markdown_table
+from tasks.reporting.text_tables import markdown_table
 
 SHOWN = 8
 """Letters of a linked run's id: the address has all of them."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from tasks.reporting.record import NONE, Record, plural, reference_row, row_names
 from tasks.reporting.render.captions import how_to_read
-from tasks.reporting.render.text_tables import markdown_table
+from tasks.reporting.text_tables import markdown_table
 
 
 def step_times(record: Record, row: str) -> dict[tuple[int, int], float]:

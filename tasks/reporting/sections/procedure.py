@@ -7,10 +7,10 @@ from typing import Any
 from tasks.reporting.measures import main_table, measures, of_clips, selected_by
 from tasks.reporting.record import Record, all_k, plural, row_names, rows_of
 from tasks.reporting.render.captions import how_to_read
-from tasks.reporting.render.text_tables import markdown_table
 from tasks.reporting.sections.data_sources import data_tables
 from tasks.reporting.sections.deviations import has_paper_figures
 from tasks.reporting.sections.mlflow_runs import run_link, run_parts
+from tasks.reporting.text_tables import markdown_table
 
 
 def opening(record: Record) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from tasks.reporting.measures import sample_noun
 from tasks.reporting.record import NONE, Record, percent
 from tasks.reporting.render.captions import how_to_read
-from tasks.reporting.render.text_tables import markdown_table
+from tasks.reporting.text_tables import markdown_table
 
 Entry = Mapping[str, Any]
 

@@ -8,9 +8,9 @@ from typing import Any
 from tasks.reporting.measures import measures, of_clips
 from tasks.reporting.record import Record, percent
 from tasks.reporting.render.captions import how_to_read, picture
-from tasks.reporting.render.text_tables import markdown_table
 from tasks.reporting.sections.ensemble_size import DISAGREEMENTS, ensemble_audit
 from tasks.reporting.sections.pseudo_label_classes import class_parts
+from tasks.reporting.text_tables import markdown_table
 
 Entry = Mapping[str, Any]
 

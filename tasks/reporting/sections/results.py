@@ -19,9 +19,9 @@ from tasks.reporting.record import (
     signed,
 )
 from tasks.reporting.render.captions import how_to_read
-from tasks.reporting.render.text_tables import markdown_table
 from tasks.reporting.sections.deviations import has_paper_figures, our_readings
 from tasks.reporting.stats.estimates import estimate
+from tasks.reporting.text_tables import markdown_table
 
 PER_VIDEO = (
     "Per frame: every frame of a clip is classified by itself, as an image. Per video: the softmax "

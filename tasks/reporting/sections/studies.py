@@ -7,8 +7,8 @@ from typing import Any
 from tasks.reporting.measures import of_clips, sample_noun, selected_by
 from tasks.reporting.record import NONE, Record, asked, percent, plural
 from tasks.reporting.render.captions import how_to_read, picture
-from tasks.reporting.render.text_tables import markdown_table
 from tasks.reporting.stats.paired_tests import Correlation, correlation_text, spearman
+from tasks.reporting.text_tables import markdown_table
 
 Part = Mapping[str, Any]
 

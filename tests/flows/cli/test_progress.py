@@ -7,7 +7,7 @@ from rich.console import Console
 
 from flows.cli.progress import Progress, duration
 from flows.monitoring.counts import Board, Work
-from tasks.engine.runtime import Event
+from tasks.events import Event
 
 A, B, C = "k=2 draw=0: A lr=0.05", "k=2 draw=0: B [bold]x[/red]", "k=2 draw=0: C"
 

@@ -13,8 +13,9 @@ from click.testing import CliRunner
 
 from deploy.cli import main
 from flows.cli import status as status_command
-from tasks.execution.fleet_state import Child, Fleet, Process, state_file, write_fleet
+from tasks.execution.fleet_state import Child, Fleet, state_file, write_fleet
 from tasks.execution.prefect_runs import PrefectDispatch
+from tasks.execution.processes import Process
 from tasks.storage.home import open_home
 
 LONG = "k=2 draw=0: GradMix [x] beta=10 " + "x" * 200

@@ -7,7 +7,7 @@ import pytest
 
 from flows.monitoring.counts import Board, Work, running_row
 from flows.pipeline.plan import PlanEntry
-from tasks.engine.runtime import Event
+from tasks.events import Event
 
 A, B, C = "k=2 draw=0: A", "k=2 draw=0: B", "k=2 draw=0: C"
 

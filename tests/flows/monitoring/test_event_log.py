@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from flows.monitoring.event_log import Ledger
-from tasks.engine.runtime import Event
+from tasks.events import Event
 
 
 @pytest.fixture

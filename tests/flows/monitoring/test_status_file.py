@@ -15,9 +15,9 @@ import pytest
 from flows.monitoring import status_file as status_module
 from flows.monitoring.counts import Work
 from flows.monitoring.status_file import StatusFile, close_dead, read_statuses
-from tasks.engine.runtime import Event
-from tasks.execution.fleet_state import Process
+from tasks.events import Event
 from tasks.execution.prefect_runs import PrefectDispatch
+from tasks.execution.processes import Process
 
 A, B = "k=2 draw=0: A", "k=2 draw=0: B"
 ABOUT = {

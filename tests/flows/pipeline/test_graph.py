@@ -3,8 +3,8 @@
 import pytest
 
 from flows.experiment.experiment_file import load_experiment
+from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
-from flows.pipeline.futures import RawData
 from flows.pipeline.graph import pipeline
 
 DRAWS = {("target", "k"): ("--k", [2, 3]), ("target", "draws"): ("--draws", 2)}

@@ -6,7 +6,7 @@ import pytest
 
 from flows.monitoring.event_log import Ledger
 from flows.records.record import FILE, make_record, save_record
-from tasks.engine.runtime import Event
+from tasks.events import Event
 
 TWO_RATES = ("learning_rates = [0.05]", "learning_rates = [0.05, 0.02]")
 BASELINE = '[[baselines]]\nname = "{}"\nmethod = "{}"\n'

@@ -9,11 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
-from tasks.engine.runtime import Event, Runtime, use
+from tasks.engine.runtime import Runtime, use
 from tasks.engine.stage import Outcome, Stage, Workplace
 from tasks.errors import StageError
+from tasks.events import Event
 from tasks.execution.environment import configure
 from tasks.execution.prefect_server import prefect_server
+from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool
 from tasks.storage.artifacts import Artifact, Request, Store
 from tasks.tracking.tracker import Tracker
@@ -61,8 +63,8 @@ class Scene:
         events: list[Event] = []
         # These stages track nothing.
         tracker = cast("Tracker", None)
-        store, slots = Store(self.home), SlotPool([Slot("cpu:0")])
-        runtime = Runtime(store, slots, tracker, "parent", events.append)
+        here = SlotRunner(self.home, SlotPool([Slot("cpu:0")]))
+        runtime = Runtime(Store(self.home), here, here, tracker, "parent", events.append)
         before = self._executed()
 
         @flow(name="sums", task_runner=ThreadPoolTaskRunner(max_workers=8))

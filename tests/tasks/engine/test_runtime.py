@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.engine.runtime import Runtime
+from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool, SlotsStoppedError
 from tasks.storage.artifacts import Request
 
@@ -20,9 +21,10 @@ from pathlib import Path
 from typing import cast
 from tasks.storage.artifacts import Store
 from tasks.engine.runtime import Runtime
+from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool
-slots = SlotPool([Slot("cpu:0")])
-with Runtime(Store(Path(sys.argv[1])), slots, None, "parent", print).alone(sys.argv[2]):
+here = SlotRunner(Path(sys.argv[1]), SlotPool([Slot("cpu:0")]))
+with Runtime(Store(here.home), here, here, None, "parent", print).alone(sys.argv[2]):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -80,14 +82,14 @@ def test_a_stopped_run_waits_for_nobody(runtime: Runtime) -> None:
 
 
 def test_stopping_a_run_stops_slots_and_cores(runtime: Runtime) -> None:
-    runtime.cores = SlotPool([Slot("core:0")])
-    assert runtime.decoders is runtime.cores
+    slots, cores = SlotPool([Slot("cuda:0")]), SlotPool([Slot("core:0")])
+    runtime.train, runtime.decode = (SlotRunner(runtime.home, pool) for pool in (slots, cores))
 
     runtime.stop()
 
-    for pool in (runtime.slots, runtime.cores):
+    for check in (slots.raise_if_stopped, cores.raise_if_stopped, runtime.raise_if_stopped):
         with pytest.raises(SlotsStoppedError):
-            pool.raise_if_stopped()
+            check()
 
 
 def test_executions_are_listed_in_order_a_line_each(runtime: Runtime) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tasks.engine.mlflow_run import flattened, tracked_run
-from tasks.engine.runtime import Event, Runtime, current, use
+from tasks.engine.runtime import Runtime, current, use
 from tasks.engine.stage import Outcome, Stage, Workplace, decode
 from tasks.errors import StageError
+from tasks.events import Event
 from tasks.execution.slots import SlotsStoppedError
 from tasks.storage.artifacts import Artifact, Request
 

@@ -29,8 +29,8 @@ from tasks.execution.attempts import (
     say_ended,
     work_on,
 )
-from tasks.execution.fleet_state import Process
-from tasks.execution.slots import ChildFailedError, Slot
+from tasks.execution.processes import ChildFailedError, Process
+from tasks.execution.slots import Slot
 
 SLOT = Slot("cuda:1", "GPU-bb")
 SLEEP = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"]

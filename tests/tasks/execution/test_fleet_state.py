@@ -14,13 +14,12 @@ from tasks.execution.fleet_state import (
     Child,
     Fleet,
     FleetError,
-    Process,
     read_fleet,
     read_state,
-    started,
     state_file,
     write_fleet,
 )
+from tasks.execution.processes import Process, started
 
 
 @pytest.fixture

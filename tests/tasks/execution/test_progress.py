@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tasks.engine.runtime import Event, Runtime
+from tasks.engine.runtime import Runtime
 from tasks.engine.stage import Workplace
+from tasks.events import Event
 from tasks.execution.progress import Follower
 from tasks.execution.slots import SlotsStoppedError
 from tasks.storage.artifacts import Request
 from tasks.tracking.tracker import MetricRow
-
-JOB = {"training": {"steps": 20}}
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def told() -> list[list[MetricRow]]:
 
 @pytest.fixture
 def follower(place: Workplace, told: list[list[MetricRow]]) -> Follower:
-    return Follower(place, JOB, told.append)
+    return place.follower(steps=20, on_rows=told.append)
 
 
 def line(step: int, accuracy: float = 0.5) -> str:
@@ -98,7 +97,7 @@ def test_news_names_the_slot_from_the_start_on_and_the_last_step(
 
 
 def test_a_job_without_steps_starts_as_well(place: Workplace, events: list[Event]) -> None:
-    Follower(place, {"folder": "x"}, lambda _: None).start("cpu:0")
+    place.follower().start("cpu:0")
 
     assert [(event.step, event.steps) for event in events] == [(0, 0)]
 

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from tasks.execution import slots as slots_module
-from tasks.execution.slots import ChildFailedError, Slot, SlotPool, SlotsStoppedError, run_in_slot
+from tasks.execution.processes import ChildFailedError
+from tasks.execution.slots import Slot, SlotPool, SlotsStoppedError, run_in_slot
 
 CPU = Slot("cpu:0")
 # A command that starts a child of its own, writes both process ids and waits.

@@ -12,7 +12,8 @@ from data.errors import DataError
 from data.frames.decode import Sampling
 from data.frames.store import MANIFEST, open_frames
 from tasks.errors import StageError
-from tasks.execution.slots import ChildFailedError, Slot, SlotPool
+from tasks.execution.processes import ChildFailedError
+from tasks.execution.slots import Slot, SlotPool
 from tasks.extraction import folder as extract_folder
 from tasks.extraction import parallel as extraction
 from tasks.extraction.folder import DONE, extract, find_clips

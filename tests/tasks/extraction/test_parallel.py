@@ -17,15 +17,18 @@ from data.errors import DataError
 from data.frames import chunks as frame_chunks
 from data.frames.store import merge, open_frames
 from data.listing import Listing
+from data.raw_files import FILES, raw_files
 from data.readers.class_folders import CLIP_FOLDERS
-from tasks.engine.runtime import Event, Runtime, use
+from tasks.engine.runtime import Runtime, use
 from tasks.errors import StageError
-from tasks.execution.slots import ChildFailedError, Slot, SlotPool, SlotsStoppedError
+from tasks.events import Event
+from tasks.execution.processes import ChildFailedError
+from tasks.execution.slot_runner import SlotRunner
+from tasks.execution.slots import Slot, SlotPool, SlotsStoppedError
 from tasks.extraction import parallel as extraction
 from tasks.extraction.parallel import clips_of, extract_in_slots
 from tasks.jobs import __main__ as worker
 from tasks.stages import extract
-from tasks.stages.raw_inputs import FILES, raw_files
 from tasks.storage.artifacts import Artifact
 
 SAMPLING = {"frames": 2}
@@ -238,7 +241,8 @@ def test_clips_are_decoded_on_the_cores_and_not_in_the_slots_of_gpus(
     runtime: Runtime, inputs: dict[str, Any], in_process: list[str]
 ) -> None:
     gpu = SlotPool([Slot("cuda:0")])
-    with use(dataclasses.replace(runtime, slots=gpu, cores=pool(2))):
+    train, decode = (SlotRunner(runtime.home, slots) for slots in (gpu, pool(2)))
+    with use(dataclasses.replace(runtime, train=train, decode=decode)):
         extract.STAGE.perform(inputs)
     assert {*in_process} == {"cpu:0", "cpu:1"}
 

@@ -9,15 +9,18 @@ from unittest.mock import create_autospec
 import pytest
 
 from data.errors import DataError
-from tasks.engine import run_job as slot_job
 from tasks.engine.run_job import run_job
-from tasks.engine.runtime import Event, Runtime
+from tasks.engine.runtime import Runtime
 from tasks.engine.stage import Workplace
 from tasks.errors import StageError
+from tasks.events import Event
+from tasks.execution import slot_runner
 from tasks.execution.attempts import Attempt, RetiredError, alone
-from tasks.execution.fleet_runner import Workers
+from tasks.execution.fleet_runner import FleetRunner
+from tasks.execution.processes import ChildFailedError
 from tasks.execution.progress import Follower
-from tasks.execution.slots import ChildFailedError, Slot, SlotPool, SlotsStoppedError
+from tasks.execution.slot_runner import SlotRunner
+from tasks.execution.slots import Slot, SlotPool, SlotsStoppedError
 from tasks.jobs import __main__ as worker
 from tasks.jobs.files import write_job
 from tasks.storage.artifacts import Request
@@ -37,7 +40,7 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., None]], 
     """Replaces the slot's process."""
 
     def replace(run: Callable[..., None]) -> None:
-        monkeypatch.setattr(slot_job, "run_in_slot", run)
+        monkeypatch.setattr(slot_runner, "run_in_slot", run)
 
     return replace
 
@@ -68,7 +71,7 @@ def test_a_training_that_diverges_is_one_line_with_layer_source_and_step(
     assert raised.value.__cause__.exit_code == 2
     assert "Traceback" not in (place.folder / "log.txt").read_text()
     # The slot is free again.
-    with place.runtime.slots.take():
+    with place.runtime.decode.slots.take():
         pass
 
 
@@ -154,7 +157,7 @@ def test_what_a_job_says_on_the_way_is_passed_on(
 
     process(run)
 
-    outcome = run_job(place, "train", {"training": {"steps": 20}}, told.extend)
+    outcome = run_job(place, "train", {}, told.extend, steps=20)
 
     assert outcome == {"summary": {}}
     assert [row.step for row in told] == [5, 10]
@@ -185,13 +188,14 @@ def test_with_workers_a_job_goes_to_them_unless_it_decodes_the_data_here(
         took.append(where)
         (place.folder / "outcome.json").write_text("{}")
 
-    def on_a_worker(given: Workplace, name: str, follower: Follower) -> None:
-        assert (given, name) == (place, "train")
+    def on_a_worker(name: str, folder: Path, follower: Follower) -> None:
+        assert (name, folder, follower.label) == ("train", place.folder, place.request.label)
         finish("worker")
 
-    workers = create_autospec(Workers, instance=True)
+    workers = create_autospec(FleetRunner, instance=True)
     workers.run.side_effect = on_a_worker
-    place.runtime.workers, place.runtime.cores = workers, SlotPool([Slot("core:0")])
+    place.runtime.train = workers
+    place.runtime.decode = SlotRunner(place.runtime.home, SlotPool([Slot("core:0")]))
     process(lambda _, slot, **__: finish(slot.name))
 
     run_job(place, "train", {}, decodes=decodes)
@@ -211,14 +215,14 @@ def test_a_job_that_another_attempt_has_taken_over_stops(place: Workplace, proce
     with pytest.raises(RetiredError):
         run_job(place, "train", {})
     # The slot and the folder are free again.
-    with place.runtime.slots.take(), alone(Attempt.begin(place.folder)):
+    with place.runtime.decode.slots.take(), alone(Attempt.begin(place.folder)):
         pass
 
 
 def test_a_stopped_run_ends_its_trainings(place: Workplace, process) -> None:
     def run(*_: object, poll: Callable[[], None], **__: object) -> None:
         poll()
-        place.runtime.slots.stop()
+        place.runtime.stop()
         poll()
         pytest.fail("it went on")
 

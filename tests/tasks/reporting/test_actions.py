@@ -8,9 +8,9 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
+from tasks.reporting.figures import differences
 from tasks.reporting.measures import FRAMES, VIDEOS
 from tasks.reporting.record import PaperFigure, difference, result_table, table_text
-from tasks.reporting.render.figures import differences
 from tasks.reporting.render.plotting import STYLE
 from tasks.reporting.report import markdown_report, write_report
 

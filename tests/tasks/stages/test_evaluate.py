@@ -18,8 +18,8 @@ from data.tables.pseudo_labels import Member, PseudoLabels, read_pseudo_labels, 
 from gradmix.methods import METHODS
 from gradmix.metrics import score
 from gradmix.networks import predict
-from tasks.engine import run_job as slot_job
 from tasks.engine.runtime import Runtime, use
+from tasks.execution import slot_runner as slot_job
 from tasks.jobs import __main__ as worker
 from tasks.jobs import evaluate as evaluate_job
 from tasks.jobs import models as job_models

@@ -17,13 +17,16 @@ from data.fingerprint import sha256_file
 from data.frames.chunks import Clip, extract_chunk
 from data.frames.decode import Sampling
 from data.frames.store import merge
+from data.raw_files import FILES, raw_files
 from data.sealed import open_sealed_test
 from data.tables.prepared import load_prepared
 from gradmix.networks import Network, predict
 from gradmix.normalisation import normalise
-from tasks.engine import run_job as slot_job
 from tasks.engine.runtime import Runtime, use
 from tasks.errors import StageError
+from tasks.execution import slot_runner as slot_job
+from tasks.execution.processes import ChildFailedError
+from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool
 from tasks.jobs import __main__ as worker
 from tasks.jobs.features import frozen_maps, stored_maps
@@ -32,7 +35,6 @@ from tasks.networks.trunks import build_trunk, parted
 from tasks.networks.weights import find_weights
 from tasks.stages import features, pictures
 from tasks.stages import weights as pretrained
-from tasks.stages.raw_inputs import FILES, raw_files
 from tasks.storage.artifacts import Artifact, Store
 from tasks.storage.home import open_home
 
@@ -51,7 +53,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             monkeypatch.setattr("sys.stderr", file)
             code = worker.main(command[4:])
         if code:
-            raise slot_job.ChildFailedError(code, log.read_text().strip(), log)
+            raise ChildFailedError(code, log.read_text().strip(), log)
 
     monkeypatch.setattr(slot_job, "run_in_slot", run)
     return taken
@@ -297,7 +299,11 @@ def test_photos_are_decoded_on_a_core_and_a_gpu_makes_their_features(
     runtime: Runtime, of_photos: dict[str, Any], in_process: list[str]
 ) -> None:
     gpu, core = SlotPool([Slot("cuda:0")]), SlotPool([Slot("cpu:0")])
-    both = dataclasses.replace(runtime, slots=gpu, cores=core)
+    both = dataclasses.replace(
+        runtime,
+        train=SlotRunner(runtime.home, gpu),
+        decode=SlotRunner(runtime.home, core),
+    )
     photos = performed(both, of_photos)
     with use(both):
         inputs = {"label": "f", "data": photos, "network": LITE, "weights": stored_weights()}

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from data import raw_files as raw
 from data.digest_cache import KnownDigests
 from data.errors import DataError
 from data.sealed import open_sealed_test
 from data.tables.prepared import load_prepared
 from tasks.engine.runtime import Runtime, use
-from tasks.stages import prepare
-from tasks.stages import raw_inputs as raw
+from tasks.stages import prepare, raw_inputs
 
 
 class Reader:
@@ -177,6 +177,6 @@ def test_the_libraries_that_make_embedded_images_are_part_of_their_identity(
 ) -> None:
     reader.embedded = True
     before = identity()
-    monkeypatch.setattr(raw, "version", lambda name: f"other {name}")
+    monkeypatch.setattr(raw_inputs, "version", lambda name: f"other {name}")
 
     assert identity() != before

@@ -14,8 +14,8 @@ from data.tables.pseudo_labels import PseudoLabels, read_pseudo_labels
 from data.tables.split import Split, save_split
 from gradmix.ensembling import hard_labels, soft_labels
 from gradmix.networks import predict
-from tasks.engine import run_job as slot_job
 from tasks.engine.runtime import Runtime, use
+from tasks.execution import slot_runner as slot_job
 from tasks.jobs import __main__ as worker
 from tasks.jobs import pseudo_label as label_job
 from tasks.jobs.pseudo_label import FILE

@@ -9,8 +9,9 @@ import pytest
 
 from gradmix.methods import METHODS, MethodEntry
 from gradmix.methods.gradmix import GradMix, GradMixConfig
-from tasks.engine import run_job as slot_job
-from tasks.engine.runtime import Event, Runtime, use
+from tasks.engine.runtime import Runtime, use
+from tasks.events import Event
+from tasks.execution import slot_runner as slot_job
 from tasks.jobs import __main__ as worker
 from tasks.jobs.files import read_job
 from tasks.stages import train

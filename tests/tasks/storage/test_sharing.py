@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tasks.storage.artifacts import Request, Store
 from tasks.engine.runtime import Runtime, current, use
+from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool
 from tasks.engine.stage import Outcome, Stage
 
@@ -26,7 +27,7 @@ def describe(label):
     return Request("square", 1, {"x": label}, {}, 0, label)
 
 def square(place, label):
-    with current().slots.take() as slot:
+    with current().decode.slots.take() as slot:
         started = time.monotonic()
         time.sleep(0.02)
         print(json.dumps([slot.name, started, time.monotonic()]), flush=True)
@@ -34,8 +35,8 @@ def square(place, label):
     return Outcome({"x": label})
 
 home = Path(sys.argv[1])
-slots = SlotPool([Slot("cpu:0"), Slot("cpu:1")], home / "locks")
-runtime = Runtime(Store(home), slots, None, "parent", lambda _: None)
+here = SlotRunner(home, SlotPool([Slot("cpu:0"), Slot("cpu:1")], home / "locks"))
+runtime = Runtime(Store(home), here, here, None, "parent", lambda _: None)
 
 def perform(label):
     with use(runtime):

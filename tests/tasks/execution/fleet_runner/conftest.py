@@ -9,8 +9,7 @@ from tasks.engine.runtime import Runtime
 from tasks.engine.stage import Workplace
 from tasks.execution import fleet_runner as workers_module
 from tasks.execution import job_transfer as exchange
-from tasks.execution.fleet_runner import Workers
-from tasks.execution.progress import Follower
+from tasks.execution.fleet_runner import FleetRunner
 from tasks.storage.artifacts import Request
 from tests.tasks.execution.fleet_runner.fakes import Clock, Run, Server
 
@@ -42,7 +41,7 @@ def run(place: Workplace, server: Server) -> Callable[..., None]:
 
     def call(*happens: Callable[[Run], object], **options: Any) -> None:
         server.happens = list(happens)
-        follower = Follower(place, {"training": {"steps": 20}}, lambda _: None)
-        Workers(server, ("digits",), **options).run(place, "train", follower)
+        runner = FleetRunner(server, place.runtime.store, ("digits",), **options)
+        runner.run("train", place.folder, place.follower(steps=20))
 
     return call

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tasks.execution.attempts import PULSE, Attempt, Ended, Pulse, say_ended
-from tasks.execution.fleet_state import Process
 from tasks.execution.prefect_runs import RunState
+from tasks.execution.processes import Process
 
 
 class Clock:

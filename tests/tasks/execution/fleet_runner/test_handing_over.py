@@ -5,12 +5,11 @@ import json
 import pytest
 
 from data.fingerprint import sha256_bytes
-from tasks.engine.runtime import Event
 from tasks.engine.stage import Workplace
 from tasks.errors import StageError
+from tasks.events import Event
 from tasks.execution.attempts import NEWEST
-from tasks.execution.fleet_runner import Patience, Workers
-from tasks.execution.progress import Follower
+from tasks.execution.fleet_runner import FleetRunner, Patience
 from tasks.execution.slots import SlotsStoppedError
 from tests.tasks.execution.fleet_runner.fakes import Clock, Run, Server, succeed
 
@@ -47,7 +46,7 @@ def test_figures_that_came_with_the_end_are_passed_on(run, place: Workplace) -> 
         (place.folder / "progress.jsonl").write_text(json.dumps(row) + "\n")
         worker.finish()
 
-    follower = Follower(place, {}, lambda rows: told.extend(row.step for row in rows))
+    follower = place.follower(on_rows=lambda rows: told.extend(row.step for row in rows))
     poll, polls = follower.poll, []
 
     def polled() -> None:
@@ -59,7 +58,7 @@ def test_figures_that_came_with_the_end_are_passed_on(run, place: Workplace) -> 
     follower.poll = polled
     server = Server(Clock(), place.runtime.home)
     server.happens = [lambda _: None]
-    Workers(server).run(place, "train", follower)
+    FleetRunner(server, place.runtime.store).run("train", place.folder, follower)
 
     assert told == [20]
 

@@ -14,10 +14,9 @@ import pytest
 from tasks.engine.stage import Workplace
 from tasks.errors import StageError
 from tasks.execution.attempts import ENDED, NEWEST, Attempt, RetiredError, alone
-from tasks.execution.fleet_runner import Patience, Workers
-from tasks.execution.fleet_state import Process
+from tasks.execution.fleet_runner import FleetRunner, Patience
 from tasks.execution.prefect_runs import RunState
-from tasks.execution.progress import Follower
+from tasks.execution.processes import Process
 from tests.tasks.execution.fleet_runner.fakes import Clock, Run, Server, succeed
 
 PATIENCE = Patience()
@@ -246,7 +245,8 @@ def test_an_attempt_that_was_taken_for_dead_stops_before_the_next_starts(
 
     server.happens = [in_a_thread("first", stalled), in_a_thread("second", finishes)]
     patience = Patience(poll=0.005, ask=0.0, start=0.1)
-    Workers(server, patience=patience).run(place, "train", Follower(place, {}, lambda _: None))
+    runner = FleetRunner(server, place.runtime.store, patience=patience)
+    runner.run("train", place.folder, place.follower())
     for thread in threads:
         thread.join(10)
 

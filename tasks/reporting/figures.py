@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tasks.reporting.grid_numbers import Grid, grid_k, main_grid
 from tasks.reporting.measures import measures, sample_noun
 from tasks.reporting.record import Difference, Record
 from tasks.reporting.render.plotting import COLOURS, GREY, LINES, MARKERS, draw, look, panels, short
@@ -15,7 +16,6 @@ from tasks.reporting.sections.ensemble_size import swept, swept_k
 from tasks.reporting.sections.pseudo_labels import calibration, label_k, thresholds
 from tasks.reporting.sections.studies import STARTS, by_size, mean_of, starts, study
 from tasks.reporting.stats.estimates import estimate
-from tasks.reporting.stats.grid import Grid, grid_k, main_grid
 
 
 def draw_figure(name: str, record: Record) -> str:

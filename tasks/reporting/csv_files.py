@@ -6,9 +6,9 @@ from typing import Any
 
 from tasks.reporting.measures import of_clips
 from tasks.reporting.record import Record
-from tasks.reporting.render.text_tables import csv_text
 from tasks.reporting.sections.pseudo_label_classes import FILE as CLASS_FILE
 from tasks.reporting.sections.pseudo_label_classes import labels_by_class, many_classes
+from tasks.reporting.text_tables import csv_text
 
 RESULT_COLUMNS = (
     *("row", "method", "datasets", "k", "draw", "test_accuracy", "test_n", "accuracy", "loss"),

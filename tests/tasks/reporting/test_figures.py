@@ -4,7 +4,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from tasks.reporting.render.figures import (
+from tasks.reporting.figures import (
     FIGURES,
     differences,
     draw_figure,

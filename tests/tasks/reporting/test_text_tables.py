@@ -1,6 +1,6 @@
 """Tables as text."""
 
-from tasks.reporting.render.text_tables import csv_text, markdown_table, plain_table
+from tasks.reporting.text_tables import csv_text, markdown_table, plain_table
 
 
 def test_plain_columns_are_left_or_right_aligned():

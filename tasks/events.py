@@ -1,0 +1,37 @@
+"""News of stages, for everything that shows or counts them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tasks.storage.artifacts import Artifact
+
+State = Literal["waiting", "running", "cached", "finished", "failed"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """News of one stage.
+
+    Attributes:
+        label: of the execution, for people.
+        stage: its name.
+        state: what has become of it.
+        step: of a job that counts its steps.
+        steps: how many there are in all.
+        accuracy: on hyper-validation, the latest.
+        artifact: the result, once there is one.
+        message: of a failure, one line.
+        slot: where it runs; empty while it does not.
+        seconds: since it started in its slot.
+    """
+
+    label: str
+    stage: str
+    state: State
+    step: int = 0
+    steps: int = 0
+    accuracy: float | None = None
+    artifact: Artifact | None = None
+    message: str = ""
+    slot: str = ""
+    seconds: float = 0.0

@@ -1,0 +1,127 @@
+"""Processes of this host: started so that they die with their parent, told apart, and killed."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tasks.execution.parent_death import tethered
+
+_TAIL = 1 << 16
+_START_FIELD = 19
+"""Of the numbers in /proc/PID/stat after the name; clock ticks from the boot to the start."""
+
+
+class ChildFailedError(RuntimeError):
+    """A child process ended with an error; one line that says what happened.
+
+    Args:
+        exit_code: negative for a signal, as `subprocess` has it.
+        last_line: the last line of its log, which names the cause; may be empty.
+        log: the file with all of it.
+    """
+
+    def __init__(self, exit_code: int, last_line: str, log: Path) -> None:
+        if exit_code < 0:
+            hint = ", out of memory?" if -exit_code == signal.SIGKILL else ""
+            ending = f"the process was killed ({signal.Signals(-exit_code).name}{hint})"
+        else:
+            ending = f"exit code {exit_code}"
+        super().__init__(f"{last_line or 'no message'} [{ending}; log: {log}]")
+        self.exit_code = exit_code
+        self.last_line = last_line
+        self.log = log
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that is not mistaken for a later one of the same id.
+
+    Attributes:
+        pid: its id.
+        started: what `started` gave for it.
+    """
+
+    pid: int
+    started: float
+
+    @classmethod
+    def find(cls, pid: int) -> "Process":
+        """The process of that id; one that has ended is never alive."""
+        return cls(pid, started(pid) or 0.0)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs, on this host."""
+        return started(self.pid) == self.started
+
+
+def start_tethered(
+    command: Sequence[str], log: Path, cwd: Path, variables: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start a command that dies with this thread, in a process group of its own.
+
+    Args:
+        command: program and arguments.
+        log: file that its output is appended to.
+        cwd: folder that it works in.
+        variables: environment, on top of this process's own.
+    """
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            tethered(command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env={**os.environ, **variables},
+            start_new_session=True,
+        )
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of a process group, and reap its leader."""
+    # Also after the leader has ended: it may have left children of its own.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def last_line(log: Path, start: int = 0) -> str:
+    """Last line of a log that is not blank; empty if there is none.
+
+    Args:
+        log: the file.
+        start: only what follows this byte counts.
+    """
+    with log.open("rb") as file:
+        file.seek(max(start, log.stat().st_size - _TAIL))
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def started(pid: int) -> float | None:
+    """When a process was started, for comparison only; None if it has ended.
+
+    On Linux counted from the boot: a clock that is set changes what `psutil` gives.
+    """
+    if sys.platform != "linux":
+        try:
+            return psutil.Process(pid).create_time()
+        except psutil.Error:
+            return None
+    else:
+        try:
+            text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+        # The name in parentheses may hold anything.
+        fields = text.rpartition(")")[2].split()
+        ended = fields[0] in {"Z", "X"}
+        return None if ended else int(fields[_START_FIELD]) / os.sysconf("SC_CLK_TCK")

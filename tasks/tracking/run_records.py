@@ -1,0 +1,57 @@
+"""What a tracking store knows of a run: the data sets and models that it read and made."""
+
+from dataclasses import dataclass
+
+RAW = "raw"
+OUTPUT = "output"
+TEST = "test"
+"""Data that a finished model was scored on: no ancestor of the model."""
+
+
+@dataclass(frozen=True)
+class DatasetRecord:
+    """One dataset edge of a run; ``digest`` is the full SHA-256."""
+
+    name: str
+    digest: str
+    context: str
+    source: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run says about itself; ``models`` are the ids of the models that it read."""
+
+    run_id: str
+    name: str
+    status: str
+    stage: str
+    identity: str
+    datasets: tuple[DatasetRecord, ...]
+    models: tuple[str, ...]
+    experiment: str = ""
+
+    @property
+    def page(self) -> str:
+        """Where MLflow's pages show it, behind the server's address."""
+        return run_page(self.experiment, self.run_id)
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """A stored model and the run that made it ("" if unknown)."""
+
+    model_id: str
+    name: str
+    run_id: str
+    experiment: str = ""
+
+    @property
+    def page(self) -> str:
+        """Where MLflow's pages show it, behind the server's address."""
+        return f"#/experiments/{self.experiment}/models/{self.model_id}"
+
+
+def run_page(experiment: str, run_id: str) -> str:
+    """Where MLflow's pages show a run, behind the server's address."""
+    return f"#/experiments/{experiment}/runs/{run_id}"
