@@ -2,11 +2,10 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from prefect import flow
 from prefect.context import FlowRunContext
@@ -14,7 +13,7 @@ from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from data.digest_cache import KnownDigests
-from flows.experiment.run_spec import Invocation, Order, place_order
+from flows.experiment.run_spec import RunRequest, RunSpec, resolve
 from flows.monitoring.counts import Work
 from flows.monitoring.event_log import Ledger
 from flows.monitoring.peak_memory import PeakMemory
@@ -40,37 +39,32 @@ from tasks.storage.locks import locked
 from tasks.storage.remote import open_storage
 from tasks.tracking.tracker import EXPERIMENT, open_tracker
 
-T = TypeVar("T")
-
+NAME = "reproduce"
 FLOW_RUN = "prefect.flow_run_id"
 
 THREADS = 256
-"""Tasks wait in threads for what they need; slots and workers, not threads, limit the trainings."""
+"""Tasks wait for their inputs in threads; slots and workers, not threads, limit the trainings."""
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=THREADS)
 
 Engine = Literal["local", "workers"]
 
 
-@dataclass(frozen=True)
-class Watch:
-    """Somebody who looks on.
+@dataclass(frozen=True, kw_only=True)
+class Observer:
+    """Follows a reproduction.
 
     Attributes:
-        work: what lies ahead, as a plan has it.
-        listen: told of every event.
+        work: the planned trainings.
+        listen: called with every event.
     """
 
     work: Work
     listen: Callable[[Event], None]
 
 
-WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
-"""Looks on at the flow that is called in this context."""
-
-
 @flow(
-    name="reproduce",
+    name=NAME,
     flow_run_name="{experiment} {scale}",
     task_runner=RUNNER,
     persist_result=False,
@@ -90,112 +84,134 @@ def reproduce(
     home: str | None = None,
     engine: Engine = "local",
 ) -> str:
-    """Reproduce an experiment; what is finished already is not done again.
+    """Reproduce an experiment; finished work is reused.
+
+    This is the flow of the deployment; its parameters are those of `RunRequest`. The command line
+    calls `start` with a specification that it has resolved.
 
     Args:
         experiment: a packaged experiment or the path of a TOML file.
         scale: a table under its `[scales]`.
-        data: folder of the real data; the embedded data without it.
-        k: labelled samples a class, in place of the file's.
-        draws: number of random V, in place of the file's.
-        seed: in place of the file's.
-        weights: `none`, `imagenet` or a file, in place of the file's.
-        partial: go on with what is there where photos or clips are missing.
-        tables: numbers of the paper's, in place of the file's.
-        figures: the same.
-        studies: `rho`, `hyper_validation`, in place of the file's.
-        home: folder of everything that is written; GRADMIX_HOME or `runs` without it.
-        engine: `local`: trainings run in slots of this machine; `workers`: on those of a fleet.
+        data: folder of the real data; the embedded data if not given.
+        k: labelled samples a class; overrides the file.
+        draws: number of random V; overrides the file.
+        seed: overrides the file.
+        weights: `none`, `imagenet` or a file; overrides the file.
+        partial: leave out photos and clips that are missing.
+        tables: numbers of the paper's tables; overrides the file.
+        figures: numbers of the paper's figures; overrides the file.
+        studies: `rho`, `hyper_validation`; overrides the file.
+        home: folder for all output; GRADMIX_HOME or `runs` if not given.
+        engine: `local` trains in slots of this machine, `workers` on those of a fleet.
 
     Returns:
         The folder of the reproduction's record.
 
     Raises:
-        StageError: if a stage failed; what does not depend on it is finished first.
+        StageError: if a stage failed; everything that does not depend on it is finished first.
     """
+    request = RunRequest(
+        experiment=experiment,
+        scale=scale,
+        data=data,
+        k=tuple(k or ()),
+        draws=draws,
+        seed=seed,
+        weights=weights,
+        partial=partial,
+        tables=None if tables is None else tuple(tables),
+        figures=None if figures is None else tuple(figures),
+        studies=None if studies is None else tuple(studies),
+    )
+    spec, folder = resolve_in(request, home)
+    return str(run(spec, folder, engine))
+
+
+def resolve_in(request: RunRequest, home: str | None) -> tuple[RunSpec, Path]:
+    """The run specification of a request, and the home folder, which is made if need be."""
     folder = open_home(home_named(home))
     known = KnownDigests(folder)
-    order = place_order(
-        Invocation(
-            experiment=experiment,
-            scale=scale,
-            data=data,
-            k=tuple(k or ()),
-            draws=draws,
-            seed=seed,
-            weights=weights,
-            partial=partial,
-            tables=_given(tables),
-            figures=_given(figures),
-            studies=_given(studies),
-        ),
-        known,
-    )
+    spec = resolve(request, known)
     known.save()
-    return str(_reproduce(order, folder, engine))
+    return spec, folder
 
 
-def _given(values: list[T] | None) -> tuple[T, ...] | None:
-    return None if values is None else tuple(values)
+def start(spec: RunSpec, home: Path, engine: Engine, observer: Observer) -> Path:
+    """Run a specification in a new flow run; returns the folder of its record."""
+
+    @flow(
+        name=NAME,
+        flow_run_name="{request.experiment} {request.scale}",
+        task_runner=RUNNER,
+        persist_result=False,
+    )
+    # Its parameters are what Prefect's UI shows; digests of thousands of files would be unreadable.
+    def reproduction(request: RunRequest, home: str, engine: Engine) -> str:
+        del request
+        return str(run(spec, Path(home), engine, observer))
+
+    return Path(reproduction(spec.request, str(home), engine))
 
 
-def _reproduce(order: Order, home: Path, engine: Engine) -> Path:
-    tags = _tags(order)
+def run(spec: RunSpec, home: Path, engine: Engine, observer: Observer | None = None) -> Path:
+    """Run a specification in the current flow run; returns the folder of its record."""
+    tags = _tags(spec)
     close_dead(home, own=tags.get(FLOW_RUN))
     slots = SlotPool.of_this_machine(locks=home / LOCKS)
-    # How many workers a fleet has is not known here.
+    # The number of workers in a fleet is not known here.
     places = len(slots.slots) if engine == "local" else 0
-    watch = WATCH.get() or Watch(Work.of(make_plan(order, home), places), lambda _: None)
-    status = StatusFile(home, watch.work, _about(order, engine, tags))
-    ledger = Ledger([status.listen, watch.listen])
+    if observer is None:
+        observer = Observer(work=Work.of(make_plan(spec, home), places), listen=lambda _: None)
+    status = StatusFile(home, observer.work, _about(spec, engine, tags))
+    ledger = Ledger([status.listen, observer.listen])
     with status.kept():
-        return _run(order, home, engine, slots, ledger, tags)
+        return _run(spec, home, engine, slots, ledger, tags)
 
 
 def _run(
-    order: Order, home: Path, engine: Engine, slots: SlotPool, ledger: Ledger, tags: dict[str, str]
+    spec: RunSpec, home: Path, engine: Engine, slots: SlotPool, ledger: Ledger, tags: dict[str, str]
 ) -> Path:
-    # Of two that make a new database at once, one would fail.
+    # If two processes make a new database at once, one of them fails.
     with locked(home / LOCKS / "tracking"):
         tracker = open_tracker(home, EXPERIMENT)
     run_id = tracker.start_run(
-        order.name,
-        order.identity,
+        spec.name,
+        spec.identity,
         "reproduction",
         tags=tags,
-        params=flattened(order.experiment.model_dump(mode="json")),
+        params=flattened(spec.experiment.model_dump(mode="json")),
     )
-    announce_run(order.name, run_id, tracker.pages())
+    announce_run(spec.name, run_id, tracker.pages())
     storage = open_storage()
     store = Store(home, storage)
     here, fleet = SlotRunner(home, slots), None
     if engine == "workers":
-        fleet = FleetRunner(PrefectDispatch(), store, _job_tags(order, tags), storage)
+        fleet = FleetRunner(PrefectDispatch(), store, _job_tags(spec, tags), storage)
     on_cores = any(slot.device == "" for slot in slots.slots)
     decode = here if on_cores else SlotRunner(home, SlotPool.of_cores(locks=home / LOCKS))
     runtime = Runtime(
-        store, fleet or here, decode, tracker, run_id, ledger.listen, tags, order.scope
+        store, fleet or here, decode, tracker, run_id, ledger.listen, tags, spec.scope
     )
     submit = PrefectSubmit()
     try:
         with use(runtime), PeakMemory() as memory:
-            stages = pipeline(order.experiment, order.raw, submit)
+            stages = pipeline(spec.experiment, spec.raw, submit)
             _finish(submit.futures, ledger)
     except StageError:
         tracker.finish(run_id, "FAILED")
         raise
     except BaseException:
-        # An interrupt reaches the main thread only; this ends the trainings in all others.
+        # An interrupt reaches the main thread only; this ends the trainings in the others.
         runtime.stop()
         raise
-    folder = record_folder(order.name, home)
-    # Where nothing was trained, the record of the run that did it says when, with what and how.
+    folder = record_folder(spec.name, home)
+    # If nothing was trained, the record of the run that trained it stands.
     if ledger.executed or not (folder / FILE).exists():
         names = ledger.slots if engine == "workers" else [slot.name for slot in slots.slots]
-        record = make_record(order, stages, ledger, run_id, names, home, tracker.pages())
+        record = make_record(spec, stages, ledger, run_id, names, home, tracker.pages())
         save_record(record | {"peak_memory": memory.figures}, home)
-        announce_results(order.name, record, folder)
-    track_results(order, stages, tracker, run_id)
+        announce_results(spec.name, record, folder)
+    track_results(spec, stages, tracker, run_id)
     tracker.log_artifact(run_id, folder)
     tracker.log_table(run_id, "cells.csv", ledger.cells())
     tracker.finish(run_id)
@@ -205,7 +221,7 @@ def _run(
 
 
 def _finish(futures: Sequence[PrefectFuture[dict[str, Any]]], ledger: Ledger) -> None:
-    """Wait for everything; one line about the first failure, which the others follow from."""
+    """Wait for all stages; raise the first failure, which caused the others."""
     wait(list(futures))
     failed = [future for future in futures if not future.state.is_completed()]
     if not failed:
@@ -213,8 +229,8 @@ def _finish(futures: Sequence[PrefectFuture[dict[str, Any]]], ledger: Ledger) ->
     known = ledger.failures
     cause = _cause(known[0]) if known else str(failed[0].state.message)
     raise StageError(
-        f"{' '.join(cause.split())} ({len(failed)} of {len(futures)} stages could not finish; what "
-        "is finished is kept, and the same command goes on.)"
+        f"{' '.join(cause.split())} ({len(failed)} of {len(futures)} stages could not finish; "
+        "finished work is kept, and the same command continues.)"
     )
 
 
@@ -223,11 +239,11 @@ def _cause(failure: Event) -> str:
     return failure.message if named else f"{failure.label}: {failure.message}"
 
 
-def _tags(order: Order) -> dict[str, str]:
+def _tags(spec: RunSpec) -> dict[str, str]:
     tags = {
         "git.sha": git_commit()["git_sha"] or "unknown",
-        "gradmix.experiment": order.experiment.name,
-        "gradmix.scale": order.experiment.scale,
+        "gradmix.experiment": spec.experiment.name,
+        "gradmix.scale": spec.experiment.scale,
     }
     context = FlowRunContext.get()
     if context is not None and context.flow_run is not None:
@@ -235,19 +251,19 @@ def _tags(order: Order) -> dict[str, str]:
     return tags
 
 
-def _job_tags(order: Order, tags: Mapping[str, str]) -> tuple[str, ...]:
-    """Of the flow runs on workers: by the last of them they are found again and cancelled."""
-    return (order.name, f"{DRIVER}{tags.get(FLOW_RUN, order.identity)}")
+def _job_tags(spec: RunSpec, tags: Mapping[str, str]) -> tuple[str, ...]:
+    """Tags of the flow runs on workers; the last one serves to find and cancel them."""
+    return (spec.name, f"{DRIVER}{tags.get(FLOW_RUN, spec.identity)}")
 
 
-def _about(order: Order, engine: Engine, tags: Mapping[str, str]) -> dict[str, Any]:
+def _about(spec: RunSpec, engine: Engine, tags: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "name": order.name,
-        "title": order.experiment.title,
-        "command": order.invocation.command,
+        "name": spec.name,
+        "title": spec.experiment.title,
+        "command": spec.request.command,
         "engine": engine,
         "flow_run_id": tags.get(FLOW_RUN),
-        # Set by the worker that started this process, where one did.
+        # Set by the worker that started this process, if one did.
         "deployed": os.environ.get("PREFECT__FLOW_RUN_ID"),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }

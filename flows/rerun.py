@@ -1,22 +1,19 @@
-"""One cell of the grid again, and exactly what is made from it."""
+"""Rerun one cell of the grid and exactly what is made from it."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from prefect import flow
 
-from data.digest_cache import KnownDigests
 from flows.experiment.experiment_file import SettingsError
-from flows.experiment.run_spec import Invocation, Order, place_order
+from flows.experiment.run_spec import RunRequest, RunSpec
 from flows.pipeline.plan import PlanEntry, make_plan
-from flows.reproduce import RUNNER, Engine, reproduce
+from flows.reproduce import RUNNER, Engine, resolve_in, run
 from tasks.engine.runtime import identity_lock
 from tasks.storage.artifacts import Store
-from tasks.storage.home import home_named, open_home
 from tasks.storage.locks import locked
-from tasks.storage.remote import open_storage
+from tasks.storage.remote import Storage, open_storage
 
 GRID = ("beta", "gamma")
 PLACE = ("k", "draw")
@@ -58,13 +55,13 @@ class Cell:
             )
         return cls(values["beta"], values["gamma"], place.get("k"), place.get("draw"))
 
-    def labels(self, order: Order) -> list[str]:
+    def labels(self, spec: RunSpec) -> list[str]:
         """Labels of its trainings.
 
         Raises:
             SettingsError: if the experiment has no such cell.
         """
-        stage, target = order.experiment.first_stage, order.experiment.target
+        stage, target = spec.experiment.first_stage, spec.experiment.target
         named = [c for c in stage.cells if (c["beta"], c["gamma"]) == (self.beta, self.gamma)]
         ks = [k for k in target.k if self.k in {None, k}]
         draws = [draw for draw in range(target.draws) if self.draw in {None, draw}]
@@ -95,18 +92,26 @@ def made_from(entries: Sequence[PlanEntry], labels: Collection[str]) -> list[Pla
     return list(reached.values())
 
 
-def forget(order: Order, home: Path, cell: Cell) -> list[str]:
-    """Remove the results of a cell and of everything made from it; returns their labels."""
-    storage = open_storage()
+def forget(entries: Sequence[PlanEntry], home: Path, storage: Storage | None) -> list[str]:
+    """Remove the results of stages of a plan, the last first; returns the stages' labels."""
     store = Store(home, storage)
-    chosen = made_from(make_plan(order, home, storage), cell.labels(order))
-    # What depends on something goes first: a kill in between leaves no result without its inputs.
-    for entry in reversed(chosen):
+    # A kill in between must not leave a result whose inputs are gone.
+    for entry in reversed(entries):
         if entry.artifact is not None:
             # Another reproduction may be about to put it in place.
             with locked(identity_lock(home, entry.artifact.identity)):
                 store.forget(entry.artifact)
-    return [entry.label for entry in chosen]
+    return [entry.label for entry in entries]
+
+
+def forgotten(entries: Sequence[PlanEntry], labels: Collection[str]) -> list[PlanEntry]:
+    """A plan after the results of some stages were removed."""
+    return [
+        replace(entry, state="will run", reason="forgotten", artifact=None)
+        if entry.label in labels
+        else entry
+        for entry in entries
+    ]
 
 
 @flow(
@@ -127,33 +132,30 @@ def cell(
     home: str | None = None,
     engine: Engine = "workers",
 ) -> str:
-    """Run a cell of the grid and what is made from it; what is finished is not done again.
+    """Run a cell of the grid and everything made from it; finished work is reused.
 
     Args:
         beta: of the cell.
         gamma: of the cell.
         experiment: a packaged experiment or the path of a TOML file.
         scale: a table under its `[scales]`.
-        k: labels a class; all without it.
-        draw: of V; all without it.
-        force: do it again although it is finished.
-        data: folder of the real data; the embedded data without it.
-        home: folder of everything that is written; GRADMIX_HOME or `runs` without it.
+        k: labels a class; all if not given.
+        draw: of V; all if not given.
+        force: run it even if it is finished.
+        data: folder of the real data; the embedded data if not given.
+        home: folder for all output; GRADMIX_HOME or `runs` if not given.
         engine: where trainings run.
 
     Returns:
         The folder of the reproduction's record.
     """
-    folder = open_home(home_named(home))
-    order = place_order(
-        Invocation(experiment=experiment, scale=scale, data=data), KnownDigests(folder)
-    )
-    chosen = Cell(beta, gamma, k, draw)
-    chosen.labels(order)
+    request = RunRequest(experiment=experiment, scale=scale, data=data)
+    spec, folder = resolve_in(request, home)
+    labels = Cell(beta, gamma, k, draw).labels(spec)
     if force:
-        forget(order, folder, chosen)
-    parameters: dict[str, Any] = order.invocation.parameters
-    return str(reproduce(**parameters, home=str(folder), engine=engine))
+        storage = open_storage()
+        forget(made_from(make_plan(spec, folder, storage), labels), folder, storage)
+    return str(run(spec, folder, engine))
 
 
 def _said(values: Sequence[float]) -> str:

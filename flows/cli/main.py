@@ -172,7 +172,7 @@ def plan(home: str, **arguments: Any) -> None:  # noqa: ANN401 - click's argumen
 @click.option("--cell", required=True, help="beta=B,gamma=G and, if wanted, k=K,draw=D.")
 @click.option("--force", is_flag=True, help="Do it again although it is finished.")
 @one_line_errors
-def rerun(home: str, cell: str, force: bool, engine: str, **arguments: Any) -> None:  # noqa: ANN401
+def rerun(home: str, cell: str, force: bool, engine: Any, **arguments: Any) -> None:  # noqa: ANN401
     """Run one cell of the grid and exactly what is made from it; lists what ran."""
     from flows.cli.rerun import rerun_command
 

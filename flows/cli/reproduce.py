@@ -5,9 +5,10 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -17,7 +18,7 @@ from flows.cli.console import existing_home, open_console, short
 from flows.cli.progress import Progress, duration
 from flows.experiment.experiment_file import SettingsError
 from flows.experiment.inputs import download_raw
-from flows.experiment.run_spec import Invocation, Order, place_order
+from flows.experiment.run_spec import RunRequest, RunSpec, resolve
 from flows.experiment.settings import Experiment
 from flows.monitoring.counts import TRAIN, Board, Work
 from flows.pipeline.plan import PlanEntry, make_plan
@@ -29,16 +30,19 @@ from tasks.networks.weights import IMAGENET
 from tasks.reporting.report import result_table, table_text, write_report
 from tasks.storage.home import HomeError, check_home, open_home
 
-LOCAL = "local"
+Engine = Literal["local", "workers"]
+LOCAL: Engine = "local"
 
 
-def reproduce_command(home: str, *, download: bool, engine: str, **words: Any) -> None:  # noqa: ANN401 - options
+def reproduce_command(home: str, *, download: bool, engine: Engine, **words: Any) -> None:  # noqa: ANN401 - options
     """Check everything, run what is missing, print the table."""
     console = open_console()
     order, known = checked_order(console, home, download=download, **words)
     folder = open_home(Path(home))
     known.save()
-    run_order(console, order, folder, engine)
+    configure(folder)
+    check_engine(engine)
+    run_order(console, order, folder, engine, make_plan(order, folder))
 
 
 def checked_order(
@@ -47,22 +51,22 @@ def checked_order(
     *,
     download: bool,
     **words: Any,  # noqa: ANN401 - options
-) -> tuple[Order, KnownDigests]:
+) -> tuple[RunSpec, KnownDigests]:
     """Fetch what is to be fetched and check everything; writes nothing under the home folder."""
     invocation = _invocation(**words)
     if download:
         _download(invocation, console)
     known = KnownDigests(check_home(Path(home)))
     with _looking(console, invocation):
-        return place_order(invocation, known), known
+        return resolve(invocation, known), known
 
 
-def run_order(console: Console, order: Order, folder: Path, engine: str) -> list[str]:
-    """Run what is missing of an order and print the table; returns labels of what ran."""
-    configure(folder)
-    check_engine(engine)
+def run_order(
+    console: Console, order: RunSpec, folder: Path, engine: Engine, plan: Sequence[PlanEntry]
+) -> list[str]:
+    """Run what a plan lacks and print the table; returns labels of what ran."""
     slots = len(SlotPool.of_this_machine().slots) if engine == LOCAL else 0
-    work = Work.of(make_plan(order, folder), slots)
+    work = Work.of(plan, slots)
     where = f"{slots} slots" if slots else "the workers of the fleet"
     console.print(
         f"{_headline(order)}, {work.trainings} trainings "
@@ -73,31 +77,27 @@ def run_order(console: Console, order: Order, folder: Path, engine: str) -> list
     from httpx import HTTPError
     from prefect.exceptions import PrefectException
 
-    from flows.reproduce import WATCH, Watch, reproduce
+    from flows.reproduce import Observer, start
     from tasks.execution.prefect_server import ServerError, prefect_server
 
     board = Board(work)
     # As Ctrl-C, which `gradmix cancel` cannot send: a shell has background commands ignore it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with prefect_server(folder), Progress(console, board).shown() as listener:
-        token = WATCH.set(Watch(work, listener))
         try:
-            parameters = order.invocation.parameters
-            record_folder = Path(str(reproduce(**parameters, home=str(folder), engine=engine)))
+            record_folder = start(order, folder, engine, Observer(work=work, listen=listener))
         except (HTTPError, PrefectException) as error:
             raise ServerError(
                 f"expected Prefect's server to answer, found {type(error).__name__}: {error}; its "
                 f"log is {folder / 'prefect' / 'server.log'}; the same command goes on."
             ) from error
-        finally:
-            WATCH.reset(token)
     _show_result(console, record_folder)
     console.print(f"Report: {short(record_folder / 'report.html')}", soft_wrap=True)
     console.print(f"MLflow: {open_tracking(folder)}", soft_wrap=True)
     return [event.label for event in board.ended("finished")]
 
 
-def check_engine(engine: str) -> None:
+def check_engine(engine: Engine) -> None:
     """Workers need a server, which `configure` has found by now if there is one.
 
     Raises:
@@ -119,7 +119,7 @@ def plan_command(home: str, *, download: bool, **words: Any) -> None:  # noqa: A
         _check_download(invocation)
     known = KnownDigests(folder)
     with _looking(console, invocation):
-        order = place_order(invocation, known)
+        order = resolve(invocation, known)
     # The one thing that a plan writes, and only where there is a home.
     known.save()
     entries = make_plan(order, folder)
@@ -153,25 +153,25 @@ def open_tracking(home: Path) -> str:
     return shlex.join([short(mlflow), "ui", "--backend-store-uri", uri])
 
 
-def _looking(console: Console, invocation: Invocation) -> AbstractContextManager[object]:
+def _looking(console: Console, invocation: RunRequest) -> AbstractContextManager[object]:
     """A sign of life while gigabytes are read for the first time."""
     if invocation.data is None or not console.is_terminal:
         return nullcontext()
     return console.status(f"Looking at the files in {invocation.data} ...")
 
 
-def _headline(order: Order) -> str:
+def _headline(order: RunSpec) -> str:
     """What runs, and on which data."""
     experiment = order.experiment
     kind = "embedded" if order.raw.root is None else "real"
     return f"{experiment.title}: scale {experiment.scale}, {kind} data"
 
 
-def _invocation(*, k: tuple[int, ...], **words: Any) -> Invocation:  # noqa: ANN401 - options
-    return Invocation(k=tuple(k), **words)
+def _invocation(*, k: tuple[int, ...], **words: Any) -> RunRequest:  # noqa: ANN401 - options
+    return RunRequest(k=tuple(k), **words)
 
 
-def _check_download(invocation: Invocation) -> Experiment:
+def _check_download(invocation: RunRequest) -> Experiment:
     """The experiment, if there is something that can be fetched for it."""
     experiment = invocation.settings()
     if invocation.data is None and experiment.network.weights != IMAGENET:
@@ -181,7 +181,7 @@ def _check_download(invocation: Invocation) -> Experiment:
     return experiment
 
 
-def _download(invocation: Invocation, console: Console) -> None:
+def _download(invocation: RunRequest, console: Console) -> None:
     experiment = _check_download(invocation)
     where = f" in {invocation.data}" if invocation.data is not None else ""
     console.print(f"Fetching what is missing{where} ...", soft_wrap=True)

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from flows.cli.console import open_console
-from flows.cli.reproduce import check_engine, checked_order, run_order
+from flows.cli.reproduce import Engine, check_engine, checked_order, run_order
 from flows.pipeline.plan import make_plan
 from tasks.execution.environment import configure
 from tasks.storage.home import check_home, open_home
+from tasks.storage.remote import open_storage
 
 
 def rerun_command(
@@ -16,7 +17,7 @@ def rerun_command(
     *,
     download: bool,
     force: bool,
-    engine: str,
+    engine: Engine,
     **words: Any,  # noqa: ANN401 - options
 ) -> None:
     """Run a cell and what is made from it, and list what ran."""
@@ -26,24 +27,26 @@ def rerun_command(
     # Before anything is removed.
     check_engine(engine)
     # Only now: Prefect reads the environment when it is imported.
-    from flows.rerun import Cell, forget, made_from
+    from flows.rerun import Cell, forget, forgotten, made_from
 
     chosen = Cell.read(cell)
     labels = chosen.labels(order)
     folder = open_home(Path(home))
     known.save()
-    entries = made_from(make_plan(order, folder), labels)
-    missing = [entry for entry in entries if entry.state != "cached"]
+    storage = open_storage() if force else None
+    plan = make_plan(order, folder, storage)
+    chosen_entries = made_from(plan, labels)
     if force:
-        names = forget(order, folder, chosen)
+        names = forget(chosen_entries, folder, storage)
+        plan = forgotten(plan, names)
         screen.print(f"Again: {chosen.words} and what is made from it, {len(names)} stages.")
-    elif not missing:
+    elif all(entry.state == "cached" for entry in chosen_entries):
         screen.print(
             f"Nothing to do: {chosen.words} and what is made from it are finished (--force).",
             soft_wrap=True,
         )
         return
-    ran = run_order(screen, order, folder, engine)
+    ran = run_order(screen, order, folder, engine, plan)
     screen.print(f"Ran {len(ran)} stages:")
     for label in ran:
         screen.print(f"  {label}", soft_wrap=True)

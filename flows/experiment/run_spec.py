@@ -1,4 +1,4 @@
-"""What a user asked for, resolved and checked before anything runs."""
+"""A run specification: what a user asked for, resolved and checked before anything runs."""
 
 import shlex
 from collections.abc import Mapping
@@ -18,12 +18,26 @@ from flows.experiment.settings import Experiment
 from flows.experiment.toml_lines import Key
 
 NOTHING = "none"
-"""What an option says that asks for no output."""
+"""The value of an output option that asks for none."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Invocation:
-    """The words of a command: an experiment, a scale, and what overrides them."""
+class RunRequest:
+    """What a command or a deployment asks for: an experiment, a scale, and overrides.
+
+    Attributes:
+        experiment: a packaged experiment or the path of a TOML file.
+        scale: a table under its `[scales]`.
+        data: folder of the real data; None for the embedded data.
+        k: labelled samples a class; the file's if empty.
+        draws: number of random V; None for the file's.
+        seed: None for the file's.
+        weights: `none`, `imagenet` or a file; None for the file's.
+        partial: leave out photos and clips that are missing.
+        tables: numbers of the paper's tables to make; None for the file's.
+        figures: numbers of the paper's figures to make; None for the file's.
+        studies: `rho`, `hyper_validation`; None for the file's.
+    """
 
     experiment: str = "digits"
     scale: str = "demo"
@@ -39,7 +53,7 @@ class Invocation:
 
     @property
     def command(self) -> str:
-        """The command that asks for the same again."""
+        """The command that makes the same request."""
         words = ["gradmix", "reproduce", self.experiment, "--scale", self.scale]
         words += ["--data", self.data] if self.data is not None else []
         words += [word for k in self.k for word in ("--k", str(k))]
@@ -52,21 +66,12 @@ class Invocation:
         return shlex.join(words)
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        """The same as parameters of the flow."""
-        listed = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in vars(self).items()
-        }
-        return {**listed, "k": list(self.k) or None}
-
-    @property
     def _outputs(self) -> dict[str, tuple[Any, ...] | None]:
-        """What is to be made, by option; None where the file decides."""
+        """Outputs by option; None where the file decides."""
         return {"--tables": self.tables, "--figures": self.figures, "--studies": self.studies}
 
     def settings(self) -> Experiment:
-        """The experiment's settings, the options put in.
+        """The experiment's settings with the overrides applied.
 
         Raises:
             SettingsError: if the file or an option is wrong.
@@ -84,11 +89,17 @@ class Invocation:
         return load_experiment(self.experiment, self.scale, options)
 
 
-@dataclass(frozen=True)
-class Order:
-    """An invocation with its settings read and its raw data found."""
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """A request with its settings read and its raw data found: all that a run depends on.
 
-    invocation: Invocation
+    Attributes:
+        request: what was asked for.
+        experiment: its settings, with every class named.
+        raw: its raw files and weights, with their digests.
+    """
+
+    request: RunRequest
     experiment: Experiment
     raw: RawData
 
@@ -99,7 +110,7 @@ class Order:
             f"{name}/{split}": files for (name, split), files in self.raw.digests.items()
         }
         settings = self.experiment.model_dump(mode="json")
-        # The bytes of weights decide, not where they lie.
+        # The identity depends on the bytes of the weights, not on their path.
         del settings["network"]["weights"]
         outside = [self.raw.weights_digest, self.raw.code_digest]
         embedded = self.raw.root is None
@@ -115,25 +126,25 @@ class Order:
 
     @property
     def name(self) -> str:
-        """Name of the reproduction: readable, and the same for the same order."""
+        """Name of the reproduction: readable, and the same for the same settings and data."""
         return f"{self.experiment.name}-{self.experiment.scale}-{self.identity[:8]}"
 
 
-def place_order(invocation: Invocation, known: KnownDigests | None = None) -> Order:
-    """Read the settings and find the raw data; classes that the files decide are looked up.
+def resolve(request: RunRequest, known: KnownDigests) -> RunSpec:
+    """Read the settings and find the raw data; look up the classes that the files define.
 
     Args:
-        invocation: the words of a command.
-        known: digests of raw files that were taken before.
+        request: what was asked for.
+        known: digests of raw files taken earlier; new ones are added.
 
     Raises:
         SettingsError: if the experiment file or an option is wrong, or the data do not fit it.
         DataError: if a raw file is missing.
         StageError: if the trunk or its weights are.
     """
-    experiment = invocation.settings()
-    root = None if invocation.data is None else Path(invocation.data)
-    raw = find_raw(experiment, root, known or KnownDigests())
+    experiment = request.settings()
+    root = None if request.data is None else Path(request.data)
+    raw = find_raw(experiment, root, known)
     if not experiment.classes_are_known:
         try:
             experiment = experiment.with_classes(raw.classes)
@@ -142,4 +153,4 @@ def place_order(invocation: Invocation, known: KnownDigests | None = None) -> Or
             where = raw.root or "embedded data"
             raise SettingsError(f"{experiment.name} on {where}: {dotted(key)}: {text}") from error
     check_apart(experiment, raw)
-    return Order(invocation, experiment, raw)
+    return RunSpec(request=request, experiment=experiment, raw=raw)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from flows.experiment.run_spec import Order
+from flows.experiment.run_spec import RunSpec
 from flows.pipeline.graph import pipeline
 from tasks.engine.stage import Stage
 from tasks.storage.artifacts import RESULT, Artifact, Request, Store, read_artifact
@@ -39,16 +39,16 @@ class PlanEntry:
     artifact: Artifact | None = None
 
 
-def make_plan(order: Order, home: Path, storage: Storage | None = None) -> list[PlanEntry]:
+def make_plan(spec: RunSpec, home: Path, storage: Storage | None = None) -> list[PlanEntry]:
     """Walk the pipeline without executing anything; the home folder need not exist.
 
     Args:
-        order: what was asked for.
+        spec: the run specification.
         home: the home folder.
         storage: where results may be that are not in the home folder: these are brought here.
     """
-    planner = _Planner(Store(home, storage), order.scope)
-    pipeline(order.experiment, order.raw, planner)
+    planner = _Planner(Store(home, storage), spec.scope)
+    pipeline(spec.experiment, spec.raw, planner)
     return planner.entries
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from flows.experiment.run_spec import Order
+from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Draw, Pipeline
 from flows.records.results import artifact_of, trainings_of
 from tasks.storage.artifacts import Artifact
@@ -40,12 +40,12 @@ class Champion:
         )
 
 
-def registered_name(order: Order) -> str:
+def registered_name(order: RunSpec) -> str:
     """The registered model that the champions of an experiment at a scale are versions of."""
     return f"gradmix-{order.experiment.name}-{order.experiment.scale}"
 
 
-def candidates(order: Order, draws: Sequence[Draw]) -> list[Champion]:
+def candidates(order: RunSpec, draws: Sequence[Draw]) -> list[Champion]:
     """The models trained on U after the pseudo-labels; without any, the first stage's best."""
     finals = [final.name for final in order.experiment.final]
     found = [
@@ -68,7 +68,7 @@ def champion_of(among: Iterable[Champion]) -> Champion:
     )
 
 
-def track_results(order: Order, stages: Pipeline, tracker: Tracker, run_id: str) -> None:
+def track_results(order: RunSpec, stages: Pipeline, tracker: Tracker, run_id: str) -> None:
     """Link a reproduction's run to the models and the test split of its figures.
 
     The champion is registered, and the chain behind it and every final row is stored on the run.

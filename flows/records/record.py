@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows.experiment.run_spec import Order
+from flows.experiment.run_spec import RunSpec
 from flows.monitoring.event_log import Ledger
 from flows.pipeline.futures import Pipeline
 from flows.records.provenance import git_commit, hardware, versions
@@ -21,7 +21,7 @@ FILE = "record.json"
 
 
 def make_record(
-    order: Order,
+    order: RunSpec,
     stages: Pipeline,
     ledger: Ledger,
     run_id: str,
@@ -51,7 +51,7 @@ def make_record(
         "note": experiment.note,
         "scale": experiment.scale,
         "seed": experiment.seed,
-        "command": order.invocation.command,
+        "command": order.request.command,
         "started": ledger.started.isoformat(timespec="seconds"),
         "finished": finished.isoformat(timespec="seconds"),
         "seconds": round((finished - ledger.started).total_seconds(), 1),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.experiment.run_spec import Order
+from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Draw, Handle, swept_name
 from gradmix.methods import method_named
 from tasks.engine.stage import decode
@@ -15,7 +15,7 @@ from tasks.storage.artifacts import Artifact
 HYPER_VALIDATION = "hyper_validation/"
 
 
-def results(order: Order, draws: Sequence[Draw], home: Path) -> dict[str, Any]:
+def results(order: RunSpec, draws: Sequence[Draw], home: Path) -> dict[str, Any]:
     """Rows, cells, labels, curves, ensembles and studies of all draws."""
     return {
         # As the paper has it: first what does without U. The sort keeps the order otherwise.
@@ -44,7 +44,7 @@ def artifact_of(handle: Handle) -> Artifact:
     return artifact
 
 
-def _rows(order: Order, draw: Draw) -> list[dict[str, Any]]:
+def _rows(order: RunSpec, draw: Draw) -> list[dict[str, Any]]:
     """A table row's model: figures of its training, and its accuracy on the test split."""
     test = artifact_of(draw.evaluation).summary["test"]
     rows = []
@@ -115,7 +115,7 @@ def _searched(draw: Draw, row: str) -> list[float]:
     return sorted({artifact_of(handle).document["config"]["learning_rate"] for handle in compared})
 
 
-def _datasets(order: Order, row: str, training: Artifact) -> list[str]:
+def _datasets(order: RunSpec, row: str, training: Artifact) -> list[str]:
     """What a row's model has seen, from the methods' own declarations."""
     method = method_named(training.document["config"]["method"]).method
     methods = [method, *([method_named(method.starts_from).method] if method.starts_from else [])]
@@ -133,7 +133,7 @@ def _datasets(order: Order, row: str, training: Artifact) -> list[str]:
     return names
 
 
-def _cells(order: Order, draw: Draw) -> list[dict[str, Any]]:
+def _cells(order: RunSpec, draw: Draw) -> list[dict[str, Any]]:
     """Every cell of the grid; its test accuracy where the evaluation has it."""
     top = artifact_of(draw.ensembles[order.experiment.ensemble.r].top)
     members = [member["identity"] for member in top.summary["members"]]
@@ -156,7 +156,7 @@ def _cells(order: Order, draw: Draw) -> list[dict[str, Any]]:
     return cells
 
 
-def _labels(order: Order, draw: Draw, r: int) -> dict[str, Any]:
+def _labels(order: RunSpec, draw: Draw, r: int) -> dict[str, Any]:
     """An ensemble's labels, audited."""
     ensemble = draw.ensembles[r]
     pseudo, enlarged = artifact_of(ensemble.pseudo), artifact_of(ensemble.enlarged)
@@ -174,13 +174,13 @@ def _labels(order: Order, draw: Draw, r: int) -> dict[str, Any]:
     }
 
 
-def _pseudo_labels(order: Order, draw: Draw) -> list[dict[str, Any]]:
+def _pseudo_labels(order: RunSpec, draw: Draw) -> list[dict[str, Any]]:
     """The labels of the ensemble that the rows are trained with."""
     r = order.experiment.ensemble.r
     return [_labels(order, draw, r)] if draw.ensembles[r].pseudo is not None else []
 
 
-def _swept(order: Order, draw: Draw) -> list[dict[str, Any]]:
+def _swept(order: RunSpec, draw: Draw) -> list[dict[str, Any]]:
     """Labels and final model of every R of figure 4."""
     test = artifact_of(draw.evaluation).summary["test"]
     found = []
@@ -201,7 +201,7 @@ def _swept(order: Order, draw: Draw) -> list[dict[str, Any]]:
     return found
 
 
-def _curves(order: Order, draw: Draw, home: Path) -> list[dict[str, Any]]:
+def _curves(order: RunSpec, draw: Draw, home: Path) -> list[dict[str, Any]]:
     """Hyper-validation of the models that figure 3 compares."""
     if 3 not in order.experiment.outputs.figures:
         return []

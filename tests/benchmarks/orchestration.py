@@ -18,7 +18,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from flows.experiment.run_spec import Invocation, place_order
+from data.digest_cache import KnownDigests
+from flows.experiment.run_spec import RunRequest, resolve
 from flows.pipeline.graph import pipeline
 from tasks.engine.runtime import Runtime, use
 from tasks.engine.stage import Stage
@@ -70,7 +71,7 @@ def resolved(value: Any) -> Any:
 
 def bare(home: Path) -> None:
     """The pipeline without Prefect and MLflow."""
-    order = place_order(Invocation(experiment=str(EXPERIMENT), scale=SCALE))
+    order = resolve(RunRequest(experiment=str(EXPERIMENT), scale=SCALE), KnownDigests())
     here = SlotRunner(open_home(home), SlotPool.of_this_machine())
     runtime = Runtime(Store(here.home), here, here, NoTracker(), "none", lambda _: None)
     with ThreadPoolExecutor(THREADS) as pool:

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import scipy.io
 
+from data.digest_cache import KnownDigests
 from data.errors import DataError
-from flows.experiment.run_spec import Invocation, place_order
+from flows.experiment.run_spec import RunRequest, resolve
 from flows.pipeline.graph import pipeline
 from tasks.engine.runtime import Runtime, use
 from tasks.execution.slot_runner import SlotRunner
@@ -56,7 +57,7 @@ def tiny_order(tiny):
 
     def order(*replacements, **words):
         path = tiny(*replacements)
-        return place_order(Invocation(**{"experiment": path, "scale": "tiny", **words}))
+        return resolve(RunRequest(**{"experiment": path, "scale": "tiny", **words}), KnownDigests())
 
     return order
 

@@ -9,7 +9,7 @@ import torch
 from data.digest_cache import FILE, KnownDigests
 from data.errors import DataError
 from flows.experiment.experiment_file import SettingsError, load_experiment
-from flows.experiment.run_spec import Invocation, place_order
+from flows.experiment.run_spec import RunRequest, resolve
 from flows.monitoring.event_log import Ledger
 from flows.pipeline.plan import make_plan
 from flows.records.record import make_record
@@ -72,7 +72,7 @@ def recorded(tmp_path, imitate):
 def order(own, files):
     def place(*replacements, **words):
         given = {"experiment": own(*replacements), "scale": "tiny", "data": str(files)}
-        return place_order(Invocation(**given | words))
+        return resolve(RunRequest(**given | words), KnownDigests())
 
     return place
 
@@ -152,7 +152,7 @@ def test_a_trunk_that_a_method_cannot_read_is_refused_before_anything_runs(order
 
 def test_without_a_data_folder_there_is_nothing_in_its_place(own):
     with pytest.raises(DataError, match=r"'clip_folders', which has no embedded data .* --data"):
-        place_order(Invocation(experiment=own(), scale="tiny"))
+        resolve(RunRequest(experiment=own(), scale="tiny"), KnownDigests())
 
 
 def test_the_bytes_and_classes_of_files_decide_and_where_they_lie_does_not(order, files, tmp_path):
@@ -192,7 +192,7 @@ def test_features_of_a_frozen_trunk_are_made_of_training_splits_alone(order, tmp
     torch.save({name: value + 1 for name, value in weights.items()}, other)
     changed = order((convnet, lite), weights=str(other))
     assert changed.identity != placed.identity
-    assert changed.invocation.command.endswith(f"--weights {other}")
+    assert changed.request.command.endswith(f"--weights {other}")
 
 
 def test_a_folder_that_is_cut_off_is_found_on_request(order, files):
@@ -248,9 +248,9 @@ def test_files_of_classes_that_are_not_trained_on_may_be_shared(order, files):
 def test_digests_are_taken_once_where_there_is_a_home(own, files, tmp_path, monkeypatch):
     home = tmp_path / "home"
     home.mkdir()
-    given = Invocation(experiment=own(), scale="tiny", data=str(files))
+    given = RunRequest(experiment=own(), scale="tiny", data=str(files))
     known = KnownDigests(home)
-    first = place_order(given, known)
+    first = resolve(given, known)
     known.save()
     assert (home / FILE).exists()
 
@@ -258,7 +258,7 @@ def test_digests_are_taken_once_where_there_is_a_home(own, files, tmp_path, monk
         raise AssertionError(path)
 
     monkeypatch.setattr("data.digest_cache.sha256_file", refuse)
-    assert place_order(given, KnownDigests(home)).identity == first.identity
+    assert resolve(given, KnownDigests(home)).identity == first.identity
 
 
 def test_a_record_tells_frames_from_clips(order, recorded):

@@ -3,9 +3,8 @@
 import pytest
 
 from flows.experiment.experiment_file import SettingsError
-from flows.experiment.run_spec import Invocation, place_order
 from flows.pipeline.plan import make_plan
-from flows.rerun import Cell, cell, forget, made_from
+from flows.rerun import Cell, cell, forget, forgotten, made_from
 from tasks.storage.home import open_home
 
 PLACE = "k=2 draw=0: "
@@ -32,6 +31,10 @@ def states(order, home):
 
 def artifacts(home):
     return {path.parent.name for path in home.glob("artifacts/*/*/result.json")}
+
+
+def forget_cell(order, home, cell):
+    return forget(made_from(make_plan(order, home), cell.labels(order)), home, None)
 
 
 # Words.
@@ -177,17 +180,16 @@ def test_forgotten_is_what_is_made_from_it_and_the_rest_stays(tiny_order, tmp_pa
     order, chosen = tiny_order(), Cell.read("beta=10,gamma=0")
     imitate(order, tmp_path)
     before = artifacts(tmp_path)
-    doomed = {
-        entry.artifact.identity[:32]
-        for entry in made_from(make_plan(order, tmp_path), chosen.labels(order))
-    }
+    plan = make_plan(order, tmp_path)
+    doomed = {e.artifact.identity[:32] for e in made_from(plan, chosen.labels(order))}
 
-    names = forget(order, tmp_path, chosen)
+    names = forget_cell(order, tmp_path, chosen)
 
     assert set(names) == {f"{PLACE}GradMix beta=10 gamma=0", *AFTER_A_CELL}
     assert artifacts(tmp_path) == before - doomed
     assert len(doomed) == 6
     found = states(order, tmp_path)
+    assert {e.label: e.state for e in forgotten(plan, names)} == found
     assert {label for label, state in found.items() if state == "cached"} == found.keys() - names
     assert found[f"{PLACE}GradMix beta=10 gamma=0"] == "will run"
 
@@ -195,9 +197,9 @@ def test_forgotten_is_what_is_made_from_it_and_the_rest_stays(tiny_order, tmp_pa
 def test_forgetting_twice_is_forgetting_once(tiny_order, tmp_path, imitate):
     order, chosen = tiny_order(), Cell.read("beta=5,gamma=0,k=2,draw=0")
     imitate(order, tmp_path)
-    forget(order, tmp_path, chosen)
+    forget_cell(order, tmp_path, chosen)
     before = artifacts(tmp_path)
-    forget(order, tmp_path, chosen)
+    forget_cell(order, tmp_path, chosen)
     assert artifacts(tmp_path) == before
 
 
@@ -207,7 +209,7 @@ def test_what_was_made_last_goes_first(tiny_order, tmp_path, imitate, monkeypatc
     imitate(order, tmp_path)
     gone = []
     monkeypatch.setattr("flows.rerun.Store.forget", lambda _, artifact: gone.append(artifact.label))
-    names = forget(order, tmp_path, chosen)
+    names = forget_cell(order, tmp_path, chosen)
     assert gone == list(reversed(names))
     assert gone[-1] == f"{PLACE}GradMix beta=10 gamma=0"
 
@@ -217,24 +219,23 @@ def test_what_was_made_last_goes_first(tiny_order, tmp_path, imitate, monkeypatc
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What is asked of the reproduction."""
+    """The specifications that are run."""
     asked = []
-    monkeypatch.setattr(
-        "flows.rerun.reproduce", lambda **words: (asked.append(words), "a folder")[1]
-    )
+    monkeypatch.setattr("flows.rerun.run", lambda *given: (asked.append(given), "a folder")[1])
     return asked
 
 
 @pytest.mark.parametrize("force", [True, False])
-def test_the_flow_forgets_if_it_must_and_reproduces(tiny, tmp_path, imitate, asked, force):
-    order = place_order(Invocation(experiment=tiny(), scale="tiny"))
+def test_the_flow_forgets_if_it_must_and_reproduces(tiny_order, tmp_path, imitate, asked, force):
+    order = tiny_order()
     home = open_home(tmp_path / "home")
     imitate(order, home)
     before = artifacts(home)
-    words = {"experiment": order.invocation.experiment, "scale": "tiny", "home": str(home)}
+    words = {"experiment": order.request.experiment, "scale": "tiny", "home": str(home)}
     assert cell.fn(10.0, 0.0, force=force, **words) == "a folder"
-    (given,) = asked
-    assert given == order.invocation.parameters | {"home": str(home), "engine": "workers"}
+    ((spec, *where),) = asked
+    assert (spec.request, spec.identity) == (order.request, order.identity)
+    assert where == [home, "workers"]
     assert len(before) - len(artifacts(home)) == (6 if force else 0)
 
 

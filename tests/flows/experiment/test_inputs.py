@@ -7,13 +7,13 @@ import pytest
 from data.digest_cache import KnownDigests
 from data.errors import DataError
 from flows.experiment.inputs import download_raw, find_raw
-from flows.experiment.run_spec import Invocation
+from flows.experiment.run_spec import RunRequest
 from tasks.errors import StageError
 
 
 @pytest.fixture
 def experiment(tiny):
-    return Invocation(experiment=tiny(), scale="tiny").settings()
+    return RunRequest(experiment=tiny(), scale="tiny").settings()
 
 
 def test_embedded_data_have_no_files(experiment):

@@ -1,61 +1,67 @@
 """What a user asked for: resolved, named, and checked before anything runs."""
 
 import shlex
+from dataclasses import fields
+from inspect import signature
 
 import pytest
 import torch
 
+from data.digest_cache import KnownDigests
 from data.errors import DataError
 from flows.experiment.experiment_file import SettingsError
-from flows.experiment.run_spec import Invocation, place_order
+from flows.experiment.run_spec import RunRequest, resolve
+from flows.reproduce import reproduce
 from tasks.networks.trunks import build_trunk
 
 
 def test_options_override_the_file(tiny):
     path = tiny()
-    experiment = Invocation(experiment=path, scale="tiny", k=(1, 3), draws=2, seed=9).settings()
+    experiment = RunRequest(experiment=path, scale="tiny", k=(1, 3), draws=2, seed=9).settings()
     assert (experiment.target.k, experiment.target.draws, experiment.seed) == ((1, 3), 2, 9)
 
 
 def test_without_options_the_file_stands(tiny):
-    experiment = Invocation(experiment=tiny(), scale="tiny").settings()
+    experiment = RunRequest(experiment=tiny(), scale="tiny").settings()
     assert (experiment.target.k, experiment.target.draws, experiment.seed) == ((2,), 1, 0)
 
 
 def test_seed_zero_is_an_option_like_any_other(tiny):
     path = tiny(("seed = 0", "seed = 5"))
-    assert Invocation(experiment=path, scale="tiny", seed=0).settings().seed == 0
+    assert RunRequest(experiment=path, scale="tiny", seed=0).settings().seed == 0
 
 
 def test_the_command_asks_for_the_same_again():
-    given = Invocation(scale="small", data="my data", k=(2, 3), draws=0, seed=0)
+    given = RunRequest(scale="small", data="my data", k=(2, 3), draws=0, seed=0)
     assert shlex.split(given.command) == [
         *("gradmix", "reproduce", "digits", "--scale", "small", "--data", "my data"),
         *("--k", "2", "--k", "3", "--draws", "0", "--seed", "0"),
     ]
-    assert Invocation().command == "gradmix reproduce digits --scale demo"
-    outputs = Invocation(tables=(1, 2), figures=(), studies=("rho",)).command
+    assert RunRequest().command == "gradmix reproduce digits --scale demo"
+    outputs = RunRequest(tables=(1, 2), figures=(), studies=("rho",)).command
     assert outputs.endswith("--tables 1,2 --figures none --studies rho")
 
 
-def test_the_flow_gets_the_same_words():
-    given = Invocation(scale="small", k=(2, 3), seed=0)
-    assert given.parameters == {
-        "experiment": "digits",
-        "scale": "small",
-        "data": None,
-        "k": [2, 3],
-        "draws": None,
-        "seed": 0,
-        "weights": None,
-        "partial": False,
-        "tables": None,
-        "figures": None,
-        "studies": None,
-    }
-    asked = Invocation(tables=(1, 2), figures=(), studies=("rho",)).parameters
-    assert (asked["tables"], asked["figures"], asked["studies"]) == ([1, 2], [], ["rho"])
-    assert Invocation().parameters["k"] is None
+def test_a_deployment_asks_in_the_words_of_a_request(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "flows.reproduce.resolve_in", lambda *given: (asked.append(given), ("spec", "home"))[1]
+    )
+    monkeypatch.setattr("flows.reproduce.run", lambda *_: "folder")
+    words = {"scale": "small", "k": [2, 3], "tables": [1, 2], "figures": [], "studies": ["rho"]}
+    assert reproduce.fn(**words, seed=0, home="here") == "folder"
+    request = RunRequest(
+        scale="small", k=(2, 3), seed=0, tables=(1, 2), figures=(), studies=("rho",)
+    )
+    assert asked.pop() == (request, "here")
+    reproduce.fn()
+    assert asked.pop() == (RunRequest(), None)
+
+
+def test_the_deployment_has_a_parameter_for_every_field_of_a_request():
+    parameters = signature(reproduce.fn).parameters
+    names = [field.name for field in fields(RunRequest)]
+    assert list(parameters) == [*names, "home", "engine"]
 
 
 def test_the_same_order_has_the_same_name_and_another_has_another(tiny_order, raw_files):
@@ -97,6 +103,6 @@ def test_embedded_and_real_data_are_different_scopes(tiny_order, raw_files):
 
 def test_wrong_words_are_refused(tiny, tmp_path):
     with pytest.raises(SettingsError, match="experiment: expected one of actions, digits"):
-        place_order(Invocation(experiment="digit"))
+        resolve(RunRequest(experiment="digit"), KnownDigests())
     with pytest.raises(DataError, match="found neither"):
-        place_order(Invocation(experiment=tiny(), scale="tiny", data=str(tmp_path)))
+        resolve(RunRequest(experiment=tiny(), scale="tiny", data=str(tmp_path)), KnownDigests())

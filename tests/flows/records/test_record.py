@@ -44,7 +44,7 @@ def test_a_record_says_what_was_asked_and_where_it_ran(record_of, tiny_order):
     record, _ = record_of(order)
     assert record["name"] == order.name
     assert record["identity"] == order.identity
-    assert record["command"] == order.invocation.command
+    assert record["command"] == order.request.command
     assert record["run_id"] == "parent-run"
     assert (record["experiment"], record["scale"], record["seed"]) == ("tiny", "tiny", 0)
     assert record["title"] == "Tiny [x] digits"
