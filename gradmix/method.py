@@ -40,6 +40,19 @@ class OptimiserConfig:
             raise ValueError(f"momentum must be in [0, 1), found {self.momentum}.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class TargetConfig:
+    """Setting of every method that reads V.
+
+    Attributes:
+        v_updates_statistics: whether V's passes update the running statistics of batch norm, which
+            prediction uses. Gradients are the same either way: in training each pass is normalised
+            by its own batch.
+    """
+
+    v_updates_statistics: bool = True
+
+
 class Method:
     """Base of the methods; one `update` is one step of descent.
 
@@ -155,10 +168,23 @@ class Method:
         value.backward()  # type: ignore[no-untyped-call]  # untyped in torch
         return float(value.detach())
 
-    def descend(self, batches: Mapping[str, Batch], scale: float = 1.0) -> dict[str, float]:
-        """One plain step along the scaled sum of the batches' gradients (Eq. 1)."""
+    @property
+    def v_updates_statistics(self) -> bool:
+        """Whether V's passes update running statistics: the setting of those that read V."""
+        return isinstance(self.config, TargetConfig) and self.config.v_updates_statistics
+
+    def backward_v(self, batch: Batch, row: int) -> float:
+        """`backward` of V, which moves running statistics as the settings say."""
+        return self.backward(batch, row, update_statistics=self.v_updates_statistics)
+
+    def descend(
+        self, sources: Mapping[str, Batch], target: Batch | None = None, scale: float = 1.0
+    ) -> dict[str, float]:
+        """One plain step along the scaled sum of the gradients of sources and of V (Eq. 1)."""
         self.flat.zero()
-        losses = {f"loss/{name}": self.backward(batch, 0) for name, batch in batches.items()}
+        losses = {f"loss/{name}": self.backward(batch, 0) for name, batch in sources.items()}
+        if target is not None:
+            losses["loss/V"] = self.backward_v(target, 0)
         self.flat.set_sum(scale)
         self.step()
         return losses

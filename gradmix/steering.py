@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gradmix.grouping import Grouping
 from gradmix.losses import Direction
-from gradmix.method import Method, OptimiserConfig
+from gradmix.method import Method, OptimiserConfig, TargetConfig
 from gradmix.mixing import learning_rate_scale, weight_entropy
 from gradmix.networks import Network
 from gradmix.sampling import Batch
@@ -20,7 +20,7 @@ from gradmix.solvers import NonFiniteGradientError, Solution, Solver, solve_laye
 
 
 @dataclass(frozen=True, kw_only=True)
-class SteeringConfig:
+class SteeringConfig(TargetConfig):
     """Settings of GradMix.
 
     Attributes:
@@ -32,7 +32,6 @@ class SteeringConfig:
         v_trains_head: whether V's gradient also updates the target's head; the paper lists V among
             the training data but does not say how it is used.
         soft_direction: `reverse`, the paper's D_KL(p_theta, soft label), or `forward`.
-        v_updates_statistics: whether V's pass updates the running statistics of batch norm.
     """
 
     beta: float = 5.0
@@ -41,7 +40,6 @@ class SteeringConfig:
     solver: str = "exact"
     grouping: Grouping = "layer"
     v_trains_head: bool = True
-    v_updates_statistics: bool = False
     soft_direction: Direction = "reverse"
 
     def __post_init__(self) -> None:
@@ -142,9 +140,7 @@ class Steered(Method):
             for row, (name, batch) in enumerate(zip(self.sources, sources, strict=True))
         }
         losses |= self.backward_unlabelled(target, unlabelled)
-        losses["loss/V"] = self.backward(
-            target, self.v_row, update_statistics=self.config.v_updates_statistics
-        )
+        losses["loss/V"] = self.backward_v(target, self.v_row)
         solutions = self.solve(target)
         head_rows = self.v_row + 1 if self.config.v_trains_head else self.v_row
         self.flat.set_mixed(solutions, head_rows)

@@ -17,14 +17,14 @@ from gradmix.adversary import (
     untrained,
 )
 from gradmix.losses import loss
-from gradmix.method import Method
+from gradmix.method import Method, TargetConfig, batch_statistics
 from gradmix.networks import Network
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class DCTNConfig:
+class DCTNConfig(TargetConfig):
     """Settings of DCTN.
 
     Attributes:
@@ -78,13 +78,18 @@ class DCTN(Method):
     ) -> dict[str, float]:
         """One step on a mini-batch of every source, of V and of U."""
         batches = dict(zip(self.sources, sources, strict=True))
-        batches["V"] = self.required(target, "V")
+        labelled = batches["V"] = self.required(target, "V")
         images = self.required(unlabelled, "U")
         self.network.train()
         self.flat.zero()
         self.flat.collect_in(0)
 
-        features = {name: self.network.embed(batch.images) for name, batch in batches.items()}
+        features = {
+            name: self.network.embed(batch.images)
+            for name, batch in zip(self.sources, sources, strict=True)
+        }
+        with batch_statistics(self.network, updated=self.v_updates_statistics):
+            features["V"] = self.network.embed(labelled.images)
         of_u = self.network.embed(images)
         logits = {
             name: self.network.heads[batch.head](features[name]) for name, batch in batches.items()

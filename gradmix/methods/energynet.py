@@ -9,13 +9,13 @@ from torch import Tensor
 
 from gradmix.energy import EnergyHead, Reading, add_energy_head, energy_loss, triplet_loss
 from gradmix.losses import hard_loss
-from gradmix.method import Method
+from gradmix.method import Method, TargetConfig, batch_statistics
 from gradmix.networks import Network
 from gradmix.sampling import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnergyNetConfig:
+class EnergyNetConfig(TargetConfig):
     """Settings of EnergyNet; all defaults are ours, as the authors' are not known to us.
 
     Attributes:
@@ -75,7 +75,8 @@ class EnergyNet(Method):
         self.flat.zero()
         self.flat.collect_in(0)
         head = cast("EnergyHead", self.network.heads[batch.head])
-        reading = head.read(self.network.feature_map(batch.images))
+        with batch_statistics(self.network, updated=self.v_updates_statistics):
+            reading = head.read(self.network.feature_map(batch.images))
         plain, energy, triplet = self.losses(reading, batch.labels)
         config = self.config
         value = plain + config.energy_weight * energy + config.triplet_weight * triplet

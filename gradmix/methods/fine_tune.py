@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmix.method import Method
+from gradmix.method import Method, TargetConfig
 from gradmix.sampling import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class FineTuneConfig:
-    """Nothing to set."""
+class FineTuneConfig(TargetConfig):
+    """That of every method that reads V, and no other."""
 
 
 class FineTune(Method):
@@ -26,4 +26,4 @@ class FineTune(Method):
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
         """One step on V; `sources` is not read."""
-        return self.descend({"V": self.required(target, "V")})
+        return self.descend({}, self.required(target, "V"))

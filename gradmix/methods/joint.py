@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmix.method import Method
+from gradmix.method import Method, TargetConfig
 from gradmix.sampling import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class JointConfig:
-    """Nothing to set."""
+class JointConfig(TargetConfig):
+    """That of every method that reads V, and no other."""
 
 
 class Joint(Method):
@@ -25,4 +25,4 @@ class Joint(Method):
     ) -> dict[str, float]:
         """One step on a mini-batch of every source and of V."""
         named = dict(zip(self.sources, sources, strict=True))
-        return self.descend({**named, "V": self.required(target, "V")})
+        return self.descend(named, self.required(target, "V"))

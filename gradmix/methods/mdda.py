@@ -8,14 +8,14 @@ from torch import Tensor
 
 from gradmix.domain_norm import add_domain_norms, in_domain
 from gradmix.losses import loss, mean_entropy
-from gradmix.method import Method
+from gradmix.method import Method, TargetConfig, batch_statistics
 from gradmix.networks import Network
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class MDDAConfig:
+class MDDAConfig(TargetConfig):
     """Settings of MDDA.
 
     Attributes:
@@ -71,7 +71,12 @@ class MDDA(Method):
         """Add the gradient of V's loss and of U's weighted entropy, from one pass over both."""
         self.network.train()
         self.flat.collect_in(0)
-        logits = self.network(torch.cat([labelled.images, images]), labelled.head)
+        with batch_statistics(self.network, updated=self.v_updates_statistics):
+            logits = self.network(torch.cat([labelled.images, images]), labelled.head)
+        if not self.v_updates_statistics:
+            # V and U share a pass: without V, the target's statistics are those of U alone.
+            with torch.no_grad():
+                self.network(images, labelled.head)
         of_v, of_u = logits.split([len(labelled.images), len(images)])
         supervised = loss(of_v, labelled.labels, self.soft_direction)
         entropy = mean_entropy(of_u)

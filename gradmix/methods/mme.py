@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from gradmix.grouping import HEADS
 from gradmix.losses import mean_entropy
-from gradmix.method import Method
+from gradmix.method import Method, TargetConfig
 from gradmix.networks import Network, pooled
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
@@ -19,7 +19,7 @@ trained model predicts; the authors' code uses this value on all their data."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MMEConfig:
+class MMEConfig(TargetConfig):
     """Settings of MME.
 
     Attributes:
@@ -90,8 +90,8 @@ class MME(Method):
         """A step on every source and on V, and one on U."""
         images = self.required(unlabelled, "U")
         named = dict(zip(self.sources, sources, strict=True))
-        batches = {**named, "V": self.required(target, "V")}
-        losses = self.descend(batches, self.config.rate_factor)
+        labelled = self.required(target, "V")
+        losses = self.descend(named, labelled, self.config.rate_factor)
         return {**losses, "entropy/U": self.step_on_entropy(images)}
 
     def step_on_entropy(self, images: Tensor) -> float:

@@ -40,4 +40,4 @@ class SourceOnly(Method):
     ) -> dict[str, float]:
         """One step on a mini-batch of every source; `target` is not read."""
         scale = 1.0 if self.config.combine == "sum" else 1.0 / len(sources)
-        return self.descend(dict(zip(self.sources, sources, strict=True)), scale)
+        return self.descend(dict(zip(self.sources, sources, strict=True)), scale=scale)

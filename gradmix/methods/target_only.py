@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmix.method import Method
+from gradmix.method import Method, TargetConfig
 from gradmix.sampling import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class TargetOnlyConfig:
-    """Nothing to set."""
+class TargetOnlyConfig(TargetConfig):
+    """That of every method that reads V, and no other."""
 
 
 class TargetOnly(Method):
@@ -25,4 +25,4 @@ class TargetOnly(Method):
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
         """One step on V; `sources` is not read."""
-        return self.descend({"V": self.required(target, "V")})
+        return self.descend({}, self.required(target, "V"))

@@ -20,24 +20,31 @@ def test_every_public_name_exists() -> None:
         assert hasattr(gradmix, name)
 
 
-# Accuracy and loss on hyper-validation, mean rho and eta of three steps each. Change these only
-# with a change that is meant to change numbers.
-PINNED = [
-    (8 / 24, 1.0947059, 2.5066153, 0.6232449),
-    (11 / 24, 1.0688272, 2.2090373, 0.5516153),
-    (20 / 24, 0.9248578, 2.3762925, 0.5929521),
-    (24 / 24, 0.4852364, 2.3254915, 0.5791156),
+# Accuracy and loss on hyper-validation, with V's statistics and without them, mean rho and eta of
+# three steps each: V's statistics move the prediction and no step. Change these only with a change
+# that is meant to change numbers.
+SCORES = {
+    True: [(11 / 24, 1.0925577), (13 / 24, 1.0480961), (24 / 24, 0.8085331), (24 / 24, 0.3587779)],
+    False: [(8 / 24, 1.0947059), (11 / 24, 1.0688272), (20 / 24, 0.9248578), (24 / 24, 0.4852364)],
+}
+STEPS = [
+    (2.5066153, 0.6232449),
+    (2.2090373, 0.5516153),
+    (2.3762925, 0.5929521),
+    (2.3254915, 0.5791156),
 ]
 KEYS = ("hyper_validation/accuracy", "hyper_validation/loss", "rho", "eta")
 
 
-def test_a_tiny_training_keeps_its_numbers(toy) -> None:
+@pytest.mark.parametrize("by_v", [True, False])
+def test_a_tiny_training_keeps_its_numbers(toy, by_v) -> None:
     training = train(
-        toy.method("gradmix", beta=1.0, gamma=2.0),
+        toy.method("gradmix", beta=1.0, gamma=2.0, v_updates_statistics=by_v),
         toy.streams(),
         toy.target(),
         toy.hyper_validation(),
         TrainingConfig(steps=12, validate_every=3),
     )
     found = [tuple(row[key] for key in KEYS) for row in training.curve]
-    assert found == [pytest.approx(row, rel=1e-4) for row in PINNED]
+    expected = [score + step for score, step in zip(SCORES[by_v], STEPS, strict=True)]
+    assert found == [pytest.approx(row, rel=1e-4) for row in expected]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from gradmix.method import Method, OptimiserConfig
+from gradmix.method import Method, OptimiserConfig, TargetConfig
 from gradmix.methods import METHODS, build_method, method_named
 from gradmix.sampling import Batch, Stream, UnlabelledStream
 from gradmix.training import Training, TrainingConfig, train
@@ -120,6 +120,32 @@ def test_a_state_in_memory_does_not_change_as_training_goes_on(toy, name) -> Non
         trained(toy, resumed, 6, resume=states[0])
         assert_same(states[0], before)
         assert_same(resumed.state_dict(), method.state_dict())
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if METHODS[name].method.uses_target])
+def test_vs_statistics_flag_moves_norm_buffers_only(toy, name) -> None:
+    states = {}
+    for flag in (True, False):
+        torch.manual_seed(0)
+        method = toy.method(name, v_updates_statistics=flag)
+        figures = [method.update(*needed(toy, method)) for _ in range(2)]
+        states[flag] = (figures, method.state_dict(), dict(method.network.named_buffers()))
+    for by_v, without in zip(*[states[flag][:2] for flag in (True, False)], strict=True):
+        if isinstance(by_v, dict):
+            buffers = states[True][2].keys()
+            moved = {
+                key for key in buffers if not by_v["network"][key].equal(without["network"][key])
+            }
+            assert {key.rsplit(".")[-1] for key in moved} >= {"running_mean", "running_var"}
+            for state in (by_v, without):
+                state["network"] = {k: v for k, v in state["network"].items() if k not in buffers}
+        assert_same(by_v, without)
+
+
+def test_every_method_that_reads_v_has_the_same_default_for_its_statistics() -> None:
+    configs = [entry.config() for entry in METHODS.values() if entry.method.uses_target]
+    assert all(isinstance(config, TargetConfig) for config in configs)
+    assert {config.v_updates_statistics for config in configs} == {True}
 
 
 class Unreadable(Stream):

@@ -1,5 +1,7 @@
 """MDDA: statistics per domain, cross entropy where there are labels, low entropy on U."""
 
+import copy
+
 import pytest
 import torch
 from torch.nn import functional
@@ -88,6 +90,18 @@ def test_every_data_set_moves_the_statistics_of_its_own_domain_only(toy) -> None
     method.backward_target(target, u)
     assert not torch.equal(first.running_mean[0], before[0])
     assert torch.equal(first.running_mean[1:], before[1:])
+
+
+def test_without_v_the_targets_statistics_are_those_of_u(toy) -> None:
+    method = toy.method("mdda", v_updates_statistics=False)
+    (sources, target), images = toy.batches(), toy.unlabelled().next()
+    plain = copy.deepcopy(method.network).train()
+    plain(images, "target")
+    method.update(sources, target, images)
+    for module, expected in zip(method.network.modules(), plain.modules(), strict=True):
+        if isinstance(module, DomainNorm):
+            torch.testing.assert_close(module.running_mean[0], expected.running_mean[0])
+            torch.testing.assert_close(module.running_var[0], expected.running_var[0])
 
 
 def test_v_and_u_are_normalised_together(toy) -> None:
