@@ -71,6 +71,7 @@ def train(
     config: TrainingConfig,
     *,
     unlabelled: UnlabelledStream | None = None,
+    score_start: bool = False,
     resume: dict[str, Any] | None = None,
     on_validation: Callable[[Training, Callable[[], dict[str, Any]]], None] = lambda *_: None,
 ) -> Training:
@@ -83,6 +84,8 @@ def train(
         hyper_validation: scored every `validate_every` steps and after the last.
         config: length.
         unlabelled: stream of U, which may be missing if the method does not use it.
+        score_start: also validate before the first step, so that a training that starts from a
+            trained model can keep it.
         resume: a state made by an interrupted run of the same training: it goes on bit by bit
             as if it had not been interrupted.
         on_validation: called after each validation with the training and a function that makes the
@@ -97,6 +100,13 @@ def train(
     if resume is not None:
         training = _restore(resume, method, every)
     window = _Window()
+
+    def validate() -> None:
+        _validate(training, method, hyper_validation, window)
+        on_validation(training, lambda: _state(training, method, every))
+
+    if score_start and resume is None:
+        validate()
     while training.step < config.steps:
         try:
             window.add(_update(method, streams, target, unlabelled))
@@ -104,9 +114,8 @@ def train(
             raise FloatingPointError(f"step {training.step + 1}: {error}") from error
         training.step += 1
         if training.step % config.validate_every == 0 or training.step == config.steps:
-            _validate(training, method, hyper_validation, window)
+            validate()
             window = _Window()
-            on_validation(training, lambda: _state(training, method, every))
     return training
 
 

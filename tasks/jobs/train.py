@@ -39,6 +39,7 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
             steps=job["training"]["steps"], validate_every=job["training"]["validate_every"]
         ),
         unlabelled=unlabelled_stream(job, target, device) if method.uses_unlabelled else None,
+        score_start=job["initial"] is not None,
         resume=resume,
         on_validation=_saver(folder, progress),
     )

@@ -92,7 +92,7 @@ def describe(
         "order": {"sources": list(used), "heads": list(heads)},
         "pseudo": _kind(pseudo, enlarged) if pseudo else None,
     }
-    return Request("train", 1, config, inputs, seed, label)
+    return Request("train", 2, config, inputs, seed, label)
 
 
 def _read(method: str, sources: list[dict[str, Any]]) -> list[dict[str, Any]]:

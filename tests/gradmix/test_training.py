@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradmix.method import Method
+from gradmix.method import Method, OptimiserConfig, copied_state
 from gradmix.sampling import Stream
 from gradmix.training import HyperValidation, TrainingConfig, train
 
@@ -35,7 +35,7 @@ class Scripted(Method):
 
     def predict(self, images: Tensor) -> Tensor:
         assert len(images) == len(LABELS.labels)
-        right, margin = self.script[int(self.network.weight) - 1]
+        right, margin = self.script[max(int(self.network.weight) - 1, 0)]
         signs = torch.where(torch.arange(4) < right, 1.0, -1.0)[:, None]
         return margin * signs * nn.functional.one_hot(LABELS.labels, 2)
 
@@ -147,6 +147,41 @@ def test_a_state_for_other_streams_is_refused(toy) -> None:
             TrainingConfig(),
             resume=states[0],
         )
+
+
+def test_a_start_that_training_harms_is_kept(toy) -> None:
+    first = toy.method("source_only")
+    for _ in range(20):
+        first.update(toy.batches()[0], None)
+    start = copied_state(first.network)
+    method = toy.method("fine_tune", first.network, optimiser=OptimiserConfig(learning_rate=50.0))
+    config = TrainingConfig(steps=3, validate_every=1)
+    arguments = (method, [], toy.target(), toy.hyper_validation(), config)
+    training = train(*arguments, score_start=True)
+    assert training.best_step == 0
+    assert [row["step"] for row in training.curve] == [0.0, 1.0, 2.0, 3.0]
+    assert training.curve[0].keys() == {
+        "step",
+        "hyper_validation/accuracy",
+        "hyper_validation/loss",
+    }
+    assert training.last.accuracy < training.best.accuracy
+    for name, value in start.items():
+        assert torch.equal(training.best_model[name], value), name
+
+
+def test_a_start_is_scored_once_and_only_if_asked_for() -> None:
+    def states(**options):
+        found = []
+        script = [(2, 1.0)] * 2
+        whole = run(script, on_validation=lambda _, state: found.append(state()), **options)
+        return whole, found
+
+    assert [state["step"] for state in states()[1]] == [1, 2]
+    whole, found = states(score_start=True)
+    assert [state["step"] for state in found] == [0, 1, 2]
+    resumed = run([(2, 1.0)] * 2, score_start=True, resume=found[0])
+    assert resumed.curve == whole.curve
 
 
 @pytest.mark.parametrize("length", [{"steps": 0}, {"validate_every": 0}])
