@@ -66,25 +66,34 @@ def soft_labels(probabilities: Float[Tensor, "r n c"]) -> Float[Tensor, "n c"]:
 
 
 def enlarge(
-    labels: Int[Tensor, " n"], present: Int[Tensor, " c"], per_class: int, seed: int
+    labels: Int[Tensor, " n"],
+    present: Int[Tensor, " c"],
+    per_class: int,
+    seed: int,
+    clips: Int[Tensor, " n"] | None = None,
 ) -> Int[Tensor, " m"]:
     """Rows of U that enlarge V to `per_class` samples a class, drawn at random.
 
     Args:
         labels: hard pseudo-labels of U, `NOT_AGREED` where there is none.
-        present: labelled samples of each class that V already has.
-        per_class: wanted size of each class of the enlarged V.
+        present: labelled samples of each class that V already has, or clips if there are clips.
+        per_class: wanted size of each class of the enlarged V, in the same unit.
         seed: of the draw.
+        clips: number of the clip that each row is a frame of: what is counted and drawn are clips
+            with frames of the class, and all these frames are taken. None: rows.
 
     Returns:
         Row numbers, ascending; where a class has too few, all of it.
     """
     generator = torch.Generator().manual_seed(seed)
+    units = torch.arange(len(labels)) if clips is None else clips
     chosen = []
     for label, count in enumerate(present.tolist()):
         rows = torch.nonzero(labels == label).flatten()
-        order = torch.randperm(len(rows), generator=generator)
-        chosen.append(rows[order[: max(per_class - count, 0)]])
+        found = units[rows].unique()
+        order = torch.randperm(len(found), generator=generator)
+        drawn = found[order[: max(per_class - count, 0)]]
+        chosen.append(rows[torch.isin(units[rows], drawn)])
     return torch.cat(chosen).sort().values
 
 

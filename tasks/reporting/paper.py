@@ -73,7 +73,7 @@ PROTOCOL: dict[str, list[Item]] = {
     "actions": [
         ("k, labelled clips a class", "§4.3", [3, 5, 10], lambda s: s["target"]["k"]),
         ("draws of V", "§4.3", 2, lambda s: s["target"]["draws"]),
-        *_ensemble("frames"),
+        *_ensemble("clips"),
         *_learning_rates(0.001, 5e-5),
         ("network", "§4.1", "resnet18", lambda s: s["network"]["trunk"]),
         ("weights it starts from", "§4.1", "imagenet", lambda s: s["network"]["weights"]),

@@ -1,8 +1,7 @@
 """Stage: V enlarged by hard pseudo-labels (§3.5)."""
 
-from collections import Counter
-
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from data.fingerprint import digest_json
@@ -14,6 +13,8 @@ from gradmix.ensembling import enlarge
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.stage import Outcome, Stage, Workplace
 from tasks.storage.artifacts import Artifact, Request
+
+IntArray = npt.NDArray[np.int64]
 
 
 def describe(
@@ -28,7 +29,7 @@ def describe(
     """Pseudo-labels, V, the wanted size and the seed decide."""
     inputs = {"pseudo_labels": pseudo.digest, "V": split.summary["digests"]["V"]}
     inputs["target"] = target.digest
-    return Request("enlarge", 1, {"per_class": per_class, "classes": classes}, inputs, seed, label)
+    return Request("enlarge", 2, {"per_class": per_class, "classes": classes}, inputs, seed, label)
 
 
 def execute(
@@ -41,7 +42,10 @@ def execute(
     per_class: int,
     seed: int,
 ) -> Outcome:
-    """Add agreed samples of U to V, at random, up to `per_class`; where there are fewer, all."""
+    """Add agreed samples of U to V, at random, up to `per_class`; where there are fewer, all.
+
+    Of frames the clips are counted, and drawn with all their frames that are agreed on.
+    """
     del label
     home = place.runtime.home
     images = load_prepared(home / target.folder)
@@ -49,11 +53,14 @@ def execute(
     position = np.array([classes.index(c) if c in classes else -1 for c in images.classes])
     v_labels = position[images.labels.numpy()[v]]
     table = read_pseudo_labels(home / pseudo.folder / "pseudo_labels.parquet")
+    samples = images.samples
+    clips = np.arange(len(images.labels)) if samples is None else samples.clip_numbers
     rows = enlarge(
         torch.from_numpy(table.hard_label),
-        torch.from_numpy(np.bincount(v_labels, minlength=len(classes))),
+        torch.tensor(_clips_by_class(clips[v], v_labels, len(classes))),
         per_class,
         seed,
+        torch.from_numpy(clips[table.sample_id]),
     ).numpy()
     enlarged = EnlargedV(
         sample_id=np.concatenate([v, table.sample_id[rows]]),
@@ -68,15 +75,19 @@ def execute(
         tracker.log_dataset(run_id, "pseudo_labels", labels, pseudo.folder, "enlarging")
         tracker.log_dataset(run_id, "V", v_digest, split.folder, "enlarging")
         tracker.log_dataset(run_id, "enlarged V", content, place.destination, "output")
-    counts = Counter(enlarged.label.tolist())
     return Outcome(
         {
             "content": content,
-            "per_class": [counts[label] for label in range(len(classes))],
+            "per_class": _clips_by_class(clips[enlarged.sample_id], enlarged.label, len(classes)),
             "pseudo": len(rows),
         },
         {"run_id": run_id},
     )
+
+
+def _clips_by_class(clips: IntArray, labels: IntArray, classes: int) -> list[int]:
+    """How many clips have samples of each class."""
+    return [len(np.unique(clips[labels == label])) for label in range(classes)]
 
 
 STAGE = Stage("enlarge", describe, execute)

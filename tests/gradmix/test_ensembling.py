@@ -100,6 +100,32 @@ def test_enlarging_is_random_and_decided_by_the_seed() -> None:
     assert draws[0] != [0, 1, 2, 3, 4]
 
 
+def test_enlarging_counts_clips_and_takes_all_their_frames_of_the_class() -> None:
+    clips = torch.arange(6).repeat_interleave(10)
+    labels = torch.zeros(60, dtype=torch.int64)
+    labels[[0, 15, 16]], labels[20:30] = NOT_AGREED, 1
+    # V has two clips of class 0; of its five clips here two are added, not two frames.
+    rows = enlarge(labels, torch.tensor([2, 1]), 4, seed=3, clips=clips)
+    found = {int(clip): int((clips[rows] == clip).sum()) for clip in clips[rows].unique()}
+    of_class = {0: 9, 1: 8, 3: 10, 4: 10, 5: 10}
+    assert found.pop(2) == 10
+    assert len(found) == 2
+    assert all(of_class[clip] == count for clip, count in found.items())
+    assert (labels[rows] != NOT_AGREED).all()
+
+
+def test_a_clip_with_frames_of_two_classes_gives_each_class_its_own() -> None:
+    labels, clips = torch.tensor([0, 0, 1, NOT_AGREED]), torch.tensor([7, 7, 7, 7])
+    assert enlarge(labels, torch.tensor([0, 0]), 1, 0, clips).tolist() == [0, 1, 2]
+    assert enlarge(labels, torch.tensor([1, 0]), 1, 0, clips).tolist() == [2]
+
+
+def test_rows_that_are_clips_of_their_own_are_drawn_as_rows() -> None:
+    labels = torch.arange(40) % 2
+    plain = enlarge(labels, torch.tensor([1, 2]), 5, 4)
+    assert torch.equal(enlarge(labels, torch.tensor([1, 2]), 5, 4, torch.arange(40)), plain)
+
+
 def test_enlarging_never_takes_a_sample_without_a_label() -> None:
     rows = enlarge(torch.full((4,), NOT_AGREED), torch.tensor([0, 0]), 5, 0)
     assert rows.tolist() == []

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.reporting.measures import sample_noun
+from tasks.reporting.measures import of_clips, sample_noun
 from tasks.reporting.record import NONE, Record, percent
 from tasks.reporting.render.captions import how_to_read
 from tasks.reporting.text_tables import markdown_table
@@ -138,7 +138,8 @@ def _short(record: Record, entry: Entry) -> list[ClassLabels]:
 
 
 def _short_of(record: Record) -> str:
+    unit = "clip" if of_clips(record) else sample_noun(record)
     return (
-        f"Short of the {record['settings']['ensemble']['enlarged_v']} {sample_noun(record)}s a "
+        f"Short of the {record['settings']['ensemble']['enlarged_v']} {unit}s a "
         "class that the enlarged V asks for, because fewer were agreed on"
     )

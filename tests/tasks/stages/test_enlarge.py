@@ -1,12 +1,15 @@
 """Stage enlarge: V and agreed samples of U."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from data.reader import Samples
 from data.tables.enlarged_v import EnlargedV, load_enlarged
+from data.tables.prepared import load_prepared
 from data.tables.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
 from tasks.engine.runtime import Runtime, use
 from tasks.stages import enlarge
@@ -103,6 +106,34 @@ def test_added_samples_are_agreed_ones_with_their_pseudo_labels(performed, toy) 
         strict=True,
     )
     assert dict(added) == {row: label for row, label in hard.items() if label >= 0}
+
+
+def test_of_frames_clips_are_counted_and_their_agreed_frames_taken(
+    performed, toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three frames a clip; V has all frames of each of its clips or none."""
+    rows = len(toy.target.labels)
+    order = np.concatenate([toy.split.v, np.setdiff1d(np.arange(rows), toy.split.v)])
+    clip = np.empty(rows, int)
+    clip[order] = np.arange(rows) // 3
+    names = [str(row) for row in range(rows)]
+    samples = Samples(names=names, clips=[str(c) for c in clip], groups=names)
+    loaded = load_prepared(toy.folder / "target")
+    monkeypatch.setattr(
+        enlarge, "load_prepared", lambda _: dataclasses.replace(loaded, samples=samples)
+    )
+
+    artifact, enlarged = performed(per_class=4)
+
+    found = [len(set(clip[enlarged.sample_id[enlarged.label == label]])) for label in range(2)]
+    assert artifact.summary["per_class"] == found
+    hard = dict(zip(toy.split.u.tolist(), HARD.tolist(), strict=True))
+    for label, count in enumerate(found):
+        in_v = set(clip[[r for r in toy.split.v if int(toy.target.labels[r]) == 2 + label]])
+        offered = {clip[row] for row, given in hard.items() if given == label}
+        assert count >= min(4, len(in_v | offered))
+        taken = {row for row in hard if hard[row] == label and row in enlarged.sample_id}
+        assert taken == {row for row in hard if hard[row] == label and clip[row] in clip[[*taken]]}
 
 
 def test_samples_are_drawn_by_the_seed(performed) -> None:
