@@ -12,6 +12,7 @@ from gradmix.gradients import FlatParameters
 from gradmix.grouping import Grouping
 from gradmix.losses import Direction, loss
 from gradmix.networks import Network, predict
+from gradmix.optimiser import Optimiser, OptimiserConfig
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
 
@@ -19,25 +20,6 @@ SourceScope = Literal["all", "target_classes", "none"]
 """Sources that a method reads: all, those with the target's label space, or none."""
 
 Data = TypeVar("Data")
-
-
-@dataclass(frozen=True, kw_only=True)
-class OptimiserConfig:
-    """SGD with momentum (§4.1); defaults are the paper's for digits.
-
-    Raises:
-        ValueError: if the learning rate is not positive or the momentum not in [0, 1).
-    """
-
-    learning_rate: float = 0.05
-    momentum: float = 0.9
-
-    def __post_init__(self) -> None:
-        """Refuse values that no descent can have."""
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive, found {self.learning_rate}.")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum must be in [0, 1), found {self.momentum}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +41,7 @@ class Method:
     Args:
         network: trained in place; `forward(x, head)`, last layers under `heads`.
         sources: names of the source streams, in the order of the batches.
-        optimiser: learning rate and momentum.
+        optimiser: rule of the steps and its learning rate.
         config: of the method's own dataclass of settings, as a subclass annotates it.
         rows: passes whose gradients are kept apart.
         grouping: which trunk parameters form a layer.
@@ -79,6 +61,10 @@ class Method:
     needs_map: ClassVar[bool] = False
     """Whether the trunk has to end in a map [B, F, h, w]."""
     config: object
+    pace: float = 1.0
+    """Factor of the learning rate in the present step; the loop sets it by the schedule."""
+    progress: float = 0.0
+    """Share of the training's steps that are done, in [0, 1); the loop sets it."""
 
     def __init__(
         self,
@@ -95,7 +81,7 @@ class Method:
         self.optimiser, self.config = optimiser, config
         self.soft_direction = soft_direction
         self.flat = FlatParameters(network, rows, grouping)
-        self._velocity = torch.zeros_like(self.flat.vector)
+        self._descent = Optimiser(optimiser, self.flat.vector)
 
     @classmethod
     def reads_source(cls, head: str) -> bool:
@@ -147,12 +133,12 @@ class Method:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, besides the streams."""
-        return {"network": copied_state(self.network), "velocity": self._velocity.clone()}
+        return {"network": copied_state(self.network), "optimiser": self._descent.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on exactly where `state_dict` was taken."""
         self.network.load_state_dict(state["network"])
-        self._velocity.copy_(state["velocity"])
+        self._descent.load_state_dict(state["optimiser"])
 
     def backward(self, batch: Batch, row: int, *, update_statistics: bool = True) -> float:
         """Add the gradient of a batch's mean loss to a row; returns the loss.
@@ -160,13 +146,17 @@ class Method:
         Every data set has a pass of its own, so that batch normalisation normalises it by its own
         batch; `update_statistics=False` leaves the running statistics alone.
         """
-        self.network.train()
+        self.train_mode()
         self.flat.collect_in(row)
         with batch_statistics(self.network, updated=update_statistics):
             logits = self.network(batch.images, batch.head)
             value = loss(logits, batch.labels, self.soft_direction)
         value.backward()  # type: ignore[no-untyped-call]  # untyped in torch
         return float(value.detach())
+
+    def train_mode(self) -> None:
+        """Put the network in the mode that `backward` needs."""
+        self.network.train()
 
     @property
     def v_updates_statistics(self) -> bool:
@@ -178,24 +168,32 @@ class Method:
         return self.backward(batch, row, update_statistics=self.v_updates_statistics)
 
     def descend(
-        self, sources: Mapping[str, Batch], target: Batch | None = None, scale: float = 1.0
+        self,
+        sources: Mapping[str, Batch],
+        target: Batch | None = None,
+        scale: float = 1.0,
+        rate_factor: float = 1.0,
     ) -> dict[str, float]:
-        """One plain step along the scaled sum of the gradients of sources and of V (Eq. 1)."""
+        """One plain step along the scaled sum of the gradients of sources and of V (Eq. 1).
+
+        Under AdamW `scale` leaves the step as it is; `rate_factor`, of the learning rate, does not.
+        """
         self.flat.zero()
         losses = {f"loss/{name}": self.backward(batch, 0) for name, batch in sources.items()}
         if target is not None:
             losses["loss/V"] = self.backward_v(target, 0)
         self.flat.set_sum(scale)
-        self.step()
+        self.step(rate_factor)
         return losses
 
-    def step(self, scale: float = 1.0) -> None:
-        """SGD with momentum along the flat gradient; `scale` multiplies the learning rate (eta).
+    @property
+    def rate(self) -> float:
+        """The learning rate of the present step, before eta."""
+        return self.optimiser.learning_rate * self.pace
 
-        Two lines of our own: importing `torch.optim` costs every training a second and 150 MiB.
-        """
-        self._velocity.mul_(self.optimiser.momentum).add_(self.flat.gradient)
-        self.flat.vector.add_(self._velocity, alpha=-self.optimiser.learning_rate * scale)
+    def step(self, scale: float = 1.0) -> None:
+        """One step along the flat gradient; `scale` (eta) multiplies the scheduled rate."""
+        self._descent.step(self.flat.vector, self.flat.gradient, self.rate * scale)
 
 
 def copied_state(network: Network) -> dict[str, Tensor]:
@@ -206,14 +204,16 @@ def copied_state(network: Network) -> dict[str, Tensor]:
     }
 
 
+def batch_norms(network: Network) -> list[nn.modules.batchnorm._BatchNorm]:
+    """The network's batch normalisation layers."""
+    kind = nn.modules.batchnorm._BatchNorm
+    return [module for module in network.modules() if isinstance(module, kind)]
+
+
 @contextmanager
 def batch_statistics(network: Network, *, updated: bool) -> Iterator[None]:
     """Within the context, batch normalisation updates its running statistics or not."""
-    norms = [
-        module
-        for module in network.modules()
-        if isinstance(module, nn.modules.batchnorm._BatchNorm)
-    ]
+    norms = batch_norms(network)
     tracked = [norm.track_running_stats for norm in norms]
     if not updated:
         for norm in norms:

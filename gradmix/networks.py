@@ -27,6 +27,33 @@ class LinearHead(nn.Linear):
         return super().forward(pooled(found))
 
 
+class Dropout(nn.Module):
+    """Sets random features to zero in training, whole channels of a map, and scales up the rest.
+
+    Masks are drawn by torch's generator on the CPU: they are the same on every device, and a
+    training resumes with those that it would have drawn.
+
+    Args:
+        share: of the features that are left out, in [0, 1).
+
+    Raises:
+        ValueError: if the share is out of range.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        if not 0 <= share < 1:
+            raise ValueError(f"dropout must be in [0, 1), found {share}.")
+        self.share = share
+
+    def forward(self, found: Tensor) -> Tensor:
+        """Features [B, F] or a map [B, F, h, w], in training with some of F zero."""
+        if not self.training or not self.share:
+            return found
+        kept = (torch.rand(found.shape[:2]) >= self.share).to(found) / (1.0 - self.share)
+        return found * kept.view(*kept.shape, *([1] * (found.ndim - 2)))
+
+
 class Network(nn.Module):
     """A trunk that all data sets share, and one head per label space under `heads`.
 
@@ -38,6 +65,7 @@ class Network(nn.Module):
         heads: number of classes of each head.
         shape: of what the trunk reads.
         normalisation: of the images that are predicted.
+        dropout: share of what the trunk ends in that training leaves out.
 
     Raises:
         ValueError: if the trunk's output is neither.
@@ -49,9 +77,11 @@ class Network(nn.Module):
         heads: Mapping[str, int],
         shape: Shape,
         normalisation: Normalisation = "image",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.trunk, self.normalisation = trunk, normalisation
+        self.dropout = Dropout(dropout)
         self.ends_in = _end(trunk, shape)
         self.heads = nn.ModuleDict(
             {name: LinearHead(self.ends_in[0], classes) for name, classes in heads.items()}
@@ -63,17 +93,17 @@ class Network(nn.Module):
         Raises:
             ValueError: if it ends in features without a place.
         """
-        found: Tensor = self.trunk(x)
+        found: Tensor = self.dropout(self.trunk(x))
         map_size(found.shape[1:])
         return found
 
     def embed(self, x: Tensor) -> Tensor:
         """Features [B, F] of [B, C, H, W]: a map's are averaged over space."""
-        return pooled(self.trunk(x))
+        return pooled(self.dropout(self.trunk(x)))
 
     def forward(self, x: Tensor, head: str) -> Tensor:
         """Logits [B, classes of the head] of [B, C, H, W]."""
-        logits: Tensor = self.heads[head](self.trunk(x))
+        logits: Tensor = self.heads[head](self.dropout(self.trunk(x)))
         return logits
 
 

@@ -92,7 +92,7 @@ def _loss_after(method: Steered, segment: slice, images: Images, labels: Tensor)
     """Hyper-validation loss with a segment of the parameters one step further."""
     part = method.flat.vector[segment]
     kept = part.clone()
-    part.add_(method.flat.gradient[segment], alpha=-method.optimiser.learning_rate)
+    part.add_(method.flat.gradient[segment], alpha=-method.rate)
     try:
         found = score(method.predict, images, labels).loss
     finally:

@@ -1,15 +1,17 @@
-"""The training loop: steps, hyper-validation, best checkpoint, bit-exact resume."""
+"""The training loop: steps at scheduled rates, hyper-validation, best checkpoint, exact resume."""
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 from gradmix.method import Method, copied_state
 from gradmix.metrics import Score, score
+from gradmix.optimiser import Average, Schedule, schedule_factor
 from gradmix.sampling import Images, ImageStream, Stream, UnlabelledStream
 
 COUNT = "count/"
@@ -17,25 +19,43 @@ COUNT = "count/"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """Length of a training.
+    """Length of a training, and what changes over it; by default the learning rate stays.
 
     Attributes:
         steps: gradient descents.
         validate_every: steps between hyper-validations; the paper's "epoch" has 100.
+        schedule: of the learning rate, after the warm-up.
+        warm_up: first steps, over which the rate rises linearly; fewer than `steps`.
+        average: decay of the moving average of the weights; 0: none. If there is one, it is the
+            training's model: validated and kept. The weights that are trained are validated
+            beside it, as `raw`, and decide nothing.
 
     Raises:
-        ValueError: if either is below 1.
+        ValueError: if a number is out of range or the schedule unknown.
     """
 
     steps: int = 1500
     validate_every: int = 100
+    schedule: Schedule = "constant"
+    warm_up: int = 0
+    average: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a training without a step."""
+        """Refuse a training without a step, and schedules that it does not fit."""
+        if self.schedule not in get_args(Schedule):
+            raise ValueError(
+                f"schedule must be one of {', '.join(get_args(Schedule))}. Found {self.schedule!r}."
+            )
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average must be in [0, 1), found {self.average}.")
         if min(self.steps, self.validate_every) < 1:
             raise ValueError(
                 "steps and validate_every must be at least 1, "
                 f"found {self.steps} and {self.validate_every}."
+            )
+        if not 0 <= self.warm_up < self.steps:
+            raise ValueError(
+                f"warm_up must be at least 0 and below steps, {self.steps}, found {self.warm_up}."
             )
 
 
@@ -52,6 +72,7 @@ class Training:
     """Where a training stands; `best_model` is the network's state at the best validation.
 
     Best is the highest hyper-validation accuracy, of equals the lowest loss, of equals the first.
+    `average` is the moving average of the weights, if there is one.
     """
 
     step: int = 0
@@ -59,6 +80,7 @@ class Training:
     best: Score = field(default_factory=lambda: Score(-1.0, float("inf"), 0))
     last: Score = field(default_factory=lambda: Score(-1.0, float("inf"), 0))
     best_model: dict[str, Tensor] = field(default_factory=dict)
+    average: Average | None = None
     curve: list[dict[str, float]] = field(default_factory=list)
     """One row per validation: step, hyper-validation figures, means since the row before."""
 
@@ -95,10 +117,10 @@ def train(
         FloatingPointError: if a loss or a gradient is not finite, naming the step.
         ValueError: if the state to resume from has other streams.
     """
-    training = Training()
+    training = Training(average=_average(method, config))
     every = [*streams, target] if unlabelled is None else [*streams, target, unlabelled]
     if resume is not None:
-        training = _restore(resume, method, every)
+        training = _restore(resume, method, every, training.average)
     window = _Window()
 
     def validate() -> None:
@@ -108,11 +130,15 @@ def train(
     if score_start and resume is None:
         validate()
     while training.step < config.steps:
+        method.pace = schedule_factor(config.schedule, training.step, config.steps, config.warm_up)
+        method.progress = training.step / config.steps
         try:
             window.add(_update(method, streams, target, unlabelled))
         except FloatingPointError as error:
             raise FloatingPointError(f"step {training.step + 1}: {error}") from error
         training.step += 1
+        if training.average:
+            training.average.add(method.flat.vector)
         if training.step % config.validate_every == 0 or training.step == config.steps:
             validate()
             window = _Window()
@@ -141,24 +167,39 @@ def _validate(
     training: Training, method: Method, hyper_validation: HyperValidation, window: "_Window"
 ) -> None:
     """Score the present model, keep it if it is the best, extend the curve."""
+    row = {"step": float(training.step)}
+    if training.average:
+        raw = _finite_score(training, method, hyper_validation)
+        row |= {"raw/accuracy": raw.accuracy, "raw/loss": raw.loss}
+    with _averaged(training, method):
+        now = training.last = _finite_score(training, method, hyper_validation)
+        if (now.accuracy, -now.loss) > (training.best.accuracy, -training.best.loss):
+            training.best, training.best_step = now, training.step
+            training.best_model = copied_state(method.network)
+    row |= {"hyper_validation/accuracy": now.accuracy, "hyper_validation/loss": now.loss}
+    training.curve.append(row | window.figures())
+
+
+def _finite_score(training: Training, method: Method, hyper_validation: HyperValidation) -> Score:
+    """Score the weights as they are; FloatingPointError if the loss is no number."""
     now = score(method.predict, hyper_validation.images, hyper_validation.labels)
     if not math.isfinite(now.loss):
         raise FloatingPointError(
             f"step {training.step}: the hyper-validation loss is {now.loss}; "
             "lower the learning rate."
         )
-    training.last = now
-    if (now.accuracy, -now.loss) > (training.best.accuracy, -training.best.loss):
-        training.best, training.best_step = now, training.step
-        training.best_model = copied_state(method.network)
-    training.curve.append(
-        {
-            "step": float(training.step),
-            "hyper_validation/accuracy": now.accuracy,
-            "hyper_validation/loss": now.loss,
-            **window.figures(),
-        }
-    )
+    return now
+
+
+def _average(method: Method, config: TrainingConfig) -> Average | None:
+    return Average(method.flat.vector, config.average) if config.average else None
+
+
+def _averaged(training: Training, method: Method) -> AbstractContextManager[None]:
+    """Within the context, the weights are their moving average, if there is one."""
+    if training.average is None:
+        return nullcontext()
+    return training.average.in_place_of(method.flat.vector)
 
 
 class _Window:
@@ -189,13 +230,19 @@ def _state(training: Training, method: Method, streams: Sequence[ImageStream]) -
         "last": vars(training.last),
         "best_model": training.best_model,
         "curve": list(training.curve),
+        "average": training.average.state_dict() if training.average else None,
         "method": method.state_dict(),
         "streams": [stream.state_dict() for stream in streams],
         "rng": torch.get_rng_state(),
     }
 
 
-def _restore(state: dict[str, Any], method: Method, streams: Sequence[ImageStream]) -> Training:
+def _restore(
+    state: dict[str, Any],
+    method: Method,
+    streams: Sequence[ImageStream],
+    average: Average | None,
+) -> Training:
     """Put method, streams and generators back, and return the training so far."""
     if len(state["streams"]) != len(streams):
         raise ValueError(
@@ -206,11 +253,14 @@ def _restore(state: dict[str, Any], method: Method, streams: Sequence[ImageStrea
     for stream, saved in zip(streams, state["streams"], strict=True):
         stream.load_state_dict(saved)
     torch.set_rng_state(state["rng"])
+    if average:
+        average.load_state_dict(state["average"])
     return Training(
         step=state["step"],
         best_step=state["best_step"],
         best=Score(**state["best"]),
         last=Score(**state["last"]),
         best_model=state["best_model"],
+        average=average,
         curve=list(state["curve"]),
     )

@@ -15,6 +15,7 @@ from flows.experiment.fields import (
     Rates,
     one_of,
 )
+from flows.experiment.issues import Finding, refuse, said
 from flows.experiment.method_settings import check_fields, check_settings, fields_of
 from gradmix.methods import METHODS
 from tasks.networks.trunks import TRUNKS, trunk_named
@@ -79,10 +80,10 @@ class Network(Frozen):
 
 
 class Training(Frozen):
-    """Length, batches and optimiser of every training.
+    """Length, batches and recipe of every training.
 
-    `fine_tuning_rates` are the learning rates of methods that start from another's model; none:
-    those of all others.
+    The recipe is the paper's unless it is given: plain SGD at one rate. `fine_tuning_rates` are the
+    learning rates of methods that start from another's model; none: those of all others.
     """
 
     steps: Positive
@@ -92,6 +93,22 @@ class Training(Frozen):
     momentum: Annotated[float, Field(ge=0, lt=1)]
     learning_rates: Rates
     fine_tuning_rates: Rates | None = None
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    weight_decay: NotNegative = 0.0
+    clip: NotNegative = 0.0
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    warm_up: Annotated[int, Field(ge=0)] = 0
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @field_validator("warm_up")
+    @classmethod
+    def _warm_up_ends(cls, steps: int, info: ValidationInfo) -> int:
+        whole = info.data.get("steps", steps + 1)
+        if steps >= whole:
+            expected = f"fewer than the training's {whole} steps"
+            refuse([Finding((), said(expected, str(steps), "lower it"))])
+        return steps
 
 
 class Baseline(Frozen):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gradmix.method import Method, OptimiserConfig
+from gradmix.method import Method
 from gradmix.methods.dctn import DCTN, DCTNConfig
 from gradmix.methods.energynet import EnergyNet, EnergyNetConfig
 from gradmix.methods.fine_tune import FineTune, FineTuneConfig
@@ -19,6 +19,7 @@ from gradmix.methods.mme import MME, MMEConfig
 from gradmix.methods.source_only import SourceOnly, SourceOnlyConfig
 from gradmix.methods.target_only import TargetOnly, TargetOnlyConfig
 from gradmix.networks import Network
+from gradmix.optimiser import OptimiserConfig
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ class MME(Method):
     """
 
     name = "mme"
+    version = 2
     source_scope = "target_classes"
     uses_unlabelled = True
     config: MMEConfig
@@ -91,7 +92,7 @@ class MME(Method):
         images = self.required(unlabelled, "U")
         named = dict(zip(self.sources, sources, strict=True))
         labelled = self.required(target, "V")
-        losses = self.descend(named, labelled, self.config.rate_factor)
+        losses = self.descend(named, labelled, rate_factor=self.config.rate_factor)
         return {**losses, "entropy/U": self.step_on_entropy(images)}
 
     def step_on_entropy(self, images: Tensor) -> float:
@@ -102,8 +103,8 @@ class MME(Method):
         logits = self.network(images, TARGET_HEAD)
         entropy = mean_entropy(logits)
         (-self.config.entropy_weight * entropy).backward()  # type: ignore[no-untyped-call]
-        self.flat.set_sum(self.config.rate_factor)
+        self.flat.set_sum()
         # Gradient reversal: the trunk minimises what the head maximises.
         self.flat.gradient[: self.flat.heads.start].neg_()
-        self.step()
+        self.step(self.config.rate_factor)
         return float(entropy.detach())

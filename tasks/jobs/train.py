@@ -12,7 +12,7 @@ import torch
 
 from data.tables.prepared import load_prepared
 from gradmix.training import Training, TrainingConfig, train
-from tasks.jobs.models import MODEL, job_method, prepare_device
+from tasks.jobs.models import MODEL, job_method, prepare_device, recipe
 from tasks.jobs.streams import hyper_validation, source_streams, target_stream, unlabelled_stream
 
 CHECKPOINT = "checkpoint.pt"
@@ -35,9 +35,7 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         streams,
         target_stream(job, target, device),
         hyper_validation(job, target, device),
-        TrainingConfig(
-            steps=job["training"]["steps"], validate_every=job["training"]["validate_every"]
-        ),
+        recipe(TrainingConfig, job["training"]),
         unlabelled=unlabelled_stream(job, target, device) if method.uses_unlabelled else None,
         score_start=job["initial"] is not None,
         resume=resume,

@@ -45,7 +45,7 @@ def describe(
         learning_rate: a number, or the selection that found it.
         momentum: of SGD.
         network: trunk, its settings, normalisation, frozen part; digests of weights and code.
-        training: steps, validate_every, batch_size, v_whole_up_to.
+        training: steps, validate_every, batch_size, v_whole_up_to, recipe.
         heads: classes of every head of the network.
         sources: name, data (artifact), classes and head of every source.
         target: prepared target training data.

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from gradmix.method import Method, OptimiserConfig
+from gradmix.method import Method
 from gradmix.methods import build_method, method_named
 from gradmix.networks import ConvTrunk, ConvTrunkConfig, Network
+from gradmix.optimiser import OptimiserConfig
 from gradmix.problem import TARGET_HEAD, LabelSpace, Problem
 from gradmix.sampling import Batch, Stream, UnlabelledStream
 from gradmix.training import HyperValidation
@@ -38,9 +39,11 @@ class Toy:
         LabelSpace(("a", "b", "c")),
     )
 
-    def network(self, seed: int = 0, norm: str = "batch", hidden: int = 16) -> Network:
+    def network(
+        self, seed: int = 0, norm: str = "batch", hidden: int = 16, dropout: float = 0.0
+    ) -> Network:
         config = ConvTrunkConfig(widths=(4, 4, 8, 8), hidden=hidden, norm=norm)
-        return self._network(seed, lambda: ConvTrunk(config, SHAPE))
+        return self._network(seed, lambda: ConvTrunk(config, SHAPE), dropout)
 
     def map_network(self, seed: int = 0) -> Network:
         """One that ends in a map [8, 2, 2]: the other's trunk up to its third block."""
@@ -52,11 +55,11 @@ class Toy:
         needs_map = method_named(name).method.needs_map
         return self.map_network(seed) if needs_map else self.network(seed)
 
-    def _network(self, seed: int, trunk: Callable[[], nn.Module]) -> Network:
+    def _network(self, seed: int, trunk: Callable[[], nn.Module], dropout: float = 0.0) -> Network:
         heads = {name: len(space.classes) for name, space in self.problem.heads.items()}
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return Network(trunk(), heads, SHAPE)
+            return Network(trunk(), heads, SHAPE, dropout=dropout)
 
     def method(
         self,

@@ -7,6 +7,7 @@ from torch import nn
 from gradmix.networks import (
     ConvTrunk,
     ConvTrunkConfig,
+    Dropout,
     LinearHead,
     Network,
     drawn_linear,
@@ -148,3 +149,29 @@ def test_prediction_normalises_as_the_network_says(kind) -> None:
     network = Network(trunk, {"target": 2}, shape, kind)
     expected = network(normalise(images, kind), "target")
     torch.testing.assert_close(predict(network, images), expected)
+
+
+@pytest.mark.parametrize("of_map", [False, True])
+def test_dropout_leaves_out_whole_features_of_each_image_and_scales_up_the_rest(of_map) -> None:
+    drop = Dropout(0.25)
+    found = torch.ones(400, 50, *((3, 2) if of_map else ()))
+    assert torch.equal(drop.eval()(found), found)
+    torch.manual_seed(1)
+    dropped = drop.train()(found)
+    assert dropped.unique().tolist() == pytest.approx([0.0, 4 / 3])
+    assert (dropped == 0).float().mean().item() == pytest.approx(0.25, abs=0.02)
+    if of_map:
+        assert torch.equal(dropped, dropped[..., :1, :1].expand_as(dropped))
+    torch.manual_seed(1)
+    assert torch.equal(drop(found), dropped)
+
+
+def test_without_dropout_no_random_number_is_drawn(toy) -> None:
+    before = torch.get_rng_state()
+    toy.network().train()(toy.batches()[1].images, "target")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_impossible_dropout_is_refused(toy) -> None:
+    with pytest.raises(ValueError, match=r"dropout must be in \[0, 1\), found 1"):
+        toy.network(dropout=1)

@@ -8,10 +8,10 @@ from torch.nn import functional
 
 from gradmix.grouping import trunk_layers
 from gradmix.losses import hard_loss
-from gradmix.method import OptimiserConfig
 from gradmix.metrics import score
 from gradmix.mixing import mixing_weights
 from gradmix.normalisation import standardise
+from gradmix.optimiser import OptimiserConfig
 from gradmix.probing import Probe, probe
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from gradmix.method import OptimiserConfig
 from gradmix.methods.gradmix import GradMix, GradMixConfig
+from gradmix.optimiser import OptimiserConfig
 from gradmix.semi_supervised import SemiSupervised, SemiSupervisedConfig
 
 

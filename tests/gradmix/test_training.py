@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradmix.method import Method, OptimiserConfig, copied_state
+from gradmix.method import Method, copied_state
+from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Stream
 from gradmix.training import HyperValidation, TrainingConfig, train
 

@@ -161,7 +161,11 @@ WRONG = [
         "baselines[4].settings.solvr: …did you mean solver?",
     ),
     ("baselines/1/settings", {"combine": "x"}, 'baselines[1].settings.combine: expected "sum" or'),
-    ("baselines/0/settings", {"beta": 1}, "baselines[0].settings.beta: expected no key here, foun"),
+    (
+        "baselines/0/settings",
+        {"beta": 1},
+        "baselines[0].settings.beta: expected one of v_updates_st",
+    ),
     ("first_stage/settings", {"gamma": 1}, "first_stage.settings.gamma: expected no such key here"),
     ("baselines/1/method", "joint", "baselines[3].method: expected a baseline with method source_"),
     # Grids and lists.
@@ -191,6 +195,18 @@ WRONG = [
     ("seed", 2**32, "seed: expected a value of at most 4294967295, found 4294967296"),
     ("training/momentum", 1.0, "training.momentum: expected a value less than 1, found 1.0"),
     ("training/momentum", float("nan"), "training.momentum: expected a finite number, found nan"),
+    ("training/average", 1.0, "training.average: expected a value less than 1, found 1.0"),
+    ("training/dropout", -0.1, "training.dropout: expected a value of at least 0, found -0.1"),
+    (
+        "training/warm_up",
+        5000,
+        "training.warm_up: expected fewer than the training's 5000 steps, found 5000; lower it.",
+    ),
+    (
+        "training/schedule",
+        "step",
+        'training.schedule: expected "constant", "cosine" or "linear", found "step"',
+    ),
     ("ensemble/threshold", 1.0, "ensemble.threshold: expected a value less than 1, found 1.0"),
     ("ensemble/r", 55, "ensemble.r: expected at most 54, the cells of the grid at scale paper, fo"),
     ("ensemble/r", 0, "ensemble.r: expected a value of at least 1, found 0"),

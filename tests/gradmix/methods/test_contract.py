@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from gradmix.method import Method, OptimiserConfig, TargetConfig
+from gradmix.method import Method, TargetConfig
 from gradmix.methods import METHODS, build_method, method_named
+from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch, Stream, UnlabelledStream
 from gradmix.training import Training, TrainingConfig, train
 

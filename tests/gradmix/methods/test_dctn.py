@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional
 
 from gradmix.adversary import adversary_of, confusion_loss, discrimination_loss
-from gradmix.method import OptimiserConfig, copied_state
+from gradmix.method import copied_state
+from gradmix.optimiser import OptimiserConfig
 from gradmix.problem import TARGET_HEAD
 
 STILL = OptimiserConfig(learning_rate=1e-2, momentum=0.0)

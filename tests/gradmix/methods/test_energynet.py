@@ -5,9 +5,10 @@ import torch
 from torch.nn import functional
 
 from gradmix.energy import EnergyHead, attention_maps
-from gradmix.method import OptimiserConfig, copied_state
+from gradmix.method import copied_state
 from gradmix.methods import METHODS
 from gradmix.methods.energynet import EnergyNet, EnergyNetConfig
+from gradmix.optimiser import OptimiserConfig
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
 

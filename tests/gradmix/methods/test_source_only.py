@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gradmix.losses import loss
-from gradmix.method import OptimiserConfig
+from gradmix.optimiser import OptimiserConfig
 
 
 def plain_sgd(network, streams, optimiser: OptimiserConfig, steps: int, scale: float):

@@ -5,7 +5,7 @@ import copy
 import torch
 
 from gradmix.losses import loss
-from gradmix.method import OptimiserConfig
+from gradmix.optimiser import OptimiserConfig
 
 
 def test_target_only_equals_a_plain_loop_on_v(toy) -> None:

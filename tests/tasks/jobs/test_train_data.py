@@ -12,7 +12,9 @@ from data.errors import DataError
 from data.tables.enlarged_v import EnlargedV, save_enlarged
 from data.tables.prepared import load_prepared
 from data.tables.pseudo_labels import Member, PseudoLabels, read_pseudo_labels, write_pseudo_labels
+from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Images, Stream
+from gradmix.training import TrainingConfig
 from tasks.jobs import train as train_job
 from tasks.jobs.models import MODEL
 
@@ -24,7 +26,10 @@ class CaughtError(Exception):
 class Data:
     """What a training was given."""
 
-    def __init__(self, method: Any, streams: list[Stream], v: Stream, held_out: Any, *_: Any):
+    def __init__(
+        self, method: Any, streams: list[Stream], v: Stream, held_out: Any, config: Any, **more: Any
+    ):
+        self.config, self.more = config, more
         self.method, self.streams, self.held_out = method, streams, held_out
         self.by_name = {stream.name: stream for stream in [*streams, v]}
 
@@ -47,8 +52,8 @@ def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[dict[str
     """What a job's training is given, without training."""
     seen: list[Data] = []
 
-    def catch(*arguments: Any, **_: Any) -> None:
-        seen.append(Data(*arguments))
+    def catch(*arguments: Any, **more: Any) -> None:
+        seen.append(Data(*arguments, **more))
         raise CaughtError
 
     def ask(job: dict[str, Any]) -> Data:
@@ -140,6 +145,41 @@ def test_fine_tuning_starts_from_the_initial_weights(toy, given, tmp_path: Path)
     assert state.keys() == initial.keys()
     for name, value in initial.items():
         assert torch.equal(state[name], value), name
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_only_a_training_that_starts_from_a_model_scores_its_start(
+    toy, given, tmp_path: Path, trained: bool
+) -> None:
+    torch.save(toy.network(seed=99).state_dict(), tmp_path / MODEL)
+    start = str(tmp_path) if trained else None
+    job = toy.job(method="fine_tune", settings={}, source_sets=[], initial=start)
+    assert given(job).more["score_start"] is trained
+
+
+def test_the_recipe_reaches_optimiser_loop_and_network(toy, given) -> None:
+    recipe = {
+        "optimiser": "adamw",
+        "weight_decay": 0.01,
+        "clip": 2.0,
+        "dropout": 0.3,
+        "schedule": "cosine",
+        "warm_up": 5,
+        "average": 0.99,
+    }
+    plain = toy.job()
+    data = given(plain | {"training": plain["training"] | recipe})
+    assert data.method.optimiser == OptimiserConfig(
+        learning_rate=plain["learning_rate"],
+        momentum=plain["momentum"],
+        optimiser="adamw",
+        weight_decay=0.01,
+        clip=2.0,
+    )
+    assert data.config == TrainingConfig(
+        steps=20, validate_every=5, schedule="cosine", warm_up=5, average=0.99
+    )
+    assert data.method.network.dropout.share == 0.3
 
 
 @pytest.fixture

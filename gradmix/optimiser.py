@@ -1,0 +1,160 @@
+"""Descent on one flat vector: SGD or AdamW, a schedule, clipping, averaged weights."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from torch import Tensor
+
+Rule = Literal["sgd", "adamw"]
+Schedule = Literal["constant", "cosine", "linear"]
+
+SECOND_BETA = 0.999
+EPSILON = 1e-8
+"""AdamW's decay of squared gradients, and what keeps it from dividing by zero."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimiserConfig:
+    """How a gradient becomes a step; defaults are the paper's for digits (§4.1).
+
+    Attributes:
+        learning_rate: before the schedule and eta, which multiply it.
+        momentum: of SGD; AdamW's decay of the mean gradient (beta_1).
+        optimiser: `sgd`, or `adamw` with beta_2 = 0.999 and epsilon = 1e-8.
+        weight_decay: of all parameters: added to SGD's gradient, apart from it for AdamW.
+        clip: L2 norm of the whole gradient above which it is scaled down to that norm; 0: never.
+
+    Raises:
+        ValueError: if a value is out of range or the optimiser unknown.
+    """
+
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    optimiser: Rule = "sgd"
+    weight_decay: float = 0.0
+    clip: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse values that no descent can have."""
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive, found {self.learning_rate}.")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must be in [0, 1), found {self.momentum}.")
+        if self.optimiser not in get_args(Rule):
+            raise ValueError(f"optimiser must be one of sgd, adamw. Found {self.optimiser!r}.")
+        for field in ("weight_decay", "clip"):
+            if not 0 <= getattr(self, field) < math.inf:
+                raise ValueError(f"{field} must not be negative, found {getattr(self, field)}.")
+
+
+class Optimiser:
+    """The rule's memory, and its steps on a vector [P].
+
+    A few lines of our own: importing `torch.optim` costs every training a second and 150 MiB.
+
+    Args:
+        config: the optimiser and its settings.
+        vector: the parameters, for their number, type and device.
+    """
+
+    def __init__(self, config: OptimiserConfig, vector: Tensor) -> None:
+        self.config = config
+        # SGD: velocity. AdamW: running means of the gradient and of its square.
+        self._memory = vector.new_zeros(2 if config.optimiser == "adamw" else 1, len(vector))
+        self._steps = 0
+
+    def step(self, vector: Tensor, gradient: Tensor, rate: float) -> None:
+        """Move the vector [P] along the gradient [P], which clipping scales in place."""
+        if self.config.clip:
+            gradient.mul_((self.config.clip / (gradient.norm() + 1e-6)).clamp_max(1.0))
+        self._steps += 1
+        if self.config.optimiser == "adamw":
+            self._adamw(vector, gradient, rate)
+        else:
+            self._sgd(vector, gradient, rate)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on, besides vector and gradient."""
+        return {"memory": self._memory.clone(), "steps": self._steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        self._memory.copy_(state["memory"])
+        self._steps = state["steps"]
+
+    def _sgd(self, vector: Tensor, gradient: Tensor, rate: float) -> None:
+        if self.config.weight_decay:
+            gradient = gradient.add(vector, alpha=self.config.weight_decay)
+        velocity = self._memory[0]
+        velocity.mul_(self.config.momentum).add_(gradient)
+        vector.add_(velocity, alpha=-rate)
+
+    def _adamw(self, vector: Tensor, gradient: Tensor, rate: float) -> None:
+        """Decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2)."""
+        first, (mean, square) = self.config.momentum, self._memory
+        vector.mul_(1.0 - rate * self.config.weight_decay)
+        mean.lerp_(gradient, 1.0 - first)
+        square.mul_(SECOND_BETA).addcmul_(gradient, gradient, value=1.0 - SECOND_BETA)
+        root = (square.sqrt() / math.sqrt(1.0 - SECOND_BETA**self._steps)).add_(EPSILON)
+        vector.addcdiv_(mean, root, value=-rate / (1.0 - first**self._steps))
+
+
+def schedule_factor(schedule: Schedule, step: int, steps: int, warm_up: int = 0) -> float:
+    """Factor of the learning rate in (0, 1] at a step of a training.
+
+    Args:
+        schedule: after the warm-up: `constant` stays at 1; `cosine`, (1 + cos(pi t)) / 2, and
+            `linear`, 1 - t, fall from 1 towards 0, t in [0, 1) being the share of steps done.
+        step: steps done before this one.
+        steps: of the whole training, more than `warm_up`.
+        warm_up: first steps, over which the factor rises linearly to 1.
+    """
+    if step < warm_up:
+        return (step + 1) / (warm_up + 1)
+    t = (step - warm_up) / (steps - warm_up)
+    if schedule == "cosine":
+        return (1.0 + math.cos(math.pi * t)) / 2.0
+    return 1.0 - t if schedule == "linear" else 1.0
+
+
+class Average:
+    """Exponential moving average of a vector of weights.
+
+    The decay of update n is min(decay, n / (n + 9)): early on the average is that of the few
+    weights so far, or the random first ones would outlast a short training.
+
+    Args:
+        vector: the weights [P] to start from.
+        decay: the share that an update keeps, in (0, 1).
+    """
+
+    def __init__(self, vector: Tensor, decay: float) -> None:
+        self.vector, self.decay, self.updates = vector.clone(), decay, 0
+
+    def add(self, vector: Tensor) -> None:
+        """Move the average towards the present weights."""
+        self.updates += 1
+        kept = min(self.decay, self.updates / (self.updates + 9))
+        self.vector.lerp_(vector, 1.0 - kept)
+
+    @contextmanager
+    def in_place_of(self, vector: Tensor) -> Iterator[None]:
+        """Within the context, the weights are the average."""
+        present = vector.clone()
+        vector.copy_(self.vector)
+        try:
+            yield
+        finally:
+            vector.copy_(present)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next update depends on."""
+        return {"vector": self.vector.clone(), "updates": self.updates}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        self.vector.copy_(state["vector"])
+        self.updates = state["updates"]
