@@ -10,11 +10,12 @@ from typing import get_args
 
 from torch import Tensor
 
-from gradmix.grouping import Grouping
+from gradmix.grouping import Grouping, trunk_layers
 from gradmix.losses import Direction
-from gradmix.method import Method, OptimiserConfig, TargetConfig
+from gradmix.method import Method, TargetConfig
 from gradmix.mixing import learning_rate_scale, weight_entropy
 from gradmix.networks import Network
+from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
 from gradmix.solvers import NonFiniteGradientError, Solution, Solver, solve_layer, solver_named
 
@@ -28,7 +29,8 @@ class SteeringConfig(TargetConfig):
         gamma: shift of eta (Eq. 9).
         adaptive: whether eta scales the learning rate (§3.4); if not, eta = 1.
         solver: of the layer weights (Eq. 6).
-        grouping: what counts as a layer.
+        grouping: what counts as a layer. Rho is brought to the scale of `layer`, so that beta means
+            the same whatever is grouped.
         v_trains_head: whether V's gradient also updates the target's head; the paper lists V among
             the training data but does not say how it is used.
         soft_direction: `reverse`, the paper's D_KL(p_theta, soft label), or `forward`.
@@ -59,15 +61,17 @@ class Mixture:
     Attributes:
         losses: in nats, one per data set.
         solutions: weights and cosine of every layer l = 1..L-1.
+        rho_scale: L-1 of the grouping `layer` over that of the present one.
     """
 
     losses: dict[str, float]
     solutions: Sequence[Solution]
+    rho_scale: float = 1.0
 
     @property
     def rho(self) -> float:
-        """Importance (Eq. 8); layers without a cosine are left out."""
-        return sum(s.cosine for s in self.solutions if s.cosine is not None)
+        """Importance (Eq. 8), scaled; layers without a cosine are left out."""
+        return self.rho_scale * sum(s.cosine for s in self.solutions if s.cosine is not None)
 
 
 class Steered(Method):
@@ -107,6 +111,7 @@ class Steered(Method):
             config.soft_direction,
         )
         self._solver = solver_named(config.solver)
+        self._rho_scale = len(trunk_layers(network)) / len(self.flat.layer_names)
 
     @property
     def v_row(self) -> int:
@@ -145,7 +150,7 @@ class Steered(Method):
         head_rows = self.v_row + 1 if self.config.v_trains_head else self.v_row
         self.flat.set_mixed(solutions, head_rows)
         self.after_mixing()
-        return Mixture(losses, solutions)
+        return Mixture(losses, solutions, self._rho_scale)
 
     def backward_unlabelled(self, target: Batch, unlabelled: Tensor | None) -> dict[str, float]:
         """Gradients of a loss on U, in rows of their own or of a source; here there is none."""

@@ -14,4 +14,5 @@ class GradMix(Steered):
     """The paper's method: exact layer weights (Eq. 6), adaptive learning rate (Eq. 9)."""
 
     name = "gradmix"
+    version = 2
     config: GradMixConfig

@@ -44,6 +44,7 @@ class GradMixFixMatch(SemiSupervised):
     """
 
     name = "gradmix_fixmatch"
+    version = 2
     config: GradMixFixMatchConfig
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:

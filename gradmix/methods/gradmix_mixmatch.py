@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from gradmix.augmentation import weak
-from gradmix.method import OptimiserConfig
 from gradmix.networks import Network
+from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
 from gradmix.semi_supervised import SemiSupervised, SemiSupervisedConfig
 
@@ -59,6 +59,7 @@ class GradMixMixMatch(SemiSupervised):
     """
 
     name = "gradmix_mixmatch"
+    version = 2
 
     config: GradMixMixMatchConfig
 

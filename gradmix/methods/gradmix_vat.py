@@ -49,6 +49,7 @@ class GradMixVAT(SemiSupervised):
     """
 
     name = "gradmix_vat"
+    version = 2
     config: GradMixVATConfig
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:

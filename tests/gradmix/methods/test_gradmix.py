@@ -7,8 +7,8 @@ import torch
 
 from gradmix.grouping import trunk_layers
 from gradmix.losses import loss, soft_loss
-from gradmix.method import OptimiserConfig
 from gradmix.mixing import importance, learning_rate_scale, mixing_weights
+from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch, Stream
 from gradmix.training import TrainingConfig, train
 
@@ -43,7 +43,9 @@ def textbook_step(network, descent, sources, target, config) -> float:
             parameter.grad = part.view_as(parameter)
     eta = 1.0
     if config.adaptive:
-        eta = float(learning_rate_scale(importance(mixed, wanted), config.beta, config.gamma))
+        per_group = len(trunk_layers(network)) / len(mixed)
+        rho = per_group * importance(mixed, wanted)
+        eta = float(learning_rate_scale(rho, config.beta, config.gamma))
     for name, parameter in network.named_parameters():
         if name.startswith("heads."):
             parameter.grad = sum(grads[name] for grads in of_sources)
@@ -143,13 +145,34 @@ def test_v_reaches_the_targets_head_only_if_told(toy, trains) -> None:
         assert expected.any()
 
 
+@pytest.mark.parametrize("grouping", ["layer", "tensor", "model"])
+def test_rho_is_on_the_scale_of_the_layers_whatever_is_grouped(toy, grouping) -> None:
+    """With V as the only source every cosine is 1, and rho the number of layers."""
+    method = toy.method("gradmix", sources=("near",), grouping=grouping)
+    _, target = toy.batches()
+    figures = method.update([target], target)
+    assert figures["rho"] == pytest.approx(len(trunk_layers(method.network)), rel=1e-6)
+
+
+def test_one_groups_rho_is_its_cosine_times_the_number_of_layers(toy) -> None:
+    method = toy.method("gradmix", solver="uniform", grouping="model")
+    sources, target = toy.batches()
+    plain = copy.deepcopy(method.network)
+    grads = [autograd(plain, batch) for batch in [*sources, target]]
+    (layer,) = trunk_layers(plain, "model")
+    near, far, v = (torch.cat([g[name].flatten() for name in layer.parameters]) for g in grads)
+    cosine = torch.nn.functional.cosine_similarity(near + far, v, dim=0).item()
+    found = method.update(sources, target)["rho"]
+    assert found == pytest.approx(len(trunk_layers(plain)) * cosine, rel=1e-4)
+
+
 def one_source(toy, **settings):
     return toy.method("gradmix", sources=("near",), adaptive=False, **settings)
 
 
 def test_with_one_source_and_v_only_steering_it_is_plain_sgd(toy) -> None:
     method, plain = (
-        one_source(toy, v_trains_head=False),
+        one_source(toy, v_trains_head=False, v_updates_statistics=False),
         toy.method("source_only", sources=["near"]),
     )
     stream = toy.streams()[0]
