@@ -18,7 +18,7 @@ import numpy as np
 from gradmix.exact import exact, vertex
 from gradmix.layer_problem import TIE, LayerProblem, mixed_cosine, normalised
 
-Regime = Literal["cone", "vertex", "single", "no_source", "no_target"]
+Regime = Literal["cone", "vertex", "single", "no_source", "no_target", "skipped"]
 
 # NLopt's own runtime_error replaced Python's RuntimeError in its later releases.
 _NLOPT_STOPPED = (
@@ -38,7 +38,8 @@ class Solution:
             zero gradient leaves it undefined and the layer is left out of rho.
         regime: `cone`: some source points along the target gradient; `vertex`: none does, the best
             single source is taken; `single`: one source has a gradient; `no_source`, `no_target`:
-            no source, or the target, has one.
+            no source, or the target, has one; `skipped`: no source points along the target
+            gradient, and none is followed.
     """
 
     weights: tuple[float, ...]

@@ -6,7 +6,7 @@ What GradMix and its variants share; each of them is a file of `gradmix.methods`
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 from torch import Tensor
 
@@ -18,6 +18,8 @@ from gradmix.networks import Network
 from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
 from gradmix.solvers import NonFiniteGradientError, Solution, Solver, solve_layer, solver_named
+
+Opposed = Literal["vertex", "skip"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,11 @@ class SteeringConfig(TargetConfig):
         solver: of the layer weights (Eq. 6).
         grouping: what counts as a layer. Rho is brought to the scale of `layer`, so that beta means
             the same whatever is grouped.
+        opposed: what becomes of a layer where no source's gradient points along V's: `vertex`, the
+            least bad source alone (the optimum of Eq. 6, which Eq. 7 scales up to a whole
+            step), or `skip`, no step of the sources.
+        v_trains_trunk: whether V's own gradient is added to the mixture in the trunk. Eq. 10 has
+            the sources' alone; the paper also says that it trains on all data sets (§3.5).
         v_trains_head: whether V's gradient also updates the target's head; the paper lists V among
             the training data but does not say how it is used.
         soft_direction: `reverse`, the paper's D_KL(p_theta, soft label), or `forward`.
@@ -41,11 +48,15 @@ class SteeringConfig(TargetConfig):
     adaptive: bool = True
     solver: str = "exact"
     grouping: Grouping = "layer"
+    opposed: Opposed = "vertex"
+    v_trains_trunk: bool = False
     v_trains_head: bool = True
     soft_direction: Direction = "reverse"
 
     def __post_init__(self) -> None:
-        """Refuse an unknown solver or direction and a negative beta."""
+        """Refuse an unknown solver, policy or direction and a negative beta."""
+        if self.opposed not in get_args(Opposed):
+            raise ValueError(f"opposed must be one of vertex, skip. Found {self.opposed!r}.")
         if self.soft_direction not in get_args(Direction):
             raise ValueError(
                 f"soft_direction must be one of reverse, forward. Found {self.soft_direction!r}."
@@ -149,6 +160,9 @@ class Steered(Method):
         solutions = self.solve(target)
         head_rows = self.v_row + 1 if self.config.v_trains_head else self.v_row
         self.flat.set_mixed(solutions, head_rows)
+        if self.config.v_trains_trunk:
+            trunk = slice(0, self.flat.heads.start)
+            self.flat.gradient[trunk] += self.flat.gradients[self.v_row, trunk]
         self.after_mixing()
         return Mixture(losses, solutions, self._rho_scale)
 
@@ -174,12 +188,15 @@ class Steered(Method):
         """
         size = self.v_row + 1
         try:
-            return solve_layer([row[:size] for row in gram[:size]], solver)
+            solution = solve_layer([row[:size] for row in gram[:size]], solver)
         except NonFiniteGradientError as error:
             raise FloatingPointError(
                 f"the gradient of {[*self.mixed, 'V'][error.index]} in layer {layer} holds NaN or "
                 "Inf; lower the learning rate or check the data."
             ) from error
+        if self.config.opposed == "skip" and _opposed(solution):
+            return Solution((0.0,) * len(solution.weights), None, "skipped")
+        return solution
 
     def _telemetry(self, solutions: Sequence[Solution]) -> dict[str, float]:
         """Mean weight entropy, solver regimes, and the weights of every layer."""
@@ -191,3 +208,10 @@ class Steered(Method):
             for source, weight in zip(self.mixed, solution.weights, strict=True):
                 figures[f"weight/{layer}/{source}"] = weight
         return figures
+
+
+def _opposed(solution: Solution) -> bool:
+    """Whether no source's gradient points along V's."""
+    if solution.regime == "single":
+        return solution.cosine is not None and solution.cosine <= 0.0
+    return solution.regime == "vertex"

@@ -5,13 +5,20 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmix.method import Method, TargetConfig
+from gradmix.method import Method, TargetConfig, batch_norms
 from gradmix.sampling import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuneConfig(TargetConfig):
-    """That of every method that reads V, and no other."""
+    """Settings of fine-tuning.
+
+    Attributes:
+        frozen_norms: whether batch norm normalises V by the start's running statistics, which then
+            stay as they are, rather than by V's mini-batch.
+    """
+
+    frozen_norms: bool = False
 
 
 class FineTune(Method):
@@ -27,3 +34,10 @@ class FineTune(Method):
     ) -> dict[str, float]:
         """One step on V; `sources` is not read."""
         return self.descend({}, self.required(target, "V"))
+
+    def train_mode(self) -> None:
+        """In training mode, but for norms that are frozen."""
+        super().train_mode()
+        if self.config.frozen_norms:
+            for norm in batch_norms(self.network):
+                norm.eval()

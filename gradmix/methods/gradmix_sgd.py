@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from gradmix.method import OptimiserConfig
 from gradmix.networks import Network
+from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
 from gradmix.solvers import Solution, Solver, sgd
 from gradmix.steering import Steered, SteeringConfig
@@ -47,10 +47,13 @@ class GradMixSGD(Steered):
 
     One step from w = 0 gives w_i = max(g_i . g_V, 0): the derivative of V's loss after a step along
     w is -alpha g_i . g_V, so that no second backward pass is needed. Where all weights are zero,
-    Eq. 7 has nothing to normalise, and the single source with the largest cosine is taken.
+    Eq. 7 has nothing to normalise, and `opposed` decides: the source with the largest cosine, or no
+    step. Eq. 3's weights are of the whole network: that is `grouping` `model`, of the whole trunk;
+    by default every layer has its own, as in GradMix.
     """
 
     name = "gradmix_sgd"
+    version = 2
 
     config: GradMixSGDConfig
 
@@ -77,7 +80,7 @@ class GradMixSGD(Steered):
 
     def _descended(self, target: Batch) -> Mapping[str, list[float]]:
         """Weights [k] of every layer after projected descent on f_V(Theta*(w)) (Eq. 3)."""
-        flat, rate, k = self.flat, self.optimiser.learning_rate, len(self.mixed)
+        flat, rate, k = self.flat, self.rate, len(self.mixed)
         aside, start = self.v_row + 1, self.flat.vector.clone()
         weights = flat.vector.new_full((len(flat.layer_names), k), 1.0 / k)
         for _ in range(self.config.weight_steps):

@@ -17,11 +17,20 @@ PYTEST = [sys.executable, "-P", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovi
 MUTATIONS = {
     "Eq. 9": ("mixing.py", "-z)) if z >= 0", "z)) if z >= 0", "test_mixing.py"),
     "rho": ("steering.py", "sum(s.cosine", "-sum(s.cosine", "methods/test_gradmix.py"),
-    "the step": (
-        "method.py",
-        "alpha=-self.optimiser",
-        "alpha=self.optimiser",
-        "methods/test_source_only.py",
+    "the step": ("optimiser.py", "alpha=-rate", "alpha=rate", "methods/test_source_only.py"),
+    "AdamW's step": ("optimiser.py", "value=-rate", "value=rate", "test_optimiser.py"),
+    "AdamW's decay": ("optimiser.py", "1.0 - rate *", "1.0 + rate *", "test_optimiser.py"),
+    "the cosine schedule": (
+        "optimiser.py",
+        "(1.0 + math.cos",
+        "(1.0 - math.cos",
+        "test_optimiser.py",
+    ),
+    "V on the trunk": (
+        "steering.py",
+        "self.flat.gradient[trunk] += ",
+        "self.flat.gradient[trunk] -= ",
+        "methods/test_gradmix.py",
     ),
     "MME's entropy": (
         "methods/mme.py",

@@ -1,7 +1,11 @@
 """Fine-tune goes on from a source-only model with V alone."""
 
+import copy
+
+import pytest
 import torch
 
+from gradmix.losses import loss
 from gradmix.method import copied_state
 from gradmix.methods import METHODS
 
@@ -29,6 +33,22 @@ def test_fine_tune_goes_on_as_target_only_does_from_the_same_weights(toy) -> Non
         ends.append(method.flat.vector.clone())
     assert torch.equal(*ends)
     assert not torch.equal(ends[0], first.flat.vector)
+
+
+def test_frozen_norms_normalise_v_by_the_starts_statistics_and_keep_them(toy) -> None:
+    first = toy.method("source_only")
+    for _ in range(5):
+        first.update(toy.batches()[0], None)
+    method = toy.method("fine_tune", network=first.network, frozen_norms=True)
+    target = toy.batches()[1]
+    plain = copy.deepcopy(method.network).eval()
+    expected = loss(plain(target.images, target.head), target.labels).item()
+    assert method.update([], target)["loss/V"] == pytest.approx(expected, rel=1e-5)
+    for _ in range(20):
+        after = method.update([], target)["loss/V"]
+    assert after < 0.5 * expected
+    for name, value in method.network.named_buffers():
+        assert torch.equal(value, plain.get_buffer(name)), name
 
 
 def test_fine_tune_raises_the_accuracy_of_a_source_only_model_on_v(toy) -> None:

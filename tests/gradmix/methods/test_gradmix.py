@@ -166,6 +166,64 @@ def test_one_groups_rho_is_its_cosine_times_the_number_of_layers(toy) -> None:
     assert found == pytest.approx(len(trunk_layers(plain)) * cosine, rel=1e-4)
 
 
+@pytest.mark.parametrize("solver", ["exact", "uniform"])
+def test_v_trains_the_trunk_beside_the_mixture_if_told(toy, solver) -> None:
+    methods = [toy.method("gradmix", solver=solver, v_trains_trunk=told) for told in (False, True)]
+    figures = [method.update(*toy.batches()) for method in methods]
+    assert figures[0] == figures[1]
+    mixed, with_v = (method.flat.gradient for method in methods)
+    trunk, heads = slice(0, methods[0].flat.heads.start), methods[0].flat.heads
+    of_v = methods[0].flat.gradients[2]
+    torch.testing.assert_close(with_v[trunk], mixed[trunk] + of_v[trunk])
+    assert of_v[trunk].any()
+    assert torch.equal(with_v[heads], mixed[heads])
+
+
+def test_uniform_weights_with_v_on_the_trunk_are_joint_with_averaged_sources(toy) -> None:
+    """Of joint's gradient g_1 + g_2 + g_V, the trunk's is (g_1 + g_2) / 2 + g_V."""
+    settings = {"solver": "uniform", "v_trains_trunk": True, "adaptive": False}
+    method, joint = toy.method("gradmix", **settings), toy.method("joint")
+    method.update(*toy.batches())
+    joint.update(*toy.batches())
+    trunk, heads = slice(0, method.flat.heads.start), method.flat.heads
+    of_sources = method.flat.gradients[:2, trunk].sum(0)
+    expected = joint.flat.gradient[trunk] - of_sources / 2
+    torch.testing.assert_close(method.flat.gradient[trunk], expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(method.flat.gradient[heads], joint.flat.gradient[heads])
+
+
+OPPOSED = [
+    [1.0, 0.2, -0.3],
+    [0.2, 1.0, -0.5],
+    [-0.3, -0.5, 1.0],
+]
+
+
+@pytest.mark.parametrize("solver", ["exact", "slsqp", "sgd", "uniform"])
+def test_where_no_source_points_along_v_its_layer_is_skipped_if_told(toy, solver) -> None:
+    method = toy.method("gradmix", solver=solver, opposed="skip")
+    skipped = method.solve_named("layer", OPPOSED, method._solver)
+    assert (skipped.weights, skipped.cosine, skipped.regime) == ((0.0, 0.0), None, "skipped")
+    helped = [[*row[:2], abs(row[2])] for row in OPPOSED[:2]] + [[0.3, 0.5, 1.0]]
+    assert method.solve_named("layer", helped, method._solver).regime == "cone"
+    taken = toy.method("gradmix").solve_named("layer", OPPOSED, method._solver)
+    assert sum(taken.weights) == pytest.approx(1.0)
+
+
+def test_skipped_layers_take_no_step_of_the_sources_and_no_part_in_rho(toy) -> None:
+    method = toy.method("gradmix", sources=("near",), opposed="skip")
+    (near, _), _ = toy.batches()
+    before = method.flat.vector.clone()
+    # The gradient of wrong labels points against that of right ones nearly everywhere.
+    figures = method.update([Batch(near.images, (near.labels + 1) % 3, near.head)], near)
+    segments = dict(zip(method.flat.layer_names, method.flat.segments, strict=True))
+    skipped = [name for name in segments if figures[f"weight/{name}/near"] == 0.0]
+    assert figures["count/skipped"] == len(skipped) > 0
+    for name in skipped:
+        assert torch.equal(method.flat.vector[segments[name]], before[segments[name]])
+    assert figures["rho"] >= 0.0
+
+
 def one_source(toy, **settings):
     return toy.method("gradmix", sources=("near",), adaptive=False, **settings)
 
@@ -272,6 +330,7 @@ def test_a_source_without_a_gradient_gets_no_weight(toy) -> None:
     ("settings", "found"),
     [
         ({"solver": "best"}, "Found 'best'"),
+        ({"opposed": "stop"}, "vertex, skip. Found 'stop'"),
         ({"beta": -1.0}, "beta must not be negative, found -1.0"),
         ({"grouping": "block"}, "Found 'block'"),
     ],

@@ -8,9 +8,9 @@ from torch.func import functional_call
 
 from gradmix.grouping import trunk_layers
 from gradmix.losses import loss
-from gradmix.method import OptimiserConfig
 from gradmix.methods.gradmix_sgd import GradMixSGD, GradMixSGDConfig
 from gradmix.mixing import gramian
+from gradmix.optimiser import OptimiserConfig
 from gradmix.solvers import exact, sgd, solve_layer
 
 RATE = 0.05
@@ -156,6 +156,16 @@ def test_a_small_step_lowers_the_loss_of_v_more_than_with_equal_weights(toy, see
     assert descended < loss_at(toy.network(seed).double(), {}, target).item()
 
 
+def test_weights_of_the_whole_trunk_are_the_positive_dot_products_over_all_layers(toy) -> None:
+    method = toy.method("gradmix_sgd", toy.network().double(), grouping="model")
+    figures = method.update(*toy.batches(torch.float64))
+    trunk = slice(0, method.flat.heads.start)
+    near, far, v = method.flat.gradients[:3, trunk]
+    along = torch.stack([near @ v, far @ v]).clamp_min(0.0)
+    found = [figures["weight/trunk/near"], figures["weight/trunk/far"]]
+    assert found == pytest.approx((along / along.sum()).tolist(), rel=1e-6, abs=1e-9)
+
+
 def ready(toy, **settings) -> GradMixSGD:
     """A method that has all gradients of a mini-batch, and takes no step."""
     method = toy.method("gradmix_sgd", toy.network().double(), **settings)
@@ -168,13 +178,13 @@ def ready(toy, **settings) -> GradMixSGD:
 def test_the_search_leaves_parameters_statistics_and_gradients_as_they_were(toy) -> None:
     method = ready(toy, weight_steps=4, weight_rate=40.0)
     vector, rows = method.flat.vector.clone(), method.flat.gradients[:3].clone()
-    velocity = method._velocity.clone()
+    descent = method.state_dict()["optimiser"]
     buffers = {name: value.clone() for name, value in method.network.named_buffers()}
     solutions = method.solve(toy.batches(torch.float64)[1])
     assert any(solution.weights[0] != solution.weights[1] for solution in solutions)
     assert torch.equal(method.flat.vector, vector)
     assert torch.equal(method.flat.gradients[:3], rows)
-    assert torch.equal(method._velocity, velocity)
+    assert torch.equal(method.state_dict()["optimiser"]["memory"], descent["memory"])
     for name, value in method.network.named_buffers():
         assert torch.equal(value, buffers[name]), name
 
