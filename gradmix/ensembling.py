@@ -90,7 +90,7 @@ def enlarge(
     chosen = []
     for label, count in enumerate(present.tolist()):
         rows = torch.nonzero(labels == label).flatten()
-        found = units[rows].unique()
+        found = torch.unique(units[rows])
         order = torch.randperm(len(found), generator=generator)
         drawn = found[order[: max(per_class - count, 0)]]
         chosen.append(rows[torch.isin(units[rows], drawn)])

@@ -136,7 +136,8 @@ def test_rho_and_cosines_are_those_of_the_methods_next_step(toy) -> None:
 def snapshot(method) -> dict[str, torch.Tensor]:
     """Everything that a next step depends on, as tensors."""
     state = method.state_dict()
-    others = {name: value for name, value in state.items() if name != "network"}
+    others = {name: value for name, value in state.items() if name not in ("network", "optimiser")}
+    others |= state["optimiser"]
     flat = {name: torch.as_tensor(value) for name, value in others.items()}
     own = {"vector": method.flat.vector.clone(), "torch": torch.get_rng_state()}
     return {**state["network"], **flat, **own}
