@@ -27,11 +27,13 @@ def normalised(gram: Sequence[Sequence[float]], kept: Sequence[int]) -> LayerPro
     """The problem of the sources `kept` in unit-norm columns."""
     norm = [math.sqrt(gram[i][i]) for i in kept]
     target = math.sqrt(gram[-1][-1])
-    correlation = [
-        [1.0 if i == j else gram[i][j] / (a * b) for j, b in zip(kept, norm, strict=True)]
-        for i, a in zip(kept, norm, strict=True)
-    ]
-    cosine = [gram[i][-1] / (a * target) for i, a in zip(kept, norm, strict=True)]
+    correlation, cosine = [], []
+    for i, a in zip(kept, norm, strict=True):
+        row = gram[i]
+        correlation.append(
+            [1.0 if i == j else row[j] / (a * b) for j, b in zip(kept, norm, strict=True)]
+        )
+        cosine.append(row[-1] / (a * target))
     return LayerProblem(correlation, cosine, norm)
 
 
@@ -42,13 +44,12 @@ def mixed_cosine(problem: LayerProblem, weights: Sequence[float]) -> float:
 
 def cosine_in_columns(problem: LayerProblem, columns: Sequence[float]) -> float:
     """Cosine with the target of the combination `columns` [k] of unit-norm source gradients."""
-    square = sum(
-        u * r * v
-        for u, row in zip(columns, problem.correlation, strict=True)
-        for r, v in zip(row, columns, strict=True)
-    )
-    along = sum(u * c for u, c in zip(columns, problem.cosine, strict=True))
-    scale = sum(u * u for u in columns)
+    square = along = scale = 0.0
+    for u, row, c in zip(columns, problem.correlation, problem.cosine, strict=True):
+        for r, v in zip(row, columns, strict=True):
+            square += u * r * v
+        along += u * c
+        scale += u * u
     if square <= TIE * scale:
         return 0.0
     return max(-1.0, min(1.0, along / math.sqrt(square)))

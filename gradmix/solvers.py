@@ -66,25 +66,28 @@ def solve_layer(gram: Sequence[Sequence[float]], solver: Solver) -> Solution:
         NonFiniteGradientError: if a gradient holds NaN or Inf.
     """
     k = len(gram) - 1
-    squares = [gram[i][i] for i in range(k + 1)]
-    for i, square in enumerate(squares):
-        if not math.isfinite(square):
-            raise NonFiniteGradientError(i)
-    uniform_weights = (1.0 / k,) * k
+    squares = [row[i] for i, row in enumerate(gram)]
+    if not math.isfinite(sum(squares)):
+        _refuse_non_finite(squares)
     if squares[k] <= 0.0:
-        return Solution(uniform_weights, None, "no_target")
+        return Solution((1.0 / k,) * k, None, "no_target")
     kept = [i for i in range(k) if squares[i] > 0.0]
     if not kept:
-        return Solution(uniform_weights, None, "no_source")
+        return Solution((1.0 / k,) * k, None, "no_source")
     problem = normalised(gram, kept)
-    found, regime = [1.0], _regime(problem)
-    if len(kept) > 1:
-        found = solver(problem)
+    found = solver(problem) if len(kept) > 1 else [1.0]
     weights = [0.0] * k
     total = sum(found)
     for i, weight in zip(kept, found, strict=True):
         weights[i] = weight / total
-    return Solution(tuple(weights), mixed_cosine(problem, found), regime)
+    return Solution(tuple(weights), mixed_cosine(problem, found), _regime(problem))
+
+
+def _refuse_non_finite(squares: Sequence[float]) -> None:
+    """Raise for the first square that is NaN or Inf; their sum may be so without one."""
+    for i, square in enumerate(squares):
+        if not math.isfinite(square):
+            raise NonFiniteGradientError(i)
 
 
 def slsqp(problem: LayerProblem) -> list[float]:

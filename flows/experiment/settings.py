@@ -21,7 +21,6 @@ from flows.experiment.training import (
     Outputs,
     Training,
 )
-from gradmix.exact import MOST_SOURCES
 from gradmix.methods import METHODS
 from gradmix.networks import Shape
 from gradmix.problem import LabelSpace, Problem
@@ -43,7 +42,7 @@ class Experiment(Frozen):
     scale: Word
     seed: Annotated[int, Field(ge=0, le=_LARGEST_SEED)]
     datasets: dict[Word, Dataset]
-    sources: Annotated[tuple[Source, ...], Field(min_length=1, max_length=MOST_SOURCES)]
+    sources: Annotated[tuple[Source, ...], Field(min_length=1)]
     target: Target
     network: Network
     training: Training

@@ -139,6 +139,16 @@ def _near_opposite(sources, target, rng) -> None:
     sources[i] = 10.0 ** rng.uniform(-3.5, -2.0) * across - sources[j]
 
 
+def _straight(sources, target, rng) -> None:
+    i, j = rng.integers(len(sources), size=2)
+    if i != j:
+        sources[i] = -sources[j] * 10.0 ** rng.uniform(-1.0, 1.0)
+
+
+def _huge(sources, target, rng) -> None:
+    sources *= 10.0 ** rng.uniform(-30.0, 30.0, size=(len(sources), 1))
+
+
 def _zero_source(sources, target, rng) -> None:
     sources[rng.integers(len(sources))] = 0.0
 
@@ -152,6 +162,8 @@ _BEND = {
     "duplicates": _duplicates,
     "near_collinear": _near_collinear,
     "near_opposite": _near_opposite,
+    "straight": _straight,
+    "huge": _huge,
     "zero_source": _zero_source,
 }
 

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from gradmix.exact import MOST_SOURCES, exact
+from gradmix.exact import exact
 from gradmix.layer_problem import LayerProblem
 from gradmix.solvers import (
     SOLVERS,
@@ -274,12 +274,6 @@ def test_slsqp_leaves_its_start() -> None:
     problem = LayerProblem([[1.0, 0.0], [0.0, 1.0]], [0.6, 0.8], [1.0, 1.0])
     first, second = slsqp(problem)
     assert first / second == pytest.approx(0.75, abs=1e-5)
-
-
-def test_exact_refuses_more_sources_than_it_can_enumerate() -> None:
-    k = MOST_SOURCES + 1
-    with pytest.raises(ValueError, match=f"at most {MOST_SOURCES} sources, found {k}"):
-        solved(np.eye(k), np.ones(k))
 
 
 def test_an_unknown_solver_is_refused_with_the_known_ones() -> None:
