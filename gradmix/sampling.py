@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradmix.normalisation import Normalisation, normalise
+from gradmix.normalisation import KeptStatistics, Normalisation, normalise
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ Images = Tensor | ImageRows
 class ImageStream:
     """Endless mini-batches of one set, reshuffled each time it has been seen whole.
 
-    A set with at most `batch_size` samples is given whole, in order, at every step.
+    A set with at most `batch_size` samples is given whole, in order, at every step; its tensor is
+    kept.
 
     Args:
         name: of the data set, for curves and messages.
@@ -78,6 +79,8 @@ class ImageStream:
         self._images, self._normalisation, self._device = images, normalisation, device
         self._generator = torch.Generator().manual_seed(seed)
         self._order = torch.empty(0, dtype=torch.int64)
+        self._statistics = KeptStatistics(len(images))
+        self._whole: tuple[Tensor, int] | None = None
 
     def __len__(self) -> int:
         """Samples in the set."""
@@ -93,8 +96,21 @@ class ImageStream:
         self._generator.set_state(state["generator"])
 
     def _images_of(self, rows: Tensor | slice) -> Tensor:
+        if isinstance(rows, slice):
+            return self._all()
         images = self._images[rows]
-        return normalise(images.to(self._device or images.device), self._normalisation)
+        device = self._device or images.device
+        if self._normalisation == "image" and device.type == images.device.type == "cpu":
+            return self._statistics.standardise(images, rows)
+        return normalise(images.to(device), self._normalisation)
+
+    def _all(self) -> Tensor:
+        """All images, made again only if a network has changed them in place."""
+        if self._whole is None or self._whole[1] != self._whole[0]._version:
+            images = self._images[:]
+            whole = normalise(images.to(self._device or images.device), self._normalisation)
+            self._whole = whole, whole._version
+        return self._whole[0]
 
     def _rows(self) -> Tensor | slice:
         """The rows of the next mini-batch."""

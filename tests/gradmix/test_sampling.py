@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 
+from gradmix.networks import ConvTrunk, ConvTrunkConfig
 from gradmix.normalisation import standardise
 from gradmix.sampling import ImageRows, Stream, UnlabelledStream
 
@@ -134,3 +136,64 @@ def test_feature_maps_are_given_as_they_are() -> None:
     found = UnlabelledStream("U", maps, 8, 0, "none").next()
     assert torch.equal(found, maps.float().permute(0, 3, 1, 2))
     assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def noisy(n: int, channels: int = 1) -> torch.Tensor:
+    """Images of noise around different greys; one in seven is flat, one nearly."""
+    generator = torch.Generator().manual_seed(n)
+    spread = torch.rand(n, 1, 1, 1, generator=generator) * 60.0
+    spread[::7], spread[3::7] = 0.0, 0.5
+    pixels = 128.0 + spread * torch.randn(n, 16, 16, channels, generator=generator)
+    return pixels.clamp(0.0, 255.0).to(torch.uint8)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("batch_size", [1, 7, 16])
+def test_statistics_that_are_kept_change_no_bit(batch_size, channels) -> None:
+    images = noisy(37, channels)
+    stream = Stream("S", images, torch.arange(37), "target", batch_size, 0)
+    for _ in range(4 * 37 // batch_size):
+        batch = stream.next()
+        assert torch.equal(batch.images, standardise(images[batch.labels]))
+
+
+def test_every_image_is_measured_once(monkeypatch) -> None:
+    seen = []
+    measure = torch.std_mean
+    monkeypatch.setattr(
+        torch, "std_mean", lambda *a, **b: seen.append(len(a[0])) or measure(*a, **b)
+    )
+    drawn(numbered(12, 4), 12)
+    assert seen == [4, 4, 4]
+
+
+def test_a_set_that_is_given_whole_is_normalised_once() -> None:
+    stream = numbered(5, 8)
+    first = stream.next().images
+    assert stream.next().images is first
+    assert torch.equal(first, standardise(torch.arange(80, dtype=torch.uint8).reshape(5, 4, 4, 1)))
+
+
+def test_a_network_that_changes_its_input_in_place_does_not_change_the_next_batch() -> None:
+    stream = numbered(5, 8)
+    expected = stream.next().images.clone()
+    nn.ReLU(inplace=True)(stream.next().images)
+    assert torch.equal(stream.next().images, expected)
+
+
+@pytest.mark.parametrize("batch_size", [4, 64])
+def test_the_first_layer_keeps_one_channel_images_channels_last(batch_size) -> None:
+    """Strides decide, which `.contiguous` does not touch where there is one channel.
+
+    Without them the first convolution and its max-pool fall back to the slower layout.
+    """
+    images = Stream("S", noisy(20), torch.arange(20), "target", batch_size, 0).next().images
+    assert images.stride(1) == 1
+    trunk = ConvTrunk(ConvTrunkConfig(widths=(4, 4, 8, 8)), (1, 16, 16))
+    first = trunk.features[0](images)
+    assert first.is_contiguous(memory_format=torch.channels_last)
+    assert not first.is_contiguous()
+    # The trap: such a tensor already counts as channels_last, and stays as it is.
+    plain = torch.zeros(4, 1, 16, 16)
+    still = trunk.features[0](plain.contiguous(memory_format=torch.channels_last))
+    assert still.is_contiguous()
