@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from data.errors import DataError
+from data.images.decode import PHOTO_SUFFIXES
 from data.listing import File, Listing, Media, check_train
 from data.readers.file_tree import (
     GO_ON,
-    PHOTO_SUFFIXES,
     Tree,
     check_complete,
     has_suffix,

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DataError
+from data.images.decode import PHOTO_SUFFIXES
 from data.readers.file_tree import (
-    PHOTO_SUFFIXES,
     Tree,
     check_complete,
     has_suffix,

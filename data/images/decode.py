@@ -1,0 +1,168 @@
+"""The one decoder of photos: whatever Pillow reads becomes 8-bit RGB, upright, by stated rules."""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image
+from PIL.Image import Transpose
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.TiffTags import TAGS_V2_GROUPS
+
+from data.errors import DataError, one_line
+
+PHOTO_SUFFIXES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
+        *(".png", ".apng", ".gif", ".webp", ".avif", ".avifs", ".bmp", ".dib", ".tif", ".tiff"),
+        *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".icb", ".vda", ".vst", ".qoi", ".psd"),
+        *(".ico", ".cur", ".icns", ".pcx", ".dcx", ".pcd", ".pxr", ".sgi", ".rgb", ".rgba", ".bw"),
+        *(".ras", ".dds", ".blp", ".ftc", ".ftu", ".gbr", ".fit", ".fits", ".fli", ".flc", ".im"),
+        *(".msp", ".xbm", ".xpm"),
+    }
+)
+"""Of every format that Pillow decodes to pixels by itself."""
+UNREADABLE_SUFFIXES = frozenset(
+    {
+        *(".heic", ".heif", ".hif", ".jxl", ".jxr", ".svg", ".eps", ".ps", ".wmf", ".emf", ".pdf"),
+        *(".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".raf", ".rw2", ".pef", ".srw"),
+        *(".dcm", ".exr", ".hdr", ".xcf", ".psb", ".kra"),
+    }
+)
+"""Of pictures that Pillow does not read, or reads with the help of other programs."""
+
+_TURNS: Mapping[object, Transpose] = MappingProxyType(
+    {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+)
+"""By EXIF orientation; the other values leave a photo as it is stored."""
+_MOST_16 = 0xFFFF
+
+
+def decode_photo(path: Path | BinaryIO, side: int | None = None) -> Image.Image:
+    """The first picture in a file as 8-bit RGB, turned as its EXIF orientation says.
+
+    Nothing else in EXIF is read, and none of it makes a photo unreadable; colour profiles are
+    not applied. See `to_rgb` for the pixels.
+
+    Args:
+        path: of the photo, or its open file, in any format; the content decides, not the suffix.
+        side: that is enough, in pixels: a JPEG is then decoded at an eighth, a quarter or a half
+            of its size if both its sides stay at least that long. None: at its full size.
+
+    Raises:
+        DataError: if it cannot be decoded, whatever the reason. No other error.
+    """
+    with _decoding(path), Image.open(path) as picture:
+        if side is not None:
+            picture.draft("RGB", (side, side))
+        if isinstance(picture, TiffImageFile):
+            _forget_details(picture)
+        # Before the orientation, since a PNG's EXIF may follow the pixels.
+        picture.load()
+        turn = _TURNS.get(_orientation(picture))
+        upright = picture if turn is None else picture.transpose(turn)
+        if 0 in upright.size:
+            raise ValueError("it has no pixels")
+        return to_rgb(upright)
+
+
+def to_rgb(picture: Image.Image) -> Image.Image:
+    """A picture of any mode as 8-bit RGB.
+
+    16-bit grey is scaled from 0..65535, float from 0..1, 32-bit integers are taken for 16-bit
+    values. What is transparent shows white behind it. All other modes are converted by Pillow:
+    grey, palettes, 1 bit, CMYK, YCbCr, HSV, and Lab (D50) to sRGB.
+
+    Raises:
+        ValueError: if values lie outside of their range, or a 16- or 32-bit picture holds 8-bit
+            values alone, which would be all but black.
+    """
+    if picture.mode.startswith("I"):
+        return _from_integers(picture)
+    if picture.mode == "F":
+        return _from_floats(np.asarray(picture, np.float32))
+    if picture.has_transparency_data:
+        # Pillow has no way from La to RGBA but this one.
+        straight = picture.convert("LA") if picture.mode == "La" else picture
+        return _on_white(straight.convert("RGBA"))
+    return picture.convert("RGB")
+
+
+def on_white(rgba: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Pixels uint8 [H, W, 4] in front of white: uint8 [H, W, 3]."""
+    return np.asarray(_on_white(Image.fromarray(rgba)), np.uint8)
+
+
+def _on_white(rgba: Image.Image) -> Image.Image:
+    white = Image.new("RGB", rgba.size, "white")
+    white.paste(rgba, mask=rgba.getchannel("A"))
+    return white
+
+
+def _from_integers(picture: Image.Image) -> Image.Image:
+    values = np.asarray(picture).astype(np.int64)
+    lowest, highest = int(values.min()), int(values.max())
+    if lowest < 0 or highest > _MOST_16:
+        raise ValueError(f"values of {lowest}..{highest}, where 16-bit ones lie in 0..{_MOST_16}")
+    if 0 < highest <= np.iinfo(np.uint8).max:
+        raise ValueError(f"16-bit pixels with values of at most {highest}, which may be 8-bit ones")
+    grey = ((values + 128) // 257).astype(np.uint8)
+    clear = picture.info.get("transparency")
+    if isinstance(clear, int):
+        grey[values == clear] = 255
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _from_floats(values: npt.NDArray[np.float32]) -> Image.Image:
+    # NaN is in no range.
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"values of {values.min():g}..{values.max():g}, where floats lie in 0..1")
+    return Image.fromarray(np.floor(values * 255 + 0.5).astype(np.uint8)).convert("RGB")
+
+
+def _forget_details(picture: TiffImageFile) -> None:
+    """Drop what Pillow reads, and may stumble over, while it loads and turns a TIFF."""
+    if not isinstance(picture.info.get("xmp"), bytes | None):
+        del picture.info["xmp"]
+    exif = picture.getexif()
+    for details in TAGS_V2_GROUPS:
+        if details in exif:
+            del exif[details]
+
+
+def _orientation(picture: Image.Image) -> object:
+    """What EXIF, or XMP in its place, says; anything, if it is of an odd type."""
+    try:
+        value = picture.getexif().get(ExifTags.Base.Orientation)
+        hash(value)
+    # Damaged EXIF says nothing about the pixels.
+    except Exception:
+        return None
+    return value
+
+
+@contextmanager
+def _decoding(path: Path | BinaryIO) -> Iterator[None]:
+    try:
+        # Pillow warns of large photos, of which it refuses the very large ones, and of odd tags.
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    # Pillow's decoders fail in dozens of ways on damaged bytes.
+    except Exception as error:
+        raise DataError(
+            f"Expected a photo at {path}, found one that cannot be decoded ({one_line(error)}): "
+            "replace or remove it."
+        ) from error
