@@ -18,7 +18,8 @@ from PIL import Image
 
 from data.errors import DataError, one_line
 from data.fingerprint import canonical_json, digest_json, sha256_bytes
-from data.frames.decode import Pixels, Sampling, clip_frames
+from data.frames.decode import Sampling, clip_frames
+from data.frames.upright import Pixels
 
 CLIPS_PER_CHUNK = 64
 BLOB, INDEX = "frames.bin", "index.jsonl"

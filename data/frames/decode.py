@@ -9,17 +9,26 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
-import numpy.typing as npt
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from data.errors import DataError
+from data.frames.clock import Clock
+from data.frames.upright import Pixels, Upright
 
-Pixels = npt.NDArray[np.uint8]
+CLIP_SUFFIXES = frozenset(
+    {
+        *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".mj2", ".ismv", ".psp"),
+        *(".avi", ".divx", ".mkv", ".mk3d", ".webm", ".wmv", ".asf", ".flv", ".rm", ".rmvb"),
+        *(".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".mpv", ".vob", ".mod", ".tod", ".wtv"),
+        *(".ts", ".m2t", ".m2ts", ".mts", ".ogv", ".ogg", ".ogm", ".dv", ".dif", ".mxf", ".gxf"),
+        *(".264", ".h264", ".avc", ".265", ".h265", ".hevc", ".obu", ".ivf", ".h261", ".h263"),
+        *(".mjpeg", ".mjpg", ".gif", ".y4m", ".nut", ".amv", ".dav"),
+    }
+)
+"""Of containers and streams of video that FFmpeg reads, and the other names that these have."""
 
 # A packet that says "the same picture again" takes a few bytes, and may give no frame; one with a
 # picture in it takes more.
@@ -74,9 +83,8 @@ class Frame:
 
     Attributes:
         index: its position in the order of display, from 0.
-        time_s: when it is shown, seconds, by the container's timestamps; by the frame rate if it
-            has none.
-        pixels: uint8 [H, W, 3], RGB, turned upright.
+        time_s: when it is shown, seconds; later than that of the frame before (see `Clock`).
+        pixels: uint8 [H, W, 3], RGB, upright, of square pixels (see `Upright`).
     """
 
     index: int
@@ -141,8 +149,9 @@ def _decode(
         position = next(ahead)
         given = 0
         for frame in clip.frames():
+            time_s = clip.clock.time_s(frame)
             if given == position:
-                yield clip.picture(frame, given)
+                yield Frame(index=given, time_s=time_s, pixels=clip.upright.pixels(frame))
                 position = next(ahead, _NEVER)
                 if position == _NEVER and clip.is_regular(given + 1):
                     count = clip.count_packets()
@@ -170,9 +179,8 @@ class _Clip:
         self._packets = container.demux(stream)
         self._sent = 0
         self._stream = stream
-        tick = stream.time_base or Fraction(1)
-        self._tick = tick.numerator, tick.denominator
-        self._rgb = VideoReformatter()
+        self.clock = Clock(stream.time_base or Fraction(1), stream.guessed_rate or Fraction(1))
+        self.upright = Upright(path, stream.sample_aspect_ratio)
 
     def frames(self) -> Iterator[VideoFrame]:
         """All frames, decoded one by one."""
@@ -215,21 +223,6 @@ class _Clip:
     def is_regular(self, given: int) -> bool:
         """True if every packet so far gave its frame, or will after reordering."""
         return not self.tiny and self._sent - given == self._stream.codec_context.reorder_depth
-
-    def picture(self, frame: VideoFrame, index: int) -> Frame:
-        """A decoded frame as RGB pixels."""
-        # Unless told otherwise, the conversion starts a pool of threads for every frame.
-        rgb = self._rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
-        pixels = np.asarray(rgb, np.uint8)
-        if frame.rotation:
-            pixels = np.rot90(pixels, round(frame.rotation / 90))
-        return Frame(index=index, time_s=self._time(frame, index), pixels=pixels)
-
-    def _time(self, frame: VideoFrame, index: int) -> float:
-        stamp = frame.dts if frame.pts is None else frame.pts
-        if stamp is None:
-            return float(index / (self._stream.guessed_rate or 1))
-        return stamp * self._tick[0] / self._tick[1]
 
     def _damaged(self, found: str) -> DataError:
         return DataError(

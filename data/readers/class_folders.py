@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from data.errors import DataError
+from data.frames.decode import CLIP_SUFFIXES
 from data.images.decode import PHOTO_SUFFIXES
 from data.listing import File, Listing, Media
 from data.reader import SPLITS, check_split
 from data.readers.file_tree import (
-    CLIP_SUFFIXES,
     GO_ON,
     Tree,
     has_suffix,

@@ -10,9 +10,6 @@ from typing import Literal
 
 from data.errors import DataError, one_line
 
-CLIP_SUFFIXES = frozenset(
-    {".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"}
-)
 LEFT_BY_DESKTOPS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 GO_ON = "or go on with what is there (partial = true, or --partial)"
 

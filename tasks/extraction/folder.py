@@ -9,9 +9,9 @@ from data.broken_files import check_share
 from data.errors import DataError
 from data.fingerprint import digest_json
 from data.frames.chunks import BLOB, Clip
-from data.frames.decode import Sampling
+from data.frames.decode import CLIP_SUFFIXES, Sampling
 from data.frames.store import MANIFEST, SKIPPED, Summary, merge, open_frames
-from data.readers.file_tree import CLIP_SUFFIXES, has_suffix, read_tree
+from data.readers.file_tree import has_suffix, read_tree
 from tasks.errors import StageError
 from tasks.execution.processes import ChildFailedError
 from tasks.execution.slots import SlotPool

@@ -1,3 +1,4 @@
+import itertools
 import subprocess
 import sys
 from fractions import Fraction
@@ -11,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from data.frames import decode as frames
-from data.frames.decode import Sampling, clip_frames
+from data.frames import upright
+from data.frames.decode import CLIP_SUFFIXES, Sampling, clip_frames
 from tests.data.frames.clips import (
     RATE,
     cut,
@@ -131,9 +132,10 @@ def test_times_are_the_containers_also_where_frames_were_dropped(tmp_path, name,
 def test_times_are_those_of_decoding_where_the_container_has_no_others(tmp_path):
     path = write_clip(tmp_path / "a.avi", ticks=TICKS, b_frames=2)
     times = [frame.time_s for frame in clip_frames(path, ALL)]
-    # A frame is decoded one later than it is shown; for the last there is no packet.
+    # A frame is decoded one later than it is shown; for the last there is no packet, so that it
+    # comes one frame after the one before it.
     assert times[:-1] == pytest.approx([(tick + 1) / RATE for tick in TICKS[:-1]])
-    assert times[-1] == 9 / RATE
+    assert times[-1] == pytest.approx(times[-2] + 1 / RATE)
 
 
 def test_b_frames_packed_as_xvid_does_are_given_in_the_order_of_display(tmp_path):
@@ -222,7 +224,7 @@ def test_only_wanted_frames_become_rgb_by_one_converter_without_threads(tmp_path
             calls.append((id(self), settings["threads"]))
             return self.converter.reformat(frame, **settings)
 
-    monkeypatch.setattr(frames, "VideoReformatter", Counting)
+    monkeypatch.setattr(upright, "VideoReformatter", Counting)
     assert numbers(write_clip(tmp_path / "a.avi", 20), THREE) == THREE_OF_20
     assert len(calls) == 3
     assert set(calls) == {(calls[0][0], 1)}
@@ -366,3 +368,58 @@ def test_damaged_frames_are_not_taken_even_if_the_decoder_hides_the_damage(tmp_p
 def test_a_process_that_extracts_does_not_load_torch():
     code = "import sys, data.frames.store; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-P", "-c", code], check=True)
+
+
+OTHER_NAMES = {".qt", ".divx", ".rmvb", ".mpe", ".m1v", ".m2v", ".mpv", ".vob", ".mod", ".tod"} | {
+    *(".ogm", ".ogv", ".amv")
+}
+"""Of a container that FFmpeg lists under others."""
+NO_VIDEO = {".m4a", ".m4b", ".mka", ".mks", ".isma", ".wma", ".ism"}
+
+
+def test_the_suffixes_are_those_of_the_containers_that_are_read():
+    read = set()
+    for name in av.formats_available:
+        try:
+            container = av.ContainerFormat(name)
+        except ValueError:
+            continue
+        if container.is_input:
+            read |= {f".{suffix}" for suffix in container.extensions}
+    assert read | OTHER_NAMES >= CLIP_SUFFIXES
+    usual = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpeg", "mpegts", "asf", "flv")
+    for name in usual:
+        suffixes = {f".{suffix}" for suffix in av.ContainerFormat(name).extensions}
+        assert suffixes - NO_VIDEO - {".avif", ".heic", ".heif"} <= CLIP_SUFFIXES
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("a.m4v", "mpeg4"), ("a.3gp", "mpeg4"), ("a.mts", "mpeg2video"), ("a.m2v", "mpeg2video"),
+        ("a.vob", "mpeg2video"), ("a.wmv", "msmpeg4"), ("a.flv", "flv1"), ("a.dv", "dvvideo"),
+        ("a.mjpeg", "mjpeg"), ("a.y4m", "wrapped_avframe"), ("a.nut", "ffv1"), ("a.ogv", "theora"),
+        ("a.h264", "libx264"), ("a.ivf", "libvpx-vp9"), ("a.gif", "gif"), ("a.mxf", "mpeg2video"),
+    ],
+)  # fmt: skip
+def test_clips_of_every_kind_are_read(tmp_path, name, codec):
+    size, form = (128, 96), "yuv420p"
+    if codec == "dvvideo":
+        size, form = (720, 576), "yuv420p"
+    elif codec in ("mjpeg", "gif"):
+        form = {"mjpeg": "yuvj420p", "gif": "rgb8"}[codec]
+    try:
+        container = av.open(str(tmp_path / name), "w")
+        stream = container.add_stream(codec, rate=RATE)
+    except (ValueError, av.FFmpegError):
+        pytest.skip(f"FFmpeg without {codec}")
+    with container:
+        stream.width, stream.height, stream.pix_fmt = *size, form
+        for number in range(5):
+            pixels = np.full((size[1], size[0], 3), number * 40 + 20, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    found = list(clip_frames(tmp_path / name, ALL))
+    levels = [int(frame.pixels.mean()) for frame in found]
+    assert levels == pytest.approx([20, 60, 100, 140, 180], abs=20)
+    assert all(later.time_s > frame.time_s for frame, later in itertools.pairwise(found))
