@@ -60,7 +60,7 @@ def test_every_part_of_the_protocol_of_actions_is_looked_at(actions):
     lines = lines_of(section(markdown_report(actions), "Against"))
     assert ["draws of V", "2 (§4.3)", "3"] in lines
     assert ["confidence threshold", "0.8 (§3.5)", "0.7"] in lines
-    assert ["frames a class in the enlarged V", "100 (§3.5)", "50"] in lines
+    assert ["clips a class in the enlarged V", "100 (§3.5)", "50"] in lines
     assert ["learning rate", "0.001 (§4.1)", "0.01"] in lines
     assert ["learning rate of fine-tuning", "5e-05 (§4.1)", "0.001"] in lines
     assert ["weights it starts from", "imagenet (§4.1)", "none"] in lines
@@ -190,7 +190,7 @@ def test_how_often_frames_of_one_clip_disagree_is_told_by_draw(text, record):
         ["5", "1", "50", "40.00", "20.00"],
     ]
     assert "How to read this" in part.split("### Frames of one clip")[1]
-    assert "Short of the 100 frames a class" in part
+    assert "Short of the 100 clips a class" in part
     assert "Frames of one clip" not in markdown_report(record)
 
 
