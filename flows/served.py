@@ -49,6 +49,8 @@ def extract(
     folder = Path(out)
     found = extract_folder(Path(videos), folder, sampling, max_broken, tell)
     log.info("%d clips, %d frames", found.clips - len(found.skipped), found.frames)
+    for reason, count in found.ignored.items():
+        log.info("ignored: %d %s", count, reason)
     for entry in found.skipped:
         log.warning("left out: %s: %s", entry["clip"], entry["reason"])
     return str(folder / MANIFEST)

@@ -3,7 +3,7 @@
 import io
 import mmap
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -47,11 +47,13 @@ class Summary:
         clips: how many were dealt with, those skipped included.
         frames: how many there are of the others.
         skipped: path and reason of each clip that was skipped, as {"clip": ..., "reason": ...}.
+        ignored: how many files lay among the clips and are none, by reason.
     """
 
     clips: int
     frames: int
     skipped: tuple[dict[str, str], ...]
+    ignored: Mapping[str, int] = field(default_factory=dict)
 
 
 def merge(chunks: Sequence[Path], output: Path) -> Summary:

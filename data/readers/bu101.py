@@ -106,7 +106,7 @@ def _by_path(base: Path, tree: Tree, *, partial: bool) -> tuple[dict[str, str], 
     skipped = {
         "photos of none of UCF101's classes": len(unknown),
         "files that are no photos": len(tree.files) - len(photos),
-        "links that lead nowhere": tree.dead,
+        **tree.unused(),
     }
     return labelled, skipped
 
@@ -158,6 +158,7 @@ def _by_list(
     skipped = {
         f"named in {list_name} and not there": len(missing),
         f"photos that {list_name} does not name": len(set(_photos(tree)) - labelled.keys()),
+        **tree.unused(),
     }
     return labelled, skipped
 

@@ -7,19 +7,15 @@ from pathlib import Path, PurePosixPath
 
 from data.errors import DataError
 from data.frames.decode import CLIP_SUFFIXES
-from data.images.decode import PHOTO_SUFFIXES
+from data.images.decode import PHOTO_SUFFIXES, UNREADABLE_SUFFIXES
 from data.listing import File, Listing, Media
+from data.names import both, fold, normal
 from data.reader import SPLITS, check_split
-from data.readers.file_tree import (
-    GO_ON,
-    Tree,
-    has_suffix,
-    not_zero,
-    read_tree,
-)
+from data.readers.file_tree import GO_ON, Tree, has_suffix, not_zero, read_tree
+from data.readers.split_folders import find_splits
 
 SUFFIXES: Mapping[Media, frozenset[str]] = {"photos": PHOTO_SUFFIXES, "clips": CLIP_SUFFIXES}
-SPLIT_NAMES = frozenset({*SPLITS, "val", "valid", "validation"})
+UNREADABLE: Mapping[Media, frozenset[str]] = {"photos": UNREADABLE_SUFFIXES, "clips": frozenset()}
 RECORDING = re.compile(r"_g(\d+)_")
 
 
@@ -27,10 +23,11 @@ RECORDING = re.compile(r"_g(\d+)_")
 class FolderReader:
     """Reads `ROOT/<Class>/**`, or `ROOT/train/<Class>/**` and `ROOT/test/<Class>/**`.
 
-    Where the only folders in ROOT are `train/` and `test/`, or one of them, they are the splits;
-    else everything is the split "train". Classes are sorted and the same for both splits; a class
-    folder without a file of the kind is left out and counted. The group of a clip is the recording
-    that it was cut from where its name says so (`_g08_`), else it is a group of its own.
+    The folders of splits are told by `find_splits`; without any, everything is the split "train".
+    Classes are sorted and the same for both splits; names that differ in case or Unicode form
+    alone are one. A class folder without a file of the kind is left out and counted. The group
+    of a clip is the recording that it was cut from where its name says so (`_g08_`), else it is a
+    group of its own.
     """
 
     name: str
@@ -42,24 +39,36 @@ class FolderReader:
         """The photos or clips of a split, by path.
 
         Raises:
-            DataError: if the folder or the split is missing, other splits lie beside `train/` and
-                `test/`, a recording is on both sides, or, without `partial`, a class is on one
-                side alone.
+            DataError: if the folder or the split is missing, folders are splits of other names,
+                two class folders have one name, a recording is on both sides, or, without
+                `partial`, a class is on one side alone.
         """
         check_split(split)
         tree = read_tree(root)
-        prefixes = _prefixes(tree, root, split)
-        sides = {side: self._class_files(tree, prefix) for side, prefix in prefixes.items()}
+        files = [path for path in tree.files if has_suffix(path, SUFFIXES[self.media])]
+        prefixes = find_splits(root, tree.folders, files, partial=partial)
+        if split not in prefixes:
+            raise DataError(
+                f"Expected the folders train and test in {root} for the split '{split}', found no "
+                f"{split}: put a folder for each class into both."
+            )
+        sides = {side: _class_files(files, prefix) for side, prefix in prefixes.items()}
         if not sides[split]:
             raise DataError(
                 f"Expected {self.media} under {root / prefixes[split]}, in folders named as their "
-                "classes, found none: check the path and the kind of the files."
+                f"classes, found none{self._unread(tree)}: check the path and the kind of the "
+                "files."
             )
+        spelled = _spelling(sides, root)
+        sides = {
+            side: {path: spelled[fold(name)] for path, name in labelled.items()}
+            for side, labelled in sides.items()
+        }
         self._check_groups(sides, root)
         if not partial:
             _check_classes(sides, root)
-        classes = sorted({name for files in sides.values() for name in files.values()})
-        skipped = self._skipped(tree, prefixes[split], sides[split])
+        classes = sorted({name for labelled in sides.values() for name in labelled.values()})
+        skipped = self._skipped(tree, prefixes, split, sides[split])
         return self._listing(root, split, sides[split], tuple(classes), skipped)
 
     def _listing(
@@ -83,13 +92,6 @@ class FolderReader:
             skipped=skipped,
         )
 
-    def _class_files(self, tree: Tree, prefix: str) -> dict[str, str]:
-        """The class of each file of the kind that lies in a class folder, by path."""
-        suffixes = SUFFIXES[self.media]
-        paths = (path for path in _below(tree.files, prefix) if has_suffix(path, suffixes))
-        parts = ((path, path.removeprefix(prefix).partition("/")) for path in paths)
-        return {path: name for path, (name, slash, _) in parts if slash}
-
     def _group(self, path: str, class_name: str) -> str:
         match = RECORDING.search(PurePosixPath(path).name) if self.media == "clips" else None
         return f"{class_name}_g{match[1]}" if match else path
@@ -106,18 +108,36 @@ class FolderReader:
                 f"{min(train & test)} in both: move all its clips to one side."
             )
 
-    def _skipped(self, tree: Tree, prefix: str, files: Mapping[str, str]) -> dict[str, int]:
+    def _skipped(
+        self, tree: Tree, prefixes: Mapping[str, str], split: str, labelled: Mapping[str, str]
+    ) -> dict[str, int]:
+        prefix = prefixes[split]
         below = _below(tree.files, prefix)
+        unread = [path for path in below if has_suffix(path, UNREADABLE[self.media])]
         loose = [path for path in below if "/" not in path.removeprefix(prefix)]
+        others = set(below) - set(unread) - set(loose) - labelled.keys()
         folders = [path.removeprefix(prefix) for path in _below(tree.folders, prefix)]
-        empty = {path for path in folders if "/" not in path} - set(files.values())
+        used = {path.removeprefix(prefix).partition("/")[0] for path in labelled}
+        beside = [path for path in tree.files if not path.startswith(tuple(prefixes.values()))]
         return not_zero(
             {
-                f"files that are no {self.media}": len(below) - len(loose) - len(files),
+                f"files that are no {self.media}": len(others),
+                f"{self.media} of a format that is not read": len(set(unread) - set(loose)),
                 "files outside the class folders": len(loose),
-                f"class folders without {self.media}": len(empty),
-                "links that lead nowhere": tree.dead,
+                "files outside the folders of the splits": len(beside),
+                f"class folders without {self.media}": len(
+                    {path for path in folders if "/" not in path} - used
+                ),
+                **tree.unused(prefix),
             }
+        )
+
+    def _unread(self, tree: Tree) -> str:
+        """What is there of a format that is not read."""
+        unread = [path for path in tree.files if has_suffix(path, UNREADABLE[self.media])]
+        kinds = sorted({PurePosixPath(path).suffix.lower() for path in unread})
+        return f" but {len(unread):,} of formats that are not read ({', '.join(kinds)})" * bool(
+            kinds
         )
 
 
@@ -125,30 +145,32 @@ def _below(paths: Iterable[str], prefix: str) -> list[str]:
     return [path for path in paths if path.startswith(prefix)]
 
 
-def _prefixes(tree: Tree, root: Path, split: str) -> dict[str, str]:
-    """Where each split that there is lies: "train/" and the like, "" for everything."""
-    named = {path.lower(): path for path in tree.folders if "/" not in path}
-    if named and named.keys() <= SPLITS.keys():
-        found = {side: f"{named[side]}/" for side in SPLITS if side in named}
-    elif len(SPLIT_NAMES & named.keys()) > 1:
-        others = sorted(path for name, path in named.items() if name not in SPLITS)
-        raise DataError(
-            f"Expected the folders train and test alone in {root}, or classes alone, found also "
-            f"{', '.join(others)}: move them elsewhere."
-        )
-    else:
-        found = {"train": ""}
-    if split not in found:
-        raise DataError(
-            f"Expected the folders train and test in {root} for the split '{split}', found no "
-            f"{split}: put a folder for each class into both."
-        )
-    return found
+def _class_files(files: Iterable[str], prefix: str) -> dict[str, str]:
+    """The class folder of each file that lies in one, by path."""
+    parts = ((path, path.removeprefix(prefix).partition("/")) for path in _below(files, prefix))
+    return {path: name for path, (name, slash, _) in parts if slash}
+
+
+def _spelling(sides: Mapping[str, Mapping[str, str]], root: Path) -> dict[str, str]:
+    """One spelling of each class, by its folded name: that of the first side that has it."""
+    spelled: dict[str, str] = {}
+    for side, labelled in sides.items():
+        here: dict[str, str] = {}
+        for name in labelled.values():
+            other = here.setdefault(fold(name), name)
+            if other != name:
+                raise DataError(
+                    f"Expected class folders whose names differ in more than case or Unicode form "
+                    f"in {side} of {root}, found {both(other, name)}: put their files into one, or "
+                    "rename one."
+                )
+        spelled = {key: normal(name) for key, name in here.items()} | spelled
+    return spelled
 
 
 def _check_classes(sides: Mapping[str, Mapping[str, str]], root: Path) -> None:
     """Raise DataError if a class is on one of two sides alone."""
-    classes = [frozenset(files.values()) for files in sides.values()]
+    classes = [frozenset(labelled.values()) for labelled in sides.values()]
     single = classes[0] ^ classes[-1]
     if single:
         raise DataError(

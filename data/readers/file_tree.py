@@ -2,35 +2,44 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from data.errors import DataError, one_line
+from data.names import fold, normal
+from data.readers.ignored_names import why_ignored
 
-LEFT_BY_DESKTOPS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 GO_ON = "or go on with what is there (partial = true, or --partial)"
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Everything under a folder; hidden files and those that desktops leave are not part of it.
+    """Everything under a folder, but for what systems leave there (see `why_ignored`).
 
     Attributes:
         files: paths relative to the folder, with `/`, sorted.
         folders: likewise.
         dead: number of links that lead nowhere or back up, and of things that are neither.
+        ignored: why, by path; of a folder, without what is in it.
     """
 
     files: tuple[str, ...]
     folders: tuple[str, ...]
     dead: int
+    ignored: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, named: str) -> str | None:
-        """The file of that path, else the first one whose path differs in case alone."""
-        return named if named in self._exact else self._folded.get(named.casefold())
+        """The file of that path, else the first that differs in case or Unicode form alone."""
+        return named if named in self._exact else self._folded.get(fold(named))
+
+    def unused(self, prefix: str = "") -> dict[str, int]:
+        """What is below a folder and no part of the tree, by reason."""
+        below = Counter(why for path, why in self.ignored.items() if path.startswith(prefix))
+        return not_zero(dict(sorted(below.items())) | {"links that lead nowhere": self.dead})
 
     @cached_property
     def _exact(self) -> frozenset[str]:
@@ -38,7 +47,7 @@ class Tree:
 
     @cached_property
     def _folded(self) -> Mapping[str, str]:
-        return {path.casefold(): path for path in reversed(self.files)}
+        return {fold(path): path for path in reversed(self.files)}
 
 
 def read_tree(root: Path) -> Tree:
@@ -49,22 +58,27 @@ def read_tree(root: Path) -> Tree:
     """
     found = list(_walk(root, "", frozenset()))
     return Tree(
-        files=tuple(sorted(path for path, is_folder in found if is_folder is False)),
-        folders=tuple(sorted(path for path, is_folder in found if is_folder)),
-        dead=sum(is_folder is None for _, is_folder in found),
+        files=tuple(sorted(path for path, kind in found if kind is False)),
+        folders=tuple(sorted(path for path, kind in found if kind is True)),
+        dead=sum(kind is None for _, kind in found),
+        ignored={path: kind for path, kind in found if isinstance(kind, str)},
     )
+
+
+Kind = bool | str | None
+"""True: a folder; False: a file; None: neither; a text: why it is ignored, whatever it is."""
 
 
 def _walk(
     folder: Path, prefix: str, above: frozenset[tuple[int, int]]
-) -> Iterator[tuple[str, bool | None]]:
+) -> Iterator[tuple[str, Kind]]:
     """The paths below a folder with their kinds; `above` are the folders that it lies in."""
     entries = _entries(folder)
     inside = above | {_identity(folder)}
-    for name, is_folder in entries:
+    for name, kind in entries:
         path = f"{prefix}{name}"
-        if not is_folder:
-            yield path, is_folder
+        if kind is not True:
+            yield path, kind
         elif _identity(folder / name) in inside:
             yield path, None
         else:
@@ -72,17 +86,16 @@ def _walk(
             yield from _walk(folder / name, f"{path}/", inside)
 
 
-def _entries(folder: Path) -> list[tuple[str, bool | None]]:
+def _entries(folder: Path) -> list[tuple[str, Kind]]:
     """The names in a folder with their kinds."""
     try:
         with os.scandir(folder) as entries:
-            seen = [(_name(entry, folder), _is_folder(entry)) for entry in entries]
+            return [(_name(entry, folder), _kind(entry)) for entry in entries]
     except OSError as error:
         raise DataError(
             f"Expected a readable folder at {folder}, found none ({error.strerror}): "
             "check the path and its permissions."
         ) from error
-    return [entry for entry in seen if not _is_hidden(entry[0])]
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -101,8 +114,9 @@ def _name(entry: os.DirEntry[str], folder: Path) -> str:
     return entry.name
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool | None:
-    """True for a folder, False for a file, None for a link to neither and for anything else."""
+def _kind(entry: os.DirEntry[str]) -> Kind:
+    if why := why_ignored(entry.name):
+        return why
     try:
         return entry.is_dir() or (False if entry.is_file() else None)
     except OSError:  # a link to itself
@@ -111,13 +125,9 @@ def _is_folder(entry: os.DirEntry[str]) -> bool | None:
         raise
 
 
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in LEFT_BY_DESKTOPS
-
-
 def name_key(name: str) -> str:
     """What is left of a name without case, spaces, underscores, hyphens and the like."""
-    return re.sub(r"[\W_]+", "", name).casefold()
+    return fold(re.sub(r"[\W_]+", "", normal(name)))
 
 
 def homes(root: Path, name: str) -> tuple[Path, ...]:
@@ -128,8 +138,8 @@ def homes(root: Path, name: str) -> tuple[Path, ...]:
     """
     named = sorted(
         entry
-        for entry, is_folder in _entries(root)
-        if is_folder and name_key(entry) == name_key(name)
+        for entry, kind in _entries(root)
+        if kind is True and name_key(entry) == name_key(name)
     )
     return (*(root / entry for entry in named), root)
 

@@ -54,6 +54,7 @@ class MpiiReader:
         skipped = {
             "training photos without a label": len(training) - len(labelled),
             f"named in {ANNOTATIONS} and not there": len(missing),
+            **tree.unused(),
         }
         there = [(path, activity) for path, activity in found if path is not None]
         return _listing(folder, there, len(labelled), skipped)

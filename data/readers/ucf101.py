@@ -98,6 +98,7 @@ class Ucf101Reader:
         skipped = {
             f"named in {list_name} and not there": len(missing),
             "in no list of split 1": len(tree.files) - len(used),
+            **tree.unused(),
         }
         present = {clip.class_name for clips in there.values() for clip in clips}
         kept = tuple(name for name in classes if name in present)

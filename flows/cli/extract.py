@@ -44,6 +44,9 @@ def extract_command(
         f"{found.clips - len(found.skipped):,} clips, {found.frames:,} frames in "
         f"{duration(time.monotonic() - started)}: {folder / 'frames.parquet'}"
     )
+    if found.ignored:
+        others = ", ".join(f"{count:,} {reason}" for reason, count in found.ignored.items())
+        click.echo(f"Ignored: {others}.")
     if found.skipped:
         click.echo(f"{len(found.skipped):,} clips left out ({folder / 'skipped.json'}):")
     for entry in found.skipped[:NAMED]:

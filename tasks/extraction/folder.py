@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from data.broken_files import check_share
@@ -11,7 +12,8 @@ from data.fingerprint import digest_json
 from data.frames.chunks import BLOB, Clip
 from data.frames.decode import CLIP_SUFFIXES, Sampling
 from data.frames.store import MANIFEST, SKIPPED, Summary, merge, open_frames
-from data.readers.file_tree import has_suffix, read_tree
+from data.names import normal
+from data.readers.file_tree import Tree, has_suffix, not_zero, read_tree
 from tasks.errors import StageError
 from tasks.execution.processes import ChildFailedError
 from tasks.execution.slots import SlotPool
@@ -23,27 +25,30 @@ WORK, DONE = ".extraction", "extraction.json"
 OURS = {BLOB, MANIFEST, SKIPPED, DONE, WORK, LOCK}
 
 
-def find_clips(videos: Path) -> tuple[Path, list[Clip]]:
+def find_clips(videos: Path) -> tuple[Path, list[Clip], dict[str, int]]:
     """A folder that clips' paths start from, and the clips under it: of one file, that file.
 
-    The class of a clip is the folder that it lies in; each is a recording of its own.
+    The class of a clip is the folder that it lies in; each is a recording of its own. Last, how
+    many other files lie there, by what they are.
 
     Raises:
         DataError: if there is no clip.
     """
     root = videos.absolute() if videos.is_dir() else videos.absolute().parent
-    paths = read_tree(root).files if videos.is_dir() else (videos.name,)
+    tree = read_tree(root) if videos.is_dir() else Tree((videos.name,), (), 0)
     clips = [
-        Clip(path=path, label=PurePosixPath(path).parent.name, group=path, split="")
-        for path in paths
+        Clip(path=path, label=normal(PurePosixPath(path).parent.name), group=path, split="")
+        for path in tree.files
         if has_suffix(path, CLIP_SUFFIXES)
     ]
+    others = {"files that are no clips": len(tree.files) - len(clips), **tree.unused()}
     if not clips or not (root / clips[0].path).is_file():
+        there = ", ".join(f"{count:,} {what}" for what, count in not_zero(others).items())
         raise DataError(
-            f"Expected a video clip, or a folder of them ({', '.join(sorted(CLIP_SUFFIXES))}), "
-            f"found none at {videos}: check the path."
+            f"Expected a video clip, or a folder of them, found none at {videos}"
+            f"{f' ({there})' if there and videos.is_dir() else ''}: check the path."
         )
-    return root, clips
+    return root, clips, not_zero(others)
 
 
 def extract(
@@ -63,7 +68,7 @@ def extract(
         HomeError: if another process works in the folder.
         StageError: if a process fails.
     """
-    root, clips = find_clips(videos)
+    root, clips, ignored = find_clips(videos)
     wanted = _identity(root, clips, sampling)
     _open(out)
     with exclusive(out, "choose another folder with --out"):
@@ -72,7 +77,7 @@ def extract(
             found = _extract(root, clips, sampling, out, wanted, on_clips)
         broken = {entry["clip"]: entry["reason"] for entry in found.skipped}
         check_share(broken, found.clips, max_broken, "clips", "--max-broken")
-        return found
+        return replace(found, ignored=ignored)
 
 
 def _extract(

@@ -180,6 +180,7 @@ def test_other_files_and_dead_links_are_counted(grow):
     (root / "BU101" / "YoYo" / "2.jpg").symlink_to("nothing.jpg")
     assert READER.list(root, "train").skipped == {
         "files that are no photos": 1,
+        "hidden files and folders": 1,
         "links that lead nowhere": 1,
     }
 

@@ -1,6 +1,9 @@
+import unicodedata
+
 import pytest
 
 from data.errors import DataError
+from data.images.decode import PHOTO_SUFFIXES
 from data.readers.class_folders import CLIP_FOLDERS, PHOTO_FOLDERS
 
 
@@ -71,6 +74,7 @@ def test_what_is_not_used_is_counted(grow):
         "files that are no photos": 2,
         "files outside the class folders": 2,
         "class folders without photos": 2,
+        "hidden files and folders": 1,
         "links that lead nowhere": 1,
     }
 
@@ -78,10 +82,13 @@ def test_what_is_not_used_is_counted(grow):
 def test_what_is_not_used_is_counted_by_split(grow):
     root = grow("train/run/1.jpg", "test/run/1.jpg", "test/run/1.txt", "test/loose.jpg", "top.jpg")
     (root / "test" / "empty").mkdir()
-    assert PHOTO_FOLDERS.list(root, "train").skipped == {}
+    assert PHOTO_FOLDERS.list(root, "train").skipped == {
+        "files outside the folders of the splits": 1
+    }
     assert PHOTO_FOLDERS.list(root, "test").skipped == {
         "files that are no photos": 1,
         "files outside the class folders": 1,
+        "files outside the folders of the splits": 1,
         "class folders without photos": 1,
     }
 
@@ -178,3 +185,106 @@ def test_a_missing_folder_and_an_unknown_split_are_one_line(tmp_path):
         PHOTO_FOLDERS.list(tmp_path / "none", "train")
     with pytest.raises(DataError, match="one of train, test, found 'val'"):
         PHOTO_FOLDERS.list(tmp_path, "val")
+
+
+CAFE = unicodedata.normalize("NFC", "caf\u00e9")
+APART = unicodedata.normalize("NFD", CAFE)
+
+
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize(
+    ("here", "there", "name"),
+    [(CAFE, APART, CAFE), (APART, CAFE, CAFE), (APART, APART, CAFE), ("Tea", "TEA", "Tea")],
+)
+def test_one_name_in_two_spellings_is_one_class(grow, here, there, name, split, partial):
+    root = grow(f"train/{here}/1.jpg", f"test/{there}/2.jpg", "train/pie/1.jpg", "test/pie/1.jpg")
+    listing = PHOTO_FOLDERS.list(root, split, partial=partial)
+    assert listing.classes == tuple(sorted((name, "pie")))
+    assert sorted(_shown(listing).values()) == sorted((name, "pie"))
+
+
+def test_files_keep_the_spelling_of_the_disk(grow):
+    root = grow(f"train/{APART}/1.jpg", f"test/{CAFE}/1.jpg")
+    assert (root / PHOTO_FOLDERS.list(root, "train").files[0].path).is_file()
+
+
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (("Tea", "tea"), "'Tea' and 'tea': put"),
+        ((CAFE, APART), r"'cafe\\u0301' and 'caf\\xe9' \(two Unicode forms of 'café'\): put"),
+        (("STRASSE", "straße"), "'STRASSE' and 'straße': put"),
+    ],
+)
+def test_two_class_folders_of_one_name_are_refused_with_both_spellings(grow, names, shown, partial):
+    root = grow(*(f"{name}/1.jpg" for name in names))
+    with pytest.raises(DataError, match=f"differ in more than case .* train of .*found {shown}"):
+        PHOTO_FOLDERS.list(root, "train", partial=partial)
+
+
+def test_recordings_of_a_class_in_two_spellings_are_compared_too(grow):
+    root = grow("train/Run/v_g01_1.avi", "test/run/v_g01_2.avi")
+    with pytest.raises(DataError, match=r"no recording in both train and test .*found Run_g01"):
+        CLIP_FOLDERS.list(root, "train")
+
+
+@pytest.mark.parametrize(
+    ("left", "reason"),
+    [
+        ("walk/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "thumbnails and folders of network drives"),
+        ("@eaDir/walk/1.jpg", "thumbnails and folders of network drives"),
+        ("@__thumb/1.jpg", "thumbnails and folders of network drives"),
+        ("#snapshot/x/1.jpg", "thumbnails and folders of network drives"),
+        ("#recycle/1.jpg", "recycle bins"),
+        ("$RECYCLE.BIN/1.jpg", "recycle bins"),
+        (".Trash-1000/files/1.jpg", "recycle bins"),
+        ("walk/._1.jpg", "resource forks of macOS"),
+        ("__MACOSX/walk/1.jpg", "resource forks of macOS"),
+        ("lost+found/1.jpg", "folders of file systems and programs"),
+        ("System Volume Information/1.jpg", "folders of file systems and programs"),
+        ("walk/.ipynb_checkpoints/1.jpg", "folders of file systems and programs"),
+        ("walk/Thumbs.db", "thumbnails and settings of desktops"),
+        ("walk/thumbnails/1.jpg", "thumbnails and settings of desktops"),
+        (".git/1.jpg", "hidden files and folders"),
+    ],
+)
+def test_what_systems_leave_is_no_photo_and_no_class_and_counted(grow, left, reason):
+    listing = PHOTO_FOLDERS.list(grow("walk/1.jpg", "run/1.jpg", left), "train")
+    assert _shown(listing) == {"run/1.jpg": "run", "walk/1.jpg": "walk"}
+    assert listing.skipped == {reason: 1}
+
+
+def test_photos_of_a_format_that_is_not_read_are_counted_and_named(grow):
+    root = grow("walk/1.jpg", "walk/2.HEIC", "walk/3.cr2")
+    assert PHOTO_FOLDERS.list(root, "train").skipped == {"photos of a format that is not read": 2}
+    (root / "walk" / "1.jpg").unlink()
+    with pytest.raises(DataError, match=r"none but 2 of formats that are not read \(.cr2, .heic\)"):
+        PHOTO_FOLDERS.list(root, "train")
+
+
+@pytest.mark.parametrize("suffix", sorted(PHOTO_SUFFIXES))
+def test_every_suffix_of_a_photo_is_taken(grow, suffix):
+    root = grow(f"walk/1{suffix}", f"run/1{suffix.upper()}")
+    assert len(PHOTO_FOLDERS.list(root, "train").files) == 2
+
+
+def test_folders_that_look_like_splits_are_taken_for_them_where_that_is_said(grow):
+    root = grow(*(f"{side}/{name}/1.jpg" for side in ("Training", "dev", "Testing")
+                  for name in ("cat", "dog")))  # fmt: skip
+    with pytest.raises(
+        DataError, match=r"found Testing, Training, dev: rename .*or go on"
+    ):
+        PHOTO_FOLDERS.list(root, "train")
+    train, test = (PHOTO_FOLDERS.list(root, side, partial=True) for side in ("train", "test"))
+    assert train.classes == test.classes == ("cat", "dog")
+    assert [file.path for file in train.files] == ["Training/cat/1.jpg", "Training/dog/1.jpg"]
+    assert [file.path for file in test.files] == ["Testing/cat/1.jpg", "Testing/dog/1.jpg"]
+    assert train.skipped == {"files outside the folders of the splits": 2}
+
+
+def test_splits_in_folders_of_their_own_name_are_found(grow):
+    root = grow("seg_train/seg_train/sea/1.jpg", "seg_test/seg_test/sea/1.jpg")
+    listing = PHOTO_FOLDERS.list(root, "test", partial=True)
+    assert _shown(listing) == {"seg_test/seg_test/sea/1.jpg": "sea"}

@@ -1,4 +1,5 @@
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,17 @@ def test_odd_names_are_names(tmp_path):
 
 def test_hidden_files_and_those_that_desktops_leave_are_no_part(tmp_path):
     _grow(tmp_path, ".DS_Store", "a/._x.jpg", ".git/x", "a/Thumbs.db", "desktop.ini", "__MACOSX/x")
-    assert read_tree(tmp_path) == Tree(files=(), folders=("a",), dead=0)
+    tree = read_tree(tmp_path)
+    assert (tree.files, tree.folders, tree.dead) == ((), ("a",), 0)
+    assert tree.unused() == {
+        "hidden files and folders": 1,
+        "resource forks of macOS": 2,
+        "thumbnails and settings of desktops": 3,
+    }
+    assert tree.unused("a/") == {
+        "resource forks of macOS": 1,
+        "thumbnails and settings of desktops": 1,
+    }
 
 
 def test_links_are_followed_from_wherever_they_come(tmp_path):
@@ -104,6 +115,12 @@ def test_a_file_is_found_whatever_its_case_and_its_own_case_first():
     assert tree.find("b/y") is None
 
 
+def test_a_file_is_found_in_either_unicode_form():
+    composed, apart = (unicodedata.normalize(form, "caf\u00e9.jpg") for form in ("NFC", "NFD"))
+    for stored, named in ((composed, apart), (apart, composed)):
+        assert Tree(files=(stored,), folders=(), dead=0).find(named) == stored
+
+
 def test_a_data_set_lies_in_folders_of_its_name_or_in_the_root(tmp_path):
     for folder in ("bu-101", "BU101", "bu101x", "other"):
         (tmp_path / folder).mkdir()
@@ -112,10 +129,17 @@ def test_a_data_set_lies_in_folders_of_its_name_or_in_the_root(tmp_path):
     assert homes(tmp_path, "MPII") == (tmp_path,)
 
 
-@pytest.mark.parametrize("name", ["HandStandPushups", "handstand_push-ups", " Hand stand pushUPS"])
+@pytest.mark.parametrize(
+    "name", ["HandStandPushups", "handstand_push-ups", "HandstandPushups\n", " Hand stand pushUPS"]
+)
 def test_names_that_differ_in_case_and_separators_have_one_key(name):
     assert name_key(name) == name_key("HandstandPushups")
     assert name_key(name) != name_key("HandstandPushup")
+
+
+def test_names_in_two_unicode_forms_have_one_key():
+    keys = {name_key(unicodedata.normalize(form, "Caf\u00e9 au lait")) for form in ("NFC", "NFD")}
+    assert keys == {"caf\u00e9aulait"}
 
 
 @pytest.mark.parametrize(

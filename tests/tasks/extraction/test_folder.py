@@ -55,7 +55,7 @@ def extracted(videos: Path, out: Path, sampling: Sampling = TWO, most: float = 0
 
 
 def test_clips_are_found_at_any_depth_with_their_folder_as_class(videos: Path) -> None:
-    root, clips = find_clips(videos)
+    root, clips, ignored = find_clips(videos)
     assert root == videos
     assert [(clip.path, clip.label) for clip in clips] == [
         ("Jump/d.mp4", "Jump"),
@@ -63,7 +63,23 @@ def test_clips_are_found_at_any_depth_with_their_folder_as_class(videos: Path) -
         ("Run/far/c.AVI", "far"),
         ("a.avi", ""),
     ]
+    assert ignored == {"files that are no clips": 1}
     assert find_clips(videos / "Run" / "b.avi")[1][0].path == "b.avi"
+    assert find_clips(videos / "Run" / "b.avi")[2] == {}
+
+
+def test_what_is_no_clip_is_counted_by_what_it_is(videos: Path, ran: list[str]) -> None:
+    (videos / "Run" / "@eaDir" / "b.avi").mkdir(parents=True)
+    (videos / "Run" / "@eaDir" / "b.avi" / "SYNOVIDEO.mp4").touch()
+    (videos / "Run" / "._b.avi").touch()
+    found = extracted(videos, videos.parent / "out")
+    assert found.clips == 4
+    assert found.ignored == {
+        "files that are no clips": 1,
+        "resource forks of macOS": 1,
+        "thumbnails and folders of network drives": 1,
+    }
+    assert extracted(videos, videos.parent / "out").ignored == found.ignored
 
 
 @pytest.mark.parametrize("name", ["none", "Run/notes.txt", "empty"])

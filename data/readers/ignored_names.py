@@ -1,0 +1,33 @@
+"""Files and folders that systems leave among people's own: what they are, by their names."""
+
+import re
+
+HIDDEN = "hidden files and folders"
+_KINDS = (
+    ("resource forks of macOS", r"\._.*|__macosx|\.appledouble|\.appledb|\.appledesktop"),
+    ("recycle bins", r"\.trash.*|#recycle|@recycle|\$recycle\.bin|(?-i:RECYCLER|RECYCLED)"),
+    (
+        "thumbnails and folders of network drives",
+        r"@eadir|\.?@__thumb|@tmp|@sharebin|#snapshot|~snapshot|\.snapshots?|\.zfs"
+        r"|synofile_.*|synophoto_.*|synoindex_.*|network trash folder|temporary items",
+    ),
+    (
+        "thumbnails and settings of desktops",
+        r"\.ds_store|(eh)?thumbs(_.*)?\.db(:.*)?|desktop\.ini|icon\r|\.directory|\.localized"
+        r"|\.?thumb(nail)?s|\.picasa\.ini|picasa\.ini|zbthumbnail\.info|\.picasaoriginals",
+    ),
+    (
+        "folders of file systems and programs",
+        r"lost\+found|system volume information|found\.\d{3}|\.spotlight-v100|\.fseventsd"
+        r"|\.documentrevisions-v100|\.temporaryitems|__pycache__|\.ipynb_checkpoints",
+    ),
+    (HIDDEN, r"\..*"),
+)
+_PATTERNS = tuple(
+    (kind, re.compile(pattern, re.DOTALL | re.IGNORECASE)) for kind, pattern in _KINDS
+)
+
+
+def why_ignored(name: str) -> str | None:
+    """The kind of file or folder that a name stands for, if no person put it there; else None."""
+    return next((kind for kind, pattern in _PATTERNS if pattern.fullmatch(name)), None)

@@ -1,0 +1,22 @@
+"""What `gradmix extract` says at the end."""
+
+from data.frames.store import Summary
+from flows.cli import extract
+
+
+def test_clips_frames_and_whatever_was_left_out_are_said(monkeypatch, capsys, tmp_path):
+    found = Summary(
+        clips=3,
+        frames=20,
+        skipped=({"clip": "b.avi", "reason": "no frames"},),
+        ignored={"files that are no clips": 1200, "recycle bins": 1},
+    )
+    monkeypatch.setattr(extract, "extract", lambda *_: found)
+    extract.extract_command("videos", None, None, str(tmp_path), 0.5)
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first.startswith("2 clips, 20 frames in ")
+    assert rest == [
+        "Ignored: 1,200 files that are no clips, 1 recycle bins.",
+        f"1 clips left out ({tmp_path / 'skipped.json'}):",
+        "  b.avi: no frames",
+    ]
