@@ -111,8 +111,8 @@ def test_deployments_import_installed_modules_and_pull_nothing(found):
     assert {name: [d["entrypoint"], d["pool"]] for name, d in deployments.items()} == {
         "reproduce": ["flows.reproduce.reproduce", DRIVERS],
         "cell": ["flows.rerun.cell", DRIVERS],
-        "extract": ["flows.served.extract", DRIVERS],
-        "report": ["flows.served.report", DRIVERS],
+        "extract": ["flows.extract.extract", DRIVERS],
+        "report": ["flows.report.report", DRIVERS],
         "job": ["flows.job.job", SLOTS],
     }
     assert all((d["pull"], d["path"]) == ([], None) for d in deployments.values())

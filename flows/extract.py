@@ -1,4 +1,4 @@
-"""Flows that a fleet serves besides `reproduce` and `cell`: what the commands do, for its UI."""
+"""The flow `extract`: `gradmix extract` as a deployment."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +8,7 @@ from prefect.logging import get_run_logger
 
 from data.frames.decode import USUAL_FRAMES, Sampling
 from data.frames.store import MANIFEST
-from flows.cli.reproduce import report_command
 from tasks.extraction.folder import extract as extract_folder
-from tasks.storage.home import home_named
 
 
 @flow(name="extract", persist_result=False)
@@ -21,13 +19,13 @@ def extract(
     every: int | None = None,
     max_broken: float = 0.05,
 ) -> str:
-    """Extract frames of a clip, or of a folder of clips; what is finished is not done again.
+    """Extract frames of a clip or of a folder of clips; finished work is reused.
 
     Args:
         videos: absolute path on the driver's host.
         out: absolute path of the folder of the frames.
-        frames: of every clip, evenly spaced; 10 unless `every`.
-        every: the n-th frame and its multiples, in place of `frames`.
+        frames: evenly spaced frames of every clip; 10 unless `every`.
+        every: every n-th frame, in place of `frames`.
         max_broken: share of clips that may be broken.
 
     Returns:
@@ -54,17 +52,3 @@ def extract(
     for entry in found.skipped:
         log.warning("left out: %s: %s", entry["clip"], entry["reason"])
     return str(folder / MANIFEST)
-
-
-@flow(name="report", persist_result=False, log_prints=True)
-def report(run: str, home: str | None = None) -> None:
-    """Make the report of a finished reproduction again, from its record.
-
-    Args:
-        run: the reproduction's name, or the MLflow id of its run.
-        home: folder of the reproduction; GRADMIX_HOME without it.
-
-    Raises:
-        HomeError: if there is no such reproduction.
-    """
-    report_command(run=run, home=str(home_named(home)))

@@ -1,0 +1,21 @@
+"""The flow `report`: `gradmix report` as a deployment."""
+
+from prefect import flow
+
+from flows.records.stored import write_report_again
+from tasks.storage.home import check_home, home_named
+
+
+@flow(name="report", persist_result=False, log_prints=True)
+def report(run: str, home: str | None = None) -> None:
+    """Write the report of a finished reproduction again, from its record.
+
+    Args:
+        run: the reproduction's name, or the MLflow id of its run.
+        home: folder of the reproduction; GRADMIX_HOME or `runs` if not given.
+
+    Raises:
+        HomeError: if there is no such reproduction.
+    """
+    for path in write_report_again(run, check_home(home_named(home))):
+        print(path)  # noqa: T201 - Prefect logs it
