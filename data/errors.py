@@ -1,7 +1,11 @@
-"""The one error that this package raises on purpose."""
+"""The errors that a user can fix: of every package, and of this one."""
 
 
-class DataError(ValueError):
+class UserError(Exception):
+    """An error that a user can fix: one line saying what was expected, found, and what to do."""
+
+
+class DataError(UserError, ValueError):
     """Data that cannot be used: one line saying what was expected, found, and what to do."""
 
 

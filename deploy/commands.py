@@ -1,4 +1,8 @@
-"""What `gradmix up`, `down` and `deploy` do, behind the option parsing of `deploy.cli`."""
+"""`gradmix up`, `down` and `deploy`.
+
+Prefect reads the environment when it is imported. Where its server will be is known only once the
+fleet has started, so `deploy.declare` is imported after that, inside functions.
+"""
 
 import contextlib
 import os
@@ -26,7 +30,7 @@ from tasks.execution.fleet_state import (
     state_file,
 )
 from tasks.execution.processes import last_line
-from tasks.storage.home import check_home, open_home
+from tasks.storage.home import open_home
 from tasks.storage.locks import locked
 
 START_S = 180.0
@@ -35,10 +39,19 @@ FAILED_STARTS = 3
 _POLL_S = 0.2
 
 
-def up_command(options: Options) -> None:
+def up(
+    *,
+    home: Path,
+    workers: int | None,
+    host: str,
+    prefect_port: int,
+    mlflow_port: int,
+    join: str | None,
+) -> None:
     """Start a supervisor unless one runs, wait until all is well, declare, say where it is."""
+    options = Options(home, workers, host, prefect_port, mlflow_port, join)
     options.check()
-    home = open_home(options.home)
+    open_home(home)
     began = datetime.now(UTC)
     # Of two at a time, the second finds the fleet of the first.
     with locked(home / FOLDER / ".up.lock"):
@@ -57,20 +70,19 @@ def up_command(options: Options) -> None:
     _show(fleet)
 
 
-def down_command(home: Path) -> None:
-    """Stop what runs on this host over a home folder; nothing is an answer too."""
-    folder = check_home(home)
-    fleet = read_state(state_file(folder))
+def down(*, home: Path) -> None:
+    """Stop what runs on this host over a home folder, if anything does."""
+    fleet = read_state(state_file(home))
     if fleet is None:
-        click.echo(f"No fleet runs over {folder} on this host.")
+        click.echo(f"No fleet runs over {home} on this host.")
         return
     left = _stop(fleet)
-    state_file(folder).unlink(missing_ok=True)
+    state_file(home).unlink(missing_ok=True)
     killed = f"; killed what was left: {', '.join(left)}" if left else ""
-    click.echo(f"Stopped the fleet over {folder}{killed}.")
+    click.echo(f"Stopped the fleet over {home}{killed}.")
 
 
-def deploy_command(home: Path) -> None:
+def deploy(*, home: Path) -> None:
     """Declare pools, deployments and automations, and say what is there."""
     configure(open_home(home))
     share_password()
@@ -79,8 +91,7 @@ def deploy_command(home: Path) -> None:
 
 
 def _declare() -> list[str]:
-    # Only now: Prefect reads the environment when it is imported.
-    from deploy.declare import declare, read_deployments
+    from deploy.declare import declare, read_deployments  # noqa: PLC0415 - it imports Prefect
 
     declared = declare(read_deployments())
     lines = [f"work pool   {pool.name}" for pool in POOLS]
@@ -143,7 +154,7 @@ def _failure(log: Path) -> FleetError:
 
 def _wait_for_workers(fleet: Fleet, home: Path, began: datetime) -> None:
     """Until every worker has spoken up: those of an earlier life have the same names."""
-    from deploy.declare import online
+    from deploy.declare import online  # noqa: PLC0415 - it imports Prefect
 
     missing = {worker.name for worker in fleet.workers}
 

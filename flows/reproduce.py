@@ -13,7 +13,8 @@ from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from data.digest_cache import KnownDigests
-from flows.experiment.run_spec import RunRequest, RunSpec, resolve
+from flows.experiment.run_request import RunRequest
+from flows.experiment.run_spec import RunSpec, resolve
 from flows.monitoring.counts import Work
 from flows.monitoring.event_log import Ledger
 from flows.monitoring.peak_memory import PeakMemory

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.experiment.experiment_file import SettingsError
-from flows.experiment.run_spec import RunRequest, RunSpec
+from flows.experiment.run_request import RunRequest
+from flows.experiment.run_spec import RunSpec
+from flows.experiment.toml_file import SettingsError
 from flows.pipeline.plan import PlanEntry, make_plan
 from flows.reproduce import RUNNER, Engine, resolve_in, run
 from tasks.engine.runtime import identity_lock

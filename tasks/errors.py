@@ -1,7 +1,9 @@
 """The error that a stage shows a user, and others' errors in one line."""
 
+from data.errors import UserError
 
-class StageError(RuntimeError):
+
+class StageError(UserError, RuntimeError):
     """A stage could not finish: one line with what was expected, found, and to be done."""
 
 

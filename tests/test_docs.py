@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from data.catalog import FILE_READERS
 from deploy.cli import main
 from flows.experiment.datasets import Dataset, Images
-from flows.experiment.experiment_file import experiment_names, load_experiment
+from flows.experiment.experiment_file import load_experiment
+from flows.experiment.toml_file import experiment_names
 from flows.experiment.training import Network
 from gradmix.methods import METHODS
 from tasks.networks.trunks import TRUNKS

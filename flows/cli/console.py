@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tasks.storage.home import MARKER, HomeError, check_home
+from tasks.storage.home import MARKER, HomeError
 
 PLAIN_WIDTH = 10_000
 """Columns of output that no terminal shows: one line stays one line."""
@@ -19,16 +19,14 @@ def open_console() -> Console:
     return console if console.is_terminal else plain(width=PLAIN_WIDTH)
 
 
-def existing_home(home: str) -> Path:
-    """The home folder of that path.
+def expect_home(home: Path) -> None:
+    """Refuse a folder that is not a home folder yet.
 
     Raises:
-        HomeError: if there is none.
+        HomeError: if it is none.
     """
-    folder = check_home(Path(home))
-    if not (folder / MARKER).exists():
-        raise HomeError(f"expected a gradmix home, found none in {folder}; name it with --home.")
-    return folder
+    if not (home / MARKER).exists():
+        raise HomeError(f"expected a gradmix home, found none in {home}; name it with --home.")
 
 
 def short(path: Path) -> str:

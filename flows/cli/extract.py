@@ -1,4 +1,4 @@
-"""What `gradmix extract` says while it works, and at the end."""
+"""`gradmix extract`: frames of videos."""
 
 import time
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from rich.progress import (
 
 from data.frames.decode import USUAL_FRAMES, Sampling
 from flows.cli.progress import duration
-from tasks.extraction.folder import extract
+from tasks.extraction.folder import extract as extract_folder
 
 NAMED = 10
-"""Of the clips that were left out, so many are named; a file has them all."""
+"""How many of the clips left out are named; a file lists all of them."""
 
 
-def extract_command(
-    videos: str, frames: int | None, every: int | None, out: str, max_broken: float
+def extract(
+    videos: str, *, frames: int | None, every: int | None, out: str, max_broken: float
 ) -> None:
     """Extract with a progress bar on a terminal, then sum up."""
     usual = USUAL_FRAMES if every is None else None
@@ -39,7 +39,7 @@ def extract_command(
             del slots
             bar.update(shown, completed=done, total=total)
 
-        found = extract(Path(videos).expanduser(), folder, sampling, max_broken, tell)
+        found = extract_folder(Path(videos).expanduser(), folder, sampling, max_broken, tell)
     click.echo(
         f"{found.clips - len(found.skipped):,} clips, {found.frames:,} frames in "
         f"{duration(time.monotonic() - started)}: {folder / 'frames.parquet'}"

@@ -1,4 +1,4 @@
-"""What `gradmix lineage` prints: where a model, a run, a file of labels or a number came from."""
+"""`gradmix lineage`: where a model, a run, a file of pseudo-labels or a number came from."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,48 +6,57 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.cli.console import existing_home, open_console, short
-from flows.cli.reproduce import find_record
-from tasks.execution.environment import configure
+from flows.cli.console import expect_home, open_console, short
+from flows.cli.errors import OneLineError
+from flows.records.stored import find_record
 from tasks.storage.home import HomeError, write_atomically
 from tasks.tracking.lineage.graph import Node, graph, narrowed, tree
 from tasks.tracking.lineage.page import lineage_page
 from tasks.tracking.tracker import EXPERIMENT, Tracker, open_tracker
 
 
-@dataclass(frozen=True)
-class Number:
-    """Which number of a report is meant: of a row, and if it is given of one k and draw."""
+@dataclass(frozen=True, kw_only=True)
+class ReportCell:
+    """A number of a report: of a row, and perhaps of one k and draw."""
 
     row: str
     k: int | None = None
     draw: int | None = None
 
 
-def lineage_command(
-    what: str, home: str, *, as_json: bool, html: str | None, number: Number | None
+def lineage(
+    what: str,
+    *,
+    home: Path,
+    as_json: bool,
+    html: str | None,
+    row: str | None,
+    k: int | None,
+    draw: int | None,
 ) -> None:
     """Print what something was made from, down to the raw files.
 
     Args:
         what: a run, model, file of pseudo-labels or reproduction (`tasks.tracking.resolve`).
         home: the home folder.
-        as_json: nodes and edges in place of the tree.
+        as_json: print nodes and edges in place of the tree.
         html: file for the graph as a page; None for none.
-        number: of the report of a reproduction.
+        row: of the table of a reproduction; None for the whole reproduction.
+        k: with `row`, labels per class; None for all.
+        draw: with `row`, number of the draw; None for all.
 
     Raises:
         TrackingError: if there is no such thing, or several.
         HomeError: if there is no such row, or the page cannot be written.
         DataError: if a file of pseudo-labels is damaged.
     """
-    folder = existing_home(home)
-    configure(folder)
-    tracker = open_tracker(folder, EXPERIMENT)
+    cell = _cell(row, k, draw)
+    expect_home(home)
+    tracker = open_tracker(home, EXPERIMENT)
     chain, numbers = tracker.lineage(tracker.find(what)), []
-    if number is not None:
-        record = find_record(chain.name, folder)
-        numbers = _numbers(record, number)
+    if cell is not None:
+        record = find_record(chain.name, home)
+        numbers = _numbers(record, cell)
         chain = _chain_of(chain, numbers, record, tracker)
     lines = [_sentence(entry) for entry in numbers]
     if html is not None:
@@ -61,30 +70,37 @@ def lineage_command(
         console.print(line, soft_wrap=True)
 
 
+def _cell(row: str | None, k: int | None, draw: int | None) -> ReportCell | None:
+    if row is not None:
+        return ReportCell(row=row, k=k, draw=draw)
+    if (k, draw) != (None, None):
+        raise OneLineError("--k, --draw: expected --row with them, found none; name the row.")
+    return None
+
+
 def _title(what: str, chain: Node) -> str:
     return f"Lineage of {chain.name}" + (f" ({what})" if what != chain.name else "")
 
 
-def _numbers(record: Mapping[str, Any], number: Number) -> list[dict[str, Any]]:
-    """The entries of a report that are meant."""
+def _numbers(record: Mapping[str, Any], cell: ReportCell) -> list[dict[str, Any]]:
+    """The entries of a report that a cell stands for."""
     rows: Sequence[dict[str, Any]] = record["rows"]
-    of_row = [entry for entry in rows if entry["row"] == number.row]
+    of_row = [entry for entry in rows if entry["row"] == cell.row]
     if not of_row:
         known = ", ".join(repr(row) for row in dict.fromkeys(entry["row"] for entry in rows))
         raise HomeError(
-            f"--row: expected a row of {record['name']} ({known}), found {number.row!r}; "
-            "correct it."
+            f"--row: expected a row of {record['name']} ({known}), found {cell.row!r}; correct it."
         )
     found = [
         entry
         for entry in of_row
-        if number.k in {None, entry["k"]} and number.draw in {None, entry["draw"]}
+        if cell.k in {None, entry["k"]} and cell.draw in {None, entry["draw"]}
     ]
     if not found:
         known = ", ".join(f"k={entry['k']} draw={entry['draw']}" for entry in of_row)
         raise HomeError(
-            f"--k, --draw: expected what {record['name']} has of {number.row!r} ({known}), found "
-            f"k={number.k} draw={number.draw}; correct them."
+            f"--k, --draw: expected values that {record['name']} has of {cell.row!r} ({known}), "
+            f"found k={cell.k} draw={cell.draw}; correct them."
         )
     return found
 
@@ -92,7 +108,7 @@ def _numbers(record: Mapping[str, Any], number: Number) -> list[dict[str, Any]]:
 def _chain_of(
     chain: Node, numbers: Sequence[Mapping[str, Any]], record: Mapping[str, Any], tracker: Tracker
 ) -> Node:
-    """The reproduction's chain, of the models of these numbers alone."""
+    """The reproduction's chain, narrowed to the models of these numbers."""
     runs = {tracker.resolve(entry["run_id"]) for entry in numbers}
     models = [
         box.id
@@ -103,7 +119,7 @@ def _chain_of(
         raise HomeError(
             f"expected the run of {record['name']} to name the models of its figures, found "
             f"{len(models)} of {len(runs)}; run {record['command']} again: it adds them, and "
-            "trains nothing that is finished."
+            "reuses finished trainings."
         )
     return narrowed(chain, models)
 

@@ -20,7 +20,8 @@ from flows.experiment.fields import (
     Word,
     one_of,
 )
-from flows.experiment.issues import Finding, refuse, said, shown
+from flows.experiment.issues import Finding, said, shown
+from flows.experiment.validation import refuse
 from gradmix.problem import TARGET_HEAD
 
 RESERVED = ("V", "U", "S_u", TARGET_HEAD)

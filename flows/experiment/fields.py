@@ -14,7 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from flows.experiment.issues import Finding, not_among, refuse, repeated, said, shown, unknown_keys
+from flows.experiment.issues import Finding, not_among, repeated, said, shown, unknown_keys
+from flows.experiment.validation import refuse
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _K = re.compile(r"[1-9][0-9]*")

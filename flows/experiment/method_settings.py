@@ -8,7 +8,8 @@ from typing import Any, get_type_hints
 from pydantic import create_model
 
 from flows.experiment.fields import Frozen
-from flows.experiment.issues import Finding, refuse, said, shown
+from flows.experiment.issues import Finding, said, shown
+from flows.experiment.validation import refuse
 from gradmix.methods import METHODS
 
 # How the configs of the methods put it.

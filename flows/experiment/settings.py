@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 from data.images.pixels import IMAGE_SIZE
 from flows.experiment.datasets import Dataset, Images, Source, Target
 from flows.experiment.fields import THE_TARGETS, Frozen, Name, Paper, Rates, Word
-from flows.experiment.issues import Finding, key_and_text, not_among, refuse, repeated, said, shown
+from flows.experiment.issues import Finding, not_among, repeated, said, shown
 from flows.experiment.method_settings import check_settings, fields_of
 from flows.experiment.toml_lines import Key
 from flows.experiment.training import (
@@ -21,6 +21,7 @@ from flows.experiment.training import (
     Outputs,
     Training,
 )
+from flows.experiment.validation import key_and_text, refuse
 from gradmix.methods import METHODS
 from gradmix.networks import Shape
 from gradmix.problem import LabelSpace, Problem

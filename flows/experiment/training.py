@@ -15,8 +15,9 @@ from flows.experiment.fields import (
     Rates,
     one_of,
 )
-from flows.experiment.issues import Finding, refuse, said
+from flows.experiment.issues import Finding, said
 from flows.experiment.method_settings import check_fields, check_settings, fields_of
+from flows.experiment.validation import refuse
 from gradmix.methods import METHODS
 from tasks.networks.trunks import TRUNKS, trunk_named
 from tasks.networks.weights import NONE

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from data.errors import UserError
 from tasks.execution.processes import kill_group, last_line, start_tethered
 from tasks.storage.locks import try_lock, unlock
 
@@ -37,7 +38,7 @@ _LEAN = {
 }
 
 
-class ServerError(RuntimeError):
+class ServerError(UserError, RuntimeError):
     """The server did not come up: one line with what happened and where its log lies."""
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from data.errors import UserError
+
 FORMAT = 1
 MARKER = "gradmix-home.json"
 LOCK = ".lock"
@@ -19,7 +21,7 @@ VARIABLE = "GRADMIX_HOME"
 USUAL = "runs"
 
 
-class HomeError(ValueError):
+class HomeError(UserError, ValueError):
     """The home folder cannot be used: one line with what was found and what to do."""
 
 

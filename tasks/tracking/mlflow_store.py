@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from data.errors import UserError
 from tasks.tracking.run_records import OUTPUT, DatasetRecord, ModelRecord, RunRecord
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 T = TypeVar("T")
 
 
-class TrackingError(RuntimeError):
+class TrackingError(UserError, RuntimeError):
     """The store cannot be used or read: one line with what was expected, found, and to be done."""
 
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from data.digest_cache import KnownDigests
-from flows.experiment.run_spec import RunRequest, resolve
+from flows.experiment.run_request import RunRequest
+from flows.experiment.run_spec import resolve
 from flows.pipeline.graph import pipeline
 from tasks.engine.runtime import Runtime, use
 from tasks.engine.stage import Stage

@@ -17,7 +17,8 @@ import scipy.io
 
 from data.digest_cache import KnownDigests
 from data.errors import DataError
-from flows.experiment.run_spec import RunRequest, resolve
+from flows.experiment.run_request import RunRequest
+from flows.experiment.run_spec import resolve
 from flows.pipeline.graph import pipeline
 from tasks.engine.runtime import Runtime, use
 from tasks.execution.slot_runner import SlotRunner

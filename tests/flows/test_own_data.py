@@ -8,8 +8,10 @@ import torch
 
 from data.digest_cache import FILE, KnownDigests
 from data.errors import DataError
-from flows.experiment.experiment_file import SettingsError, load_experiment
-from flows.experiment.run_spec import RunRequest, resolve
+from flows.experiment.experiment_file import load_experiment
+from flows.experiment.run_request import RunRequest
+from flows.experiment.run_spec import resolve
+from flows.experiment.toml_file import SettingsError
 from flows.monitoring.event_log import Ledger
 from flows.pipeline.plan import make_plan
 from flows.records.record import make_record

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.experiment.experiment_file import SettingsError
+from flows.experiment.toml_file import SettingsError
 from flows.pipeline.plan import make_plan
 from flows.rerun import Cell, cell, forget, forgotten, made_from
 from tasks.storage.home import open_home

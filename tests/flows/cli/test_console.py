@@ -4,14 +4,13 @@ import io
 
 import pytest
 
-from flows.cli.console import existing_home, open_console, short
+from flows.cli.console import expect_home, open_console, short
 from tasks.storage.home import HomeError, open_home
 
 
-def test_a_home_that_is_there_is_found_from_anywhere(tmp_path, monkeypatch):
+def test_a_home_that_is_there_is_accepted(tmp_path):
     home = open_home(tmp_path / "home")
-    monkeypatch.chdir(tmp_path)
-    assert existing_home("home") == home
+    expect_home(home)
 
 
 @pytest.mark.parametrize("name", ["none", "empty", "thesis"])
@@ -21,7 +20,7 @@ def test_where_there_is_none_nothing_is_made(tmp_path, monkeypatch, name):
     (tmp_path / "thesis" / "thesis.tex").touch()
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(HomeError, match=rf"^expected [^\n]*{name}[^\n]*--home[^\n]*$"):
-        existing_home(str(tmp_path / name))
+        expect_home(tmp_path / name)
     assert sorted(tmp_path.rglob("*")) == before
 
 

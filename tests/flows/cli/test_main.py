@@ -7,13 +7,27 @@ import os
 import shlex
 import subprocess
 import sys
+from dataclasses import fields
+from inspect import signature
 
 import pytest
 from click.testing import CliRunner
 
 from deploy.cli import main
+from flows.cli.lazy import LazyCommand, RunCommand
+from flows.experiment.run_request import RunRequest
 
-SLOW = ("torch", "prefect", "mlflow", "pandas", "sklearn", "matplotlib", "pydantic", "numpy")
+SLOW = (
+    "torch",
+    "prefect",
+    "mlflow",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "matplotlib",
+    "pydantic",
+    "numpy",
+)
 COMMANDS = sorted(main.commands)
 
 
@@ -60,13 +74,61 @@ def test_every_option_is_explained():
                 assert parameter.help or parameter.is_eager, parameter.name
 
 
-def test_the_plan_loads_neither_prefect_nor_mlflow_and_a_run_sets_them_up_first():
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["reproduce", "--scael", "demo"], "No such option '--scael'"),
+        (["rerun", "digits"], "Missing option '--cell'"),
+        (["reproduce", "digits", "--k", "two"], "'two' is not a valid integer"),
+        (["plam", "digits"], "No such command 'plam'"),
+        (["plan", "digit"], "did you mean digits?"),
+        (["plan", "digits", "--scale", "dmeo"], 'found "dmeo"; did you mean demo?'),
+        (["reproduce", "wrong.toml"], "wrong.toml:2: expected TOML"),
+        (["rerun", "none.toml", "--cell", "beta=1,gamma=0"], "expected an experiment file, found"),
+    ],
+)
+def test_a_typing_error_imports_nothing_slow(tmp_path, words, error):
+    (tmp_path / "wrong.toml").write_text('name = "x"\nscale = \n')
+    code = f"""
+import os, sys
+from click.testing import CliRunner
+from deploy.cli import main
+os.chdir({str(tmp_path)!r})
+result = CliRunner().invoke(main, {words})
+print((result.exit_code, result.stderr, [name for name in {SLOW} if name in sys.modules]))
+"""
+    exit_code, line, imported = ast.literal_eval(python(code))
+    assert (exit_code, imported, line.count("\n")) == (2, [], 1)
+    assert error in line
+
+
+def test_the_plan_loads_neither_prefect_nor_mlflow():
     code = """
 import sys
-import flows.cli.reproduce
+import flows.cli.plan
 print([name for name in ("prefect", "mlflow") if name in sys.modules])
 """
     assert python(code).strip() == "[]"
+
+
+def test_the_environment_is_set_before_a_tracked_command_is_imported(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr("flows.cli.lazy.configure", done.append)
+    monkeypatch.setattr(
+        LazyCommand, "load", lambda self: (done.append(self.name), lambda **_: None)[1]
+    )
+    for words in (["lineage", "x"], ["cancel"], ["status"]):
+        CliRunner().invoke(main, [*words, "--home", str(tmp_path)])
+    assert done == [tmp_path, "lineage", tmp_path, "cancel", "status"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_gives_its_function_what_it_takes(name):
+    command = main.commands[name]
+    given = {parameter.name for parameter in command.params}
+    if isinstance(command, RunCommand):
+        given = given - {field.name for field in fields(RunRequest)} | {"request"}
+    assert set(signature(command.load()).parameters) == given
 
 
 @pytest.fixture
@@ -239,8 +301,8 @@ def test_a_home_that_cannot_be_made_costs_one_line(gradmix, tiny, monkeypatch, n
 
 
 def test_a_disk_that_fills_up_outside_a_stage_costs_one_line(gradmix, tiny, monkeypatch):
-    monkeypatch.setattr("flows.cli.reproduce.configure", fail(errno.ENOSPC))
-    code, _, err = gradmix("reproduce", tiny(), "--scale", "tiny", "--home", "home")
+    monkeypatch.setattr("flows.cli.plan.make_plan", fail(errno.ENOSPC))
+    code, _, err = gradmix("plan", tiny(), "--scale", "tiny", "--home", "home")
     assert (code, err.count("\n")) == (2, 1)
     assert "found: No space left on device; make room" in err
 
@@ -274,9 +336,6 @@ def test_a_full_file_system_costs_one_line_and_leaves_nothing(gradmix, tiny, tmp
 def test_workers_without_a_fleet_cost_one_line(
     gradmix, tiny, tmp_path, monkeypatch, command, engine, words
 ):
-    for module in ("flows.cli.reproduce", "flows.cli.rerun"):
-        # The settings of Prefect and MLflow are global to a process.
-        monkeypatch.setattr(f"{module}.configure", lambda _: None)
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     cell = ["--cell", "beta=10,gamma=0"] if command == "rerun" else []
     options = ["--scale", "tiny", "--home", "home", "--engine", engine, *cell]
@@ -302,13 +361,13 @@ def test_an_interrupt_is_one_line_and_its_own_exit_code(gradmix, tiny, monkeypat
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("flows.cli.reproduce.make_plan", interrupt)
+    monkeypatch.setattr("flows.cli.plan.make_plan", interrupt)
     code, _, err = gradmix("plan", tiny(), "--scale", "tiny")
-    assert (code, err) == (130, "gradmix: stopped; the same command goes on.\n")
+    assert (code, err) == (130, "gradmix: stopped; the same command continues.\n")
 
 
 def test_other_errors_keep_their_traceback(tiny, monkeypatch):
-    monkeypatch.setattr("flows.cli.reproduce.make_plan", fail(errno.EIO))
+    monkeypatch.setattr("flows.cli.plan.make_plan", fail(errno.EIO))
     result = CliRunner().invoke(main, ["plan", tiny(), "--scale", "tiny"])
     assert isinstance(result.exception, OSError)
 

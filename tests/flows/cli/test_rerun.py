@@ -12,9 +12,8 @@ AGAIN = ["k=2 draw=0: GradMix beta=10 gamma=0", "k=2 draw=0: select top 2"]
 
 
 @pytest.fixture(autouse=True)
-def configured(monkeypatch):
-    """The settings of Prefect and MLflow are global to a process."""
-    monkeypatch.setattr(rerun_command, "configure", lambda _: None)
+def bare(monkeypatch):
+    """No fleet, no storage, no home folder of the user's."""
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.delenv("GRADMIX_HOME", raising=False)
     monkeypatch.delenv("GRADMIX_STORAGE", raising=False)
@@ -24,9 +23,7 @@ def configured(monkeypatch):
 def runs(monkeypatch):
     """In place of a reproduction: with which engine it was asked for."""
     runs = []
-    monkeypatch.setattr(
-        rerun_command, "run_order", lambda *given: (runs.append(given[3]), AGAIN)[1]
-    )
+    monkeypatch.setattr(rerun_command, "run_spec", lambda *given: (runs.append(given[3]), AGAIN)[1])
     return runs
 
 

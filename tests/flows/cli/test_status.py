@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import main
+from flows.cli import cancel as cancel_command
 from flows.cli import status as status_command
 from tasks.execution.fleet_state import Child, Fleet, state_file, write_fleet
 from tasks.execution.prefect_runs import PrefectDispatch
@@ -51,8 +52,6 @@ def home(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GRADMIX_HOME", raising=False)
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    # The settings of Prefect are global to a process.
-    monkeypatch.setattr(status_command, "configure", lambda _: None)
     return open_home(tmp_path / "home")
 
 
@@ -102,7 +101,7 @@ def dispatch(monkeypatch):
     """A Prefect server that knows two jobs of `run-1`."""
     dispatch = create_autospec(PrefectDispatch, instance=True)
     dispatch.unfinished.side_effect = lambda run: {"run-1": ["job-1", "job-2"]}.get(run, [])
-    monkeypatch.setattr(status_command, "PrefectDispatch", lambda: dispatch)
+    monkeypatch.setattr(cancel_command, "PrefectDispatch", lambda: dispatch)
     return dispatch
 
 
@@ -119,7 +118,7 @@ def ended():
 
 def test_where_nothing_runs_that_is_said(gradmix, home):
     before = sorted(home.rglob("*"))
-    assert gradmix("status") == (["No reproduction runs over this home."], "")
+    assert gradmix("status") == (["No reproduction is running over this home."], "")
     assert sorted(home.rglob("*")) == before
 
 
@@ -129,7 +128,7 @@ def test_what_runs_is_said_with_its_cells(gradmix, started):
     where = f"local engine, pid {os.getpid()} on {socket.gethostname()}"
     assert lines[:2] == [
         f"digits-demo-1  running  {where}",
-        "  5/12 trainings done, 2 of them before, about 1 min 30 s left; 2 min 05 s so far",
+        "  5/12 trainings done, 2 of them cached, about 1 min 30 s left; 2 min 05 s so far",
     ]
     assert lines[2].split()[:3] == ["cell", "slot", "step"]
     assert lines[3].startswith("k=2 draw=0: GradMix beta=10 gamma=0")
@@ -146,8 +145,8 @@ def test_failures_stand_on_one_line_each_however_long(gradmix, started):
 def test_what_is_gone_is_said_to_have_stopped_and_runs_nothing(gradmix, started):
     started(ended(), left=None)
     lines, _ = gradmix("status")
-    assert lines[0].startswith("digits-demo-1  STOPPED (the same command goes on)  ")
-    assert lines[1:] == ["  5/12 trainings done, 2 of them before; 2 min 05 s so far"]
+    assert lines[0].startswith("digits-demo-1  STOPPED (the same command continues)  ")
+    assert lines[1:] == ["  5/12 trainings done, 2 of them cached; 2 min 05 s so far"]
 
 
 def test_of_another_host_nothing_but_its_file_is_known(gradmix, started):
@@ -179,9 +178,9 @@ def test_a_fleet_is_said_with_what_it_keeps_running(gradmix, home):
     write_fleet(home, fleet)
     assert gradmix("status")[0][1:] == [
         f"Fleet of {host}: Prefect http://127.0.0.1:4200, MLflow elsewhere",
-        "  prefect: being started again",
+        "  prefect: restarting",
         f"  driver: pid {os.getpid()}",
-        "  cuda-0: being started again, started 4 times",
+        "  cuda-0: restarting, 4 starts",
     ]
     found = json.loads("\n".join(gradmix("status", "--json")[0]))
     assert found["fleet"]["api_url"] == "http://127.0.0.1:4200/api"
@@ -200,7 +199,7 @@ def test_watching_goes_on_until_ctrl_c(gradmix, started, monkeypatch):
     monkeypatch.setattr(status_command.time, "sleep", sleep)
     lines, err = gradmix("status", "--watch", code=130)
     assert lines[0].startswith("digits-demo-1  running")
-    assert lines[-1] == "No reproduction runs over this home."
+    assert lines[-1] == "No reproduction is running over this home."
     assert slept == [2.0, 2.0]
     assert err.count("\n") == 1
 
@@ -217,7 +216,7 @@ def test_the_home_may_be_named_by_the_environment(home, started, monkeypatch):
 
 def test_where_nothing_runs_there_is_nothing_to_cancel(gradmix, started):
     started(ended())
-    assert gradmix("cancel") == (["Nothing runs."], "")
+    assert gradmix("cancel") == (["Nothing is running."], "")
 
 
 def test_an_unknown_name_costs_one_line_that_says_what_runs(gradmix, started):
@@ -234,19 +233,17 @@ def test_a_process_here_is_stopped_and_no_other(gradmix, started, sleeper, dispa
     started(Process.find(sleeper.pid), name="mine")
     started(name="other")
     lines, _ = gradmix("cancel", "mine")
-    assert lines == ["Cancelled mine; the same command goes on."]
+    assert lines == ["Cancelled mine; the same command continues."]
     assert sleeper.wait(10) < 0
     # No server is known.
     dispatch.unfinished.assert_not_called()
 
 
 def test_one_that_does_not_stop_in_time_is_said_to(gradmix, started, dispatch, monkeypatch):
-    monkeypatch.setattr(status_command, "STOP_S", 0.0)
+    monkeypatch.setattr(cancel_command, "STOP_S", 0.0)
     started(host="another-host")
     lines, _ = gradmix("cancel")
-    assert lines == [
-        "Asked to stop, which it has not yet: digits-demo-1; the same command goes on."
-    ]
+    assert lines == ["Asked to stop, but still running: digits-demo-1; the same command continues."]
 
 
 def test_jobs_on_workers_are_cancelled_first(gradmix, started, sleeper, dispatch, monkeypatch):
@@ -270,7 +267,7 @@ def test_what_a_worker_has_started_is_stopped_by_it(
     dispatch.ask_to_stop.side_effect = lambda _: path.unlink()
     lines, _ = gradmix("cancel")
     dispatch.ask_to_stop.assert_called_once_with("run-0")
-    assert lines == ["Cancelled digits-demo-1; the same command goes on."]
+    assert lines == ["Cancelled digits-demo-1; the same command continues."]
     assert sleeper.poll() is None
 
 

@@ -6,7 +6,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.experiment.experiment_file import SettingsError, load_experiment
+from flows.experiment.experiment_file import load_experiment
+from flows.experiment.toml_file import SettingsError
 
 ONE_LINE = re.compile(r"own\.toml(:[0-9]+)?: [^ ].*: expected .+, found .+; .+[.?]")
 

@@ -5,7 +5,8 @@ from importlib.resources import files
 
 import pytest
 
-from flows.experiment.experiment_file import SettingsError, experiment_names, load_experiment
+from flows.experiment.experiment_file import load_experiment
+from flows.experiment.toml_file import SettingsError, experiment_names
 from flows.experiment.toml_lines import line_numbers
 
 DIGITS = (files("flows") / "experiments" / "digits.toml").read_text(encoding="utf-8")

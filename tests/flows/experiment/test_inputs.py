@@ -7,13 +7,14 @@ import pytest
 from data.digest_cache import KnownDigests
 from data.errors import DataError
 from flows.experiment.inputs import download_raw, find_raw
-from flows.experiment.run_spec import RunRequest
+from flows.experiment.run_request import RunRequest
+from flows.experiment.run_spec import settings_of
 from tasks.errors import StageError
 
 
 @pytest.fixture
 def experiment(tiny):
-    return RunRequest(experiment=tiny(), scale="tiny").settings()
+    return settings_of(RunRequest(experiment=tiny(), scale="tiny"))
 
 
 def test_embedded_data_have_no_files(experiment):

@@ -4,7 +4,8 @@ from datetime import date
 
 import pytest
 
-from flows.experiment.issues import dotted, key_and_text, not_among, repeated, shown
+from flows.experiment.issues import dotted, not_among, repeated, shown
+from flows.experiment.validation import key_and_text
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from flows.experiment import method_settings
-from flows.experiment.issues import dotted, key_and_text
+from flows.experiment.issues import dotted
 from flows.experiment.method_settings import check_settings, fields_of
+from flows.experiment.validation import key_and_text
 from gradmix.method import Method
 from gradmix.methods import METHODS, MethodEntry
 

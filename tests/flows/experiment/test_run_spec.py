@@ -9,26 +9,27 @@ import torch
 
 from data.digest_cache import KnownDigests
 from data.errors import DataError
-from flows.experiment.experiment_file import SettingsError
-from flows.experiment.run_spec import RunRequest, resolve
+from flows.experiment.run_request import RunRequest
+from flows.experiment.run_spec import resolve, settings_of
+from flows.experiment.toml_file import SettingsError
 from flows.reproduce import reproduce
 from tasks.networks.trunks import build_trunk
 
 
 def test_options_override_the_file(tiny):
     path = tiny()
-    experiment = RunRequest(experiment=path, scale="tiny", k=(1, 3), draws=2, seed=9).settings()
+    experiment = settings_of(RunRequest(experiment=path, scale="tiny", k=(1, 3), draws=2, seed=9))
     assert (experiment.target.k, experiment.target.draws, experiment.seed) == ((1, 3), 2, 9)
 
 
 def test_without_options_the_file_stands(tiny):
-    experiment = RunRequest(experiment=tiny(), scale="tiny").settings()
+    experiment = settings_of(RunRequest(experiment=tiny(), scale="tiny"))
     assert (experiment.target.k, experiment.target.draws, experiment.seed) == ((2,), 1, 0)
 
 
 def test_seed_zero_is_an_option_like_any_other(tiny):
     path = tiny(("seed = 0", "seed = 5"))
-    assert RunRequest(experiment=path, scale="tiny", seed=0).settings().seed == 0
+    assert settings_of(RunRequest(experiment=path, scale="tiny", seed=0)).seed == 0
 
 
 def test_the_command_asks_for_the_same_again():

@@ -6,8 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from flows.experiment.experiment_file import load_experiment
-from flows.experiment.issues import dotted, key_and_text
+from flows.experiment.issues import dotted
 from flows.experiment.settings import Experiment
+from flows.experiment.validation import key_and_text
 
 
 @pytest.fixture(scope="module")

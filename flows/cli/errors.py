@@ -1,0 +1,55 @@
+"""Errors on the command line: one line and exit code 2 for those that a user can fix."""
+
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import click
+
+from data.errors import UserError
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
+
+
+class OneLineError(click.ClickException):
+    """An error that a user can fix: one line, exit code 2."""
+
+    exit_code = USAGE_ERROR
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the line."""
+        click.echo(f"gradmix: {' '.join(self.message.split())}", file=file, err=file is None)
+
+
+@contextmanager
+def one_line_errors(program: str) -> Iterator[None]:
+    """Turn wrong usage, and the errors that a user can fix, into one line and exit code 2.
+
+    Args:
+        program: the command to point to for help, where the error does not know its own.
+
+    Raises:
+        OneLineError: in place of such an error; all others keep their traceback.
+    """
+    try:
+        yield
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else program
+        raise OneLineError(f"{error.format_message()} See {command} --help.") from error
+    except UserError as error:
+        raise OneLineError(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("gradmix: stopped; the same command continues.", err=True)
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        where = error.filename or "the home folder"
+        raise OneLineError(
+            f"expected to write {where}, found: {error.strerror}; make room or choose another "
+            "folder with --home. Finished work is kept."
+        ) from error

@@ -1,0 +1,83 @@
+"""Commands that are declared here and loaded when they run.
+
+Torch, Prefect and MLflow take seconds to import. Parsing needs none of them: a `LazyCommand` knows
+its options, its help, and the name of its function, whose module is imported after the words have
+been parsed. So help and wrong options answer at once, and the modules of commands import what they
+need at the top, like any other. (Click calls this "deferring imports" of a lazily loaded command.)
+"""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from flows.cli.errors import one_line_errors
+from flows.experiment.run_request import RunRequest
+from flows.experiment.toml_file import read_toml
+from tasks.execution.environment import configure
+from tasks.storage.home import check_home
+
+
+class LazyCommand(click.Command):
+    """A command whose function is imported when it runs.
+
+    Its parameters are the function's keyword arguments. A `--home` is checked first.
+
+    Args:
+        name: what the user types.
+        runs: the function, as `package.module:function`.
+        params: arguments and options.
+        summary: help text; its first sentence is the line in the list of commands.
+        example: a command line that shows the usual use.
+        tracked: whether it talks to Prefect or MLflow, which read the environment when they are
+            imported: it is pointed at the home folder before that.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        runs: str,
+        params: Sequence[click.Parameter],
+        *,
+        summary: str,
+        example: str,
+        tracked: bool = False,
+    ) -> None:
+        epilog = f"Example: gradmix {example}"
+        super().__init__(name, params=list(params), help=summary, epilog=epilog)
+        self.runs, self.tracked = runs, tracked
+
+    def load(self) -> Callable[..., None]:
+        """The function, imported now."""
+        module, name = self.runs.split(":")
+        function: Callable[..., None] = getattr(import_module(module), name)
+        return function
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Check the home folder, prepare the environment, import and call."""
+        if "home" in ctx.params:
+            check_home(ctx.params["home"])
+            if self.tracked:
+                configure(ctx.params["home"])
+        return ctx.invoke(self.load(), **ctx.params)
+
+
+class RunCommand(LazyCommand):
+    """A command on a run: its function gets a `RunRequest` in place of the loose options."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Refuse a wrong name, file or scale at once; only then import what the settings need."""
+        words = {name: ctx.params.pop(name) for name in RunRequest.__dataclass_fields__}
+        ctx.params["request"] = request = RunRequest(**words)
+        read_toml(request.experiment).scale(request.scale)
+        return super().invoke(ctx)
+
+
+class OneLineGroup(click.Group):
+    """Commands whose errors, wrong usage included, take one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Parse and run a command."""
+        with one_line_errors(ctx.command_path):
+            return super().invoke(ctx)

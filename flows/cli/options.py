@@ -1,0 +1,78 @@
+"""Arguments and options, and the kinds of values that they take."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flows.cli.errors import OneLineError
+from tasks.storage.home import USUAL, VARIABLE
+
+
+class HomeFolder(click.ParamType[Path]):
+    """A path made absolute, here and nowhere else."""
+
+    name = "directory"
+
+    def convert(
+        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """The absolute path."""
+        del param, ctx
+        return Path(value).expanduser().absolute()
+
+
+def listed(of: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None]:
+    """Reads comma-separated values of a type; `none` gives no value."""
+
+    def read(_: click.Context, option: click.Parameter, text: str | None) -> Any:  # noqa: ANN401
+        if text is None or text == "none":
+            return None if text is None else ()
+        try:
+            return tuple(of(part.strip()) for part in text.split(","))
+        except ValueError:
+            raise OneLineError(
+                f"--{option.name}: expected numbers separated by commas, such as 1,2, or none, "
+                f"found {text!r}; correct the value."
+            ) from None
+
+    return read
+
+
+HOME = click.Option(
+    ["--home"],
+    type=HomeFolder(),
+    default=USUAL,
+    show_default=True,
+    envvar=VARIABLE,
+    help="Folder for all output.",
+)
+ENGINE = click.Option(
+    ["--engine"],
+    type=click.Choice(["local", "workers"]),
+    default="local",
+    show_default=True,
+    help="Where to train: in slots of this machine, or on the workers of a fleet.",
+)
+DOWNLOAD = click.Option(
+    ["--download"], is_flag=True, help="Fetch missing official files into --data first."
+)
+RUN = [
+    click.Argument(["experiment"]),
+    click.Option(["--scale"], default="demo", show_default=True, help="demo, small or paper."),
+    click.Option(["--data"], type=click.Path(), help="Folder of the real data sets."),
+    DOWNLOAD,
+    click.Option(["--k"], type=int, multiple=True, help="Labels per class in V; may be repeated."),
+    click.Option(["--draws"], type=int, help="Number of random V for every k."),
+    click.Option(["--seed"], type=int, help="Random seed."),
+    click.Option(["--weights"], help="Initial weights of the trunk: none, imagenet, or a file."),
+    click.Option(["--partial"], is_flag=True, help="Leave out photos and clips that are missing."),
+    click.Option(["--tables"], callback=listed(int), help="Tables of the paper to make: 1,2."),
+    click.Option(["--figures"], callback=listed(int), help="Figures of the paper to make: 3,4."),
+    click.Option(
+        ["--studies"], callback=listed(str), help="Studies beyond the paper: rho,hyper_validation."
+    ),
+    HOME,
+]
+"""What the commands on a run share: the fields of a `RunRequest`, and how to run it."""

@@ -1,0 +1,46 @@
+"""`gradmix plan`: every stage with its state and why, and an estimate of the time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from data.digest_cache import KnownDigests
+from flows.cli.console import open_console
+from flows.cli.progress import duration
+from flows.cli.resolution import check_download, headline, resolve_request
+from flows.experiment.run_request import RunRequest
+from flows.monitoring.counts import TRAIN
+from flows.pipeline.plan import PlanEntry, make_plan
+from tasks.execution.slots import SlotPool
+
+
+def plan(request: RunRequest, *, home: Path, download: bool) -> None:
+    """Print the plan of a run; it executes and downloads nothing."""
+    console = open_console()
+    if download:
+        check_download(request)
+    known = KnownDigests(home)
+    spec = resolve_request(console, request, known)
+    # The one thing that a plan writes, and only where there is a home.
+    known.save()
+    entries = make_plan(spec, home)
+    console.print(f"{headline(spec)}.", soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    for column in ("stage", "cell", "state", "because"):
+        table.add_column(column, overflow="fold")
+    for entry in entries:
+        table.add_row(entry.stage, entry.label, entry.state, entry.reason)
+    console.print(table)
+    console.print(_summary(entries))
+
+
+def _summary(entries: Sequence[PlanEntry]) -> str:
+    trainings = [entry for entry in entries if entry.stage == TRAIN]
+    to_run = [entry for entry in trainings if entry.state != "cached"]
+    known = [entry.seconds for entry in to_run if entry.seconds is not None]
+    slots = len(SlotPool.of_this_machine().slots)
+    words = f"{len(to_run)} of {len(trainings)} trainings will run"
+    if to_run and len(known) == len(to_run):
+        words += f", about {duration(sum(known) / slots)} on {slots} slots"
+    return f"{words}."

@@ -1,0 +1,55 @@
+"""From a run request to its run specification, with a word to the user on the way."""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from rich.console import Console
+
+from data.digest_cache import KnownDigests
+from flows.experiment.inputs import download_raw
+from flows.experiment.run_request import RunRequest
+from flows.experiment.run_spec import RunSpec, resolve, settings_of
+from flows.experiment.settings import Experiment
+from flows.experiment.toml_file import SettingsError
+from tasks.networks.weights import IMAGENET
+
+
+def resolve_request(console: Console, request: RunRequest, known: KnownDigests) -> RunSpec:
+    """Resolve a request; writes nothing under the home folder."""
+    with _looking(console, request):
+        return resolve(request, known)
+
+
+def fetch(console: Console, request: RunRequest) -> None:
+    """Download what a request needs and does not find."""
+    experiment = check_download(request)
+    where = f" in {request.data}" if request.data is not None else ""
+    console.print(f"Fetching what is missing{where} ...", soft_wrap=True)
+    download_raw(experiment, None if request.data is None else Path(request.data).expanduser())
+
+
+def check_download(request: RunRequest) -> Experiment:
+    """The experiment of a request to download for.
+
+    Raises:
+        SettingsError: if nothing can be downloaded for it.
+    """
+    experiment = settings_of(request)
+    if request.data is None and experiment.network.weights != IMAGENET:
+        raise SettingsError(
+            "--download: expected --data DIR, the folder to fetch into, found none; add it."
+        )
+    return experiment
+
+
+def headline(spec: RunSpec) -> str:
+    """What runs, and on which data."""
+    kind = "embedded" if spec.raw.root is None else "real"
+    return f"{spec.experiment.title}: scale {spec.experiment.scale}, {kind} data"
+
+
+def _looking(console: Console, request: RunRequest) -> AbstractContextManager[object]:
+    """A sign of life while gigabytes are read for the first time."""
+    if request.data is None or not console.is_terminal:
+        return nullcontext()
+    return console.status(f"Reading the files in {request.data} ...")

@@ -1,0 +1,58 @@
+"""A run request: the words of a command or the parameters of a deployment."""
+
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+NOTHING = "none"
+"""The value of an output option that asks for none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """What a command or a deployment asks for: an experiment, a scale, and overrides.
+
+    Attributes:
+        experiment: a packaged experiment or the path of a TOML file.
+        scale: a table under its `[scales]`.
+        data: folder of the real data; None for the embedded data.
+        k: labelled samples a class; the file's if empty.
+        draws: number of random V; None for the file's.
+        seed: None for the file's.
+        weights: `none`, `imagenet` or a file; None for the file's.
+        partial: leave out photos and clips that are missing.
+        tables: numbers of the paper's tables to make; None for the file's.
+        figures: numbers of the paper's figures to make; None for the file's.
+        studies: `rho`, `hyper_validation`; None for the file's.
+    """
+
+    experiment: str = "digits"
+    scale: str = "demo"
+    data: str | None = None
+    k: tuple[int, ...] = ()
+    draws: int | None = None
+    seed: int | None = None
+    weights: str | None = None
+    partial: bool = False
+    tables: tuple[int, ...] | None = None
+    figures: tuple[int, ...] | None = None
+    studies: tuple[str, ...] | None = None
+
+    @property
+    def command(self) -> str:
+        """The command that makes the same request."""
+        words = ["gradmix", "reproduce", self.experiment, "--scale", self.scale]
+        words += ["--data", self.data] if self.data is not None else []
+        words += [word for k in self.k for word in ("--k", str(k))]
+        words += ["--draws", str(self.draws)] if self.draws is not None else []
+        words += ["--seed", str(self.seed)] if self.seed is not None else []
+        words += ["--weights", self.weights] if self.weights is not None else []
+        words += ["--partial"] if self.partial else []
+        for option, chosen in self.outputs.items():
+            words += [option, ",".join(map(str, chosen)) or NOTHING] if chosen is not None else []
+        return shlex.join(words)
+
+    @property
+    def outputs(self) -> dict[str, tuple[Any, ...] | None]:
+        """Outputs by option; None where the file decides."""
+        return {"--tables": self.tables, "--figures": self.figures, "--studies": self.studies}

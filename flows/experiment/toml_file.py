@@ -1,0 +1,165 @@
+"""Experiment files as TOML: where they are, their tables, and errors that name the line."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from data.errors import UserError
+from flows.experiment.issues import dotted, not_among, said, shown
+from flows.experiment.toml_lines import Key, line_numbers, line_of
+
+SCALES = "scales"
+_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
+
+
+class SettingsError(UserError, ValueError):
+    """An experiment file or an option is wrong: one line with file, line, key, what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TomlFile:
+    """An experiment file.
+
+    Attributes:
+        where: its name in messages.
+        text: its content.
+        document: its tables.
+    """
+
+    where: str
+    text: str
+    document: dict[str, Any]
+
+    @property
+    def scales(self) -> dict[str, Any]:
+        """The tables under `[scales]`, by name.
+
+        Raises:
+            SettingsError: if there are none.
+        """
+        scales = self.document.get(SCALES)
+        if isinstance(scales, dict) and scales:
+            return scales
+        found = "none" if scales in (None, {}) else shown(scales)
+        raise self.error((SCALES,), said("a table for each scale", found, "add [scales.small]"))
+
+    def scale(self, name: str) -> dict[str, Any]:
+        """The table of a scale.
+
+        Raises:
+            SettingsError: if there is none.
+        """
+        if name not in self.scales:
+            raise self.error((SCALES,), not_among((), name, list(self.scales)).text)
+        table = self.scales[name]
+        if not isinstance(table, dict):
+            raise self.error((SCALES, name), said("a table", shown(table)))
+        return table
+
+    def at(self, scale: str) -> dict[str, Any]:
+        """The file's values at a scale: those of its table override the others."""
+        base = {key: value for key, value in self.document.items() if key != SCALES}
+        return merged(base, self.scale(scale)) | {"scale": scale}
+
+    def origin(self, scale: str, key: Key) -> Key:
+        """Where the value of a key at a scale is written: in the scale's table or above it."""
+        node: Any = self.scales[scale]
+        for part in key:
+            if not isinstance(node, Mapping):
+                break
+            if part not in node:
+                return key
+            node = node[part]
+        return (SCALES, scale, *key)
+
+    def error(self, key: Key, text: str) -> SettingsError:
+        """An error at a key of the file."""
+        line = line_of(line_numbers(self.text), key)
+        place = f"{self.where}:{line}" if line else self.where
+        return settings_error(place, f"{dotted(key)}: {text}")
+
+
+def settings_error(place: str, text: str) -> SettingsError:
+    """An error at a place: a file with its line, or an option."""
+    return SettingsError(" ".join(f"{place}: {text}".splitlines()))
+
+
+def experiment_names() -> list[str]:
+    """Names of the experiments that come with the package."""
+    return sorted(
+        entry.name.removesuffix(".toml")
+        for entry in _packaged().iterdir()
+        if entry.name.endswith(".toml")
+    )
+
+
+def read_toml(name: str) -> TomlFile:
+    """Read an experiment file.
+
+    Args:
+        name: of a packaged experiment, or the path of a `.toml` file.
+
+    Raises:
+        SettingsError: if there is none, or it is not TOML.
+    """
+    if name.endswith(".toml"):
+        return _parsed(name, _content(name, Path(name)))
+    if name in experiment_names():
+        where = f"{name}.toml"
+        return _parsed(where, _content(where, _packaged() / where))
+    known = [*experiment_names(), "the path of a .toml file"]
+    raise settings_error("experiment", not_among((), name, known).text)
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `over`, table by table."""
+    result = dict(base)
+    for key, value in over.items():
+        inner = result.get(key)
+        both_tables = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(inner, value) if both_tables else value  # type: ignore[arg-type]
+    return result
+
+
+def _packaged() -> Traversable:
+    return files("flows") / "experiments"
+
+
+def _content(where: str, path: Path | Traversable) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        text = said("an experiment file", "none", "check the path")
+        raise settings_error(where, text) from error
+    except IsADirectoryError as error:
+        text = said("an experiment file", "a folder", "name a file in it")
+        raise settings_error(where, text) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        text = said("a file that can be read", reason, "check the path and its permissions")
+        raise settings_error(where, text) from error
+
+
+def _parsed(where: str, content: bytes) -> TomlFile:
+    try:
+        text = content.decode("utf-8-sig")
+        return TomlFile(where=where, text=text, document=tomllib.loads(text))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        found = f"the byte 0x{content[error.start]:02x}"
+        advice = said("text in UTF-8", found, "save the file as UTF-8")
+        raise settings_error(f"{where}:{line}", advice) from error
+    except RecursionError as error:
+        advice = said("TOML", "brackets nested too deep", "correct the file")
+        raise settings_error(where, advice) from error
+    except ValueError as error:
+        at = _PLACE.search(str(error))
+        found = f"an error: {_PLACE.sub('', str(error)).partition(';')[0]}"
+        last = content.rstrip().count(b"\n") + 1
+        place = f"{where}:{at['line'] or last}" if at else where
+        raise settings_error(place, said("TOML", found, "correct the line")) from error

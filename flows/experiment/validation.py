@@ -1,0 +1,85 @@
+"""Findings as pydantic's errors, and pydantic's errors in the words of a TOML file."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+from flows.experiment.issues import Finding, said, shown
+from flows.experiment.toml_lines import Key
+
+# What pydantic's checks expect, in the words of a TOML file.
+_EXPECTED = {
+    "int_type": "an integer",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "tuple_type": "an array",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "literal_error": "{expected}",
+    "greater_than": "a value greater than {gt:.12g}",
+    "greater_than_equal": "a value of at least {ge:.12g}",
+    "less_than": "a value less than {lt:.12g}",
+    "less_than_equal": "a value of at most {le:.12g}",
+    "too_short": "an array of length at least {min_length}",
+    "too_long": "an array of length at most {max_length}",
+}
+
+
+def refuse(findings: Iterable[Finding], value: object = None) -> None:
+    """Raise what was found, if anything, so that pydantic puts the keys around in front.
+
+    Raises:
+        ValidationError: with a line for each finding.
+    """
+    errors = [
+        InitErrorDetails(
+            type=PydanticCustomError(finding.kind, "{text}", {"text": finding.text}),
+            loc=finding.key,
+            input=value,
+        )
+        for finding in findings
+    ]
+    if errors:
+        raise ValidationError.from_exception_data("settings", errors)
+
+
+def key_and_text(errors: Sequence[ErrorDetails]) -> tuple[Key, str]:
+    """Key and sentence of the most telling error: an unknown key explains a missing one."""
+    first = min(errors, key=lambda error: error["type"] != "unknown")
+    key = tuple(part for part in first["loc"] if part != "[key]")
+    return key, _sentence(first)
+
+
+def _sentence(error: ErrorDetails) -> str:
+    kind, value = error["type"], error["input"]
+    if kind in ("wrong", "unknown"):
+        return error["msg"]
+    if kind == "missing":
+        return said("a value", "none", "add the key")
+    if kind not in _EXPECTED:
+        return said(f"another value ({error['msg']})", shown(value))
+    expected = _EXPECTED[kind].format(**error.get("ctx", {})).replace("'", '"')
+    if kind in ("too_short", "too_long"):
+        return said(
+            expected,
+            f"length {len(value)}",
+            "add values" if kind == "too_short" else "remove values",
+        )
+    return said(expected, shown(value), _advice(kind, value))
+
+
+def _advice(kind: str, value: Any) -> str:  # noqa: ANN401 - any TOML value
+    """How to write what was probably meant."""
+    if kind == "string_type" and isinstance(value, (int, float)):
+        return "put it in quotes"
+    if kind == "tuple_type" and isinstance(value, (int, float, str)):
+        return "put it in square brackets"
+    if isinstance(value, str) and kind in ("int_type", "float_type", "bool_type"):
+        meant = re.fullmatch(r"[+-]?[0-9][0-9._eE+-]*|true|false", value)
+        return "remove the quotes" if meant else "correct the value"
+    return "correct the value"
