@@ -25,11 +25,12 @@ from prefect.workers.process import ProcessWorker
 from deploy.automations import automations
 from deploy.pools import POOLS, Pool
 from tasks.execution.fleet_state import FleetError
-from tasks.execution.parent_death import WORKER
+from tasks.execution.parent_death import LAUNCHER, WORKER
 
 FILE = "prefect.yaml"
-ENGINE = ["python", "-P", "-m", "prefect.engine"]
-TETHERED = shlex.join(["python", "-P", "-m", "tasks.execution.parent_death", WORKER, *ENGINE])
+_PYTHON = ["python", "-P", "-m", LAUNCHER]
+ENGINE = [*_PYTHON, "prefect.engine"]
+TETHERED = shlex.join([*_PYTHON, "tasks.execution.parent_death", WORKER, *ENGINE])
 """How a worker starts a flow run: it dies with its worker, whatever kills that."""
 
 

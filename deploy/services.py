@@ -9,11 +9,11 @@ from pathlib import Path
 
 from deploy.options import Options
 from deploy.pools import DRIVER_LIMIT, DRIVERS, SLOTS
+from tasks.execution.parent_death import python_module
 from tasks.execution.slots import Slot, SlotPool
 from tasks.storage.home import VARIABLE
 
 PREFECT, MLFLOW = "prefect", "mlflow"
-_PYTHON = [sys.executable, "-P", "-m"]
 _QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
@@ -63,7 +63,7 @@ def slots(options: Options) -> tuple[Slot, ...]:
 
 def _prefect(options: Options) -> Service:
     # Not `prefect server start`: this is the same server, without a process in between.
-    command = [*_PYTHON, "uvicorn", "--factory", "prefect.server.api.server:create_app"]
+    command = [*python_module("uvicorn"), "--factory", "prefect.server.api.server:create_app"]
     command += ["--host", options.host, "--port", str(options.prefect_port)]
     command += ["--log-level", "warning", "--lifespan", "on"]
     variables = {
@@ -81,7 +81,7 @@ def _prefect(options: Options) -> Service:
 def _mlflow(options: Options) -> Service:
     # Not `mlflow server`: it starts this command as a child, which would outlive a killed parent.
     # The variables with an underscore are how it hands its options over, in MLflow 3.17.
-    command = [*_PYTHON, "uvicorn", "mlflow.server.fastapi_app:app", "--log-level", "warning"]
+    command = [*python_module("uvicorn"), "mlflow.server.fastapi_app:app", "--log-level", "warning"]
     command += ["--host", "127.0.0.1", "--port", str(options.mlflow_port)]
     own = f"sqlite:///{options.home / 'mlflow.db'}"
     variables = {
@@ -108,7 +108,7 @@ def _slot_worker(options: Options, host: str, slot: Slot) -> Service:
 def _worker(
     options: Options, name: str, pool: str, limit: int, slot: Slot | None = None
 ) -> Service:
-    command = [*_PYTHON, "prefect", "worker", "start", "--pool", pool, "--type", "process"]
+    command = [*python_module("prefect"), "worker", "start", "--pool", pool, "--type", "process"]
     command += ["--limit", str(limit), "--name", name, "--install-policy", "never"]
     variables = {
         **_QUIET,

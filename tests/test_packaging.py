@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("data", "deploy", "flows", "gradmix", "tasks")
+LAUNCHER = "gradmix_launcher.py"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = [*chain(*PROJECT["project"]["optional-dependencies"].values())]
 
@@ -45,10 +46,10 @@ def wheel(tmp_path_factory):
     return names, texts
 
 
-def test_a_wheel_holds_the_five_rooms_and_nothing_else(wheel):
+def test_a_wheel_holds_the_five_rooms_their_launcher_and_nothing_else(wheel):
     names, _ = wheel
     top = {name.partition("/")[0] for name in names}
-    assert {name for name in top if not name.endswith(".dist-info")} == set(ROOMS)
+    assert {name for name in top if not name.endswith(".dist-info")} == {*ROOMS, LAUNCHER}
 
 
 def test_a_wheel_holds_every_module_and_the_experiments(wheel):
@@ -60,12 +61,12 @@ def test_a_wheel_holds_every_module_and_the_experiments(wheel):
         if path.suffix in {".py", ".toml", ".typed"} or path.name == "prefect.yaml"
     }
     assert "flows/experiments/digits.toml" in modules
-    assert {name for name in names if ".dist-info/" not in name} == modules
+    assert {name for name in names if ".dist-info/" not in name} == {*modules, LAUNCHER}
 
 
 def test_a_wheel_brings_the_command_and_the_license(wheel):
     _, texts = wheel
-    assert "gradmix = deploy.cli:main" in texts["entry_points.txt"]
+    assert "gradmix = gradmix_launcher:main" in texts["entry_points.txt"]
     assert "Apache License" in texts["LICENSE"]
     assert "Name: gradmix" in texts["METADATA"]
 

@@ -7,7 +7,6 @@ and is not, cannot write over its successor.
 import json
 import os
 import socket
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import StageError
+from tasks.execution.parent_death import python_module
 from tasks.execution.processes import ChildFailedError, Process
 from tasks.execution.slots import Slot, run_in_slot
 from tasks.jobs.__main__ import OUTCOME
@@ -184,7 +184,7 @@ def say_ended(attempt: Attempt, ended: Ended) -> None:
 
 def job_command(name: str, folder: Path, home: Path) -> list[str]:
     """The command of a job's process."""
-    return [sys.executable, "-P", "-m", "tasks.jobs", name, str(folder), str(home)]
+    return [*python_module("tasks.jobs"), name, str(folder), str(home)]
 
 
 class _Heart:

@@ -1,6 +1,6 @@
 """Run a command that dies with its parent.
 
-`python -P -m tasks.execution.parent_death PARENT_PID COMMAND...`
+`python -P -m gradmix_launcher tasks.execution.parent_death PARENT_PID COMMAND...`
 
 Linux tells the kernel to send SIGKILL to this process when the *thread* that started it ends, and
 the wish survives `exec`. So the thread that starts a tethered process must outlive it. On other
@@ -17,15 +17,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+LAUNCHER = "gradmix_launcher"
 WORKER = "worker"
 _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9
 _NOT_FOUND = 127
 
 
+def python_module(name: str) -> list[str]:
+    """How a command that runs a module starts; our packages are found first."""
+    return [sys.executable, "-P", "-m", LAUNCHER, name]
+
+
 def tethered(command: Sequence[str]) -> list[str]:
     """The command, wrapped so that it dies with the calling thread."""
-    return [sys.executable, "-P", "-m", "tasks.execution.parent_death", str(os.getpid()), *command]
+    return [*python_module("tasks.execution.parent_death"), str(os.getpid()), *command]
 
 
 def die_with_parent() -> None:

@@ -98,7 +98,10 @@ def found(tmp_path_factory):
 
 @pytest.mark.flow
 def test_pools_tether_their_flow_runs_and_limit_the_drivers(found):
-    tethered = "python -P -m tasks.execution.parent_death worker python -P -m prefect.engine"
+    tethered = (
+        "python -P -m gradmix_launcher tasks.execution.parent_death worker "
+        "python -P -m gradmix_launcher prefect.engine"
+    )
     assert found["first"]["pools"] == {
         DRIVERS: ["process", 4, tethered],
         SLOTS: ["process", None, tethered],

@@ -222,8 +222,8 @@ def test_the_job_runs_in_the_slot_with_its_log_in_its_folder(tmp_path: Path, pro
     assert work_on(attempt, tmp_path, "train", SLOT, lambda: None) == Ended(attempt.key)
     command = job_command("train", tmp_path / "work", tmp_path)
     assert seen == [command, SLOT, tmp_path / "work" / "log.txt", tmp_path]
-    assert command[1:] == ["-P", "-m", "tasks.jobs", "train", *command[5:]]
-    assert command[5:] == [str(tmp_path / "work"), str(tmp_path)]
+    assert command[1:6] == ["-P", "-m", "gradmix_launcher", "tasks.jobs", "train"]
+    assert command[6:] == [str(tmp_path / "work"), str(tmp_path)]
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,9 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
 
     def run(command: list[str], slot: Slot, *, log: Path, cwd: Path, poll: Any) -> None:
-        lines.append(command[4])
+        lines.append(command[5])
         log.touch()
-        assert worker.main(command[4:]) == 0
+        assert worker.main(command[5:]) == 0
         poll()
 
     monkeypatch.setattr(extraction, "run_in_slot", run)

@@ -61,7 +61,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         taken.append(slot.name)
         log.touch()
         poll()
-        assert worker.main(command[4:]) == 0, log.read_text()
+        assert worker.main(command[5:]) == 0, log.read_text()
         poll()
 
     monkeypatch.setattr(extraction, "run_in_slot", run)

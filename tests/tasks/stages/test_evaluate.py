@@ -379,7 +379,7 @@ def test_accuracies_reach_the_models_own_runs(
 ) -> None:
     def in_process(command: list[str], slot: object, *, log: Path, cwd: Path, poll: Any) -> None:
         log.touch()
-        assert worker.main(command[4:]) == 0
+        assert worker.main(command[5:]) == 0
 
     monkeypatch.setattr(slot_job, "run_in_slot", in_process)
     with use(runtime):

@@ -51,7 +51,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         taken.append(slot.name)
         with log.open("a") as file:
             monkeypatch.setattr("sys.stderr", file)
-            code = worker.main(command[4:])
+            code = worker.main(command[5:])
         if code:
             raise ChildFailedError(code, log.read_text().strip(), log)
 

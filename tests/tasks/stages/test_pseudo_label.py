@@ -211,7 +211,7 @@ def performed(runtime: Runtime, inputs: dict[str, Any], monkeypatch: pytest.Monk
 
     def in_process(command: list[str], slot: object, *, log: Path, cwd: Path, poll: Any) -> None:
         log.touch()
-        assert worker.main(command[4:]) == 0
+        assert worker.main(command[5:]) == 0
 
     def perform(**changes: Any) -> Artifact:
         with use(runtime):

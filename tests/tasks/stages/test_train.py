@@ -225,8 +225,8 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     seen: list[dict[str, Any]] = []
 
     def in_process(command: list[str], slot: object, *, log: Path, cwd: Path, poll: Any) -> None:
-        assert command[1:4] == ["-P", "-m", "tasks.jobs"]
-        name, folder, home = command[4:]
+        assert command[1:5] == ["-P", "-m", "gradmix_launcher", "tasks.jobs"]
+        name, folder, home = command[5:]
         assert cwd == Path(home)
         seen.append(read_job(Path(folder), Path(home)))
         log.write_text(f"a warning of attempt {len(seen)}\n")
