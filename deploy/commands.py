@@ -8,7 +8,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ import click
 from deploy.options import Options, share_password
 from deploy.pools import POOLS, SLOTS
 from deploy.preflight import refuse
+from deploy.services import slots
 from tasks.execution.environment import configure
 from tasks.execution.fleet_state import (
     FOLDER,
@@ -29,6 +29,8 @@ from tasks.execution.fleet_state import (
     read_state,
     state_file,
 )
+from tasks.execution.parent_death import python_module
+from tasks.execution.prefect_settings import load_prefect
 from tasks.execution.processes import last_line
 from tasks.storage.home import open_home
 from tasks.storage.locks import locked
@@ -56,6 +58,7 @@ def up(
     # Of two at a time, the second finds the fleet of the first.
     with locked(home / FOLDER / ".up.lock"):
         if read_fleet(home) is None:
+            _check(options, home)
             refuse(options)
             _start(options, home)
         else:
@@ -64,6 +67,7 @@ def up(
     fleet = _ready(home)
     configure(home)
     share_password()
+    load_prefect()
     if fleet.servers:
         _declare()
     _wait_for_workers(fleet, home, began)
@@ -84,10 +88,25 @@ def down(*, home: Path) -> None:
 
 def deploy(*, home: Path) -> None:
     """Declare pools, deployments and automations, and say what is there."""
-    configure(open_home(home))
+    folder = open_home(home)
+    configure(folder)
     share_password()
+    load_prefect()
     for line in _declare():
         click.echo(line)
+
+
+def _check(options: Options, home: Path) -> None:
+    """Refuse here what would end the servers and workers with a traceback in their logs."""
+    before = dict(os.environ)
+    try:
+        configure(home)
+        load_prefect()
+        slots(options)
+    finally:
+        # Without a fleet, this named the home's own database; the fleet has addresses.
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _declare() -> list[str]:
@@ -105,7 +124,7 @@ def _start(options: Options, home: Path) -> None:
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / "supervisor.log"
     log.unlink(missing_ok=True)
-    command = [sys.executable, "-P", "-m", "deploy.supervisor", options.to_text()]
+    command = [*python_module("deploy.supervisor"), options.to_text()]
     with log.open("ab") as output:
         supervisor = subprocess.Popen(
             command,
@@ -170,10 +189,10 @@ def _show(fleet: Fleet) -> None:
     click.echo(f"Prefect: {fleet.api_url.removesuffix('/api')}")
     if fleet.mlflow_url is not None:
         click.echo(f"MLflow:  {fleet.mlflow_url}")
-    slots = [worker for worker in fleet.workers if worker.pool == SLOTS]
-    kind = "GPUs" if any(worker.device for worker in slots) else "CPU cores"
+    trainers = [worker for worker in fleet.workers if worker.pool == SLOTS]
+    kind = "GPUs" if any(worker.device for worker in trainers) else "CPU cores"
     click.echo(
-        f"Workers: {len(slots)} ({kind}) for trainings, {len(fleet.workers) - len(slots)} "
+        f"Workers: {len(trainers)} ({kind}) for trainings, {len(fleet.workers) - len(trainers)} "
         "for reproductions"
     )
 

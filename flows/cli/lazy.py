@@ -16,6 +16,7 @@ from flows.cli.errors import one_line_errors
 from flows.experiment.run_request import RunRequest
 from flows.experiment.toml_file import read_toml
 from tasks.execution.environment import configure
+from tasks.execution.prefect_settings import load_prefect
 from tasks.storage.home import check_home
 
 
@@ -60,6 +61,7 @@ class LazyCommand(click.Command):
             check_home(ctx.params["home"])
             if self.tracked:
                 configure(ctx.params["home"])
+                load_prefect()
         return ctx.invoke(self.load(), **ctx.params)
 
 

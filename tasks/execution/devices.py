@@ -1,20 +1,70 @@
 """What this process may use of its machine: CUDA devices and CPU cores."""
 
+import functools
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+from tasks.errors import StageError
+from tasks.execution.parent_death import python_module
+
+NODES = (Path("/dev/nvidiactl"), Path("/dev/nvidia0"), Path("/dev/kfd"), Path("/dev/dxg"))
+"""There where a driver is, nvidia-smi or not."""
 CGROUP = Path("/sys/fs/cgroup")
 _LISTED = re.compile(r"\s*(?P<kind>GPU|MIG) .*\(UUID: (?P<uuid>[^)]+)\)\s*$")
 
 
-def cuda_devices() -> list[str]:
-    """CUDA devices that this process may use, as values of CUDA_VISIBLE_DEVICES.
+def usable_devices() -> list[str]:
+    """CUDA devices that trainings can use: what is listed and torch has reach of.
 
-    Found without CUDA, which would take memory on each device: by `nvidia-smi`, and by
-    CUDA_VISIBLE_DEVICES where that is set. A device split by MIG counts as its parts.
+    Raises:
+        StageError: if torch cannot use what is listed: trainings would run on the CPU.
+    """
+    listed, chosen = cuda_devices(), _chosen_devices()
+    if not listed and (chosen == [] or not any(node.exists() for node in NODES)):
+        return []
+    count, reason = torch_devices()
+    if not listed:
+        # No nvidia-smi, as in many containers.
+        return (chosen or [str(index) for index in range(count)])[:count]
+    # Of the parts of devices, a process sees one unless it is told which.
+    wanted = 1 if any(device.startswith("MIG") for device in listed) else len(listed)
+    if count < wanted:
+        raise StageError(
+            f"expected torch to use {len(listed)} CUDA device(s) ({', '.join(listed)}), found that "
+            f"it can use {count}: {reason or 'CUDA knows no more'}; correct CUDA_VISIBLE_DEVICES, "
+            "the driver or torch, or set CUDA_VISIBLE_DEVICES= (empty) to train on CPU cores."
+        )
+    return listed
+
+
+@functools.cache
+def torch_devices() -> tuple[int, str]:
+    """How many CUDA devices torch can use, and why if it is none; asked once.
+
+    A process of its own is asked: CUDA takes memory on a device, and keeps it to its end.
+    """
+    try:
+        found = subprocess.run(
+            python_module("tasks.execution.torch_devices"),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=True,
+        ).stdout
+    except subprocess.SubprocessError as error:
+        return 0, f"torch cannot be asked ({error})"
+    count, _, reason = found.strip().partition(" ")
+    return int(count), reason
+
+
+def cuda_devices() -> list[str]:
+    """CUDA devices that this process is given, as values of CUDA_VISIBLE_DEVICES.
+
+    Found without CUDA, which takes seconds: by `nvidia-smi`, and by CUDA_VISIBLE_DEVICES where
+    that is set. A device split by MIG counts as its parts.
     """
     try:
         listing = subprocess.run(
@@ -26,14 +76,19 @@ def cuda_devices() -> list[str]:
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return []
-    present = _listed_devices(listing)
+    present, chosen = _listed_devices(listing), _chosen_devices()
+    return present if chosen is None or not present else chosen
+
+
+def _chosen_devices() -> list[str] | None:
+    """The devices that CUDA_VISIBLE_DEVICES leaves; None where it is not set."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is None or not present:
-        return present
+    if chosen is None:
+        return None
     devices: list[str] = []
     for entry in chosen.split(","):
-        # CUDA ignores what follows the first entry that is no device.
-        if entry.strip() in {"", "-1"}:
+        # CUDA ignores what follows the first entry that is no device; Slurm writes the last.
+        if entry.strip() in {"", "-1", "NoDevFiles"}:
             break
         devices.append(entry.strip())
     return devices

@@ -5,9 +5,13 @@ Prefect and MLflow read theirs when they are imported, glibc and OpenMP when a p
 """
 
 import os
+import pwd
+import socket
 from pathlib import Path
 
+from tasks.errors import VariableError
 from tasks.execution.fleet_state import read_fleet
+from tasks.storage.database_url import sqlite_url
 
 # Twice as fast as glibc's defaults (15 % of a step on a small network, 30 % on a large one): by
 # default freed activations go back to the kernel, and every step faults their pages in again.
@@ -17,19 +21,47 @@ _ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
     "MALLOC_TOP_PAD_": str(16 << 20),
 }
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_LIBRARIES = ("PREFECT_", "MLFLOW_")
+# What a user may mean for gradmix. The rest is for flows of the user's own: default retries, result
+# stores, a refreshed cache or a profile would change what ours do.
+_TAKEN = (
+    "PREFECT__",
+    "PREFECT_API_",
+    "PREFECT_CLIENT_",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY",
+    "PREFECT_HOME",
+    "PREFECT_LOCAL_STORAGE_PATH",
+    "PREFECT_LOGGING_HANDLERS_",
+    "PREFECT_LOGGING_LEVEL",
+    "PREFECT_LOGGING_ROOT_LEVEL",
+    "PREFECT_SERVER_",
+    "PREFECT_UI_",
+    "PREFECT_WORKER_",
+    "MLFLOW_",
+)
+
+left_out: dict[str, str] = {}
+"""The user's variables that `configure` has taken out of the environment."""
 
 
 def configure(home: Path) -> None:
     """Point Prefect and MLflow at the home folder, quiet and offline; call before importing either.
 
-    What the user has set stays as it is. Where a fleet runs over the home folder on this host, its
-    servers are used.
+    What the user has set of docs/fleet.md's variables stays as it is; an empty value counts as
+    none. Where a fleet runs over the home folder on this host, its servers are used.
 
     Args:
         home: the home folder, which exists.
+
+    Raises:
+        VariableError: if PREFECT_HOME is no path.
     """
     home = home.absolute()
     prefect = home / "prefect"
+    reach_loopback_directly(os.environ)
+    _stand_in_for_user(prefect)
+    _leave_out_foreign()
     defaults = {
         "PREFECT_HOME": str(prefect),
         "PREFECT_LOCAL_STORAGE_PATH": str(prefect / "results"),
@@ -43,19 +75,34 @@ def configure(home: Path) -> None:
         # Warnings and tracebacks go to the run in the server; the terminal is the command's own.
         "PREFECT_LOGGING_LEVEL": "WARNING",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-        "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow.db'}",
+        "MLFLOW_TRACKING_URI": sqlite_url(home / "mlflow.db"),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         # MLflow's git client complains on import where there is no git.
         "GIT_PYTHON_REFRESH": "quiet",
-        # A proxy must not see what goes to the server on this machine.
-        "NO_PROXY": "127.0.0.1,localhost",
     }
     fleet = read_fleet(home)
     defaults |= fleet.variables if fleet is not None else {}
     for name, value in defaults.items():
-        os.environ.setdefault(name, value)
+        if not os.environ.get(name):
+            os.environ[name] = value
+    os.environ["PREFECT_HOME"] = str(_expanded("PREFECT_HOME"))
+    # There is none: a user's profile is for commands of the user's own.
+    os.environ["PREFECT_PROFILES_PATH"] = str(prefect / "no-profiles.toml")
+
+
+def reach_loopback_directly(variables: dict[str, str] | os._Environ[str]) -> None:
+    """Have no proxy see what goes to this machine, whatever else the user lets past it.
+
+    Args:
+        variables: changed in place; both spellings, since libraries differ in which they prefer.
+    """
+    given = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
+    entries = [entry.strip() for entry in given.split(",") if entry.strip()]
+    here = [*LOOPBACK, socket.gethostname()]
+    direct = ",".join([*entries, *(name for name in here if name not in entries)])
+    variables["NO_PROXY"] = variables["no_proxy"] = "*" if "*" in entries else direct
 
 
 def training_environment(device: str) -> dict[str, str]:
@@ -71,3 +118,38 @@ def training_environment(device: str) -> dict[str, str]:
     if not device:
         variables |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     return variables
+
+
+def _stand_in_for_user(folder: Path) -> None:
+    """Name a home folder and a user where the system knows none, as in containers.
+
+    Prefect asks for the one, and MLflow and torch for the other, when they are imported.
+    """
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = str(folder)
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        os.environ.setdefault("USER", f"uid-{os.getuid()}")
+
+
+def _leave_out_foreign() -> None:
+    for name, value in list(os.environ.items()):
+        if not name.startswith(_LIBRARIES):
+            continue
+        if not value:
+            del os.environ[name]
+        elif not name.startswith(_TAKEN):
+            left_out[name] = os.environ.pop(name)
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(os.environ[name]).expanduser().absolute()
+    except RuntimeError as error:
+        raise VariableError(
+            f"{name}: expected the path of a folder, found {os.environ[name]!r}, whose user is "
+            "unknown here; correct it."
+        ) from error

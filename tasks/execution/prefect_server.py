@@ -1,30 +1,48 @@
 """Prefect's API server as one child process that cannot outlive this one."""
 
 import contextlib
-import http.client
 import itertools
-import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 from data.errors import UserError
-from tasks.execution.processes import kill_group, last_line, start_tethered
+from tasks.errors import VariableError
+from tasks.execution.parent_death import python_module
+from tasks.execution.prefect_settings import refresh
+from tasks.execution.processes import kill_group, last_line, start_tethered, without
+from tasks.redaction import redacted
+from tasks.storage.database_url import sqlite_url
 from tasks.storage.locks import try_lock, unlock
 
 _HOST = "127.0.0.1"
 _SETTLE_S = 10.0
-_CALM_S = 0.5
+_CALM_S, _LONGER_CALM_S = 0.5, 3.0
 _STOP_S = 10.0
+_URL, _AUTH, _SERVER_AUTH = (
+    "PREFECT_API_URL",
+    "PREFECT_API_AUTH_STRING",
+    "PREFECT_SERVER_API_AUTH_STRING",
+)
+# A user's settings are for servers of the user's own: another database, port, or number of
+# processes (uvicorn reads the last two).
+_FOREIGN_TO_SERVER = ("PREFECT_", "UVICORN_", "WEB_CONCURRENCY")
+# And these for clients of theirs: keys, headers, certificates.
+_FOREIGN_TO_CLIENT = ("PREFECT_API_", "PREFECT_CLIENT_")
 # What a single local run has no use for: the UI, services for schedules, late runs, triggers and
 # live streams, the copy of every event in the database, and blocks for the UI's forms. The service
 # that records task runs stays.
 _LEAN = {
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_UI_ENABLED": "false",
@@ -54,9 +72,10 @@ def prefect_server(home: Path, start_limit_s: float = 180.0) -> Iterator[None]:
         start_limit_s: seconds that the server may take to start.
 
     Raises:
-        ServerError: if it does not start.
+        ServerError: if it does not start, or the one of PREFECT_API_URL does not answer.
     """
-    if os.environ.get("PREFECT_API_URL"):
+    if os.environ.get(_URL):
+        _expect_answer(os.environ[_URL])
         yield
         return
     usual = Path(os.environ.get("PREFECT_HOME") or home / "prefect").absolute()
@@ -100,10 +119,18 @@ def _served(folder: Path, start_limit_s: float) -> Iterator[None]:
 
 
 def _start(folder: Path, log: Path, port: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-P", "-m", "uvicorn", "--factory"]
+    command = [*python_module("uvicorn"), "--factory"]
     command += ["prefect.server.api.server:create_app", "--host", _HOST, "--port", str(port)]
     command += ["--log-level", "error", "--lifespan", "on"]
-    return start_tethered(command, log, folder, {"PREFECT_HOME": str(folder), **_LEAN})
+    variables = {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_PROFILES_PATH": str(folder / "no-profiles.toml"),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": sqlite_url(folder / "prefect.db", "aiosqlite"),
+        **_LEAN,
+    }
+    if password := os.environ.get(_SERVER_AUTH):
+        variables[_SERVER_AUTH] = password
+    return start_tethered(command, log, folder, variables, leave_out=_FOREIGN_TO_SERVER)
 
 
 def _free_port() -> int:
@@ -133,38 +160,67 @@ def _ask(
     port: int, method: str, path: str, body: Mapping[str, object] | None = None
 ) -> bytes | None:
     """The server's answer; None where it has none, or not the wanted one."""
-    # Not urllib or httpx: these would go through a proxy that the environment names.
-    connection = http.client.HTTPConnection(_HOST, port, timeout=5)
+    user, _, password = os.environ.get(_SERVER_AUTH, "").partition(":")
     try:
-        headers = {"Content-Type": "application/json"}
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
-        answer = connection.getresponse()
-        return answer.read() if answer.status == http.HTTPStatus.OK else None
-    except (OSError, http.client.HTTPException):
+        # Not the environment's proxies, nor its `.netrc`; certificates would be read for nothing.
+        with httpx.Client(trust_env=False, verify=False, timeout=5.0) as client:  # noqa: S501
+            answer = client.request(
+                method, f"http://{_HOST}:{port}{path}", json=body, auth=(user, password)
+            )
+    except (httpx.HTTPError, OSError):
         return None
-    finally:
-        connection.close()
+    return answer.content if answer.is_success else None
+
+
+def _expect_answer(url: str) -> None:
+    """See that the server of PREFECT_API_URL is there, and lets this client in.
+
+    Raises:
+        ServerError: if not.
+        VariableError: if no client can be made of what the environment says.
+    """
+    from prefect import get_client  # noqa: PLC0415 - reads the environment when imported
+
+    try:
+        with get_client(sync_client=True) as client:
+            client.read_flows(limit=1)
+    except (OSError, ImportError) as error:
+        raise VariableError(
+            f"{_URL}: expected certificates and proxies that can be used, found: "
+            f"{redacted(str(error))}; check SSL_CERT_FILE, PREFECT_API_SSL_CERT_FILE and the "
+            "proxies of the environment."
+        ) from error
+    # Prefect wraps what httpx says in errors of its own, RuntimeError and ValueError among them.
+    except Exception as error:
+        raise ServerError(
+            f"expected Prefect's server at {redacted(url)} (PREFECT_API_URL) to answer, found "
+            f"{type(error).__name__}: {_first_line(error)}; start it, check "
+            "PREFECT_API_AUTH_STRING, or unset PREFECT_API_URL for a server of this command's own."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return redacted(next(iter(str(error).strip().splitlines()), "no message"))
 
 
 @contextmanager
 def _api_url(url: str) -> Iterator[None]:
-    """Tell this process, and those it starts, where the server is."""
-    os.environ["PREFECT_API_URL"] = url
-    _read_settings_again()
+    """Tell this process, and those it starts, where the server is and what it wants to hear."""
+    before = dict(os.environ)
+    for name in before.keys() - without(before, _FOREIGN_TO_CLIENT).keys():
+        del os.environ[name]
+    # Empty: not the file of SSL_CERT_FILE, which need not exist where nothing is encrypted.
+    os.environ |= {_URL: url, "PREFECT_API_SSL_CERT_FILE": ""}
+    if password := before.get(_SERVER_AUTH):
+        os.environ[_AUTH] = password
+    refresh()
     try:
         yield
     finally:
-        del os.environ["PREFECT_API_URL"]
-        _read_settings_again()
-
-
-def _read_settings_again() -> None:
-    # Prefect reads its settings once, when imported. A temporary context would not do: Prefect's
-    # background threads start outside of it.
-    if "prefect" in sys.modules:
-        from prefect.context import refresh_global_settings_context  # noqa: PLC0415
-
-        refresh_global_settings_context()
+        for name in os.environ.keys() - without(os.environ, _FOREIGN_TO_CLIENT).keys():
+            del os.environ[name]
+        os.environ.update({n: v for n, v in before.items() if n.startswith(_FOREIGN_TO_CLIENT)})
+        refresh()
 
 
 def _settle(port: int) -> None:
@@ -179,10 +235,17 @@ def _settle(port: int) -> None:
     APILogWorker.drain_all(timeout=_SETTLE_S)
     deadline = time.monotonic() + _SETTLE_S
     recorded, since = _recorded(port), time.monotonic()
-    while (now := time.monotonic()) < deadline and now - since < _CALM_S:
+    while (now := time.monotonic()) < deadline and now - since < _calm(recorded):
         time.sleep(0.1)
         if (latest := _recorded(port)) != recorded:
             recorded, since = latest, now
+
+
+def _calm(recorded: Sequence[bytes | None]) -> float:
+    """Seconds without news after which nothing more is coming."""
+    known, ended = recorded
+    # Of a run that was stopped, some may never end.
+    return _CALM_S if known == ended is not None else _LONGER_CALM_S
 
 
 def _recorded(port: int) -> list[bytes | None]:

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,11 @@ class Process:
 
 
 def start_tethered(
-    command: Sequence[str], log: Path, cwd: Path, variables: Mapping[str, str]
+    command: Sequence[str],
+    log: Path,
+    cwd: Path,
+    variables: Mapping[str, str],
+    leave_out: Sequence[str] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a command that dies with this thread, in a process group of its own.
 
@@ -72,6 +76,7 @@ def start_tethered(
         log: file that its output is appended to.
         cwd: folder that it works in.
         variables: environment, on top of this process's own.
+        leave_out: of this process's own, the variables that start so.
     """
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -80,9 +85,15 @@ def start_tethered(
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=cwd,
-            env={**os.environ, **variables},
+            env={**without(os.environ, leave_out), **variables},
             start_new_session=True,
         )
+
+
+def without(variables: Mapping[str, str], prefixes: Iterable[str]) -> dict[str, str]:
+    """The variables whose names start otherwise."""
+    chosen = tuple(prefixes)
+    return {name: value for name, value in variables.items() if not name.startswith(chosen)}
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

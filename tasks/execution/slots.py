@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.execution.devices import cuda_devices, usable_cores
+from tasks.execution.devices import cuda_devices, usable_cores, usable_devices
 from tasks.execution.environment import training_environment
 from tasks.execution.processes import ChildFailedError, kill_group, last_line, start_tethered
 from tasks.storage.locks import try_lock, unlock
@@ -57,19 +57,24 @@ class SlotPool:
         self._locks = locks
 
     @classmethod
-    def of_this_machine(cls, limit: int | None = None, locks: Path | None = None) -> "SlotPool":
+    def of_this_machine(
+        cls, limit: int | None = None, locks: Path | None = None, *, ask_torch: bool = True
+    ) -> "SlotPool":
         """One slot per CUDA device if there is any, else one per CPU core that may be used.
 
         Args:
             limit: at most so many slots.
             locks: folder of the lock files.
+            ask_torch: whether it can use them, which takes seconds; for an estimate it is assumed.
 
         Raises:
             ValueError: if the limit is below 1.
+            StageError: if torch cannot use the CUDA devices: it would train on the CPU.
         """
         if limit is not None and limit < 1:
             raise ValueError(f"expected at least 1 slot, found {limit}.")
-        slots = [Slot(f"cuda:{i}", device) for i, device in enumerate(cuda_devices())]
+        devices = usable_devices() if ask_torch else cuda_devices()
+        slots = [Slot(f"cuda:{i}", device) for i, device in enumerate(devices)]
         return cls(slots[:limit], locks) if slots else cls.of_cores(limit, locks)
 
     @classmethod

@@ -273,9 +273,7 @@ def test_every_suffix_of_a_photo_is_taken(grow, suffix):
 def test_folders_that_look_like_splits_are_taken_for_them_where_that_is_said(grow):
     root = grow(*(f"{side}/{name}/1.jpg" for side in ("Training", "dev", "Testing")
                   for name in ("cat", "dog")))  # fmt: skip
-    with pytest.raises(
-        DataError, match=r"found Testing, Training, dev: rename .*or go on"
-    ):
+    with pytest.raises(DataError, match=r"found Testing, Training, dev: rename .*or go on"):
         PHOTO_FOLDERS.list(root, "train")
     train, test = (PHOTO_FOLDERS.list(root, side, partial=True) for side in ("train", "test"))
     assert train.classes == test.classes == ("cat", "dog")

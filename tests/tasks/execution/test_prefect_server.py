@@ -8,9 +8,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy.engine import make_url
 
 from tasks.execution import prefect_server as server_module
+from tasks.execution import processes
 from tasks.execution.prefect_server import ServerError, prefect_server
+from tasks.execution.prefect_settings import refresh
 from tasks.storage.locks import try_lock, unlock
 
 # The flow runs in a process of its own: Prefect's settings and threads are global to one.
@@ -86,12 +89,73 @@ def test_a_server_that_is_there_is_used_as_it_is(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://prefect:4200/api")
+    monkeypatch.setattr(server_module, "_expect_answer", lambda _: None)
 
     with prefect_server(tmp_path):
         assert os.environ["PREFECT_API_URL"] == "http://prefect:4200/api"
 
     assert os.environ["PREFECT_API_URL"] == "http://prefect:4200/api"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_does_not_answer_is_one_line_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://me:sesame@127.0.0.1:9/api")
+    monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "0")
+    refresh()
+
+    with pytest.raises(ServerError) as caught, prefect_server(tmp_path):
+        pass
+
+    assert str(caught.value).startswith(
+        "expected Prefect's server at http://me:***@127.0.0.1:9/api (PREFECT_API_URL) to answer, "
+        "found ConnectError: "
+    )
+    assert "sesame" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_of_our_own_takes_the_password_that_it_asks_for_and_nothing_foreign(
+    quick_server: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "me:sesame")
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "of:another")
+    monkeypatch.setenv("PREFECT_API_KEY", "pnu_1")
+    monkeypatch.setenv("PREFECT_CLIENT_CUSTOM_HEADERS", '{"X": "1"}')
+    before = dict(os.environ)
+
+    with prefect_server(tmp_path):
+        assert os.environ["PREFECT_API_AUTH_STRING"] == "me:sesame"
+        assert "PREFECT_API_KEY" not in os.environ
+        assert "PREFECT_CLIENT_CUSTOM_HEADERS" not in os.environ
+
+    assert dict(os.environ) == before
+
+
+def test_a_server_of_our_own_is_told_what_we_want_and_nothing_of_the_users(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told: dict[str, str] = {}
+
+    def popen(command: list[str], *, env: dict[str, str], **_: object) -> None:
+        told.update(env)
+
+    monkeypatch.setattr(processes.subprocess, "Popen", popen)
+    monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "postgresql+asyncpg://prod/db")
+    monkeypatch.setenv("PREFECT_SERVER_API_BASE_PATH", "/v9")
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "me:sesame")
+    monkeypatch.setenv("UVICORN_WORKERS", "4")
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")
+
+    server_module._start(tmp_path, tmp_path / "log", 4321)
+
+    assert make_url(told["PREFECT_SERVER_DATABASE_CONNECTION_URL"]).database == (
+        f"{tmp_path}/prefect.db"
+    )
+    assert told["PREFECT_SERVER_API_AUTH_STRING"] == "me:sesame"
+    foreign = {"PREFECT_SERVER_API_BASE_PATH", "UVICORN_WORKERS", "WEB_CONCURRENCY"}
+    assert not foreign & told.keys()
 
 
 def start_instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
@@ -101,7 +165,7 @@ def start_instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.setattr(
         server_module,
         "_start",
-        lambda folder, log, _: server_module.start_tethered(command, log, folder, {}),
+        lambda folder, log, _: processes.start_tethered(command, log, folder, {}),
     )
 
 

@@ -322,7 +322,7 @@ def test_a_pool_needs_slots_that_can_be_told_apart(slots: list[Slot]) -> None:
 
 
 def test_without_cuda_every_core_is_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots_module, "cuda_devices", list)
+    monkeypatch.setattr(slots_module, "usable_devices", list)
     monkeypatch.setattr(slots_module, "usable_cores", lambda: 3)
 
     assert [slot.name for slot in SlotPool.of_this_machine().slots] == ["cpu:0", "cpu:1", "cpu:2"]
@@ -332,6 +332,6 @@ def test_without_cuda_every_core_is_a_slot(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_gpu_slot_knows_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots_module, "cuda_devices", lambda: ["GPU-aa", "GPU-bb"])
+    monkeypatch.setattr(slots_module, "usable_devices", lambda: ["GPU-aa", "GPU-bb"])
 
     assert SlotPool.of_this_machine().slots == (Slot("cuda:0", "GPU-aa"), Slot("cuda:1", "GPU-bb"))

@@ -1,0 +1,49 @@
+"""Addresses of databases whose paths hold what means something in an address."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import URL, make_url
+
+from tasks.storage.database_url import sqlite_url
+
+NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
+
+
+@given(NAMES)
+def test_the_path_comes_back_out_of_the_address(name: str) -> None:
+    path = Path("/home", name, "mlflow.db")
+
+    for driver in ("", "aiosqlite"):
+        assert make_url(sqlite_url(path, driver)).database == str(path)
+
+
+@given(NAMES)
+def test_it_is_quoted_as_sqlalchemy_does(name: str) -> None:
+    address = sqlite_url(Path("/", name), "pysqlite")
+
+    assert address == URL.create("sqlite+pysqlite", database=f"/{name}").render_as_string()
+
+
+def test_a_plain_path_is_left_as_it_is() -> None:
+    assert sqlite_url(Path("/a b/mlflow.db")) == "sqlite:////a b/mlflow.db"
+
+
+@pytest.mark.parametrize("name", ["q?x", "p%41x", "a#b", "é", "a b", "a+b", "a&b=c"])
+def test_the_database_is_opened_at_the_path(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "x.db")) as database:
+        database.execute("create table seen (n integer)")
+
+    engine = create_engine(sqlite_url(folder / "x.db"))
+    with engine.connect() as connection:
+        assert connection.execute(text("select count(*) from seen")).scalar() == 0
+    engine.dispose()
+
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
