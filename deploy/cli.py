@@ -65,5 +65,7 @@ for command in COMMANDS:
     main.add_command(command)
 
 
+__all__ = ["main"]
+
 if __name__ == "__main__":
     sys.exit(main())

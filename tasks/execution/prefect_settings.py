@@ -11,8 +11,9 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tasks.errors import VariableError
@@ -91,9 +92,14 @@ def _read_the_environment_only() -> None:
     from prefect.settings.base import PrefectBaseSettings  # noqa: PLC0415
 
     # prefect.toml, pyproject.toml and profiles. Prefect has no setting that turns them off.
-    sources._read_toml_file = lambda _: {}
+    sources._read_toml_file = _no_settings
     for settings in _with_descendants(PrefectBaseSettings):
         settings.model_config["env_file"] = None
+
+
+def _no_settings(path: Path) -> dict[str, Any]:
+    del path
+    return {}
 
 
 def _with_descendants(

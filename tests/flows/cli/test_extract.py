@@ -11,8 +11,8 @@ def test_clips_frames_and_whatever_was_left_out_are_said(monkeypatch, capsys, tm
         skipped=({"clip": "b.avi", "reason": "no frames"},),
         ignored={"files that are no clips": 1200, "recycle bins": 1},
     )
-    monkeypatch.setattr(extract, "extract", lambda *_: found)
-    extract.extract_command("videos", None, None, str(tmp_path), 0.5)
+    monkeypatch.setattr(extract, "extract_folder", lambda *_: found)
+    extract.extract("videos", frames=None, every=None, out=str(tmp_path), max_broken=0.5)
     first, *rest = capsys.readouterr().out.splitlines()
     assert first.startswith("2 clips, 20 frames in ")
     assert rest == [
