@@ -18,6 +18,7 @@ from data.readers.bu101 import Bu101Reader
 from data.readers.class_folders import CLIP_FOLDERS, PHOTO_FOLDERS
 from data.readers.mnist import MnistReader
 from data.readers.mpii import MpiiReader
+from data.readers.own_files import CLIP_TABLE, PHOTO_TABLE, list_labelled, list_unlabelled
 from data.readers.svhn import SvhnReader
 from data.readers.ucf101 import Ucf101Reader
 
@@ -29,6 +30,8 @@ __all__ = [
     "find_file_reader",
     "find_reader",
     "list_files",
+    "list_labelled",
+    "list_unlabelled",
     "listing_digest",
     "media_of",
     "shown_by",
@@ -53,6 +56,8 @@ FILE_READERS: Mapping[str, FileReader] = MappingProxyType(
             MpiiReader(),
             CLIP_FOLDERS,
             PHOTO_FOLDERS,
+            CLIP_TABLE,
+            PHOTO_TABLE,
             FIGURE_CLIPS,
             FIGURE_PHOTOS,
             SPORT_PHOTOS,
@@ -135,16 +140,16 @@ def listing_digest(listing: Listing, known: KnownDigests) -> str:
         DataError: if a file cannot be read.
     """
     files = [
-        [file.path, listing.classes[file.label], file.group, known.sha256(listing.root / file.path)]
+        [file.path, listing.class_of(file), file.group, known.sha256(listing.root / file.path)]
         for file in listing.files
     ]
     return digest_json({"classes": listing.classes, "files": files})
 
 
 def shown_by(listing: Listing, known: KnownDigests) -> dict[tuple[str, str], Path]:
-    """Where each file lies, by its SHA-256 and the class that it shows."""
+    """Where each file lies, by its SHA-256 and the class that it shows; "" if nobody knows."""
     return {
-        (known.sha256(path), listing.classes[file.label]): path
+        (known.sha256(path), listing.class_of(file) or ""): path
         for file in listing.files
         for path in [listing.root / file.path]
     }

@@ -1,5 +1,7 @@
 """The errors that a user can fix: of every package, and of this one."""
 
+from collections.abc import Sequence
+
 
 class UserError(Exception):
     """An error that a user can fix: one line saying what was expected, found, and what to do."""
@@ -7,6 +9,25 @@ class UserError(Exception):
 
 class DataError(UserError, ValueError):
     """Data that cannot be used: one line saying what was expected, found, and what to do."""
+
+
+class ProblemsError(DataError):
+    """Several things that are wrong at once: a line each, as many as anybody would read.
+
+    Args:
+        problems: one line each.
+        what: has them.
+    """
+
+    MOST = 20
+
+    def __init__(self, problems: Sequence[str], what: str) -> None:
+        self.problems = tuple(problems)
+        shown = list(self.problems[: self.MOST])
+        more = len(self.problems) - len(shown)
+        if more:
+            shown.append(f"{what}: and {more:,} more; correct these first.")
+        super().__init__("\n".join(shown))
 
 
 def one_line(error: BaseException) -> str:

@@ -52,7 +52,7 @@ def test_an_unknown_data_set_is_one_line():
 
 def test_readers_of_files_are_listed_under_their_own_names():
     assert list(FILE_READERS) == [
-        *("ucf101", "bu101", "mpii", "clip_folders", "photo_folders"),
+        *("ucf101", "bu101", "mpii", "clip_folders", "photo_folders", "clip_table", "photo_table"),
         *("figure_clips", "figure_photos", "sport_photos"),
     ]
     assert all(reader.name == name for name, reader in FILE_READERS.items())
@@ -64,7 +64,7 @@ def test_what_a_data_set_is_made_of_is_known_by_its_name():
     media = {name: media_of(name) for name in [*READERS, *FILE_READERS]}
     assert {name for name, kind in media.items() if kind == "arrays"} == set(READERS)
     assert {name for name, kind in media.items() if kind == "clips"} == {
-        *("ucf101", "clip_folders", "figure_clips"),
+        *("ucf101", "clip_folders", "clip_table", "figure_clips"),
     }
     with pytest.raises(DataError, match=r"Expected photos or clips, one of ucf101, .*found 'usps'"):
         media_of("usps")

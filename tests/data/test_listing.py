@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import DataError
-from data.listing import File, Listing, check_train
+from data.listing import UNLABELLED, File, Listing, check_groups, check_train
 
 
 def _listing(*files: File, classes: tuple[str, ...] = ("a", "b")) -> Listing:
@@ -42,3 +42,26 @@ def test_a_source_has_the_split_train_alone():
         check_train("test", "MPII")
     with pytest.raises(DataError, match="one of train, test, found 'val'"):
         check_train("val", "MPII")
+
+
+def test_without_classes_no_file_has_a_label():
+    nobody = _listing(_file("one", UNLABELLED), classes=())
+    assert nobody.class_of(nobody.files[0]) is None
+    assert _listing(_file("one", 1)).class_of(_file("one", 1)) == "b"
+    with pytest.raises(DataError, match="found 0 of one"):
+        _listing(_file("one", 0), classes=())
+
+
+def test_recordings_on_both_sides_are_found_also_between_folders():
+    def side(root, *groups):
+        files = tuple(File(path=f"{group}.avi", label=0, group=group) for group in groups)
+        return Listing(root=Path(root), files=files, classes=("a",), origin="x", official=False)
+
+    check_groups(side("one", "g1"), side("two", "g2"))
+    with pytest.raises(DataError, match="no recording in both train and test of two, found g1"):
+        check_groups(side("one", "g1"), side("two", "g2", "g1"))
+    # Equal paths below two folders are two files.
+    check_groups(
+        Listing(root=Path("one"), files=(_file("x"),), classes=("a",), origin="", official=False),
+        Listing(root=Path("two"), files=(_file("x"),), classes=("a",), origin="", official=False),
+    )

@@ -1,0 +1,231 @@
+"""Anybody's own files: labelled, in a folder for each class or a table; or unlabelled, anywhere."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.errors import DataError
+from data.listing import UNLABELLED, File, Listing, Media, check_groups
+from data.names import fold
+from data.reader import SPLITS, check_split
+from data.readers.class_folders import (
+    CLIP_FOLDERS,
+    PHOTO_FOLDERS,
+    SUFFIXES,
+    UNREADABLE,
+    FolderReader,
+)
+from data.readers.file_table import TABLE_SUFFIXES, Row, read_file_table
+from data.readers.file_tree import GO_ON, has_suffix, not_zero, read_tree
+
+_FOLDERS: dict[Media, FolderReader] = {"photos": PHOTO_FOLDERS, "clips": CLIP_FOLDERS}
+_KINDS: tuple[Media, ...] = ("photos", "clips")
+
+
+@dataclass(frozen=True)
+class TableReader:
+    """Reads a table of files; or, in a folder, `train.csv` and `test.csv`, or the same in Parquet.
+
+    A table by itself is the split "train". See `read_file_table` for what is in one.
+    """
+
+    name: str
+    media: Media
+    embedded: bool = False
+    version: int = 1
+
+    def list(self, root: Path, split: str, *, partial: bool = False) -> Listing:
+        """The files of a split, in the order of the table.
+
+        Raises:
+            DataError: if the table of the split is missing or has a problem, a recording is on
+                both sides, or, without `partial`, a file is missing or a class is on one side.
+        """
+        check_split(split)
+        tables = {side: _table_of(root, side) for side in SPLITS}
+        found = {
+            side: _from_table(table, self.media, side, partial=partial)
+            for side, table in tables.items()
+            if table
+        }
+        if split not in found:
+            raise DataError(
+                f"Expected a table {split}.csv or {split}.parquet in {root}, found none: add it."
+            )
+        if len(found) < len(SPLITS):
+            return found[split]
+        check_groups(found["train"], found["test"])
+        classes = _common_classes(found["train"], found["test"], root, partial=partial)
+        return found[split].with_classes(classes)
+
+
+def is_table(place: Path) -> bool:
+    """Whether a path is named as a table of files."""
+    return has_suffix(place.name, TABLE_SUFFIXES) and not place.is_dir()
+
+
+def find_media(place: Path) -> Media:
+    """What the files of a folder or of a table are.
+
+    Raises:
+        DataError: if there are none, or both photos and clips.
+    """
+    if is_table(place):
+        paths: Sequence[str] = [row.path for row in read_file_table(place, labelled=False)[0]]
+    else:
+        paths = read_tree(place).files
+    found = [kind for kind in _KINDS if any(has_suffix(path, _suffixes(kind)) for path in paths)]
+    if len(found) != 1:
+        there = " and ".join(found) or "neither"
+        raise DataError(
+            f"Expected either photos or clips at {place}, found {there}: "
+            f"{'give each a data set of its own' if found else 'check the path'}."
+        )
+    return found[0]
+
+
+def list_labelled(
+    place: Path, split: str = "train", *, media: Media | None = None, partial: bool = False
+) -> Listing:
+    """The labelled photos or clips of a folder with a folder for each class, or of a table.
+
+    Args:
+        place: the folder or the table.
+        split: of a folder that holds both splits.
+        media: what they are; None: what is there.
+        partial: go on with what is there where files are missing.
+
+    Raises:
+        DataError: if they cannot be listed.
+    """
+    kind = media or find_media(place)
+    if is_table(place):
+        return _from_table(place, kind, split, partial=partial)
+    return _FOLDERS[kind].list(place, split, partial=partial)
+
+
+def list_unlabelled(
+    places: Sequence[Path], *, media: Media | None = None, partial: bool = False
+) -> Listing:
+    """The photos or clips anywhere below some folders, or in tables with a column `path`.
+
+    The listing starts at the folder that all of them lie in, has no classes, and every label is
+    `UNLABELLED`. A file that is reached in two ways is listed once.
+
+    Args:
+        places: folders, tables, or single files.
+        media: what they are; None: what is there.
+        partial: go on with what is there where a table's files are missing.
+
+    Raises:
+        DataError: if there is no file, or a table has a problem.
+    """
+    if not places:
+        raise DataError("Expected a folder or a table of unlabelled files, found none: give one.")
+    kind = media or find_media(places[0])
+    # Not `resolve`: names are those that people see, links or not.
+    absolute = [Path(os.path.abspath(place)) for place in places]  # noqa: PTH100
+    root = Path(
+        os.path.commonpath([place if place.is_dir() else place.parent for place in absolute])
+    )
+    files: dict[str, File] = {}
+    skipped: dict[str, int] = {}
+    for place in absolute:
+        listed, unused = _unlabelled(place, kind, partial=partial)
+        for path, group in listed:
+            name = str(((place if place.is_dir() else place.parent) / path).relative_to(root))
+            whose = name if group == path else group
+            files.setdefault(name, File(path=name, label=UNLABELLED, group=whose))
+        skipped = {why: skipped.get(why, 0) + unused.get(why, 0) for why in {**skipped, **unused}}
+    return Listing(
+        root=root,
+        files=tuple(files.values()),
+        classes=(),
+        origin=f"{len(files):,} unlabelled {kind}: no published data set",
+        official=False,
+        skipped=skipped,
+    )
+
+
+def _unlabelled(
+    place: Path, kind: Media, *, partial: bool
+) -> tuple[list[tuple[str, str]], dict[str, int]]:
+    """Path and group of each file of a folder or table, and how many are not used."""
+    if is_table(place):
+        rows, missing = read_file_table(place, labelled=False, partial=partial)
+        return [(row.path, row.group) for row in rows], _not_there(place, missing)
+    if not place.is_dir():
+        return [(place.name, place.name)], {}
+    tree = read_tree(place)
+    paths = [path for path in tree.files if has_suffix(path, SUFFIXES[kind])]
+    unread = [path for path in tree.files if has_suffix(path, UNREADABLE[kind])]
+    others = {
+        f"files that are no {kind}": len(tree.files) - len(paths) - len(unread),
+        f"{kind} of a format that is not read": len(unread),
+        **tree.unused(),
+    }
+    return [(path, path) for path in paths], not_zero(others)
+
+
+def _from_table(table: Path, kind: Media, split: str, *, partial: bool) -> Listing:
+    rows, missing = read_file_table(table, labelled=True, partial=partial)
+    _check_kind(rows, kind, table)
+    classes = tuple(sorted({row.label for row in rows}))
+    places = {name: place for place, name in enumerate(classes)}
+    return Listing(
+        root=table.parent,
+        files=tuple(File(path=row.path, label=places[row.label], group=row.group) for row in rows),
+        classes=classes,
+        origin=f"{len(rows):,} {SPLITS[split]} {kind} of {len(classes)} classes in {table.name}: "
+        "no published data set",
+        official=False,
+        skipped=_not_there(table, missing),
+    )
+
+
+def _not_there(table: Path, missing: int) -> dict[str, int]:
+    return not_zero({f"named in {table.name} and not there": missing})
+
+
+def _check_kind(rows: Sequence[Row], kind: Media, table: Path) -> None:
+    """The content decides what a file is; a name that says clearly something else is an error."""
+    (other,) = (media for media in _KINDS if media != kind)
+    wrong = [row for row in rows if has_suffix(row.path, SUFFIXES[other] - SUFFIXES[kind])]
+    if wrong:
+        raise DataError(
+            f"{table}, row {wrong[0].number}: expected {kind} alone, found {wrong[0].path}: give "
+            f"{other} a data set of their own."
+        )
+
+
+def _suffixes(kind: Media) -> frozenset[str]:
+    """Of files that are clearly of a kind: a GIF can be either, and is a photo by itself."""
+    return SUFFIXES[kind] - (SUFFIXES["photos"] if kind == "clips" else frozenset())
+
+
+def _table_of(root: Path, side: str) -> Path | None:
+    if not root.is_dir():
+        return root if side == "train" else None
+    tables = [root / f"{side}{suffix}" for suffix in sorted(TABLE_SUFFIXES)]
+    there = [table for table in tables if table.is_file()]
+    if len(there) > 1:
+        names = " and ".join(table.name for table in there)
+        raise DataError(f"Expected one table of {side} in {root}, found {names}: keep one.")
+    return there[0] if there else None
+
+
+def _common_classes(train: Listing, test: Listing, root: Path, *, partial: bool) -> tuple[str, ...]:
+    """The classes of both sides, as train spells them."""
+    spelled = {fold(name): name for name in (*test.classes, *train.classes)}
+    single = {*map(fold, train.classes)} ^ {*map(fold, test.classes)}
+    if single and not partial:
+        raise DataError(
+            f"Expected the same classes in train and test of {root}, found "
+            f"{min(spelled[key] for key in single)} in one alone: add it to the other, {GO_ON}."
+        )
+    return tuple(sorted(spelled.values()))
+
+
+PHOTO_TABLE = TableReader(name="photo_table", media="photos")
+CLIP_TABLE = TableReader(name="clip_table", media="clips")
