@@ -1,6 +1,13 @@
 """Names of classes and files: which are the same, however they are written."""
 
+import difflib
+import re
 import unicodedata
+from collections.abc import Iterable
+from itertools import combinations
+
+_LIKE = 0.875
+_NUMBERS = re.compile(r"\d+")
 
 
 def normal(name: str) -> str:
@@ -18,3 +25,32 @@ def both(first: str, second: str) -> str:
     if normal(first) != normal(second):
         return f"'{first}' and '{second}'"
     return f"{first!a} and {second!a} (two Unicode forms of '{normal(first)}')"
+
+
+def look_alike(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Pairs of names that may mean one class: case, separators, a plural, or a typing error.
+
+    Names whose numbers differ mean two classes.
+    """
+    keys = {name: _bare(name) for name in dict.fromkeys(names)}
+    return tuple(pair for pair in combinations(keys, 2) if _alike(*(keys[name] for name in pair)))
+
+
+def _alike(first: str, second: str) -> bool:
+    if _NUMBERS.findall(first) != _NUMBERS.findall(second):
+        return False
+    if first in _singulars(second) or second in _singulars(first):
+        return True
+    # One letter more, less or other in names of five, eight and more letters.
+    match = difflib.SequenceMatcher(a=first, b=second, autojunk=False)
+    return match.real_quick_ratio() >= _LIKE and match.ratio() >= _LIKE
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\W_]+", "", fold(name))
+
+
+def _singulars(key: str) -> set[str]:
+    """A name, and what it may be the plural of."""
+    plurals = (("s", ""), ("es", ""), ("ies", "y"))
+    return {key} | {key.removesuffix(end) + one for end, one in plurals if key.endswith(end)}

@@ -1,0 +1,121 @@
+"""Photos and clips that look the same, found by perceptual hashes."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from data.errors import DataError
+from data.frames.decode import CLIP_SUFFIXES, Sampling, clip_frames
+from data.images.decode import PHOTO_SUFFIXES, decode_photo
+from data.listing import Listing
+
+NEAR = 4
+"""Of the 64 bits of two hashes, so many differ at most in near copies.
+
+Of 200 photos of MPII, 95 % or more stay that near as a JPEG of quality 50, at half the size, or
+with a fifth more light, and 30 % without 3 % at each side; of 179,700 pairs of different ones none
+is. Of pairs of MNIST digits, which have few details, 0.04 % are.
+"""
+_SIDE = 64
+"""Pixels that are enough for a hash, which sees 32 x 32."""
+_BLOCK = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hashes:
+    """Perceptual hashes of a listing's files.
+
+    Attributes:
+        root: folder that the paths start from.
+        paths: of the files that could be decoded, in the listing's order.
+        bits: uint64 [N], equal in most bits for pictures that look the same.
+        broken: paths of the files that could not be decoded.
+    """
+
+    root: Path
+    paths: tuple[str, ...]
+    bits: npt.NDArray[np.uint64]
+    broken: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Pair:
+    """Two files that look the same: how many bits differ, and their paths."""
+
+    distance: int
+    first: Path
+    second: Path
+
+
+def perceptual_hashes(listing: Listing) -> Hashes:
+    """Hash every photo, or the middle frame of every clip, with as many threads as cores."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(partial(_hash, listing.root), [file.path for file in listing.files]))
+    whole = [
+        (file.path, bits)
+        for file, bits in zip(listing.files, found, strict=True)
+        if bits is not None
+    ]
+    return Hashes(
+        root=listing.root,
+        paths=tuple(path for path, _ in whole),
+        bits=np.array([bits for _, bits in whole], np.uint64),
+        broken=tuple(
+            file.path for file, bits in zip(listing.files, found, strict=True) if bits is None
+        ),
+    )
+
+
+def near_duplicates(first: Listing, second: Listing, distance: int = NEAR) -> tuple[Pair, ...]:
+    """Pairs of files, one of each listing, that look the same, the nearest first.
+
+    Args:
+        first: photos or clips.
+        second: others; the same listing gives the pairs within it.
+        distance: bits of 64 that may differ.
+    """
+    hashes = perceptual_hashes(first)
+    return near_pairs(hashes, hashes if second is first else perceptual_hashes(second), distance)
+
+
+def near_pairs(first: Hashes, second: Hashes, distance: int = NEAR) -> tuple[Pair, ...]:
+    """What `near_duplicates` gives, of hashes that are there already."""
+    pairs = (
+        Pair(distance=bits, first=first.root / first.paths[i], second=second.root / second.paths[j])
+        for i, j, bits in _near(first.bits, second.bits, distance)
+        if second is not first or i < j
+    )
+    return tuple(sorted(pair for pair in pairs if pair.first != pair.second))
+
+
+def _near(
+    first: npt.NDArray[np.uint64], second: npt.NDArray[np.uint64], most: int
+) -> Iterator[tuple[int, int, int]]:
+    """Places of the pairs whose hashes differ in at most so many bits, and in how many."""
+    for start in range(0, len(first), _BLOCK):
+        apart = np.bitwise_count(first[start : start + _BLOCK, np.newaxis] ^ second)
+        for row, column in zip(*np.nonzero(apart <= most), strict=True):
+            yield start + int(row), int(column), int(apart[row, column])
+
+
+def _hash(root: Path, path: str) -> int | None:
+    import imagehash  # noqa: PLC0415 - slow, and only needed here
+
+    try:
+        bits = imagehash.phash(_picture(root / path)).hash
+    except DataError:
+        return None
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def _picture(path: Path) -> Image.Image:
+    if path.suffix.lower() in CLIP_SUFFIXES - PHOTO_SUFFIXES:
+        return Image.fromarray(next(iter(clip_frames(path, Sampling(frames=1)))).pixels)
+    return decode_photo(path, _SIDE)
