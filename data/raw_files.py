@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from data.catalog import (
     find_file_reader,
@@ -19,6 +19,15 @@ from data.listing import DrawnReader, Listing
 
 FILES = "files"
 """Under this name, the digest of all photos or clips together: there are too many to name each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What is said of a split besides its files."""
+
+    classes: tuple[str, ...]
+    origin: str
+    official: bool
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,9 @@ def raw_files(
         ) from error
 
 
-def check_unchanged(reader: str, split: str, before: dict[str, str], now: dict[str, str]) -> None:
+def check_unchanged(
+    reader: str, split: str, before: Mapping[str, str], now: Mapping[str, str]
+) -> None:
     """Raise DataError if raw files are not those that the run began with."""
     if now != before:
         raise DataError(
@@ -82,8 +93,8 @@ def check_unchanged(reader: str, split: str, before: dict[str, str], now: dict[s
 def listed(
     reader: str,
     split: str,
-    root: str | None,
-    raw: dict[str, str],
+    root: Path | None,
+    raw: Mapping[str, str],
     *,
     partial: bool,
     home: Path,
@@ -103,17 +114,12 @@ def listed(
     Raises:
         DataError: if a file is missing, or they are not what they were.
     """
-    folder = Path(root) if root is not None else None
-    listing = list_files(reader, folder, split, partial=partial, drawn=drawn)
-    if folder is not None:
+    listing = list_files(reader, root, split, partial=partial, drawn=drawn)
+    if root is not None:
         check_unchanged(reader, split, raw, {FILES: listing_digest(listing, KnownDigests(home))})
     return listing
 
 
-def about(listing: Listing) -> dict[str, Any]:
-    """What is said of a split besides its files, in plain JSON types."""
-    return {
-        "classes": list(listing.classes),
-        "origin": listing.origin,
-        "official": listing.official,
-    }
+def about(listing: Listing) -> About:
+    """What is said of a split besides its files."""
+    return About(classes=listing.classes, origin=listing.origin, official=listing.official)

@@ -15,7 +15,7 @@ from tasks.execution.attempts import Attempt, Ended, RetiredError, alone, say_en
 from tasks.execution.job_transfer import Working
 from tasks.execution.parent_death import die_with_parent
 from tasks.execution.slots import Slot
-from tasks.jobs.__main__ import REFUSED, UNLUCKY
+from tasks.jobs.__main__ import REJECTED, RETRYABLE
 from tasks.jobs.files import JOB
 from tasks.jobs.train import PROGRESS
 from tasks.storage.home import VARIABLE, HomeError, open_home
@@ -57,7 +57,7 @@ def job(name: str, work: str, label: str, key: str, digest: str) -> Any:  # noqa
 def _work(attempt: Attempt, home: Path, name: str, working: Working, digest: str) -> Ended:
     if sha256_file(attempt.folder / JOB) != digest:
         message = f"expected the settings that were handed over, found another {JOB}; start again."
-        return Ended(attempt.key, REFUSED, message)
+        return Ended(attempt.key, REJECTED, message)
     slot = Slot(os.environ.get(SLOT, "worker"), os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     lines = _Lines(attempt.folder / PROGRESS)
 
@@ -73,7 +73,7 @@ def _work(attempt: Attempt, home: Path, name: str, working: Working, digest: str
         (attempt.folder / "output").mkdir()
         return work_on(attempt, home, name, slot, told)
     except OSError as error:
-        return Ended(attempt.key, UNLUCKY, str(error))
+        return Ended(attempt.key, RETRYABLE, str(error))
 
 
 class _Lines:

@@ -221,7 +221,7 @@ def _run(
     return folder
 
 
-def _finish(futures: Sequence[PrefectFuture[dict[str, Any]]], ledger: Ledger) -> None:
+def _finish(futures: Sequence[PrefectFuture[Any]], ledger: Ledger) -> None:
     """Wait for all stages; raise the first failure, which caused the others."""
     wait(list(futures))
     failed = [future for future in futures if not future.state.is_completed()]

@@ -10,11 +10,13 @@ from flows.experiment.run_request import RunRequest
 from flows.experiment.run_spec import RunSpec
 from flows.experiment.toml_file import SettingsError
 from flows.pipeline.plan import PlanEntry, make_plan
+from flows.pipeline.subjects import cell_subject
 from flows.reproduce import RUNNER, Engine, resolve_in, run
 from tasks.engine.runtime import identity_lock
 from tasks.storage.artifacts import Store
 from tasks.storage.locks import locked
 from tasks.storage.remote import Storage, open_storage
+from tasks.subjects import Subject
 
 GRID = ("beta", "gamma")
 PLACE = ("k", "draw")
@@ -56,23 +58,24 @@ class Cell:
             )
         return cls(values["beta"], values["gamma"], place.get("k"), place.get("draw"))
 
-    def labels(self, spec: RunSpec) -> list[str]:
-        """Labels of its trainings.
+    def subjects(self, spec: RunSpec) -> list[Subject]:
+        """What its trainings are executed for.
 
         Raises:
             SettingsError: if the experiment has no such cell.
         """
         stage, target = spec.experiment.first_stage, spec.experiment.target
-        named = [c for c in stage.cells if (c["beta"], c["gamma"]) == (self.beta, self.gamma)]
+        wanted = {"beta": self.beta, "gamma": self.gamma}
+        known = any(wanted.items() <= cell.items() for cell in stage.cells)
         ks = [k for k in target.k if self.k in {None, k}]
         draws = [draw for draw in range(target.draws) if self.draw in {None, draw}]
-        if not (named and ks and draws):
+        if not (known and ks and draws):
             raise SettingsError(
                 f"--cell: expected beta one of {_said(stage.beta)}, gamma one of "
                 f"{_said(stage.gamma)}, k one of {_said(target.k)} and draw below {target.draws}, "
                 f"found {self.words}; correct it."
             )
-        return [f"k={k} draw={draw}: {stage.cell_name(named[0])}" for k in ks for draw in draws]
+        return [cell_subject(stage.name, k, draw, wanted) for k in ks for draw in draws]
 
     @property
     def words(self) -> str:
@@ -81,20 +84,20 @@ class Cell:
         return ",".join([f"beta={self.beta:g}", f"gamma={self.gamma:g}", *place])
 
 
-def made_from(entries: Sequence[PlanEntry], labels: Collection[str]) -> list[PlanEntry]:
-    """The stages of these labels and everything that is made from them, in the plan's order."""
-    identities = {e.artifact.identity for e in entries if e.artifact and e.label in labels}
-    reached: dict[str, PlanEntry] = {}
+def made_from(entries: Sequence[PlanEntry], subjects: Collection[Subject]) -> list[PlanEntry]:
+    """The stages of these subjects and everything that is made from them, in the plan's order."""
+    identities = {e.artifact.identity for e in entries if e.artifact and e.subject in subjects}
+    reached: dict[Subject, PlanEntry] = {}
     for entry in entries:
         # A cell that is also a candidate of the learning-rate search is one training.
         same = entry.artifact is not None and entry.artifact.identity in identities
-        if same or entry.label in labels or any(used in reached for used in entry.uses):
-            reached[entry.label] = entry
+        if same or entry.subject in subjects or any(used in reached for used in entry.uses):
+            reached[entry.subject] = entry
     return list(reached.values())
 
 
-def forget(entries: Sequence[PlanEntry], home: Path, storage: Storage | None) -> list[str]:
-    """Remove the results of stages of a plan, the last first; returns the stages' labels."""
+def forget(entries: Sequence[PlanEntry], home: Path, storage: Storage | None) -> list[Subject]:
+    """Remove the results of stages of a plan, the last first; returns the stages' subjects."""
     store = Store(home, storage)
     # A kill in between must not leave a result whose inputs are gone.
     for entry in reversed(entries):
@@ -102,14 +105,14 @@ def forget(entries: Sequence[PlanEntry], home: Path, storage: Storage | None) ->
             # Another reproduction may be about to put it in place.
             with locked(identity_lock(home, entry.artifact.identity)):
                 store.forget(entry.artifact)
-    return [entry.label for entry in entries]
+    return [entry.subject for entry in entries]
 
 
-def forgotten(entries: Sequence[PlanEntry], labels: Collection[str]) -> list[PlanEntry]:
+def forgotten(entries: Sequence[PlanEntry], subjects: Collection[Subject]) -> list[PlanEntry]:
     """A plan after the results of some stages were removed."""
     return [
         replace(entry, state="will run", reason="forgotten", artifact=None)
-        if entry.label in labels
+        if entry.subject in subjects
         else entry
         for entry in entries
     ]
@@ -152,10 +155,10 @@ def cell(
     """
     request = RunRequest(experiment=experiment, scale=scale, data=data)
     spec, folder = resolve_in(request, home)
-    labels = Cell(beta, gamma, k, draw).labels(spec)
+    subjects = Cell(beta, gamma, k, draw).subjects(spec)
     if force:
         storage = open_storage()
-        forget(made_from(make_plan(spec, folder, storage), labels), folder, storage)
+        forget(made_from(make_plan(spec, folder, storage), subjects), folder, storage)
     return str(run(spec, folder, engine))
 
 

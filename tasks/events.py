@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.storage.artifacts import Artifact
+from tasks.subjects import Subject
 
 State = Literal["waiting", "running", "cached", "finished", "failed"]
 
@@ -13,7 +14,7 @@ class Event:
     """News of one stage.
 
     Attributes:
-        label: of the execution, for people.
+        subject: of the execution.
         stage: its name.
         state: what has become of it.
         step: of a job that counts its steps.
@@ -25,7 +26,7 @@ class Event:
         seconds: since it started in its slot.
     """
 
-    label: str
+    subject: Subject
     stage: str
     state: State
     step: int = 0
@@ -35,3 +36,8 @@ class Event:
     message: str = ""
     slot: str = ""
     seconds: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """Of the subject, for people."""
+        return self.subject.label

@@ -25,12 +25,12 @@ def rerun(
         fetch(console, request)
     known = KnownDigests(home)
     spec = resolve_request(console, request, known)
-    labels = chosen.labels(spec)
+    subjects = chosen.subjects(spec)
     open_home(home)
     known.save()
     storage = open_storage() if force else None
     plan = make_plan(spec, home, storage)
-    entries = made_from(plan, labels)
+    entries = made_from(plan, subjects)
     if force:
         names = forget(entries, home, storage)
         plan = forgotten(plan, names)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from flows.pipeline.plan import PlanEntry
 from tasks.events import Event
+from tasks.subjects import Subject
 
 TRAIN = "train"
 
@@ -20,12 +21,12 @@ class Work:
 
     Attributes:
         trainings: how many there are in all.
-        to_run: labels of those that are expected to run.
+        to_run: subjects of those that are expected to run.
         slots: how many run at a time, if that is known.
     """
 
     trainings: int
-    to_run: Collection[str]
+    to_run: Collection[Subject]
     slots: int
 
     @classmethod
@@ -33,7 +34,7 @@ class Work:
         """The trainings of a plan."""
         trainings = [entry for entry in entries if entry.stage == TRAIN]
         return cls(
-            len(trainings), {entry.label for entry in trainings if entry.state != "cached"}, slots
+            len(trainings), {entry.subject for entry in trainings if entry.state != "cached"}, slots
         )
 
 
@@ -46,8 +47,8 @@ class Board:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self._running: dict[str, Event] = {}
-        self._ended: dict[str, Event] = {}
+        self._running: dict[Subject, Event] = {}
+        self._ended: dict[Subject, Event] = {}
         self._seconds: list[float] = []
         self._most = 1
         self._started = time.monotonic()
@@ -59,17 +60,17 @@ class Board:
             return self._note(event)
 
     def _note(self, event: Event) -> News:
-        if event.label in self._ended and event.state != "running":
+        if event.subject in self._ended and event.state != "running":
             return ""
         if event.state == "running":
             if not event.slot:
                 return ""
-            first = event.label not in self._running
-            self._running[event.label] = event
+            first = event.subject not in self._running
+            self._running[event.subject] = event
             self._most = max(self._most, len(self._running))
             return "start" if first else "step"
-        self._ended[event.label] = event
-        running = self._running.pop(event.label, None)
+        self._ended[event.subject] = event
+        running = self._running.pop(event.subject, None)
         if event.state == "finished" and event.stage == TRAIN and running is not None:
             # Counted from the slot on: before it, a training only waits.
             self._seconds.append(running.seconds)
@@ -106,7 +107,7 @@ class Board:
         with self._lock:
             if not self._seconds:
                 return None
-            left = sum(label not in self._ended for label in self.work.to_run)
+            left = sum(subject not in self._ended for subject in self.work.to_run)
             slots = self.work.slots or self._most
             return left * sum(self._seconds) / len(self._seconds) / slots
 

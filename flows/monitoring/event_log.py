@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from flows.monitoring.counts import TRAIN
 from tasks.events import Event
+from tasks.subjects import Subject
 
 logger = logging.getLogger(__name__)
 
@@ -21,17 +22,17 @@ class Ledger:
     def __init__(self, listeners: Sequence[Callable[[Event], None]] = ()) -> None:
         self._listeners = tuple(listeners)
         self._lock = threading.Lock()
-        self._last: dict[tuple[str, str], Event] = {}
+        self._last: dict[tuple[str, Subject], Event] = {}
         self._slots: set[str] = set()
         self.started = datetime.now(UTC)
 
     def listen(self, event: Event) -> None:
         """Note an event, from any thread."""
         with self._lock:
-            known = self._last.get((event.stage, event.label))
+            known = self._last.get((event.stage, event.subject))
             # A stage that was executed is found again by the cache check of its own task.
             if not (known and known.state == "finished" and event.state == "cached"):
-                self._last[event.stage, event.label] = event
+                self._last[event.stage, event.subject] = event
             self._slots |= {event.slot} - {""}
         for listen in self._listeners:
             try:

@@ -1,21 +1,34 @@
-"""What a pipeline is asked of and what it returns: handles of stages, draw by draw."""
+"""What a pipeline submits to and what it returns: futures of stages, draw by draw."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tasks.engine.stage import Stage
-
-Handle = Any
-"""What a `Submit` returns for a stage; it stands for the artifact in the inputs of later ones."""
+from tasks.engine.stage import Future, Stage, StageInputs
 
 
 class Submit(Protocol):
-    """Asks for a stage's artifact."""
+    """Has stages executed."""
 
-    def __call__(self, stage: Stage, /, after: Sequence[Handle] = (), **inputs: object) -> Handle:
-        """A handle of the artifact of these inputs; `after` must be finished before it starts."""
+    def __call__(
+        self, stage: Stage[Any], inputs: StageInputs, after: Sequence[Future] = ()
+    ) -> Future:
+        """A future of the artifact of these inputs.
+
+        Args:
+            stage: that makes it.
+            inputs: of the stage's class, with futures in place of artifacts.
+            after: must be finished before it starts.
+        """
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridCell:
+    """A cell of the grid, by its place on both axes (Eq. 9)."""
+
+    beta: float
+    gamma: float
 
 
 @dataclass
@@ -29,54 +42,49 @@ class Ensemble:
         final: training on hard labels, for figure 4.
     """
 
-    top: Handle
-    pseudo: Handle = None
-    enlarged: Handle = None
-    final: Handle = None
+    top: Future
+    pseudo: Future | None = None
+    enlarged: Future | None = None
+    final: Future | None = None
 
 
 @dataclass
 class Draw:
-    """The handles of one V."""
+    """The futures of one V."""
 
     k: int
     draw: int
     seed: int
-    split: Handle
-    searches: dict[str, list[Handle]] = field(default_factory=dict)
+    split: Future
+    searches: dict[str, list[Future]] = field(default_factory=dict)
     """Trainings by row: one for every learning rate."""
-    rows: dict[str, Handle] = field(default_factory=dict)
+    rows: dict[str, Future] = field(default_factory=dict)
     """By row of the table: a training, or a selection whose best member counts."""
-    cells: dict[str, Handle] = field(default_factory=dict)
-    """Trainings of the grid by name."""
+    cells: dict[GridCell, Future] = field(default_factory=dict)
+    """Trainings of the grid."""
     ensembles: dict[int, Ensemble] = field(default_factory=dict)
     """By R, the number of members."""
-    evaluation: Handle = None
-    studies: dict[str, Handle] = field(default_factory=dict)
+    evaluation: Future | None = None
+    studies: dict[str, Future] = field(default_factory=dict)
 
     @property
-    def name(self) -> str:
-        """For labels."""
-        return f"k={self.k} draw={self.draw}"
-
-    @property
-    def before_the_test(self) -> list[Handle]:
+    def before_the_test(self) -> list[Future]:
         """Everything that must be finished before the test split is opened."""
-        searched = [handle for handles in self.searches.values() for handle in handles]
+        searched = [future for futures in self.searches.values() for future in futures]
         of_ensembles = [
-            handle
+            future
             for ensemble in self.ensembles.values()
-            for handle in (ensemble.top, ensemble.pseudo, ensemble.enlarged, ensemble.final)
-            if handle is not None
+            for future in (ensemble.top, ensemble.pseudo, ensemble.enlarged, ensemble.final)
+            if future is not None
         ]
         return [*searched, *self.cells.values(), *self.rows.values(), *of_ensembles]
 
 
 @dataclass
 class Pipeline:
-    """The handles of everything."""
+    """The futures of everything."""
 
-    data: dict[tuple[str, str], Handle]
+    data: dict[tuple[str, str], Future]
     draws: list[Draw]
 
 

@@ -1,15 +1,18 @@
 """What a reproduction would do: every stage cached, to run, or stale, and why."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from flows.experiment.run_spec import RunSpec
 from flows.pipeline.graph import pipeline
-from tasks.engine.stage import Stage
-from tasks.storage.artifacts import RESULT, Artifact, Request, Store, read_artifact
+from tasks.codec import CodecError, decode, leaves, replace_leaves
+from tasks.engine.stage import Future, Stage, StageInputs
+from tasks.storage.artifacts import RESULT, SUBJECT, Artifact, Request, Store, read_artifact
 from tasks.storage.remote import Storage
+from tasks.subjects import Subject
 
 State = Literal["cached", "will run", "stale"]
 
@@ -19,24 +22,29 @@ class PlanEntry:
     """One stage of a plan.
 
     Attributes:
-        label: for people.
+        subject: what it is executed for.
         stage: its name.
         state: `cached`; `will run`: never made, or waits for one that was not; `stale`: made
             before, from something else.
         reason: why it will run or is stale; empty if it is there already, or the stage that
             makes the same.
         seconds: how long it is expected to take in a slot; None if nothing is known.
-        uses: labels of the stages whose results it reads.
+        uses: subjects of the stages whose results it reads.
         artifact: its result, if it is there.
     """
 
-    label: str
+    subject: Subject
     stage: str
     state: State
     reason: str
     seconds: float | None = None
-    uses: tuple[str, ...] = ()
+    uses: tuple[Subject, ...] = ()
     artifact: Artifact | None = None
+
+    @property
+    def label(self) -> str:
+        """Of the subject, for people."""
+        return self.subject.label
 
 
 def make_plan(spec: RunSpec, home: Path, storage: Storage | None = None) -> list[PlanEntry]:
@@ -54,10 +62,15 @@ def make_plan(spec: RunSpec, home: Path, storage: Storage | None = None) -> list
 
 @dataclass(frozen=True)
 class _Planned:
-    """Stands for an artifact: the artifact, or the label of the stage that has yet to make it."""
+    """A future that is not waited for: the artifact is there, or a stage has yet to make it."""
 
-    label: str
+    subject: Subject
     artifact: Artifact | None
+
+    def result(self) -> Artifact:
+        if self.artifact is None:
+            raise LookupError(f"{self.subject.label} is only planned.")
+        return self.artifact
 
 
 class _Planner:
@@ -66,66 +79,84 @@ class _Planner:
     def __init__(self, store: Store, scope: str) -> None:
         self.entries: list[PlanEntry] = []
         self._store = store
-        self._known: dict[tuple[str, str], Artifact] = {}
-        self._seconds: dict[str, list[float]] = {}
-        self._planned: dict[str, str] = {}
-        for path in sorted(store.home.glob(f"artifacts/*/*/{RESULT}"), key=_modified):
-            self._remember(path, scope)
+        self._known = _Known(store.home, scope)
+        self._planned: dict[str, Subject] = {}
 
     def __call__(
-        self, stage: Stage, /, after: Sequence[_Planned] = (), **inputs: object
+        self, stage: Stage[Any], inputs: StageInputs, after: Sequence[Future] = ()
     ) -> _Planned:
-        label = str(inputs["label"])
-        uses = tuple(planned.label for planned in _planned([inputs]))
-        missing = next((p.label for p in _planned([inputs, list(after)]) if not p.artifact), None)
+        subject, read = inputs.subject, leaves(inputs, _Planned)
+        uses = tuple(planned.subject for planned in read)
+        waited = [*read, *leaves(list(after), _Planned)]
+        missing = next((planned.subject for planned in waited if not planned.artifact), None)
         if missing is not None:
-            self._add(label, stage, ("will run", f"waits for {missing}"), uses)
-            return _Planned(label, None)
-        request = stage.describe(**_resolved(inputs))
+            self._add(subject, stage, ("will run", f"waits for {missing.label}"), uses)
+            return _Planned(subject, None)
+        request = stage.describe(replace_leaves(inputs, _Planned, _Planned.result))
         artifact = self._store.find(request)
         if artifact is not None:
-            self._add(label, stage, ("cached", ""), uses, artifact)
+            self._add(subject, stage, ("cached", ""), uses, artifact)
         elif request.identity in self._planned:
-            reason = f"the same as {self._planned[request.identity]}"
-            self._add(label, stage, ("cached", reason), uses)
+            reason = f"the same as {self._planned[request.identity].label}"
+            self._add(subject, stage, ("cached", reason), uses)
         else:
-            self._planned[request.identity] = label
-            self._add(label, stage, self._why(request), uses)
-        return _Planned(label, artifact)
+            self._planned[request.identity] = subject
+            self._add(subject, stage, self._why(request), uses)
+        return _Planned(subject, artifact)
 
     def _add(
         self,
-        label: str,
-        stage: Stage,
+        subject: Subject,
+        stage: Stage[Any],
         state_and_reason: tuple[State, str],
-        uses: tuple[str, ...],
+        uses: tuple[Subject, ...],
         artifact: Artifact | None = None,
     ) -> None:
         state, reason = state_and_reason
-        known = self._seconds.get(stage.name)
-        seconds = sum(known) / len(known) if known and state != "cached" else None
-        self.entries.append(PlanEntry(label, stage.name, state, reason, seconds, uses, artifact))
+        seconds = None if state == "cached" else self._known.seconds(stage.name)
+        self.entries.append(PlanEntry(subject, stage.name, state, reason, seconds, uses, artifact))
 
     def _why(self, request: Request) -> tuple[State, str]:
         folder = self._store.folder(request)
         if folder.exists():
             return "stale", self._store.damage(folder) or "its result is damaged"
-        before = self._known.get((request.stage, request.label))
+        before = self._known.latest(request)
         if before is None:
             return "will run", "never made"
         return "stale", "; ".join(differences(before.document, request.document))
 
-    def _remember(self, path: Path, scope: str) -> None:
-        try:
-            artifact = read_artifact(path)
-        except (OSError, ValueError, TypeError):
-            return
-        if artifact.notes.get("scope") != scope:
-            return
-        stage = path.parent.parent.name
-        self._known[stage, artifact.label] = artifact
+
+class _Known:
+    """What earlier runs of the same experiment and scale have made."""
+
+    def __init__(self, home: Path, scope: str) -> None:
+        self._latest: dict[tuple[str, Subject], Artifact] = {}
+        # Artifacts of version 0.1 say in words alone what they were made for.
+        self._by_label: dict[tuple[str, str], Artifact] = {}
+        self._seconds: dict[str, list[float]] = {}
+        for path in sorted(home.glob(f"artifacts/*/*/{RESULT}"), key=_modified):
+            with contextlib.suppress(OSError, ValueError, TypeError, CodecError):
+                artifact = read_artifact(path)
+                if artifact.notes.get("scope") == scope:
+                    self._add(path.parent.parent.name, artifact)
+
+    def _add(self, stage: str, artifact: Artifact) -> None:
+        if SUBJECT in artifact.notes:
+            self._latest[stage, decode(Subject, artifact.notes[SUBJECT])] = artifact
+        else:
+            self._by_label[stage, artifact.label] = artifact
         if "seconds" in artifact.notes:
             self._seconds.setdefault(stage, []).append(float(artifact.notes["seconds"]))
+
+    def latest(self, request: Request) -> Artifact | None:
+        """The last result of that stage for the same subject."""
+        found = self._latest.get((request.stage, request.subject))
+        return found or self._by_label.get((request.stage, request.label))
+
+    def seconds(self, stage: str) -> float | None:
+        """The mean time of that stage in a slot."""
+        known = self._seconds.get(stage)
+        return sum(known) / len(known) if known else None
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -146,26 +177,3 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str =
 
 def _modified(path: Path) -> int:
     return path.stat().st_mtime_ns
-
-
-def _planned(value: object) -> Iterator[_Planned]:
-    """The stages that a nested value holds."""
-    if isinstance(value, _Planned):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _planned(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _planned(item)
-
-
-def _resolved(value: Any) -> Any:  # noqa: ANN401 - JSON with artifacts
-    """A nested value with artifacts in place of what stands for them."""
-    if isinstance(value, _Planned):
-        return value.artifact
-    if isinstance(value, Mapping):
-        return {key: _resolved(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_resolved(item) for item in value]
-    return value

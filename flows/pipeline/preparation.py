@@ -1,65 +1,74 @@
 """From raw files to what trainings read: arrays, photos, frames of clips, and features of them."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
 
+from data.frames.decode import Sampling
 from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
-from flows.pipeline.futures import Handle, Submit
+from flows.pipeline.futures import Submit
+from tasks.engine.stage import Future
+from tasks.networks.description import NetworkDescription
 from tasks.stages import extract, features, pictures, prepare
 from tasks.stages import weights as pretrained
+from tasks.stages.raw_inputs import MediaInputs, RawInputs
+from tasks.subjects import Subject
 
 
-def pretrained_weights(raw: RawData, submit: Submit) -> Handle | None:
+def pretrained_weights(raw: RawData, submit: Submit) -> Future | None:
     """Submit the weights that trunks start from, if there are any."""
     if raw.weights is None:
         return None
-    return submit(
-        pretrained.STAGE, label="weights", path=raw.weights, digest=str(raw.weights_digest)
+    inputs = pretrained.WeightsInputs(
+        subject=Subject(name="weights"), path=Path(raw.weights), digest=str(raw.weights_digest)
     )
+    return submit(pretrained.STAGE, inputs)
 
 
 def prepared_data(
     experiment: Experiment,
     raw: RawData,
-    network: Mapping[str, Any],
-    weights: Handle | None,
+    network: NetworkDescription,
+    weights: Future | None,
     submit: Submit,
-) -> dict[tuple[str, str], Handle]:
+) -> dict[tuple[str, str], Future]:
     """Submit the preparation of every training split and of the target's test split.
 
     Where parts of the trunk are frozen, training splits hold what these make of the images. The
     test split is sealed and holds images: the evaluation makes of them what the network reads.
     """
-    data = {}
-    for (name, part), digests in raw.digests.items():
-        given = {
-            "reader": experiment.datasets[name].reader_on(real=raw.root is not None),
-            "split": part,
-            "root": raw.roots[name],
-            "raw": digests,
-        }
-        data[name, part] = _images(experiment, name, f"{name} {part}", given, submit)
-        if network["frozen"] and part == "train":
-            data[name, part] = submit(
-                features.STAGE,
-                label=f"{name} {part}: features",
+    data: dict[tuple[str, str], Future] = {}
+    for name, part in raw.digests:
+        data[name, part] = _images(experiment, raw, name, part, submit)
+        if network.frozen and part == "train":
+            inputs = features.FeaturesInputs(
+                subject=Subject(name=f"{name} {part}: features"),
                 data=data[name, part],
                 network=network,
                 weights=weights,
             )
+            data[name, part] = submit(features.STAGE, inputs)
     return data
 
 
-def _images(
-    experiment: Experiment, name: str, label: str, given: dict[str, Any], submit: Submit
-) -> Handle:
+def _images(experiment: Experiment, raw: RawData, name: str, part: str, submit: Submit) -> Future:
     """One split as images of one size."""
-    images, media = experiment.images, experiment.datasets[name].media
-    if media == "arrays" or images is None:
-        return submit(prepare.STAGE, label=label, **given)
-    given |= {"partial": experiment.partial, "max_broken": images.max_broken}
+    images, dataset, root = experiment.images, experiment.datasets[name], raw.roots[name]
+    given = RawInputs(
+        subject=Subject(name=f"{name} {part}"),
+        reader=dataset.reader_on(real=raw.root is not None),
+        split=part,
+        root=None if root is None else Path(root),
+        raw=raw.digests[name, part],
+    )
+    if dataset.media == "arrays" or images is None:
+        return submit(prepare.STAGE, given)
+    files = MediaInputs(**vars(given), partial=experiment.partial, max_broken=images.max_broken)
     frames = None
-    if media == "clips":
-        frames = submit(extract.STAGE, label=f"{label}: frames", sampling=images.sampling, **given)
-    return submit(pictures.STAGE, label=label, side=images.side, frames=frames, **given)
+    if dataset.media == "clips":
+        sampling = Sampling(**images.sampling)
+        clips = extract.ExtractInputs(**vars(files), sampling=sampling)
+        subject = Subject(name=f"{name} {part}: frames")
+        frames = submit(extract.STAGE, replace(clips, subject=subject))
+    squares = pictures.PicturesInputs(**vars(files), side=images.side, frames=frames)
+    return submit(pictures.STAGE, squares)

@@ -4,7 +4,7 @@ from flows.experiment.settings import Experiment
 from flows.experiment.training import Baseline
 
 
-class Wanted:
+class RequiredStages:
     """Reads off an experiment's outputs what must be trained, labelled and scored."""
 
     def __init__(self, experiment: Experiment) -> None:

@@ -33,7 +33,7 @@ def make_record(
 
     Args:
         order: what was asked for.
-        stages: handles of everything.
+        stages: futures of everything.
         ledger: what happened.
         run_id: the reproduction's MLflow run.
         slots: names of the slots.
@@ -61,8 +61,8 @@ def make_record(
         "settings": experiment.model_dump(mode="json"),
         "classes": list(experiment.target.classes),
         "data": [
-            _data(name, order.raw.digests[name, split], artifact_of(handle))
-            for (name, split), handle in stages.data.items()
+            _data(name, order.raw.digests[name, split], artifact_of(future))
+            for (name, split), future in stages.data.items()
         ],
         "outputs": experiment.outputs.model_dump(mode="json"),
         "tracking": tracking,

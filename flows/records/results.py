@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.experiment.run_spec import RunSpec
-from flows.pipeline.futures import Draw, Handle, swept_name
+from flows.pipeline.futures import Draw, swept_name
 from gradmix.methods import method_named
-from tasks.engine.stage import decode
+from tasks.engine.stage import Future
 from tasks.jobs.train import CURVE
 from tasks.storage.artifacts import Artifact
 
@@ -38,10 +38,10 @@ def results(order: RunSpec, draws: Sequence[Draw], home: Path) -> dict[str, Any]
     }
 
 
-def artifact_of(handle: Handle) -> Artifact:
-    """The artifact that a handle stands for, once it is finished."""
-    artifact: Artifact = decode(handle.result())
-    return artifact
+def artifact_of(future: Future | None) -> Artifact:
+    """The artifact of a stage that the outputs needed, once it is finished."""
+    assert future is not None, "the pipeline submits every stage that it reports"  # noqa: S101
+    return future.result()
 
 
 def _rows(order: RunSpec, draw: Draw) -> list[dict[str, Any]]:
@@ -75,11 +75,14 @@ def _scores(scored: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def trainings_of(draw: Draw) -> dict[str, Artifact]:
     """The training behind every row: its own, or the best member of its selection."""
-    handles = [*(h for searched in draw.searches.values() for h in searched), *draw.cells.values()]
-    by_identity = {training.identity: training for training in map(artifact_of, handles)}
+    searched = [future for futures in draw.searches.values() for future in futures]
+    by_identity = {
+        training.identity: training
+        for training in map(artifact_of, [*searched, *draw.cells.values()])
+    }
     chosen = {}
-    for name, handle in draw.rows.items():
-        found = artifact_of(handle)
+    for name, future in draw.rows.items():
+        found = artifact_of(future)
         if "members" in found.summary:
             found = by_identity[found.summary["members"][0]["identity"]]
         chosen[name] = found
@@ -112,7 +115,7 @@ def _searched(draw: Draw, row: str) -> list[float]:
         return []
     # A first stage with one rate has no search before its grid.
     compared = searches or draw.cells.values()
-    return sorted({artifact_of(handle).document["config"]["learning_rate"] for handle in compared})
+    return sorted({artifact_of(one).document["config"]["learning_rate"] for one in compared})
 
 
 def _datasets(order: RunSpec, row: str, training: Artifact) -> list[str]:
@@ -139,15 +142,16 @@ def _cells(order: RunSpec, draw: Draw) -> list[dict[str, Any]]:
     members = [member["identity"] for member in top.summary["members"]]
     test = artifact_of(draw.evaluation).summary["test"]
     cells = []
-    for name, handle in draw.cells.items():
-        figures = _figures(artifact_of(handle))
-        identity, scored = figures["identity"], test.get(name)
+    name = order.experiment.first_stage.cell_name
+    for place, future in draw.cells.items():
+        figures = _figures(artifact_of(future))
+        identity, scored = figures["identity"], test.get(name(vars(place)))
         cells.append(
             {
                 "k": draw.k,
                 "draw": draw.draw,
-                "beta": figures["settings"]["beta"],
-                "gamma": figures["settings"]["gamma"],
+                "beta": place.beta,
+                "gamma": place.gamma,
                 "rank": members.index(identity) + 1 if identity in members else None,
                 **_scores(scored),
                 **figures,

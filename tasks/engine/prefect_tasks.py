@@ -9,9 +9,31 @@ from prefect import Task
 from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.futures import PrefectFuture
 
+from tasks.codec import Json, decode, encode, leaves, replace_leaves
 from tasks.engine.runtime import current
-from tasks.engine.stage import Stage, decode
+from tasks.engine.stage import Future, Stage, StageInputs
 from tasks.events import Event
+from tasks.storage.artifacts import Artifact
+from tasks.subjects import Subject
+
+
+class StageFuture:
+    """The artifact of a submitted stage.
+
+    Args:
+        future: Prefect's, of the artifact as JSON.
+    """
+
+    def __init__(self, future: PrefectFuture[Json]) -> None:
+        self.future = future
+
+    def result(self) -> Artifact:
+        """Wait for the artifact.
+
+        Raises:
+            Exception: that ended the stage.
+        """
+        return decode(Artifact, self.future.result())
 
 
 class PrefectSubmit:
@@ -22,37 +44,40 @@ class PrefectSubmit:
     """
 
     def __init__(self) -> None:
-        self._tasks: dict[str, Task[..., dict[str, Any]]] = {}
-        self.futures: list[PrefectFuture[dict[str, Any]]] = []
+        self._tasks: dict[str, Task[..., Json]] = {}
+        self.futures: list[PrefectFuture[Json]] = []
 
     def __call__(
-        self,
-        stage: Stage,
-        /,
-        after: Sequence[PrefectFuture[dict[str, Any]]] = (),
-        **inputs: Any,  # noqa: ANN401 - JSON, artifacts and futures of artifacts
-    ) -> PrefectFuture[dict[str, Any]]:
-        """Submit; inputs may hold the futures of other stages."""
+        self, stage: Stage[Any], inputs: StageInputs, after: Sequence[Future] = ()
+    ) -> StageFuture:
+        """Submit a stage; its inputs may hold futures in place of artifacts."""
         if stage.name not in self._tasks:
             self._tasks[stage.name] = prefect_task(stage)
+        # As JSON, in which Prefect finds its futures and puts their results in place.
+        given = replace_leaves(inputs, StageFuture, lambda future: future.future)
         future = self._tasks[stage.name].submit(
-            label=inputs["label"], inputs=inputs, wait_for=list(after) or None
+            label=inputs.subject.label,
+            inputs=encode(given, keep=(PrefectFuture,)),
+            wait_for=[other.future for other in leaves(list(after), StageFuture)] or None,
         )
         self.futures.append(future)
-        return future
+        return StageFuture(future)
 
 
-def prefect_task(stage: Stage) -> Task[..., dict[str, Any]]:
+def prefect_task(stage: Stage[Any]) -> Task[..., Json]:
     """The Prefect task of a stage: small JSON in, small JSON out, cached by identity."""
-    # An artifact may be there and Prefect's record of it not yet: then the key tells of it, and the
-    # task is called nevertheless.
-    told: set[str] = set()
+    # Where an artifact exists and Prefect has no record of it, the key function reports it as
+    # cached and the task is called nevertheless.
+    already_reported: set[Subject] = set()
 
     def key(_: object, parameters: Mapping[str, Any]) -> str:
-        return _cache_key(stage, parameters["inputs"], told)
+        return _cache_key(stage, decode(stage.inputs, parameters["inputs"]), already_reported)
 
-    def run(label: str, inputs: dict[str, Any]) -> dict[str, Any]:
-        return stage.perform(inputs, told=label in told).to_json()
+    def run(label: str, inputs: Json) -> Json:
+        del label
+        given = decode(stage.inputs, inputs)
+        known = given.subject in already_reported
+        return encode(stage.perform(given, already_reported=known))
 
     return Task(
         run,
@@ -64,16 +89,16 @@ def prefect_task(stage: Stage) -> Task[..., dict[str, Any]]:
     )
 
 
-def _cache_key(stage: Stage, inputs: Mapping[str, Any], told: set[str]) -> str:
+def _cache_key(stage: Stage[Any], inputs: StageInputs, already_reported: set[Subject]) -> str:
     """The identity; forgets Prefect's record of it unless the artifact is intact."""
     runtime = current()
-    request = stage.describe(**decode(inputs))
+    request = stage.describe(inputs)
     key = f"{stage.name}-{request.identity}"
     artifact = runtime.store.find(request)
     if artifact is None:
         Path(os.environ["PREFECT_LOCAL_STORAGE_PATH"], key).unlink(missing_ok=True)
-    elif request.label not in told:
+    elif request.subject not in already_reported:
         # Prefect answers from its record without calling the task.
-        runtime.listen(Event(request.label, stage.name, "cached", artifact=artifact))
-        told.add(request.label)
+        runtime.listen(Event(request.subject, stage.name, "cached", artifact=artifact))
+        already_reported.add(request.subject)
     return key

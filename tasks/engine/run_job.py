@@ -1,32 +1,28 @@
 """Run a job of a stage in a process of its own, here or on a worker."""
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
 from tasks.engine.stage import Workplace
 from tasks.errors import StageError
 from tasks.execution.processes import ChildFailedError
 from tasks.execution.progress import OnRows
-from tasks.jobs.__main__ import OUTCOME
-from tasks.jobs.files import write_job
+from tasks.jobs.files import read_outcome, write_job
+from tasks.outcome import Outcome
 
 
 def run_job(
     place: Workplace,
     name: str,
-    job: Mapping[str, Any],
+    job: object,
     on_rows: OnRows = lambda _: None,
     *,
     steps: int = 0,
     decodes: bool = False,
-) -> dict[str, Any]:
+) -> Outcome:
     """Run a job of `tasks.jobs` and wait for its outcome.
 
     Args:
         place: where the stage works; files go to its output folder.
         name: of the job.
-        job: its settings and paths.
+        job: its inputs.
         on_rows: gets new figures while it runs.
         steps: that it counts while it runs.
         decodes: whether it decodes photos or clips: that needs no GPU, and runs beside the data.
@@ -41,5 +37,4 @@ def run_job(
         runner.run(name, place.folder, place.follower(steps=steps, on_rows=on_rows))
     except ChildFailedError as error:
         raise StageError(f"{place.request.label}: {error}") from error
-    outcome: dict[str, Any] = json.loads((place.folder / OUTCOME).read_text(encoding="utf-8"))
-    return outcome
+    return read_outcome(place.folder)

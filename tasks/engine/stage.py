@@ -3,32 +3,47 @@
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol
 
+from typing_extensions import TypeVar
+
+from tasks.codec import encode
 from tasks.engine.runtime import Runtime, current
 from tasks.errors import StageError
 from tasks.events import Event
 from tasks.execution.progress import Follower, OnRows
 from tasks.execution.slots import SlotsStoppedError
-from tasks.storage.artifacts import Artifact, Request
+from tasks.outcome import Outcome
+from tasks.storage.artifacts import SUBJECT, Artifact, Request
+from tasks.subjects import Subject
+
+A = TypeVar("A", default=Artifact)
+"""An artifact among a stage's inputs; while the pipeline is wired, what stands for it."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What an execution reports besides the files in its output folder.
+class Future(Protocol):
+    """Stands for the artifact of a stage that was submitted."""
+
+    def result(self) -> Artifact:
+        """The artifact; waits for it."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageInputs:
+    """What a stage takes; every stage has a class of its own.
 
     Attributes:
-        summary: figures that are part of the result, in plain JSON types.
-        notes: figures that may differ between equal results: run ids, times.
-        contents: digests that stand for files whose bytes hold notes as well.
+        subject: what it is executed for; not part of the identity.
     """
 
-    summary: Mapping[str, Any]
-    notes: Mapping[str, Any] = field(default_factory=dict)
-    contents: Mapping[str, str] = field(default_factory=dict)
+    subject: Subject
+
+
+I = TypeVar("I", bound=StageInputs)  # noqa: E741 - the inputs of a stage
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,7 @@ class Workplace:
         """
         return Follower(
             folder=self.folder,
-            label=self.request.label,
+            subject=self.request.subject,
             stage=self.request.stage,
             listen=self.runtime.listen,
             check_stopped=self.runtime.raise_if_stopped,
@@ -70,76 +85,70 @@ class Workplace:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(Generic[I]):
     """One box of the pipeline.
 
     Attributes:
         name: also the folder of its artifacts.
+        inputs: class of what it takes.
         describe: the request that inputs amount to: pure, cheap, without files.
         execute: does the work and leaves files in the workplace's output folder.
-
-    Both take the same keyword inputs: settings in plain JSON types and upstream artifacts.
     """
 
     name: str
-    describe: Callable[..., Request]
-    execute: Callable[..., Outcome]
+    inputs: type[I]
+    describe: Callable[[I], Request]
+    execute: Callable[[Workplace, I], Outcome]
 
-    def perform(self, inputs: Mapping[str, Any], *, told: bool = False) -> Artifact:
+    def perform(self, inputs: I, *, already_reported: bool = False) -> Artifact:
         """The artifact of these inputs: the intact one if it exists, else a new one.
 
         Args:
             inputs: settings and upstream artifacts.
-            told: whether it has been told already that the artifact exists.
+            already_reported: whether listeners know already that the artifact exists.
         """
-        runtime = current()
-        arguments = decode(inputs)
-        request = self.describe(**arguments)
+        runtime, request = current(), self.describe(inputs)
         with runtime.alone(request.identity):
             artifact = runtime.store.find(request)
-            if artifact is not None:
-                # A kill between commit and clean-up leaves its checkpoint behind.
-                runtime.store.discard_work(request)
-                if not told:
-                    runtime.listen(Event(request.label, self.name, "cached", artifact=artifact))
-                return artifact
-            return self._execute(runtime, request, arguments)
+            if artifact is None:
+                return self._execute(runtime, request, inputs)
+            # A kill between commit and clean-up leaves its checkpoint behind.
+            runtime.store.discard_work(request)
+            if not already_reported:
+                runtime.listen(Event(request.subject, self.name, "cached", artifact=artifact))
+            return artifact
 
-    def _execute(
-        self, runtime: Runtime, request: Request, arguments: Mapping[str, Any]
-    ) -> Artifact:
+    def _execute(self, runtime: Runtime, request: Request, inputs: I) -> Artifact:
         folder = runtime.store.work(request)
         output = folder / "output"
         shutil.rmtree(output, ignore_errors=True)
         output.mkdir()
-        runtime.listen(Event(request.label, self.name, "running"))
+        runtime.listen(Event(request.subject, self.name, "running"))
         runtime.record_execution(request)
         started = time.monotonic()
         try:
-            outcome = self.execute(Workplace(runtime, request, folder, output), **arguments)
+            outcome = self.execute(Workplace(runtime, request, folder, output), inputs)
+            about: dict[str, Any] = {"scope": runtime.scope, SUBJECT: encode(request.subject)}
             artifact = runtime.store.commit(
-                request,
-                output,
-                outcome.summary,
-                {**outcome.notes, "scope": runtime.scope},
-                outcome.contents,
+                request, output, outcome.summary, {**outcome.notes, **about}, outcome.contents
             )
         except SlotsStoppedError:
-            # Interrupted, not failed: it goes on when the run is started again.
+            # Interrupted, not failed: the next run continues it.
             raise
         except BaseException as error:
             shutil.rmtree(output, ignore_errors=True)
             with contextlib.suppress(OSError):
                 folder.rmdir()  # unless it holds a checkpoint or a log
             failure = _explained(error, runtime, request)
-            runtime.listen(Event(request.label, self.name, "failed", message=str(failure)))
+            message = str(failure)
+            runtime.listen(Event(request.subject, self.name, "failed", message=message))
             if failure is error:
                 raise
             raise failure from error
         runtime.store.discard_work(request)
         seconds = time.monotonic() - started
         runtime.listen(
-            Event(request.label, self.name, "finished", artifact=artifact, seconds=seconds)
+            Event(request.subject, self.name, "finished", artifact=artifact, seconds=seconds)
         )
         return artifact
 
@@ -154,14 +163,3 @@ def _explained(error: BaseException, runtime: Runtime, request: Request) -> Base
         f"{request.label}: expected to write under {runtime.home}, found: {error}, with {free} MiB "
         "free; make room or choose another folder with --home."
     )
-
-
-def decode(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """JSON with artifacts back to artifacts."""
-    if isinstance(value, Mapping):
-        if {"identity", "digest", "folder"} <= value.keys():
-            return Artifact(**value)
-        return {key: decode(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [decode(item) for item in value]
-    return value

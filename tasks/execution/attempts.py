@@ -19,7 +19,7 @@ from tasks.errors import StageError
 from tasks.execution.parent_death import python_module
 from tasks.execution.processes import ChildFailedError, Process
 from tasks.execution.slots import Slot, run_in_slot
-from tasks.jobs.__main__ import OUTCOME
+from tasks.jobs.files import OUTCOME
 from tasks.storage.home import write_atomically
 from tasks.storage.locks import locked
 

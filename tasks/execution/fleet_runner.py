@@ -14,7 +14,7 @@ from tasks.execution.attempts import Attempt, Ended, Pulse
 from tasks.execution.job_transfer import Asking
 from tasks.execution.prefect_runs import UNFINISHED, Dispatch, RunState
 from tasks.execution.progress import Follower
-from tasks.jobs.__main__ import REFUSED
+from tasks.jobs.__main__ import REJECTED
 from tasks.jobs.files import JOB
 from tasks.storage.artifacts import Store
 from tasks.storage.remote import Storage, StorageError
@@ -84,7 +84,7 @@ class FleetRunner:
             ended = self._attempt(name, Attempt.begin(folder), follower)
             if ended.exit_code == 0:
                 return
-            if ended.exit_code == REFUSED:
+            if ended.exit_code == REJECTED:
                 raise StageError(f"{follower.label}: {ended.message}")
             logger.warning("%s: lost an attempt: %s", follower.label, ended.message)
         raise StageError(

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from tasks.execution.attempts import ENDED, NEWEST, PULSE, Attempt, RetiredError
-from tasks.jobs.files import JOB, read_by
+from tasks.jobs.files import JOB, inputs_of
 from tasks.storage.artifact_mirror import Mirror
 from tasks.storage.artifacts import Store
 from tasks.storage.remote import Marks, Storage, StorageError, changed, marks_of
@@ -112,7 +112,7 @@ class Working:
         shutil.rmtree(self._attempt.folder, ignore_errors=True)
         self._storage.pull(self._home, self._storage.listing(self._work))
         self._sent = marks_of(self._home, _files(self._home, self._work))
-        for folder in sorted({_artifact(path) for path in read_by(self._attempt.folder)}):
+        for folder in sorted({_artifact(path) for path in inputs_of(self._attempt.folder)}):
             if damage(self._home / folder) and (wrong := mirror.bring(folder)):
                 raise StorageError(f"expected {folder} in the storage, found: {wrong}.")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tasks.events import Event
 from tasks.jobs.train import PROGRESS
+from tasks.subjects import Subject
 from tasks.tracking.tracker import MetricRow
 
 OnRows = Callable[[list[MetricRow]], None]
@@ -19,7 +20,7 @@ class Follower:
 
     Attributes:
         folder: of the job.
-        label: of the stage that runs it, for people.
+        subject: of the stage that runs it.
         stage: name of that stage.
         listen: gets an event at the start and for every new row.
         check_stopped: raises if the run was stopped.
@@ -28,7 +29,7 @@ class Follower:
     """
 
     folder: Path
-    label: str
+    subject: Subject
     stage: str
     listen: Callable[[Event], None]
     check_stopped: Callable[[], None]
@@ -37,6 +38,11 @@ class Follower:
     _read: int = 0
     _slot: str = ""
     _started: float = field(default_factory=time.monotonic)
+
+    @property
+    def label(self) -> str:
+        """Of the subject, for people."""
+        return self.subject.label
 
     def start(self, slot: str) -> None:
         """Report that the job runs in this slot from now on."""
@@ -66,7 +72,7 @@ class Follower:
     def _report(self, step: int, accuracy: float | None) -> None:
         self.listen(
             Event(
-                self.label,
+                self.subject,
                 self.stage,
                 "running",
                 step=step,

@@ -54,7 +54,7 @@ def find_clips(videos: Path) -> tuple[Path, list[Clip], dict[str, int]]:
 def extract(
     videos: Path, out: Path, sampling: Sampling, max_broken: float, on_clips: OnClips
 ) -> Summary:
-    """Extract frames of clips into a folder; what was finished there is not done again.
+    """Extract frames of clips into a folder; finished work in it is reused.
 
     Args:
         videos: a clip, or a folder of clips at any depth.
@@ -91,9 +91,8 @@ def _extract(
     (out / DONE).unlink(missing_ok=True)
     work = out / WORK / wanted[:32]
     work.mkdir(parents=True, exist_ok=True)
-    asked = {name: value for name, value in vars(sampling).items() if value is not None}
     try:
-        chunks = extract_in_slots(root, clips, asked, work, SlotPool.of_cores(), on_clips)
+        chunks = extract_in_slots(root, clips, sampling, work, SlotPool.of_cores(), on_clips)
     except ChildFailedError as error:
         raise StageError(str(error)) from error
     merged = merge(chunks, out)

@@ -1,16 +1,17 @@
 """Frames of clips, extracted in the slots of this machine; goes on where it was interrupted."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from data.frames.chunks import CLIPS_PER_CHUNK, Clip
+from data.frames.decode import Sampling
 from data.listing import Listing
 from tasks.execution.attempts import job_command
 from tasks.execution.slots import SlotPool, run_in_slot
-from tasks.jobs.extract import PROGRESS
+from tasks.jobs.extract import PROGRESS, Chunk, ExtractJob
 from tasks.jobs.files import write_job
 
 LOG = "log.txt"
@@ -30,7 +31,7 @@ def clips_of(listing: Listing, split: str) -> list[Clip]:
 def extract_in_slots(
     root: Path,
     clips: Sequence[Clip],
-    sampling: Mapping[str, int],
+    sampling: Sampling,
     folder: Path,
     slots: SlotPool,
     on_clips: OnClips = lambda *_: None,
@@ -42,8 +43,8 @@ def extract_in_slots(
     Args:
         root: folder that the clips' paths start from.
         clips: in the order of the result.
-        sampling: `frames` or `every`.
-        folder: of this extraction alone; what was finished there is not done again.
+        sampling: which frames.
+        folder: of this extraction alone; finished work in it is reused.
         slots: of which each is taken for one process.
         on_clips: told of progress, from any thread.
 
@@ -55,15 +56,14 @@ def extract_in_slots(
     folder = folder.absolute()
     folders = [folder / f"chunk-{number:05}" for number in range(len(chunks))]
     jobs = [
-        {"folder": str(path), "clips": [asdict(clip) for clip in chunk]}
-        for path, chunk in zip(folders, chunks, strict=True)
+        Chunk(folder=path, clips=tuple(chunk)) for path, chunk in zip(folders, chunks, strict=True)
     ]
     count = min(len(slots.slots), len(jobs))
     done = _Done(len(clips), on_clips)
     shards = [
         _Shard(
             folder / f"shard-{number}",
-            {"root": str(root), "sampling": dict(sampling), "chunks": jobs[number::count]},
+            ExtractJob(root=root, sampling=sampling, chunks=tuple(jobs[number::count])),
             slots,
             done,
         )
@@ -104,7 +104,7 @@ class _Shard:
     """The chunks of one process."""
 
     folder: Path
-    job: Mapping[str, object]
+    job: ExtractJob
     slots: SlotPool
     done: _Done
 

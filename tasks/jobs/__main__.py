@@ -1,29 +1,27 @@
-"""Entry point of a slot process: `python -m tasks.jobs JOB FOLDER HOME`.
+"""Entry point of a job's process: `python -m tasks.jobs JOB FOLDER HOME`.
 
-The job's settings are FOLDER/job.json (`tasks.jobs.files`), its outcome FOLDER/outcome.json; files
-go to FOLDER/output. A failure ends with one line that says what happened, and an exit code that
-says whether another try may help.
+The job's inputs are FOLDER/job.json, its outcome FOLDER/outcome.json (`tasks.jobs.files`); files go
+to FOLDER/output. A failure ends with one line that says what happened, and an exit code that says
+whether a retry may help.
 """
 
-import json
 import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from data.errors import DataError
 from tasks.errors import StageError
-from tasks.jobs.files import read_job
-from tasks.storage.home import write_atomically
+from tasks.jobs.files import read_job, write_outcome
+from tasks.outcome import Outcome
 
-Job = Callable[[dict[str, Any], Path], dict[str, Any]]
+Job = Callable[[Any, Path], Outcome]
 
-OUTCOME = "outcome.json"
-REFUSED = 2
+REJECTED = 2
 """Exit code: what the job was given is wrong, here as on any other machine."""
-UNLUCKY = 3
+RETRYABLE = 3
 """Exit code: this machine's disk or network failed."""
 
 
@@ -31,19 +29,25 @@ def main(arguments: list[str]) -> int:
     """Run one job; returns the exit code."""
     name, folder, home = arguments[0], Path(arguments[1]), Path(arguments[2])
     try:
-        outcome = job_named(name)(read_job(folder, home), folder)
-        write_atomically(folder / OUTCOME, json.dumps(outcome) + "\n")
+        run = job_named(name)
+        write_outcome(folder, run(read_job(inputs_class(run), folder, home), folder))
     except (DataError, StageError, FloatingPointError) as error:
-        return _ended(error, REFUSED)
+        return _ended(error, REJECTED)
     except OSError as error:
-        return _ended(error, UNLUCKY)
+        return _ended(error, RETRYABLE)
     return 0
 
 
 def job_named(name: str) -> Job:
     """`run` of the module `tasks.jobs.<name>`, which alone is imported: torch costs seconds."""
-    job: Job = import_module(f"tasks.jobs.{name}").run
-    return job
+    run: Job = import_module(f"tasks.jobs.{name}").run
+    return run
+
+
+def inputs_class(run: Job) -> type[Any]:
+    """The dataclass that a job takes, from the signature of its `run(job, folder)`."""
+    kind: type[Any] = get_type_hints(run)["job"]
+    return kind
 
 
 def _ended(error: Exception, code: int) -> int:

@@ -1,5 +1,7 @@
 """Finished models on the sealed test split, as they are scored inside a slot process."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,45 +16,69 @@ from gradmix.networks import Network, predict
 from gradmix.sampling import Images
 from tasks.jobs.audit import audit
 from tasks.jobs.features import stored_maps
-from tasks.jobs.models import prepare_device, trained_network
+from tasks.jobs.models import NetworkInputs, TrainedModel, prepare_device, trained_network
 from tasks.jobs.pseudo_label import FILE
 from tasks.jobs.streams import labels_in, rows_of
+from tasks.outcome import Outcome
+
+Scores = dict[str, Any]
+"""Of one model, in plain JSON types."""
 
 
-def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class EvaluateJob(NetworkInputs):
+    """The models and the labels of one draw.
+
+    Attributes:
+        classes: of the target.
+        test: folder of the sealed split.
+        target: folder of the prepared training data, for the audit.
+        pseudo_labels: folders of the labels to audit, by name.
+        models: to be scored, by name.
+    """
+
+    classes: tuple[str, ...]
+    test: Path
+    target: Path
+    pseudo_labels: Mapping[str, Path]
+    models: Mapping[str, TrainedModel]
+
+
+def run(job: EvaluateJob, folder: Path) -> Outcome:
     """Score every model once; audits pseudo-labels against the true labels of U."""
     device = prepare_device()
-    test = open_sealed_test(Path(job["test"]))
-    rows = torch.from_numpy(class_rows(test.labels.numpy(), test.classes, tuple(job["classes"])))
+    test = open_sealed_test(job.test)
+    rows = torch.from_numpy(class_rows(test.labels.numpy(), test.classes, job.classes))
     images: Images = rows_of(test.images, rows, device)
-    if job["network"]["frozen"]:
-        images = torch.from_numpy(stored_maps(job, images, device, folder / "maps.npy"))
-    labels = labels_in(job["classes"], test, rows).to(device)
+    if job.network.frozen:
+        path = folder / "maps.npy"
+        images = torch.from_numpy(stored_maps(job.network, job.weights, images, device, path))
+    labels = labels_in(job.classes, test, rows).to(device)
     clip = None
     if test.samples is not None and test.samples.are_frames:
         clip = torch.from_numpy(test.samples.clip_numbers)[rows]
-    scores: dict[str, dict[str, Any]] = {}
-    for model in job["models"].values():
+    scores: dict[Path, Scores] = {}
+    for model in job.models.values():
         # A grid cell can be a row of the table too.
-        if model["folder"] not in scores:
+        if model.folder not in scores:
             network = trained_network(job, model, images, device)
-            scores[model["folder"]] = _scored(network, images, labels, clip)
-    target = load_prepared(Path(job["target"]))
-    return {
-        "summary": {
-            "test": {name: scores[model["folder"]] for name, model in job["models"].items()},
+            scores[model.folder] = _scored(network, images, labels, clip)
+    target = load_prepared(job.target)
+    return Outcome(
+        {
+            "test": {name: scores[model.folder] for name, model in job.models.items()},
             "audits": {
-                name: audit(table, _truth(job, target, table), len(job["classes"]))
-                for name, path in job["pseudo_labels"].items()
-                for table in [read_pseudo_labels(Path(path) / FILE)]
+                name: audit(table, _truth(job, target, table), len(job.classes))
+                for name, path in job.pseudo_labels.items()
+                for table in [read_pseudo_labels(path / FILE)]
             },
         }
-    }
+    )
 
 
 def _scored(
     network: Network, images: Images, labels: torch.Tensor, clip: torch.Tensor | None
-) -> dict[str, Any]:
+) -> Scores:
     """Accuracy, loss and number of images; accuracy and number of clips if they are frames."""
     seen = []
 
@@ -60,13 +86,13 @@ def _scored(
         seen.append(predict(network, batch))
         return seen[-1]
 
-    found: dict[str, Any] = vars(score(noted, images, labels))
+    found: Scores = vars(score(noted, images, labels))
     if clip is None:
         return found
     of_clips = score_clips(torch.cat(seen).softmax(1), labels, clip)
     return {**found, "clip_accuracy": of_clips.accuracy, "clips": of_clips.n}
 
 
-def _truth(job: dict[str, Any], target: ImageSet, table: PseudoLabels) -> torch.Tensor:
+def _truth(job: EvaluateJob, target: ImageSet, table: PseudoLabels) -> torch.Tensor:
     """True labels of U, which are known here and used after selection, for the audit alone."""
-    return labels_in(job["classes"], target, torch.from_numpy(table.sample_id))
+    return labels_in(job.classes, target, torch.from_numpy(table.sample_id))

@@ -1,8 +1,8 @@
 """What the frozen part of a trunk makes of stored images, once, as it runs in a slot process."""
 
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,17 +18,35 @@ from gradmix.normalisation import normalise
 from gradmix.sampling import Images
 from tasks.errors import StageError
 from tasks.jobs.models import prepare_device
+from tasks.networks.description import NetworkDescription
 from tasks.networks.trunks import build_trunk, parted
+from tasks.outcome import Outcome
 
 MOST = float(np.finfo(np.float16).max)
 """The largest number in half precision."""
 
 
-def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class FeaturesJob:
+    """Which maps of which images.
+
+    Attributes:
+        network: the trunk and what of it is frozen.
+        weights: file that the trunk starts from; None: random weights.
+        data: folder of the prepared images.
+    """
+
+    network: NetworkDescription
+    weights: Path | None
+    data: Path
+
+
+def run(job: FeaturesJob, folder: Path) -> Outcome:
     """Write a prepared set again, with maps in place of its images."""
-    images = load_prepared(Path(job["data"]))
+    images = load_prepared(job.data)
     output = folder / "output"
-    maps = stored_maps(job, images.images, prepare_device(), output / IMAGES)
+    device, path = prepare_device(), output / IMAGES
+    maps = stored_maps(job.network, job.weights, images.images, device, path)
     raw = RawImages(
         images=maps,
         labels=images.labels.numpy(),
@@ -38,11 +56,15 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         samples=images.samples,
     )
     save_prepared(raw, output, sealed=False, stored=True)
-    return {"summary": {"shape": list(maps.shape[1:])}}
+    return Outcome({"shape": list(maps.shape[1:])})
 
 
 def stored_maps(
-    job: dict[str, Any], images: Images, device: torch.device, path: Path
+    network: NetworkDescription,
+    weights: Path | None,
+    images: Images,
+    device: torch.device,
+    path: Path,
 ) -> npt.NDArray[np.float16]:
     """Maps of stored images, in a file that is mapped: float16 [N, h, w, F].
 
@@ -51,11 +73,11 @@ def stored_maps(
         DataError: if the disk has no room for them.
     """
     file = None
-    for maps in frozen_maps(job, images, device):
+    for maps in frozen_maps(network, weights, images, device):
         if not torch.isfinite(maps).all():
             raise StageError(
                 f"network.frozen: expected finite maps of at most {MOST:,.0f} after "
-                f"{job['network']['frozen']}, found larger ones or none; freeze another part."
+                f"{network.frozen}, found larger ones or none; freeze another part."
             )
         file = file or ImageFile(path, len(images), tuple(maps.shape[1:]), np.float16)
         file.append(maps.numpy())
@@ -63,25 +85,27 @@ def stored_maps(
     return file.close()
 
 
-def frozen_maps(job: dict[str, Any], images: Images, device: torch.device) -> Iterator[Tensor]:
+def frozen_maps(
+    network: NetworkDescription, weights: Path | None, images: Images, device: torch.device
+) -> Iterator[Tensor]:
     """Maps of stored images, batch by batch in order: float16 [B, h, w, F], on the CPU.
 
     Half precision halves the file, and its rounding is far below the spread of the maps.
 
     Args:
-        job: `network`, and the path of its `weights` if there are any.
+        network: the trunk and what of it is frozen.
+        weights: file that the trunk starts from; None: random weights.
         images: [N, H, W, C].
         device: where they are made.
     """
-    network, first = job["network"], images[:1]
+    first = images[:1]
     shape: Shape = (first.shape[3], first.shape[1], first.shape[2])
-    weights = Path(job["weights"]) if job["weights"] else None
     # A factory may draw weights that the frozen part has nowhere else from.
     torch.manual_seed(0)
-    frozen, _ = parted(build_trunk(network, shape, weights), network["frozen"])
+    frozen, _ = parted(build_trunk(asdict(network), shape, weights), network.frozen)
     frozen.to(device).eval()
     with torch.no_grad():
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH].to(device)
-            maps: Tensor = frozen(normalise(batch, network["normalisation"]))
+            maps: Tensor = frozen(normalise(batch, network.normalisation))
             yield maps.permute(0, 2, 3, 1).half().cpu()

@@ -1,59 +1,63 @@
-"""A job on disk: settings, and paths that hold wherever the home folder is mounted."""
+"""The files of a job: its inputs, with paths that hold on every host, and its outcome."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+from tasks.codec import HOME, Json, decode, encode
+from tasks.outcome import Outcome
 from tasks.storage.home import write_atomically
 
 JOB = "job.json"
-_HOME = "{home}"
+OUTCOME = "outcome.json"
+
+J = TypeVar("J")
 
 
-def write_job(folder: Path, job: Mapping[str, Any], home: Path) -> None:
-    """Write a job; paths under the home folder are kept relative to it."""
-    own = str(home)
-    portable = _mapped(dict(job), lambda text: _moved(text, own, _HOME))
-    write_atomically(folder / JOB, json.dumps(portable, indent=1) + "\n")
+def write_job(folder: Path, job: object, home: Path) -> None:
+    """Write a job's inputs; paths under the home folder are kept relative to it."""
+    write_atomically(folder / JOB, json.dumps(encode(job, home=home), indent=1) + "\n")
 
 
-def read_job(folder: Path, home: Path) -> dict[str, Any]:
-    """Read a job, with absolute paths under this host's home folder."""
-    own = str(home)
-    content = json.loads((folder / JOB).read_text(encoding="utf-8"))
-    job: dict[str, Any] = _mapped(content, lambda text: _moved(text, _HOME, own))
-    return job
+def read_job(kind: type[J], folder: Path, home: Path) -> J:
+    """Read a job's inputs, with absolute paths under this host's home folder.
+
+    Raises:
+        CodecError: if they are those of another job or version.
+    """
+    return decode(kind, _read(folder / JOB), home=home, name=JOB)
 
 
-def read_by(folder: Path) -> list[str]:
+def inputs_of(folder: Path) -> list[str]:
     """What a job reads of the home folder, relative to it: folders of artifacts."""
-    content = json.loads((folder / JOB).read_text(encoding="utf-8"))
-    inside = f"{_HOME}/"
-    return sorted(
-        {text.removeprefix(inside) for text in _texts(content) if text.startswith(inside)}
-    )
+    inside = f"{HOME}/"
+    texts = _texts(_read(folder / JOB))
+    return sorted({text.removeprefix(inside) for text in texts if text.startswith(inside)})
 
 
-def _moved(text: str, before: str, now: str) -> str:
-    inside = text == before or text.startswith(f"{before}/")
-    return now + text[len(before) :] if inside else text
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Write what a job reports."""
+    write_atomically(folder / OUTCOME, json.dumps(encode(outcome)) + "\n")
 
 
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, Mapping):
-        return {key: _mapped(item, change) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_mapped(item, change) for item in value]
-    return value
+def read_outcome(folder: Path) -> Outcome:
+    """Read what a job reports.
+
+    Raises:
+        CodecError: if another version wrote it.
+    """
+    return decode(Outcome, _read(folder / OUTCOME), name=OUTCOME)
 
 
-def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
+def _read(path: Path) -> Json:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _texts(value: Json) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         for item in value.values():
             yield from _texts(item)
     elif isinstance(value, list):

@@ -1,10 +1,10 @@
 """The networks of a job: as it trains them, and as it finds them trained."""
 
-import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,15 +14,82 @@ from data.fingerprint import digest_json
 from gradmix.method import Method
 from gradmix.methods import build_method, method_named
 from gradmix.networks import Network, Shape
-from gradmix.optimiser import OptimiserConfig
+from gradmix.optimiser import OptimiserConfig, Rule
 from gradmix.sampling import Images
-from gradmix.training import TrainingConfig
 from tasks.errors import StageError
+from tasks.networks.description import NetworkDescription
 from tasks.networks.trunks import build_trunk, parted
 
 MODEL = "model.pt"
 
-Config = TypeVar("Config", OptimiserConfig, TrainingConfig)
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkInputs:
+    """What a job's network is built from.
+
+    Attributes:
+        network: the trunk; with a frozen part, the rest of it is the network's.
+        heads: classes of every head, by its name.
+        seed: of random weights and of mini-batches.
+        weights: file that the trunk starts from; None: random weights.
+    """
+
+    network: NetworkDescription
+    heads: Mapping[str, tuple[str, ...]]
+    seed: int
+    weights: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodInputs(NetworkInputs):
+    """What a job's method is built from.
+
+    Attributes:
+        method: a row of `METHODS`.
+        settings: every field of its config.
+        learning_rate: of SGD.
+        momentum: of SGD.
+    """
+
+    method: str
+    settings: Mapping[str, Any]
+    learning_rate: float
+    momentum: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How weights are changed; plain SGD on the whole network is the paper's.
+
+    Attributes:
+        optimiser: `sgd` or `adamw`.
+        weight_decay: of all parameters.
+        clip: L2 norm of the whole gradient above which it is scaled down; 0: never.
+        dropout: share of the features that are left out.
+    """
+
+    optimiser: Rule = "sgd"
+    weight_decay: float = 0.0
+    clip: float = 0.0
+    dropout: float = 0.0
+
+
+PAPER = Recipe()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedModel:
+    """A finished training, as a job loads it.
+
+    Attributes:
+        folder: that holds its weights.
+        method: that trained it, and may have changed its network.
+        sources: the names of what it was trained on.
+    """
+
+    folder: Path
+    method: str
+    sources: tuple[str, ...]
 
 
 def prepare_device() -> torch.device:
@@ -34,7 +101,7 @@ def prepare_device() -> torch.device:
 
 
 def build_network(
-    job: dict[str, Any], images: Images, device: torch.device, dropout: float = 0.0
+    job: NetworkInputs, images: Images, device: torch.device, dropout: float = 0.0
 ) -> Network:
     """The job's network for such images: weights drawn from its seed, the trunk's from a file.
 
@@ -42,51 +109,69 @@ def build_network(
     the rest.
 
     Args:
-        job: `network`, `heads`, `seed`, and the path of `weights` if there are any.
+        job: network, heads, seed and weights.
         images: stored images, of which the first is looked at.
         device: where to put it.
         dropout: share of the features that its training leaves out.
     """
     torch.manual_seed(seed_of(job, "weights"))
-    description, stored = job["network"], images[:1]
-    weights = Path(job["weights"]) if job["weights"] else None
+    description, stored = job.network, images[:1]
     shape: Shape = (stored.shape[3], stored.shape[1], stored.shape[2])
-    trunk = build_trunk(description, shape, weights)
-    normalisation = description["normalisation"]
-    if description["frozen"]:
-        (_, trunk), normalisation = parted(trunk, description["frozen"]), "none"
-    heads = {name: len(classes) for name, classes in job["heads"].items()}
-    with _told():
+    trunk = build_trunk(asdict(description), shape, job.weights)
+    normalisation = description.normalisation
+    if description.frozen:
+        (_, trunk), normalisation = parted(trunk, description.frozen), "none"
+    heads = {name: len(classes) for name, classes in job.heads.items()}
+    with _user_errors():
         return Network(trunk, heads, shape, normalisation, dropout).to(device)
 
 
 def job_method(
-    job: dict[str, Any], images: Images, sources: list[str], device: torch.device
+    job: MethodInputs,
+    images: Images,
+    sources: list[str],
+    device: torch.device,
+    recipe: Recipe = PAPER,
+    initial: Path | None = None,
 ) -> Method:
-    """The job's method on a fresh network, or on the weights that the job starts from."""
-    network = build_network(job, images, device, job["training"].get("dropout", 0.0))
-    if job["initial"]:
-        load_model(network, Path(job["initial"]))
-    rates = {"learning_rate": job["learning_rate"], "momentum": job["momentum"]}
-    optimiser = recipe(OptimiserConfig, {**job["training"], **rates})
-    with _told():
-        return build_method(job["method"], network, sources, optimiser, job["settings"])
+    """The job's method on a fresh network, or on the weights of a finished training.
+
+    Args:
+        job: network and method.
+        images: stored images, of which the first is looked at.
+        sources: names of what it trains on.
+        device: where to put the network.
+        recipe: optimiser and dropout; the paper's if it is not given.
+        initial: folder of the training whose weights are the start.
+    """
+    network = build_network(job, images, device, recipe.dropout)
+    if initial:
+        load_model(network, initial)
+    optimiser = OptimiserConfig(
+        learning_rate=job.learning_rate,
+        momentum=job.momentum,
+        optimiser=recipe.optimiser,
+        weight_decay=recipe.weight_decay,
+        clip=recipe.clip,
+    )
+    with _user_errors():
+        return build_method(job.method, network, sources, optimiser, dict(job.settings))
 
 
 def trained_network(
-    job: dict[str, Any], model: dict[str, Any], images: Images, device: torch.device
+    job: NetworkInputs, model: TrainedModel, images: Images, device: torch.device
 ) -> Network:
     """The network of a finished training, ready to predict.
 
     Args:
         job: network and heads, a seed for what is overwritten.
-        model: `method`, `sources` and `folder` of the training.
+        model: the training.
         images: such as it reads.
         device: where to put it.
     """
-    network = build_network({**job, "weights": None}, images, device)
-    method_named(model["method"]).method.adapt(network, model["sources"])
-    load_model(network, Path(model["folder"]))
+    network = build_network(replace(job, weights=None), images, device)
+    method_named(model.method).method.adapt(network, model.sources)
+    load_model(network, model.folder)
     return network
 
 
@@ -96,21 +181,15 @@ def load_model(network: nn.Module, folder: Path) -> None:
     network.load_state_dict(torch.load(folder / MODEL, map_location="cpu", weights_only=True))
 
 
-def recipe(config: type[Config], settings: dict[str, Any]) -> Config:
-    """A config of the core with those of the settings that are its fields."""
-    known = {field.name for field in dataclasses.fields(config)}
-    return config(**{name: value for name, value in settings.items() if name in known})
-
-
 @contextmanager
-def _told() -> Iterator[None]:
-    """What a trunk of the user's does not fit is an error that a user can mend."""
+def _user_errors() -> Iterator[None]:
+    """A trunk of the user's that does not fit is an error that the user can mend."""
     try:
         yield
     except ValueError as error:
         raise StageError(f"network.trunk: {one_line(error)}") from error
 
 
-def seed_of(job: dict[str, Any], purpose: str) -> int:
+def seed_of(job: NetworkInputs, purpose: str) -> int:
     """A seed of its own for every purpose, the same for every method of a draw."""
-    return int(digest_json([job["seed"], purpose])[:15], 16)
+    return int(digest_json([job.seed, purpose])[:15], 16)

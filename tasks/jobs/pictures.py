@@ -1,9 +1,10 @@
 """Photos, or frames of clips, as squares of one size, as they are made inside a slot process."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,9 +13,10 @@ from data.errors import DataError
 from data.frames.store import open_frames
 from data.images.crop import Pixels, read_photo, square
 from data.images.npy_writer import ImageFile
-from data.raw_files import about, listed
+from data.raw_files import About, about, listed
 from data.reader import RawImages, Samples
 from data.tables.prepared import IMAGES, save_prepared
+from tasks.outcome import Outcome
 
 BROKEN = "broken.json"
 """Of photos: why each of those was left out that could not be decoded."""
@@ -30,35 +32,66 @@ class Picture(NamedTuple):
     pixels: Pixels
 
 
-def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class PicturesJob:
+    """Photos, or frames, and the size that they get.
+
+    Attributes:
+        reader: name of the data set.
+        split: "train" or "test"; the latter is sealed.
+        root: folder of the real data; None for embedded data.
+        raw: digest of the photos when the run began.
+        partial: go on with what is there where files are missing.
+        side: of the squares, pixels.
+        max_broken: share of the photos that may be broken.
+        home: the home folder, where known digests are kept.
+        frames: folder of the frames; None: the files are photos.
+        about: what is said of the clips that the frames are from.
+    """
+
+    reader: str
+    split: str
+    root: Path | None
+    raw: Mapping[str, str]
+    partial: bool
+    side: int
+    max_broken: float
+    home: Path
+    frames: Path | None
+    about: About | None
+
+
+def run(job: PicturesJob, folder: Path) -> Outcome:
     """Decode everything into a prepared set, in `output`; broken photos are left out and listed."""
-    return _from_frames(job, folder) if job["frames"] else _from_photos(job, folder)
+    if job.frames and job.about:
+        return _from_frames(job, job.frames, job.about, folder)
+    return _from_photos(job, folder)
 
 
-def _from_frames(job: dict[str, Any], folder: Path) -> dict[str, Any]:
-    store = open_frames(Path(job["frames"]), sealed=job["split"] == "test")
-    classes = job["about"]["classes"]
+def _from_frames(job: PicturesJob, frames: Path, said: About, folder: Path) -> Outcome:
+    store = open_frames(frames, sealed=job.split == "test")
+    classes = said.classes
     columns = store.manifest.select(["clip", "frame", "group", "class"]).to_pydict()
 
     def pictures() -> Iterator[Picture]:
         for row, (clip, frame, group, name) in enumerate(zip(*columns.values(), strict=True)):
             picture = store.picture(row)
-            picture.draft("RGB", (job["side"], job["side"]))
-            pixels = square(picture, job["side"])
+            picture.draft("RGB", (job.side, job.side))
+            pixels = square(picture, job.side)
             yield Picture(f"{clip}#{frame}", clip, group, classes.index(name), pixels)
 
-    raw = _stored(job, folder, pictures(), len(store), job["about"])
-    return {"summary": _summary(raw) | {"clips": len({*columns["clip"]})}}
+    raw = _stored(job, folder, pictures(), len(store), said)
+    return Outcome(_summary(raw) | {"clips": len({*columns["clip"]})})
 
 
-def _from_photos(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _from_photos(job: PicturesJob, folder: Path) -> Outcome:
     listing = listed(
-        job["reader"],
-        job["split"],
-        job["root"],
-        job["raw"],
-        partial=job["partial"],
-        home=Path(job["home"]),
+        job.reader,
+        job.split,
+        job.root,
+        job.raw,
+        partial=job.partial,
+        home=job.home,
         drawn=folder / "drawn",
     )
     total, broken = len(listing.files), dict[str, str]()
@@ -66,27 +99,27 @@ def _from_photos(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     def pictures() -> Iterator[Picture]:
         for file in listing.files:
             try:
-                pixels = read_photo(listing.root / file.path, job["side"])
+                pixels = read_photo(listing.root / file.path, job.side)
             except DataError as error:
                 broken[file.path] = str(error)
             else:
                 yield Picture(file.path, file.path, file.group, file.label, pixels)
-        check_share(broken, total, job["max_broken"], "photos")
+        check_share(broken, total, job.max_broken, "photos")
 
     raw = _stored(job, folder, pictures(), total, about(listing))
     (folder / "output" / BROKEN).write_text(json.dumps(broken, indent=1) + "\n", encoding="ascii")
-    return {"summary": _summary(raw) | {"skipped": dict(listing.skipped), "broken": len(broken)}}
+    return Outcome(_summary(raw) | {"skipped": dict(listing.skipped), "broken": len(broken)})
 
 
 def _stored(
-    job: dict[str, Any],
+    job: PicturesJob,
     folder: Path,
     pictures: Iterable[Picture],
     most: int,
-    about: dict[str, Any],
+    said: About,
 ) -> RawImages:
     """Write pictures, of which there are at most so many, one by one to a prepared set."""
-    file = ImageFile(folder / "output" / IMAGES, most, (job["side"], job["side"], 3))
+    file = ImageFile(folder / "output" / IMAGES, most, (job.side, job.side, 3))
     rows = []
     for picture in pictures:
         file.append(picture.pixels[np.newaxis])
@@ -95,16 +128,16 @@ def _stored(
     raw = RawImages(
         images=file.close(),
         labels=np.array(labels, np.int64),
-        classes=tuple(about["classes"]),
-        origin=about["origin"],
-        official=about["official"],
+        classes=said.classes,
+        origin=said.origin,
+        official=said.official,
         samples=Samples(names=names, clips=clips, groups=groups),
     )
-    save_prepared(raw, folder / "output", sealed=job["split"] == "test", stored=True)
+    save_prepared(raw, folder / "output", sealed=job.split == "test", stored=True)
     return raw
 
 
-def _summary(raw: RawImages) -> dict[str, Any]:
+def _summary(raw: RawImages) -> dict[str, object]:
     return {
         "origin": raw.origin,
         "official": raw.official,

@@ -1,8 +1,9 @@
 """Pseudo-labels of U by an ensemble, as they are made inside a slot process."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,52 +15,78 @@ from data.tables.split import Rows, load_split
 from gradmix.ensembling import hard_labels, soft_labels
 from gradmix.metrics import disagreement, probabilities
 from gradmix.networks import predict
-from tasks.jobs.models import prepare_device, trained_network
-from tasks.jobs.streams import rows_of
+from tasks.jobs.models import NetworkInputs, TrainedModel, prepare_device, trained_network
+from tasks.jobs.streams import TargetInputs, rows_of
+from tasks.outcome import Outcome
 
 FILE = "pseudo_labels.parquet"
 
 
-def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class EnsembleMember(TrainedModel):
+    """A member, as the file of pseudo-labels names it: its identity, and its MLflow run."""
+
+    identity: str
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PseudoLabelJob(TargetInputs, NetworkInputs):
+    """An ensemble and what it labels.
+
+    Attributes:
+        threshold: of the confidence that a hard label needs.
+        target_name: of the data set and its split, for the file.
+        digests: of everything that the labels are made from, for the file.
+        members: in order.
+    """
+
+    threshold: float
+    target_name: str
+    digests: Mapping[str, str]
+    members: tuple[EnsembleMember, ...]
+
+
+def run(job: PseudoLabelJob, folder: Path) -> Outcome:
     """Predict U with every member, in order; leaves the Parquet file in `output`."""
     device = prepare_device()
-    target = load_prepared(Path(job["target"]))
-    u = load_split(Path(job["split"]) / "split.parquet").u
+    target = load_prepared(job.target)
+    u = load_split(job.split / "split.parquet").u
     images = rows_of(target.images, torch.from_numpy(u), device)
     parts = []
-    for member in job["members"]:
+    for member in job.members:
         network = trained_network(job, member, target.images, device)
         parts.append(probabilities(partial(predict, network), images).cpu())
     by_member = torch.stack(parts)
-    hard, agreed = hard_labels(by_member, job["threshold"])
+    hard, agreed = hard_labels(by_member, job.threshold)
     names, clips = _named(target, u)
     table = PseudoLabels(
         sample_id=u,
-        source=[f"{job['target_name']}:{name}" for name in names],
+        source=[f"{job.target_name}:{name}" for name in names],
         clip=clips,
         hard_label=hard.numpy(),
         agreed=agreed.numpy(),
         min_confidence=min_confidence(by_member.numpy()),
         soft_label=soft_labels(by_member).numpy(),
         member_probabilities=np.ascontiguousarray(by_member.transpose(0, 1).numpy()),
-        classes=tuple(job["classes"]),
-        threshold=job["threshold"],
-        members=tuple(Member(identity=m["identity"], run_id=m["run_id"]) for m in job["members"]),
-        digests=job["digests"],
+        classes=job.classes,
+        threshold=job.threshold,
+        members=tuple(Member(identity=m.identity, run_id=m.run_id) for m in job.members),
+        digests=job.digests,
     )
     write_pseudo_labels(table, folder / "output" / FILE)
     content = _content(table)
-    per_class = [int((hard == label).sum()) for label in range(len(job["classes"]))]
-    return {
-        "summary": {
+    per_class = [int((hard == label).sum()) for label in range(len(job.classes))]
+    return Outcome(
+        {
             "unlabelled": len(u),
             "agreed": int(agreed.sum()),
             "per_class": per_class,
             "content": content,
             "clips": _agreement_of_clips(table),
         },
-        "contents": {FILE: content},
-    }
+        contents={FILE: content},
+    )
 
 
 def _named(target: ImageSet, rows: Rows) -> tuple[list[str], list[str] | None]:

@@ -1,8 +1,7 @@
 """The study of rho, as it runs inside a slot process."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -11,28 +10,42 @@ from gradmix.metrics import score
 from gradmix.probing import probe
 from gradmix.sampling import Stream
 from gradmix.steering import Steered
-from tasks.jobs.models import job_method, load_model, prepare_device
-from tasks.jobs.streams import hyper_validation, source_streams, target_stream
+from tasks.jobs.models import MethodInputs, job_method, load_model, prepare_device
+from tasks.jobs.streams import StreamInputs, hyper_validation, source_streams, target_stream
+from tasks.outcome import Outcome
 
 SETTLING = 50
 """Mini-batches of every source after which running statistics no longer show their first values."""
 
 
-def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class RhoStudyJob(StreamInputs, MethodInputs):
+    """Probes of mini-batches.
+
+    Attributes:
+        trained: folder of the finished training that is probed, beside its random start.
+        probes: how many mini-batches at each of the two.
+    """
+
+    trained: Path
+    probes: int
+
+
+def run(job: RhoStudyJob, folder: Path) -> Outcome:
     """Probe mini-batches at the training's random weights and at its finished model."""
     del folder
     device = prepare_device()
-    target = load_prepared(Path(job["target"]))
+    target = load_prepared(job.target)
     streams, v = source_streams(job, target, device), target_stream(job, target, device)
     held_out = hyper_validation(job, target, device)
     names = [stream.name for stream in streams]
-    method = job_method({**job, "initial": None}, target.images, names, device)
+    method = job_method(job, target.images, names, device)
     if not isinstance(method, Steered):
         raise TypeError(f"expected a method that mixes gradients, found {method.name}.")
     parts = []
     for start in ("initial", "trained"):
         if start == "trained":
-            load_model(method.network, Path(job["trained"]))
+            load_model(method.network, job.trained)
         else:
             _settle_statistics(method, streams)
         before = score(method.predict, held_out.images, held_out.labels).loss
@@ -45,7 +58,7 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
                 held_out.labels,
                 before=before,
             )
-            for _ in range(job["probes"])
+            for _ in range(job.probes)
         ]
         parts.append(
             {
@@ -58,7 +71,7 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
                 ],
             }
         )
-    return {"summary": {"parts": parts}}
+    return Outcome({"parts": parts})
 
 
 def _settle_statistics(method: Steered, streams: list[Stream]) -> None:

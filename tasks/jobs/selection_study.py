@@ -1,8 +1,8 @@
 """The study of hyper-validation sizes, as it runs inside a slot process."""
 
 import statistics
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.nn import functional
@@ -11,18 +11,36 @@ from data.tables.prepared import load_prepared
 from gradmix.metrics import BATCH
 from gradmix.networks import predict
 from gradmix.selection_study import selection_by_size
-from tasks.jobs.models import prepare_device, trained_network
-from tasks.jobs.streams import hyper_validation
+from tasks.jobs.models import NetworkInputs, TrainedModel, prepare_device, trained_network
+from tasks.jobs.streams import TargetInputs, hyper_validation
+from tasks.outcome import Outcome
 
 
-def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class SelectionStudyJob(TargetInputs, NetworkInputs):
+    """Cells to select from, again and again.
+
+    Attributes:
+        models: the cells' trainings.
+        values: their accuracies on the test split, in the same order.
+        sizes: of the subsets of hyper-validation.
+        selections: how many subsets of each size.
+    """
+
+    models: tuple[TrainedModel, ...]
+    values: tuple[float, ...]
+    sizes: tuple[int, ...]
+    selections: int
+
+
+def run(job: SelectionStudyJob, folder: Path) -> Outcome:
     """Predict hyper-validation with every cell, then select on subsets of it."""
     del folder
     device = prepare_device()
-    target = load_prepared(Path(job["target"]))
+    target = load_prepared(job.target)
     held_out = hyper_validation(job, target, device)
     right, losses = [], []
-    for model in job["models"]:
+    for model in job.models:
         network = trained_network(job, model, target.images, device)
         starts = range(0, len(held_out.images), BATCH)
         logits = torch.cat(
@@ -34,16 +52,16 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     found = selection_by_size(
         torch.stack(right),
         torch.stack(losses),
-        job["values"],
-        sorted({*(size for size in job["sizes"] if size < n), n}),
-        job["selections"],
-        job["seed"],
+        job.values,
+        sorted({*(size for size in job.sizes if size < n), n}),
+        job.selections,
+        job.seed,
     )
-    return {
-        "summary": {
-            "cells": len(job["values"]),
-            "mean": statistics.fmean(job["values"]),
-            "best": max(job["values"]),
+    return Outcome(
+        {
+            "cells": len(job.values),
+            "mean": statistics.fmean(job.values),
+            "best": max(job.values),
             "sizes": [
                 {
                     "size": result.size,
@@ -54,4 +72,4 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
                 for result in found
             ],
         }
-    }
+    )

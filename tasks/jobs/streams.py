@@ -1,7 +1,9 @@
 """The data of a job: a stream of every set that it reads."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,13 +17,65 @@ from gradmix.normalisation import Normalisation
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import ImageRows, Images, Stream, UnlabelledStream
 from gradmix.training import HyperValidation
-from tasks.jobs.models import seed_of
+from tasks.jobs.models import NetworkInputs, seed_of
 
 RESIDENT_BYTES = 2**30
 """Sets up to this size lie on the device of a GPU slot; of larger ones the mini-batches travel."""
 
 
-def labels_in(classes: list[str], images: ImageSet, rows: Tensor) -> Tensor:
+@dataclass(frozen=True, kw_only=True)
+class BatchSettings:
+    """Sizes of mini-batches; V of at most `v_whole_up_to` samples is taken whole at every step."""
+
+    batch_size: int
+    v_whole_up_to: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetInputs:
+    """The target's data.
+
+    Attributes:
+        target: folder of its prepared training data.
+        split: folder of the roles of its samples.
+        classes: of the target.
+    """
+
+    target: Path
+    split: Path
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSet:
+    """A labelled source: its name, the folder of its data, the classes used, and their head."""
+
+    name: str
+    data: Path
+    classes: tuple[str, ...]
+    head: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamInputs(TargetInputs, NetworkInputs):
+    """Everything that a training reads.
+
+    Attributes:
+        source_sets: the labelled sources.
+        training: sizes of mini-batches.
+        enlarged: folder of the enlarged V, in place of the split's.
+        pseudo_labels: folder of the pseudo-labels that make S_u one more source.
+        pseudo: which of these labels.
+    """
+
+    source_sets: tuple[SourceSet, ...]
+    training: BatchSettings
+    enlarged: Path | None = None
+    pseudo_labels: Path | None = None
+    pseudo: Literal["hard", "soft"] | None = None
+
+
+def labels_in(classes: Sequence[str], images: ImageSet, rows: Tensor) -> Tensor:
     """Labels of rows as positions in `classes`."""
     position = torch.full((len(images.classes),), -1)
     for i, name in enumerate(classes):
@@ -29,54 +83,50 @@ def labels_in(classes: list[str], images: ImageSet, rows: Tensor) -> Tensor:
     return position[images.labels[rows]]
 
 
-def source_streams(job: dict[str, Any], target: ImageSet, device: torch.device) -> list[Stream]:
+def source_streams(job: StreamInputs, target: ImageSet, device: torch.device) -> list[Stream]:
     """The labelled sources, and S_u if there are pseudo-labels."""
     streams = []
-    for source in job["source_sets"]:
-        images = load_prepared(Path(source["data"]))
-        rows = torch.from_numpy(
-            class_rows(images.labels.numpy(), images.classes, tuple(source["classes"]))
-        )
-        labels = labels_in(job["heads"][source["head"]], images, rows)
-        streams.append(_stream(job, source["name"], images, rows, labels, source["head"], device))
-    if job["pseudo_labels"]:
+    for source in job.source_sets:
+        images = load_prepared(source.data)
+        rows = torch.from_numpy(class_rows(images.labels.numpy(), images.classes, source.classes))
+        labels = labels_in(job.heads[source.head], images, rows)
+        streams.append(_stream(job, source.name, images, rows, labels, source.head, device))
+    if job.pseudo_labels:
         streams.append(_pseudo_stream(job, target, device))
     return streams
 
 
-def target_stream(job: dict[str, Any], target: ImageSet, device: torch.device) -> Stream:
+def target_stream(job: StreamInputs, target: ImageSet, device: torch.device) -> Stream:
     """V whole at every step while it is small, else mini-batches."""
-    if job["enlarged"]:
-        enlarged = load_enlarged(Path(job["enlarged"]))
+    if job.enlarged:
+        enlarged = load_enlarged(job.enlarged)
         rows, labels = torch.from_numpy(enlarged.sample_id), torch.from_numpy(enlarged.label)
     else:
-        rows = torch.from_numpy(load_split(Path(job["split"]) / "split.parquet").v)
-        labels = labels_in(job["classes"], target, rows)
+        rows = torch.from_numpy(load_split(job.split / "split.parquet").v)
+        labels = labels_in(job.classes, target, rows)
     return _stream(job, "V", target, rows, labels, TARGET_HEAD, device)
 
 
 def unlabelled_stream(
-    job: dict[str, Any], target: ImageSet, device: torch.device
+    job: StreamInputs, target: ImageSet, device: torch.device
 ) -> UnlabelledStream:
     """All of U, without labels."""
-    rows = torch.from_numpy(load_split(Path(job["split"]) / "split.parquet").u)
+    rows = torch.from_numpy(load_split(job.split / "split.parquet").u)
     return UnlabelledStream(
         "U",
         rows_of(target.images, rows, device),
-        job["training"]["batch_size"],
+        job.training.batch_size,
         seed_of(job, "U"),
         normalisation_of(job, target.images),
         device,
     )
 
 
-def hyper_validation(
-    job: dict[str, Any], target: ImageSet, device: torch.device
-) -> HyperValidation:
+def hyper_validation(job: TargetInputs, target: ImageSet, device: torch.device) -> HyperValidation:
     """The hyper-validation set of the job's split."""
-    split = load_split(Path(job["split"]) / "split.parquet")
+    split = load_split(job.split / "split.parquet")
     rows = torch.from_numpy(split.hyper_validation)
-    labels = labels_in(job["classes"], target, rows)
+    labels = labels_in(job.classes, target, rows)
     return HyperValidation(rows_of(target.images, rows, device), labels.to(device))
 
 
@@ -88,27 +138,27 @@ def rows_of(images: Tensor, rows: Tensor, device: torch.device) -> Images:
     return images[rows].to(device)
 
 
-def normalisation_of(job: dict[str, Any], images: Tensor) -> Normalisation:
+def normalisation_of(job: NetworkInputs, images: Tensor) -> Normalisation:
     """The network's, or none for what frozen parts of it have made."""
-    kind: Normalisation = job["network"]["normalisation"]
-    return kind if images.dtype == torch.uint8 else "none"
+    return job.network.normalisation if images.dtype == torch.uint8 else "none"
 
 
-def _pseudo_stream(job: dict[str, Any], target: ImageSet, device: torch.device) -> Stream:
+def _pseudo_stream(job: StreamInputs, target: ImageSet, device: torch.device) -> Stream:
     """S_u: hard or soft labels of U, less the samples that moved into the enlarged V."""
-    table = read_pseudo_labels(Path(job["pseudo_labels"]) / "pseudo_labels.parquet")
+    assert job.pseudo_labels is not None  # noqa: S101 - asked for with them alone
+    table = read_pseudo_labels(job.pseudo_labels / "pseudo_labels.parquet")
     left = torch.ones(len(table.sample_id), dtype=torch.bool)
-    if job["enlarged"]:
-        moved = torch.from_numpy(load_enlarged(Path(job["enlarged"])).sample_id)
+    if job.enlarged:
+        moved = torch.from_numpy(load_enlarged(job.enlarged).sample_id)
         left &= ~torch.isin(torch.from_numpy(table.sample_id), moved)
-    if job["pseudo"] == "hard":
+    if job.pseudo == "hard":
         left &= torch.from_numpy(table.agreed)
         labels = torch.from_numpy(table.hard_label)[left]
     else:
         labels = torch.from_numpy(table.soft_label)[left]
     if not left.any():
         raise DataError(
-            f"expected {job['pseudo']} pseudo-labels for S_u, found none left: the models of the "
+            f"expected {job.pseudo} pseudo-labels for S_u, found none left: the models of the "
             "first stage agree on too little; train them longer, lower ensemble.threshold, or set "
             'ensemble.if_none_agree = "soft".'
         )
@@ -117,7 +167,7 @@ def _pseudo_stream(job: dict[str, Any], target: ImageSet, device: torch.device) 
 
 
 def _stream(
-    job: dict[str, Any],
+    job: StreamInputs,
     name: str,
     images: ImageSet,
     rows: Tensor,
@@ -125,8 +175,8 @@ def _stream(
     head: str,
     device: torch.device,
 ) -> Stream:
-    size = job["training"]["batch_size"]
-    if name == "V" and len(labels) <= job["training"]["v_whole_up_to"]:
+    size = job.training.batch_size
+    if name == "V" and len(labels) <= job.training.v_whole_up_to:
         size = len(labels)
     return Stream(
         name,

@@ -5,27 +5,84 @@ import os
 import pickle
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from data.tables.prepared import load_prepared
+from gradmix.optimiser import Schedule
 from gradmix.training import Training, TrainingConfig, train
-from tasks.jobs.models import MODEL, job_method, prepare_device, recipe
-from tasks.jobs.streams import hyper_validation, source_streams, target_stream, unlabelled_stream
+from tasks.jobs.models import MODEL, MethodInputs, Recipe, job_method, prepare_device
+from tasks.jobs.streams import (
+    BatchSettings,
+    StreamInputs,
+    hyper_validation,
+    source_streams,
+    target_stream,
+    unlabelled_stream,
+)
+from tasks.outcome import Outcome
+
+State = dict[str, Any]
+"""Of a training, as torch saves it."""
 
 CHECKPOINT = "checkpoint.pt"
 PROGRESS = "progress.jsonl"
 CURVE = "curve.json"
 
 
-def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings(BatchSettings, Recipe):
+    """Length and recipe of a training.
+
+    Attributes:
+        steps: gradient descents.
+        validate_every: steps between two looks at hyper-validation.
+        schedule: of the learning rate, after the warm-up.
+        warm_up: first steps, over which the rate rises linearly.
+        average: decay of the moving average of the weights; 0: none.
+    """
+
+    steps: int
+    validate_every: int
+    schedule: Schedule = "constant"
+    warm_up: int = 0
+    average: float = 0.0
+
+    @property
+    def loop(self) -> TrainingConfig:
+        """What the training loop takes of it."""
+        return TrainingConfig(
+            steps=self.steps,
+            validate_every=self.validate_every,
+            schedule=self.schedule,
+            warm_up=self.warm_up,
+            average=self.average,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainJob(StreamInputs, MethodInputs):
+    """One training.
+
+    Attributes:
+        training: its length, and sizes of mini-batches.
+        initial: folder of the training whose weights are the start; None: random ones.
+    """
+
+    training: TrainingSettings
+    initial: Path | None = None
+
+
+def run(job: TrainJob, folder: Path) -> Outcome:
     """Train, from the checkpoint if there is one; leaves model and curve in `output`."""
     device = prepare_device()
-    target = load_prepared(Path(job["target"]))
+    target = load_prepared(job.target)
     streams = source_streams(job, target, device)
-    method = job_method(job, target.images, [stream.name for stream in streams], device)
+    names = [stream.name for stream in streams]
+    method = job_method(job, target.images, names, device, job.training, job.initial)
     resume = _checkpoint(folder)
     resumed_from = resume["step"] if resume else 0
     progress = _Progress(folder / PROGRESS, resumed_from)
@@ -35,17 +92,17 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         streams,
         target_stream(job, target, device),
         hyper_validation(job, target, device),
-        recipe(TrainingConfig, job["training"]),
+        job.training.loop,
         unlabelled=unlabelled_stream(job, target, device) if method.uses_unlabelled else None,
-        score_start=job["initial"] is not None,
+        score_start=job.initial is not None,
         resume=resume,
         on_validation=_saver(folder, progress),
     )
     _save(training.best_model, folder / "output" / MODEL)
     curve = json.dumps(training.curve, indent=1) + "\n"
     (folder / "output" / CURVE).write_text(curve, encoding="utf-8")
-    return {
-        "summary": {
+    return Outcome(
+        {
             "accuracy": training.best.accuracy,
             "loss": training.best.loss,
             "best_step": training.best_step,
@@ -54,23 +111,23 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
             "steps": training.step,
             "samples": {stream.name: len(stream) for stream in streams},
         },
-        "notes": {"seconds": time.monotonic() - started, "resumed_from": resumed_from},
-    }
+        {"seconds": time.monotonic() - started, "resumed_from": resumed_from},
+    )
 
 
-def _checkpoint(folder: Path) -> dict[str, Any] | None:
+def _checkpoint(folder: Path) -> State | None:
     path = folder / CHECKPOINT
     if not path.exists():
         return None
     try:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
+        state: State = torch.load(path, weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
         # Damaged on the disk: from the start the training ends with the same bytes.
         return None
     return state
 
 
-def _save(state: dict[str, Any], path: Path) -> None:
+def _save(state: State, path: Path) -> None:
     """Save so that the file is there whole or not at all."""
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:
@@ -101,10 +158,8 @@ class _Progress:
             file.write(json.dumps(line) + "\n")
 
 
-def _saver(
-    folder: Path, progress: _Progress
-) -> Callable[[Training, Callable[[], dict[str, Any]]], None]:
-    def on_validation(training: Training, state: Callable[[], dict[str, Any]]) -> None:
+def _saver(folder: Path, progress: _Progress) -> Callable[[Training, Callable[[], State]], None]:
+    def on_validation(training: Training, state: Callable[[], State]) -> None:
         # In this order: a line without its checkpoint is made again, a missing one would stay so.
         progress.add(training)
         _save(state(), folder / CHECKPOINT)

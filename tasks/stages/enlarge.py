@@ -1,5 +1,8 @@
 """Stage: V enlarged by hard pseudo-labels (§3.5)."""
 
+from dataclasses import dataclass
+from typing import Generic
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -11,44 +14,53 @@ from data.tables.pseudo_labels import read_pseudo_labels
 from data.tables.split import load_split
 from gradmix.ensembling import enlarge
 from tasks.engine.mlflow_run import tracked_run
-from tasks.engine.stage import Outcome, Stage, Workplace
-from tasks.storage.artifacts import Artifact, Request
+from tasks.engine.stage import A, Stage, StageInputs, Workplace
+from tasks.outcome import Outcome
+from tasks.storage.artifacts import Request
 
 IntArray = npt.NDArray[np.int64]
 
 
-def describe(
-    label: str,
-    pseudo: Artifact,
-    target: Artifact,
-    classes: list[str],
-    split: Artifact,
-    per_class: int,
-    seed: int,
-) -> Request:
-    """Pseudo-labels, V, the wanted size and the seed decide."""
-    inputs = {"pseudo_labels": pseudo.digest, "V": split.summary["digests"]["V"]}
-    inputs["target"] = target.digest
-    return Request("enlarge", 2, {"per_class": per_class, "classes": classes}, inputs, seed, label)
+@dataclass(frozen=True, kw_only=True)
+class EnlargeInputs(StageInputs, Generic[A]):
+    """Pseudo-labels, and the V that they enlarge.
+
+    Attributes:
+        pseudo: the labels.
+        target: prepared training data.
+        classes: of the target.
+        split: that V is a role of.
+        per_class: wanted samples of a class.
+        seed: of the choice among agreed samples.
+    """
+
+    pseudo: A
+    target: A
+    classes: tuple[str, ...]
+    split: A
+    per_class: int
+    seed: int
 
 
-def execute(
-    place: Workplace,
-    label: str,
-    pseudo: Artifact,
-    target: Artifact,
-    classes: list[str],
-    split: Artifact,
-    per_class: int,
-    seed: int,
-) -> Outcome:
+def describe(inputs: EnlargeInputs) -> Request:
+    """The identity depends on the pseudo-labels, V, the wanted size and the seed."""
+    used = {
+        "pseudo_labels": inputs.pseudo.digest,
+        "V": inputs.split.summary["digests"]["V"],
+        "target": inputs.target.digest,
+    }
+    config = {"per_class": inputs.per_class, "classes": list(inputs.classes)}
+    return Request("enlarge", 2, config, used, inputs.seed, inputs.subject)
+
+
+def execute(place: Workplace, inputs: EnlargeInputs) -> Outcome:
     """Add agreed samples of U to V, at random, up to `per_class`; where there are fewer, all.
 
     Of frames the clips are counted, and drawn with all their frames that are agreed on.
     """
-    del label
+    pseudo, split, classes = inputs.pseudo, inputs.split, inputs.classes
     home = place.runtime.home
-    images = load_prepared(home / target.folder)
+    images = load_prepared(home / inputs.target.folder)
     v = load_split(home / split.folder / "split.parquet").v
     position = np.array([classes.index(c) if c in classes else -1 for c in images.classes])
     v_labels = position[images.labels.numpy()[v]]
@@ -58,8 +70,8 @@ def execute(
     rows = enlarge(
         torch.from_numpy(table.hard_label),
         torch.tensor(_clips_by_class(clips[v], v_labels, len(classes))),
-        per_class,
-        seed,
+        inputs.per_class,
+        inputs.seed,
         torch.from_numpy(clips[table.sample_id]),
     ).numpy()
     enlarged = EnlargedV(
@@ -90,4 +102,4 @@ def _clips_by_class(clips: IntArray, labels: IntArray, classes: int) -> list[int
     return [len(np.unique(clips[labels == label])) for label in range(classes)]
 
 
-STAGE = Stage("enlarge", describe, execute)
+STAGE = Stage("enlarge", EnlargeInputs, describe, execute)

@@ -1,13 +1,18 @@
 """Stage: the finished models of one draw on the sealed test split, once, after selection."""
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic
 
+from tasks.codec import encode
 from tasks.engine.run_job import run_job
-from tasks.engine.stage import Outcome, Stage, Workplace
-from tasks.stages.select import model_of
+from tasks.engine.stage import A, Stage, StageInputs, Workplace
+from tasks.jobs.evaluate import EvaluateJob
+from tasks.networks.description import NetworkDescription
+from tasks.outcome import Outcome
+from tasks.stages.trained_models import best
 from tasks.stages.weights import file_of
-from tasks.storage.artifacts import Artifact, Request
+from tasks.storage.artifacts import Request
 from tasks.tracking.run_records import TEST
 from tasks.tracking.tracker import MetricRow
 
@@ -15,88 +20,67 @@ FIGURES = ("accuracy", "clip_accuracy")
 """Scores that are added to a model's run."""
 
 
-def describe(
-    label: str,
-    models: dict[str, Artifact],
-    test: Artifact,
-    target: Artifact,
-    classes: list[str],
-    pseudo: dict[str, Artifact],
-    network: dict[str, Any],
-    heads: dict[str, list[str]],
-    weights: Artifact | None = None,
-) -> Request:
-    """The models, the test split and the audited labels decide.
+@dataclass(frozen=True, kw_only=True)
+class EvaluateInputs(StageInputs, Generic[A]):
+    """Everything of one draw that is scored or audited.
 
-    Args:
-        label: for people.
+    Attributes:
         models: by name: a training, or a selection whose best member counts.
         test: the sealed split.
         target: prepared target training data, for the audit of the pseudo-labels.
         classes: of the target.
         pseudo: labels to audit, by name.
-        network: trunk, its settings, normalisation, frozen part; digests of weights and code.
+        network: of the models.
         heads: classes of every head.
         weights: that a frozen part of the trunk has; their digest is the network's.
     """
-    del weights
-    inputs = {"test": test.digest, "target": target.digest}
-    inputs |= {f"model {name}": best(model)["digest"] for name, model in models.items()}
-    inputs |= {f"pseudo_labels {name}": labels.digest for name, labels in pseudo.items()}
-    config = {"classes": classes, "network": network, "heads": heads, "models": list(models)}
-    return Request("evaluate", 3, config, inputs, 0, label)
+
+    models: Mapping[str, A]
+    test: A
+    target: A
+    classes: tuple[str, ...]
+    pseudo: Mapping[str, A]
+    network: NetworkDescription
+    heads: Mapping[str, tuple[str, ...]]
+    weights: A | None = None
 
 
-def execute(
-    place: Workplace,
-    label: str,
-    models: dict[str, Artifact],
-    test: Artifact,
-    target: Artifact,
-    classes: list[str],
-    pseudo: dict[str, Artifact],
-    network: dict[str, Any],
-    heads: dict[str, list[str]],
-    weights: Artifact | None = None,
-) -> Outcome:
-    """Score in a slot process; the accuracies are added to the models' MLflow runs."""
-    del label
-    home, tracker = place.runtime.home, place.runtime.tracker
-    job = {
-        "network": network,
-        "heads": heads,
-        "weights": file_of(weights, home),
-        "seed": 0,
-        "classes": classes,
-        "test": str(home / test.folder),
-        "target": str(home / target.folder),
-        "pseudo_labels": {name: str(home / labels.folder) for name, labels in pseudo.items()},
-        "models": {name: located(best(model), home) for name, model in models.items()},
+def describe(inputs: EvaluateInputs) -> Request:
+    """The identity depends on the models, the test split and the audited labels."""
+    used = {"test": inputs.test.digest, "target": inputs.target.digest}
+    used |= {f"model {name}": best(model).digest for name, model in inputs.models.items()}
+    used |= {f"pseudo_labels {name}": labels.digest for name, labels in inputs.pseudo.items()}
+    config = {
+        "classes": list(inputs.classes),
+        "network": encode(inputs.network),
+        "heads": encode(inputs.heads),
+        "models": list(inputs.models),
     }
-    summary = run_job(place, "evaluate", job)["summary"]
+    return Request("evaluate", 3, config, used, 0, inputs.subject)
+
+
+def execute(place: Workplace, inputs: EvaluateInputs) -> Outcome:
+    """Score in a slot process; the accuracies are added to the models' MLflow runs."""
+    home, tracker, test = place.runtime.home, place.runtime.tracker, inputs.test
+    models = {name: best(model) for name, model in inputs.models.items()}
+    job = EvaluateJob(
+        network=inputs.network,
+        heads=inputs.heads,
+        weights=file_of(inputs.weights, home),
+        seed=0,
+        classes=inputs.classes,
+        test=home / test.folder,
+        target=home / inputs.target.folder,
+        pseudo_labels={name: home / labels.folder for name, labels in inputs.pseudo.items()},
+        models={name: model.located(home) for name, model in models.items()},
+    )
+    summary = run_job(place, "evaluate", job).summary
     for name, model in models.items():
         scores = summary["test"][name]
         figures = {f"test/{figure}": scores[figure] for figure in FIGURES if figure in scores}
-        run_id, content = best(model)["run_id"], test.summary["content"]
-        tracker.log_dataset(run_id, "test", content, test.folder, TEST)
-        tracker.log_metrics(run_id, [MetricRow(0, figures)])
+        tracker.log_dataset(model.run_id, "test", test.summary["content"], test.folder, TEST)
+        tracker.log_metrics(model.run_id, [MetricRow(0, figures)])
     return Outcome(summary)
 
 
-def best(model: Artifact) -> dict[str, Any]:
-    """Digest, run, and how to load it, of a training, or of a selection's best member."""
-    if "members" in model.summary:
-        return {**model.summary["members"][0], "run_id": model.notes["runs"][0]}
-    return {"digest": model.digest, "run_id": model.notes["run_id"], **model_of(model)}
-
-
-def located(model: dict[str, Any], home: Path) -> dict[str, Any]:
-    """What a slot process needs to load a model, with the path of its folder."""
-    return {
-        "folder": str(home / model["folder"]),
-        "method": model["method"],
-        "sources": model["sources"],
-    }
-
-
-STAGE = Stage("evaluate", describe, execute)
+STAGE = Stage("evaluate", EvaluateInputs, describe, execute)

@@ -1,92 +1,71 @@
 """Stage: frames of the clips of a split, packed, with a table of what each of them is."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from data.broken_files import check_share
 from data.catalog import find_file_reader
 from data.fingerprint import digest_json, sha256_file
+from data.frames.decode import Sampling
 from data.frames.store import merge
+from data.listing import Listing
 from data.raw_files import about, listed
+from tasks.codec import encode
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.run_job import run_job
-from tasks.engine.stage import Outcome, Stage, Workplace
+from tasks.engine.stage import Stage, Workplace
 from tasks.errors import StageError
 from tasks.events import Event
 from tasks.execution.processes import ChildFailedError
 from tasks.extraction.parallel import clips_of, extract_in_slots
-from tasks.stages.raw_inputs import log_raw, made_with
+from tasks.jobs.draw import DrawJob
+from tasks.outcome import Outcome
+from tasks.stages.raw_inputs import MediaInputs, log_raw, made_with
 from tasks.storage.artifacts import Request
 
 
-def describe(
-    label: str,
-    reader: str,
-    split: str,
-    root: str | None,
-    raw: dict[str, str],
-    partial: bool,
-    sampling: dict[str, int],
-    max_broken: float,
-) -> Request:
-    """The clips' bytes, which frames, and the reader's version decide.
+@dataclass(frozen=True, kw_only=True)
+class ExtractInputs(MediaInputs):
+    """Clips, and which of their frames."""
 
-    Args:
-        label: for people.
-        reader: name of the data set.
-        split: "train" or "test".
-        root: folder of the real data; where they lie does not decide.
-        raw: digest of the clips; none if they are embedded.
-        partial: go on with what is there where clips are missing.
-        sampling: `frames` or `every`.
-        max_broken: share of the clips that may be broken; a lower one is found when they are made.
-    """
-    del root, partial, max_broken
-    found = find_file_reader(reader)
+    sampling: Sampling
+
+
+def describe(inputs: ExtractInputs) -> Request:
+    """The identity depends on the clips' bytes, on which frames, and on the reader's version."""
+    found = find_file_reader(inputs.reader)
+    asked = {name: value for name, value in vars(inputs.sampling).items() if value is not None}
     config: dict[str, Any] = {
-        "reader": reader,
-        "split": split,
+        "reader": inputs.reader,
+        "split": inputs.split,
         "reader_version": found.version,
-        "sampling": sampling,
+        "sampling": asked,
         "made_with": made_with("av", "pillow", *(["numpy"] if found.embedded else [])),
     }
-    return Request("extract", 1, config, raw, 0, label)
+    return Request("extract", 1, config, inputs.raw, 0, inputs.subject)
 
 
-def execute(
-    place: Workplace,
-    label: str,
-    reader: str,
-    split: str,
-    root: str | None,
-    raw: dict[str, str],
-    partial: bool,
-    sampling: dict[str, int],
-    max_broken: float,
-) -> Outcome:
+def execute(place: Workplace, inputs: ExtractInputs) -> Outcome:
     """Extract on all cores, clip by clip; then put everything into one store."""
+    reader, split = inputs.reader, inputs.split
     with tracked_run(place) as run_id:
-        log_raw(place, run_id, reader, root, raw)
+        log_raw(place, run_id, inputs)
         if find_file_reader(reader).embedded:
-            run_job(place, "draw", {"reader": reader, "split": split}, decodes=True)
-        drawn, home = place.folder / "drawn", place.runtime.home
-        listing = listed(reader, split, root, raw, partial=partial, home=home, drawn=drawn)
-        clips = clips_of(listing, split)
-
-        def tell(done: int, total: int, slots: Sequence[str]) -> None:
-            where = ", ".join(slots)
-            news = Event(label, "extract", "running", step=done, steps=total, slot=where)
-            place.runtime.listen(news)
-
-        try:
-            chunks = extract_in_slots(
-                listing.root, clips, sampling, place.folder, place.runtime.decode.slots, tell
-            )
-        except ChildFailedError as error:
-            raise StageError(f"{label}: {error}") from error
-        merged = merge(chunks, place.output)
+            run_job(place, "draw", DrawJob(reader=reader, split=split), decodes=True)
+        listing = listed(
+            reader,
+            split,
+            inputs.root,
+            inputs.raw,
+            partial=inputs.partial,
+            home=place.runtime.home,
+            drawn=place.folder / "drawn",
+        )
+        merged = merge(_extracted(place, inputs, listing), place.output)
         broken = {entry["clip"]: entry["reason"] for entry in merged.skipped}
-        check_share(broken, merged.clips, max_broken, "clips")
+        check_share(broken, merged.clips, inputs.max_broken, "clips")
         files = {path.name: sha256_file(path) for path in sorted(place.output.iterdir())}
         content = digest_json(files)
         place.runtime.tracker.log_dataset(
@@ -95,7 +74,7 @@ def execute(
     return Outcome(
         {
             "content": content,
-            "about": about(listing),
+            "about": encode(about(listing)),
             "clips": merged.clips,
             "frames": merged.frames,
             "skipped": dict(listing.skipped),
@@ -105,4 +84,19 @@ def execute(
     )
 
 
-STAGE = Stage("extract", describe, execute)
+def _extracted(place: Workplace, inputs: ExtractInputs, listing: Listing) -> list[Path]:
+    """The folders of all chunks, in order."""
+
+    def report(done: int, total: int, slots: Sequence[str]) -> None:
+        where, subject = ", ".join(slots), inputs.subject
+        news = Event(subject, "extract", "running", step=done, steps=total, slot=where)
+        place.runtime.listen(news)
+
+    clips, slots = clips_of(listing, inputs.split), place.runtime.decode.slots
+    try:
+        return extract_in_slots(listing.root, clips, inputs.sampling, place.folder, slots, report)
+    except ChildFailedError as error:
+        raise StageError(f"{place.request.label}: {error}") from error
+
+
+STAGE = Stage("extract", ExtractInputs, describe, execute)

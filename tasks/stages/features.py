@@ -1,49 +1,52 @@
 """Stage: a prepared set with what the frozen part of the trunk makes of its images."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Generic
 
 from data.fingerprint import digest_json, sha256_file
+from tasks.codec import encode
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.run_job import run_job
-from tasks.engine.stage import Outcome, Stage, Workplace
+from tasks.engine.stage import A, Stage, StageInputs, Workplace
+from tasks.jobs.features import FeaturesJob
+from tasks.networks.description import NetworkDescription
+from tasks.outcome import Outcome
 from tasks.stages.weights import file_of, log_start
-from tasks.storage.artifacts import Artifact, Request
+from tasks.storage.artifacts import Request
 
 
-def describe(
-    label: str, data: Artifact, network: dict[str, Any], weights: Artifact | None = None
-) -> Request:
-    """The images, the trunk and what of it is frozen decide.
+@dataclass(frozen=True, kw_only=True)
+class FeaturesInputs(StageInputs, Generic[A]):
+    """Images, and the trunk with a frozen part.
 
-    Args:
-        label: for people.
+    Attributes:
         data: prepared images.
-        network: trunk, its settings, normalisation, frozen part; digests of weights and code.
+        network: the trunk, and what of it is frozen.
         weights: that the trunk starts from; their digest is the network's.
     """
-    del weights
-    return Request("features", 1, {"network": network}, {"data": data.digest}, 0, label)
+
+    data: A
+    network: NetworkDescription
+    weights: A | None = None
 
 
-def execute(
-    place: Workplace,
-    label: str,
-    data: Artifact,
-    network: dict[str, Any],
-    weights: Artifact | None = None,
-) -> Outcome:
+def describe(inputs: FeaturesInputs) -> Request:
+    """The identity depends on the images, on the trunk, and on what of it is frozen."""
+    config = {"network": encode(inputs.network)}
+    return Request("features", 1, config, {"data": inputs.data.digest}, 0, inputs.subject)
+
+
+def execute(place: Workplace, inputs: FeaturesInputs) -> Outcome:
     """Compute in a slot process."""
-    del label
-    job = {
-        "network": network,
-        "weights": file_of(weights, place.runtime.home),
-        "data": str(place.runtime.home / data.folder),
-    }
+    data, home = inputs.data, place.runtime.home
+    job = FeaturesJob(
+        network=inputs.network, weights=file_of(inputs.weights, home), data=home / data.folder
+    )
     with tracked_run(place) as run_id:
         tracker, name = place.runtime.tracker, f"{data.summary['dataset']}/{data.summary['split']}"
         tracker.log_dataset(run_id, name, data.summary["content"], data.folder, "features")
-        log_start(place, run_id, weights)
-        summary = run_job(place, "features", job)["summary"]
+        log_start(place, run_id, inputs.weights)
+        summary = run_job(place, "features", job).summary
         content = digest_json(
             {path.name: sha256_file(path) for path in sorted(place.output.iterdir())}
         )
@@ -51,4 +54,4 @@ def execute(
     return Outcome({**data.summary, **summary, "content": content}, {"run_id": run_id})
 
 
-STAGE = Stage("features", describe, execute)
+STAGE = Stage("features", FeaturesInputs, describe, execute)

@@ -1,95 +1,76 @@
 """Stage: photos, or frames of clips, of a split, as squares of one size."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic
 
 from data.catalog import find_file_reader
 from data.fingerprint import digest_json, sha256_file
+from data.raw_files import About
+from tasks.codec import decode
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.run_job import run_job
-from tasks.engine.stage import Outcome, Stage, Workplace
-from tasks.stages.raw_inputs import log_raw, made_with
-from tasks.storage.artifacts import Artifact, Request
+from tasks.engine.stage import A, Stage, Workplace
+from tasks.jobs.pictures import PicturesJob
+from tasks.outcome import Outcome
+from tasks.stages.raw_inputs import MediaInputs, log_raw, made_with
+from tasks.storage.artifacts import Request
 
 
-def describe(
-    label: str,
-    reader: str,
-    split: str,
-    root: str | None,
-    raw: dict[str, str],
-    partial: bool,
-    side: int,
-    max_broken: float,
-    frames: Artifact | None = None,
-) -> Request:
-    """The files' bytes, or the frames, the size, and the reader's version decide.
+@dataclass(frozen=True, kw_only=True)
+class PicturesInputs(MediaInputs, Generic[A]):
+    """Photos or frames, and the size that they get.
 
-    Args:
-        label: for people.
-        reader: name of the data set.
-        split: "train" or "test"; the latter is sealed.
-        root: folder of the real data; where they lie does not decide.
-        raw: digest of the files; of the frames' clips if there are frames.
-        partial: go on with what is there where files are missing.
+    Attributes:
         side: of the squares, pixels.
-        max_broken: share of the photos that may be broken.
         frames: of the clips; None: the files are photos.
     """
-    del root, partial, max_broken
-    found = find_file_reader(reader)
+
+    side: int
+    frames: A | None = None
+
+
+def describe(inputs: PicturesInputs) -> Request:
+    """The identity depends on the files' bytes or the frames, the size, and the reader."""
+    found, frames = find_file_reader(inputs.reader), inputs.frames
     config: dict[str, Any] = {
-        "reader": reader,
-        "split": split,
-        "side": side,
+        "reader": inputs.reader,
+        "split": inputs.split,
+        "side": inputs.side,
         "made_with": made_with("pillow", *(["numpy"] if found.embedded else [])),
     }
     if frames is not None:
-        return Request("pictures", 1, config, {"frames": frames.digest}, 0, label)
+        return Request("pictures", 1, config, {"frames": frames.digest}, 0, inputs.subject)
     config["reader_version"] = found.version
-    return Request("pictures", 1, config, raw, 0, label)
+    return Request("pictures", 1, config, inputs.raw, 0, inputs.subject)
 
 
-def execute(
-    place: Workplace,
-    label: str,
-    reader: str,
-    split: str,
-    root: str | None,
-    raw: dict[str, str],
-    partial: bool,
-    side: int,
-    max_broken: float,
-    frames: Artifact | None = None,
-) -> Outcome:
+def execute(place: Workplace, inputs: PicturesInputs) -> Outcome:
     """Decode in a slot process; the test split is sealed."""
-    del label
-    home = place.runtime.home
-    job = {
-        "reader": reader,
-        "split": split,
-        "root": root,
-        "raw": raw,
-        "partial": partial,
-        "side": side,
-        "max_broken": max_broken,
-        "home": str(home),
-        "frames": str(home / frames.folder) if frames else None,
-        "about": frames.summary["about"] if frames else None,
-    }
+    reader, split, frames = inputs.reader, inputs.split, inputs.frames
+    home, tracker = place.runtime.home, place.runtime.tracker
+    job = PicturesJob(
+        reader=reader,
+        split=split,
+        root=inputs.root,
+        raw=inputs.raw,
+        partial=inputs.partial,
+        side=inputs.side,
+        max_broken=inputs.max_broken,
+        home=home,
+        frames=home / frames.folder if frames else None,
+        about=decode(About, frames.summary["about"]) if frames else None,
+    )
     with tracked_run(place) as run_id:
         if frames:
             content = frames.summary["content"]
-            place.runtime.tracker.log_dataset(
-                run_id, f"{reader}/{split} frames", content, frames.folder, "decoding"
-            )
+            name = f"{reader}/{split} frames"
+            tracker.log_dataset(run_id, name, content, frames.folder, "decoding")
         else:
-            log_raw(place, run_id, reader, root, raw)
-        summary = run_job(place, "pictures", job, decodes=True)["summary"]
+            log_raw(place, run_id, inputs)
+        summary = dict(run_job(place, "pictures", job, decodes=True).summary)
         files = {path.name: sha256_file(path) for path in sorted(place.output.iterdir())}
         content = digest_json(files)
-        place.runtime.tracker.log_dataset(
-            run_id, f"{reader}/{split}", content, place.destination, "output"
-        )
+        tracker.log_dataset(run_id, f"{reader}/{split}", content, place.destination, "output")
     if frames:
         summary |= {name: frames.summary[name] for name in ("skipped", "broken")}
     return Outcome(
@@ -97,4 +78,4 @@ def execute(
     )
 
 
-STAGE = Stage("pictures", describe, execute)
+STAGE = Stage("pictures", PicturesInputs, describe, execute)

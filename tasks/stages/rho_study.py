@@ -1,90 +1,98 @@
 """Stage: does the rho of a mini-batch tell how much its step helps (§3.4)?"""
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic
 
+from tasks.codec import encode
 from tasks.engine.run_job import run_job
-from tasks.engine.stage import Outcome, Stage, Workplace
+from tasks.engine.stage import A, Stage, StageInputs, Workplace
+from tasks.jobs.rho_study import RhoStudyJob
+from tasks.jobs.streams import BatchSettings
+from tasks.networks.description import NetworkDescription
+from tasks.outcome import Outcome
+from tasks.stages.sources import SourceInput, head_and_classes, source_sets
 from tasks.stages.weights import file_of
-from tasks.storage.artifacts import Artifact, Request
+from tasks.storage.artifacts import Request
 
 PROBES = 100
+MOMENTUM = 0.0
 
 
-def describe(
-    label: str,
-    model: Artifact,
-    training: dict[str, Any],
-    network: dict[str, Any],
-    heads: dict[str, list[str]],
-    sources: list[dict[str, Any]],
-    target: Artifact,
-    classes: list[str],
-    split: Artifact,
-    seed: int,
-    weights: Artifact | None = None,
-) -> Request:
-    """The model, its method's settings and the data decide.
+@dataclass(frozen=True, kw_only=True)
+class RhoStudyInputs(StageInputs, Generic[A]):
+    """A finished model, and the data of its training.
 
-    Args:
-        label: for people.
+    Attributes:
         model: a selection whose best member is probed, and the weights that it began with.
-        training: batch_size, v_whole_up_to.
-        network: trunk, its settings, normalisation, frozen part; digests of weights and code.
+        training: sizes of mini-batches.
+        network: of the model.
         heads: classes of every head.
-        sources: name, data (artifact), classes and head of every source.
+        sources: the labelled sources.
         target: prepared target training data.
         classes: of the target.
         split: roles of the target's samples.
         seed: of the model's training, which its mini-batches follow again.
         weights: that its trunk started from; their digest is the network's.
     """
-    del classes, weights
-    member, digests = model.summary["members"][0], split.summary["digests"]
-    inputs = {f"source {source['name']}": source["data"].digest for source in sources}
-    inputs |= {role: digests[role] for role in ("V", "hyper_validation")}
-    inputs |= {"model": member["digest"], "target": target.digest}
+
+    model: A
+    training: BatchSettings
+    network: NetworkDescription
+    heads: Mapping[str, tuple[str, ...]]
+    sources: tuple[SourceInput[A], ...]
+    target: A
+    classes: tuple[str, ...]
+    split: A
+    seed: int
+    weights: A | None = None
+
+
+def describe(inputs: RhoStudyInputs) -> Request:
+    """The identity depends on the model, its method's settings and the data."""
+    member, digests = inputs.model.summary["members"][0], inputs.split.summary["digests"]
+    used = {f"source {source.name}": source.data.digest for source in inputs.sources}
+    used |= {role: digests[role] for role in ("V", "hyper_validation")}
+    used |= {"model": member["digest"], "target": inputs.target.digest}
     config = {
         "method": member["method"],
         "settings": member["settings"],
         "learning_rate": member["learning_rate"],
-        "momentum": 0.0,
-        "network": network,
-        "training": {name: training[name] for name in ("batch_size", "v_whole_up_to")},
-        "heads": heads,
-        "sources": {source["name"]: [source["head"], source["classes"]] for source in sources},
+        "momentum": MOMENTUM,
+        "network": encode(inputs.network),
+        "training": {
+            "batch_size": inputs.training.batch_size,
+            "v_whole_up_to": inputs.training.v_whole_up_to,
+        },
+        "heads": encode(inputs.heads),
+        "sources": head_and_classes(inputs.sources),
         "pseudo": None,
         "probes": PROBES,
     }
-    return Request("rho_study", 2, config, inputs, seed, label)
+    return Request("rho_study", 2, config, used, inputs.seed, inputs.subject)
 
 
-def execute(
-    place: Workplace,
-    model: Artifact,
-    sources: list[dict[str, Any]],
-    target: Artifact,
-    classes: list[str],
-    split: Artifact,
-    weights: Artifact | None = None,
-    **_: Any,  # noqa: ANN401 - settings, which the request already holds
-) -> Outcome:
+def execute(place: Workplace, inputs: RhoStudyInputs) -> Outcome:
     """Probe in a slot process."""
-    home = place.runtime.home
-    job = {
-        **place.request.config,
-        "seed": place.request.seed,
-        "weights": file_of(weights, home),
-        "classes": classes,
-        "source_sets": [
-            {**source, "data": str(home / source["data"].folder)} for source in sources
-        ],
-        "target": str(home / target.folder),
-        "split": str(home / split.folder),
-        "enlarged": None,
-        "pseudo_labels": None,
-        "trained": str(home / model.summary["members"][0]["folder"]),
-    }
-    return Outcome(run_job(place, "rho_study", job)["summary"])
+    home, member = place.runtime.home, inputs.model.summary["members"][0]
+    job = RhoStudyJob(
+        method=member["method"],
+        settings=member["settings"],
+        learning_rate=member["learning_rate"],
+        momentum=MOMENTUM,
+        network=inputs.network,
+        heads=inputs.heads,
+        seed=inputs.seed,
+        weights=file_of(inputs.weights, home),
+        classes=inputs.classes,
+        source_sets=source_sets(inputs.sources, home),
+        training=inputs.training,
+        target=home / inputs.target.folder,
+        split=home / inputs.split.folder,
+        trained=home / member["folder"],
+        probes=PROBES,
+    )
+    return Outcome(run_job(place, "rho_study", job).summary)
 
 
-STAGE = Stage("rho_study", describe, execute)
+STAGE = Stage("rho_study", RhoStudyInputs, describe, execute)

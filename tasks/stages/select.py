@@ -1,39 +1,49 @@
 """Stage: the best trainings on hyper-validation."""
 
 import json
-from typing import Any
+from dataclasses import dataclass
+from typing import Generic
 
 from data.fingerprint import digest_json
 from gradmix.ensembling import Candidate, select_top
-from tasks.engine.stage import Outcome, Stage, Workplace
-from tasks.storage.artifacts import Artifact, Request
+from tasks.engine.stage import A, Stage, StageInputs, Workplace
+from tasks.outcome import Outcome
+from tasks.stages.trained_models import member_of
+from tasks.storage.artifacts import Request
 
 
-def describe(label: str, candidates: list[Artifact], r: int) -> Request:
-    """The candidates, in cell order, and R decide."""
+@dataclass(frozen=True, kw_only=True)
+class SelectInputs(StageInputs, Generic[A]):
+    """Trainings, in cell order, and how many of them are chosen."""
+
+    candidates: tuple[A, ...]
+    r: int
+
+
+def describe(inputs: SelectInputs) -> Request:
+    """The identity depends on the candidates, in cell order, and on R."""
     # Equal results of different settings are different candidates, hence both digests.
-    inputs = {
+    used = {
         f"candidate {i}": digest_json([candidate.identity, candidate.digest])
-        for i, candidate in enumerate(candidates)
+        for i, candidate in enumerate(inputs.candidates)
     }
-    return Request("select", 2, {"r": r}, inputs, 0, label)
+    return Request("select", 2, {"r": inputs.r}, used, 0, inputs.subject)
 
 
-def execute(place: Workplace, label: str, candidates: list[Artifact], r: int) -> Outcome:
+def execute(place: Workplace, inputs: SelectInputs) -> Outcome:
     """Rank by hyper-validation accuracy, ties by lower loss, then by cell order."""
-    del label
     top = select_top(
         [
             Candidate(str(i), artifact.summary["accuracy"], artifact.summary["loss"], i)
-            for i, artifact in enumerate(candidates)
+            for i, artifact in enumerate(inputs.candidates)
         ],
-        r,
+        inputs.r,
     )
-    chosen = [candidates[candidate.order] for candidate in top]
-    members = [_member(artifact) for artifact in chosen]
+    chosen = [inputs.candidates[candidate.order] for candidate in top]
+    members = [member_of(artifact) for artifact in chosen]
     (place.output / "members.json").write_text(json.dumps(members, indent=1) + "\n")
     return Outcome(
-        {"members": members, "candidates": len(candidates)},
+        {"members": members, "candidates": len(inputs.candidates)},
         notes={
             "labels": [artifact.label for artifact in chosen],
             "runs": [artifact.notes["run_id"] for artifact in chosen],
@@ -42,24 +52,4 @@ def execute(place: Workplace, label: str, candidates: list[Artifact], r: int) ->
     )
 
 
-def _member(artifact: Artifact) -> dict[str, Any]:
-    """What later stages need to know of a chosen training."""
-    return {
-        "identity": artifact.identity,
-        "digest": artifact.digest,
-        "learning_rate": artifact.document["config"]["learning_rate"],
-        "settings": artifact.document["config"]["settings"],
-        **model_of(artifact),
-        "accuracy": artifact.summary["accuracy"],
-        "loss": artifact.summary["loss"],
-    }
-
-
-def model_of(artifact: Artifact) -> dict[str, Any]:
-    """What it takes to load a training's model: its network is the method's, for its sources."""
-    config = artifact.document["config"]
-    sources = [*config["order"]["sources"], *(["S_u"] if config["pseudo"] else [])]
-    return {"folder": artifact.folder, "method": config["method"], "sources": sources}
-
-
-STAGE = Stage("select", describe, execute)
+STAGE = Stage("select", SelectInputs, describe, execute)

@@ -1,73 +1,79 @@
 """Stage: what the selection of a grid cell owes to the size of the hyper-validation set."""
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic
 
+from tasks.codec import encode
 from tasks.engine.run_job import run_job
-from tasks.engine.stage import Outcome, Stage, Workplace
-from tasks.stages.evaluate import best, located
-from tasks.storage.artifacts import Artifact, Request
+from tasks.engine.stage import A, Stage, StageInputs, Workplace
+from tasks.jobs.selection_study import SelectionStudyJob
+from tasks.networks.description import NetworkDescription
+from tasks.outcome import Outcome
+from tasks.stages.trained_models import best
+from tasks.storage.artifacts import Request
 
 SIZES = (10, 25, 50, 100, 250, 500, 1000)
 SELECTIONS = 200
 
 
-def describe(
-    label: str,
-    cells: dict[str, Artifact],
-    evaluation: Artifact,
-    target: Artifact,
-    classes: list[str],
-    split: Artifact,
-    network: dict[str, Any],
-    heads: dict[str, list[str]],
-    seed: int,
-) -> Request:
-    """The cells, their test accuracies and hyper-validation decide.
+@dataclass(frozen=True, kw_only=True)
+class SelectionStudyInputs(StageInputs, Generic[A]):
+    """The grid of one draw.
 
-    Args:
-        label: for people.
+    Attributes:
         cells: trainings of the grid, by the names that the evaluation has for them.
         evaluation: their accuracies on the test split, which is not opened again.
         target: prepared target training data.
         classes: of the target.
         split: roles of the target's samples.
-        network: trunk, its settings, normalisation, frozen part; digests of weights and code.
+        network: of the models.
         heads: classes of every head.
         seed: of the subsets.
     """
-    inputs = {f"cell {name}": cell.digest for name, cell in cells.items()}
-    inputs |= {"evaluation": evaluation.digest, "target": target.digest}
-    inputs["hyper_validation"] = split.summary["digests"]["hyper_validation"]
+
+    cells: Mapping[str, A]
+    evaluation: A
+    target: A
+    classes: tuple[str, ...]
+    split: A
+    network: NetworkDescription
+    heads: Mapping[str, tuple[str, ...]]
+    seed: int
+
+
+def describe(inputs: SelectionStudyInputs) -> Request:
+    """The identity depends on the cells, their test accuracies, and hyper-validation."""
+    used = {f"cell {name}": cell.digest for name, cell in inputs.cells.items()}
+    used |= {"evaluation": inputs.evaluation.digest, "target": inputs.target.digest}
+    used["hyper_validation"] = inputs.split.summary["digests"]["hyper_validation"]
     config = {
-        "cells": list(cells),
-        "classes": classes,
-        "network": network,
-        "heads": heads,
+        "cells": list(inputs.cells),
+        "classes": list(inputs.classes),
+        "network": encode(inputs.network),
+        "heads": encode(inputs.heads),
         "sizes": list(SIZES),
         "selections": SELECTIONS,
     }
-    return Request("selection_study", 1, config, inputs, seed, label)
+    return Request("selection_study", 1, config, used, inputs.seed, inputs.subject)
 
 
-def execute(
-    place: Workplace,
-    cells: dict[str, Artifact],
-    evaluation: Artifact,
-    target: Artifact,
-    split: Artifact,
-    **_: Any,  # noqa: ANN401 - settings, which the request already holds
-) -> Outcome:
+def execute(place: Workplace, inputs: SelectionStudyInputs) -> Outcome:
     """Select again on random subsets, in a slot process."""
-    home = place.runtime.home
-    job = {
-        **place.request.config,
-        "seed": place.request.seed,
-        "target": str(home / target.folder),
-        "split": str(home / split.folder),
-        "models": [located(best(cell), home) for cell in cells.values()],
-        "values": [evaluation.summary["test"][name]["accuracy"] for name in cells],
-    }
-    return Outcome(run_job(place, "selection_study", job)["summary"])
+    home, test = place.runtime.home, inputs.evaluation.summary["test"]
+    job = SelectionStudyJob(
+        network=inputs.network,
+        heads=inputs.heads,
+        seed=inputs.seed,
+        classes=inputs.classes,
+        target=home / inputs.target.folder,
+        split=home / inputs.split.folder,
+        models=tuple(best(cell).located(home) for cell in inputs.cells.values()),
+        values=tuple(test[name]["accuracy"] for name in inputs.cells),
+        sizes=SIZES,
+        selections=SELECTIONS,
+    )
+    return run_job(place, "selection_study", job)
 
 
-STAGE = Stage("selection_study", describe, execute)
+STAGE = Stage("selection_study", SelectionStudyInputs, describe, execute)

@@ -1,6 +1,7 @@
 """Stage: one draw, the roles of the target's training samples."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic
 
 import numpy as np
 
@@ -8,53 +9,65 @@ from data.fingerprint import digest_json
 from data.tables.prepared import load_prepared
 from data.tables.split import save_split, split_target
 from tasks.engine.mlflow_run import tracked_run
-from tasks.engine.stage import Outcome, Stage, Workplace
-from tasks.storage.artifacts import Artifact, Request
+from tasks.engine.stage import A, Stage, StageInputs, Workplace
+from tasks.outcome import Outcome
+from tasks.storage.artifacts import Request
 
 FILE = "split.parquet"
 
 
-def describe(
-    label: str,
-    target: Artifact,
-    classes: list[str],
-    hyper_validation: int,
-    k: int,
-    seed: int,
-    draw: int,
-) -> Request:
-    """Data, classes, sizes, seed and draw decide."""
-    config = {"classes": classes, "hyper_validation": hyper_validation, "k": k, "draw": draw}
-    return Request("split", 1, config, {"target": target.digest}, seed, label)
+@dataclass(frozen=True, kw_only=True)
+class SplitInputs(StageInputs, Generic[A]):
+    """The target, and the sizes of its roles.
+
+    Attributes:
+        target: prepared training data.
+        classes: of the target.
+        hyper_validation: number of its samples.
+        k: samples of a class in V.
+        seed: of the experiment.
+        draw: number of V.
+    """
+
+    target: A
+    classes: tuple[str, ...]
+    hyper_validation: int
+    k: int
+    seed: int
+    draw: int
 
 
-def execute(
-    place: Workplace,
-    label: str,
-    target: Artifact,
-    classes: list[str],
-    hyper_validation: int,
-    k: int,
-    seed: int,
-    draw: int,
-) -> Outcome:
+def describe(inputs: SplitInputs) -> Request:
+    """The identity depends on the data, the classes, the sizes, the seed and the draw."""
+    config = {
+        "classes": list(inputs.classes),
+        "hyper_validation": inputs.hyper_validation,
+        "k": inputs.k,
+        "draw": inputs.draw,
+    }
+    data = {"target": inputs.target.digest}
+    return Request("split", 1, config, data, inputs.seed, inputs.subject)
+
+
+def execute(place: Workplace, inputs: SplitInputs) -> Outcome:
     """Draw hyper-validation, V and U; each role has a digest of its own."""
-    del label
+    target, classes = inputs.target, inputs.classes
     prepared = load_prepared(place.runtime.home / target.folder)
     split = split_target(
         prepared.labels.numpy(),
         prepared.classes,
-        tuple(classes),
-        hyper_validation=hyper_validation,
-        v_per_class=k,
-        seed=seed,
-        draw=draw,
+        classes,
+        hyper_validation=inputs.hyper_validation,
+        v_per_class=inputs.k,
+        seed=inputs.seed,
+        draw=inputs.draw,
         samples=prepared.samples,
     )
     save_split(split, place.output / FILE)
     roles = {"hyper_validation": split.hyper_validation, "V": split.v, "U": split.u}
     digests = {
-        role: digest_json([target.digest, classes, rows.tolist()]) for role, rows in roles.items()
+        role: digest_json([target.digest, list(classes), rows.tolist()])
+        for role, rows in roles.items()
     }
     with tracked_run(place) as run_id:
         tracker, folder = place.runtime.tracker, place.destination
@@ -69,4 +82,4 @@ def execute(
     return Outcome(summary, {"run_id": run_id})
 
 
-STAGE = Stage("split", describe, execute)
+STAGE = Stage("split", SplitInputs, describe, execute)

@@ -1,209 +1,232 @@
 """Stage: one training, in a process of its own slot, tracked as one MLflow run."""
 
 import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Literal
 
 from data.fingerprint import sha256_bytes
 from gradmix.methods import method_named
+from tasks.codec import encode
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.run_job import run_job
-from tasks.engine.stage import Outcome, Stage, Workplace
+from tasks.engine.stage import A, Stage, StageInputs, Workplace
 from tasks.execution.attempts import LOG
 from tasks.jobs.models import MODEL
-from tasks.jobs.train import CURVE
+from tasks.jobs.train import CURVE, TrainingSettings, TrainJob
+from tasks.networks.description import NetworkDescription
+from tasks.outcome import Outcome
+from tasks.stages.sources import SourceInput, head_and_classes, source_sets
 from tasks.stages.weights import file_of, log_start
 from tasks.storage.artifacts import Artifact, Request
 
+Labels = Literal["hard", "soft"]
 
-def describe(
-    label: str,
-    method: str,
-    settings: dict[str, Any],
-    learning_rate: float | Artifact,
-    momentum: float,
-    network: dict[str, Any],
-    training: dict[str, Any],
-    heads: dict[str, list[str]],
-    sources: list[dict[str, Any]],
-    target: Artifact,
-    classes: list[str],
-    split: Artifact,
-    seed: int,
-    choice: Artifact | None = None,
-    initial: Artifact | None = None,
-    pseudo: dict[str, Any] | None = None,
-    enlarged: Artifact | None = None,
-    weights: Artifact | None = None,
-) -> Request:
-    """Everything that the method reads decides, and nothing that it does not.
 
-    Args:
-        label: for people.
+@dataclass(frozen=True, kw_only=True)
+class PseudoSource(Generic[A]):
+    """S_u, the pseudo-labelled samples as one more source.
+
+    Attributes:
+        labels: the pseudo-labels.
+        kind: which of them.
+        if_none_agree: what to do where no hard label is left.
+    """
+
+    labels: A
+    kind: Labels
+    if_none_agree: Literal["stop", "soft"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainInputs(StageInputs, Generic[A]):
+    """One training.
+
+    Attributes:
         method: a row of `METHODS`.
         settings: fields of its config.
         learning_rate: a number, or the selection that found it.
         momentum: of SGD.
-        network: trunk, its settings, normalisation, frozen part; digests of weights and code.
-        training: steps, validate_every, batch_size, v_whole_up_to, recipe.
+        network: that is trained.
+        training: its length, sizes of mini-batches, and recipe.
         heads: classes of every head of the network.
-        sources: name, data (artifact), classes and head of every source.
+        sources: the labelled sources, whether or not the method reads them.
         target: prepared target training data.
         classes: of the target.
         split: roles of the target's samples.
         seed: of weights and mini-batches.
         choice: a selection whose best member gives the settings that `settings` does not.
         initial: a selection whose best member's weights are the start.
-        pseudo: S_u as one more source: `labels` (artifact), `kind` (hard, soft), and what there is
-            to do `if_none_agree` (stop, soft).
+        pseudo: S_u.
         enlarged: the enlarged V, in place of the split's.
         weights: that the trunk starts from; their digest is the network's.
     """
-    del classes, weights
-    entry = method_named(method)
-    inputs = {"target": target.digest}
-    inputs["hyper_validation"] = split.summary["digests"]["hyper_validation"]
-    if entry.method.uses_target:
-        inputs["V"] = enlarged.digest if enlarged else split.summary["digests"]["V"]
-    used: dict[str, Any] = {}
-    if entry.method.uses_unlabelled:
-        inputs["U"] = split.summary["digests"]["U"]
-    for source in _read(method, sources):
-        inputs[f"source {source['name']}"] = source["data"].digest
-        used[source["name"]] = [source["head"], source["classes"]]
-    if pseudo:
-        inputs["S_u"] = pseudo["labels"].digest
-    if initial:
-        inputs["initial"] = initial.summary["members"][0]["digest"]
-    rate = learning_rate
-    if isinstance(rate, Artifact):
-        rate = rate.summary["members"][0]["learning_rate"]
+
+    method: str
+    settings: Mapping[str, Any]
+    learning_rate: float | A
+    momentum: float
+    network: NetworkDescription
+    training: TrainingSettings
+    heads: Mapping[str, tuple[str, ...]]
+    sources: tuple[SourceInput[A], ...]
+    target: A
+    classes: tuple[str, ...]
+    split: A
+    seed: int
+    choice: A | None = None
+    initial: A | None = None
+    pseudo: PseudoSource[A] | None = None
+    enlarged: A | None = None
+    weights: A | None = None
+
+
+def describe(inputs: TrainInputs) -> Request:
+    """The identity depends on everything that the method reads, and on nothing that it does not."""
+    entry, used = method_named(inputs.method), _read_sources(inputs)
     config = {
-        "method": method,
+        "method": inputs.method,
         "method_version": entry.method.version,
-        "settings": all_settings(method, settings, choice),
-        "learning_rate": rate,
-        "momentum": momentum,
-        "network": network,
-        "training": training,
-        "sources": used,
-        "heads": heads,
+        "settings": all_settings(inputs.method, inputs.settings, inputs.choice),
+        "learning_rate": _rate(inputs),
+        "momentum": inputs.momentum,
+        "network": encode(inputs.network),
+        "training": encode(inputs.training),
+        "sources": head_and_classes(used),
+        "heads": encode(inputs.heads),
         # Canonical JSON sorts keys; the order decides random weights and the rows of gradients.
-        "order": {"sources": list(used), "heads": list(heads)},
-        "pseudo": _kind(pseudo, enlarged) if pseudo else None,
+        "order": {"sources": [source.name for source in used], "heads": list(inputs.heads)},
+        "pseudo": _kind(inputs),
     }
-    return Request("train", 2, config, inputs, seed, label)
+    return Request("train", 2, config, dict(_digests(inputs)), inputs.seed, inputs.subject)
 
 
-def _read(method: str, sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The sources that a method reads."""
-    reads = method_named(method).method.reads_source
-    return [source for source in sources if reads(source["head"])]
+def _digests(inputs: TrainInputs) -> Iterator[tuple[str, str]]:
+    """Digest of everything that the method reads, by role."""
+    method, digests = method_named(inputs.method).method, inputs.split.summary["digests"]
+    yield "target", inputs.target.digest
+    yield "hyper_validation", digests["hyper_validation"]
+    if method.uses_target:
+        yield "V", inputs.enlarged.digest if inputs.enlarged else digests["V"]
+    if method.uses_unlabelled:
+        yield "U", digests["U"]
+    for source in _read_sources(inputs):
+        yield f"source {source.name}", source.data.digest
+    if inputs.pseudo:
+        yield "S_u", inputs.pseudo.labels.digest
+    if inputs.initial:
+        yield "initial", inputs.initial.summary["members"][0]["digest"]
 
 
-def _kind(pseudo: dict[str, Any], enlarged: Artifact | None) -> str:
+def _read_sources(inputs: TrainInputs) -> list[SourceInput]:
+    """The sources that the method reads."""
+    reads = method_named(inputs.method).method.reads_source
+    return [source for source in inputs.sources if reads(source.head)]
+
+
+def _rate(inputs: TrainInputs) -> float:
+    rate = inputs.learning_rate
+    if isinstance(rate, Artifact):
+        found: float = rate.summary["members"][0]["learning_rate"]
+        return found
+    return rate
+
+
+def _kind(inputs: TrainInputs) -> Labels | None:
     """Hard or soft labels: soft ones in place of hard ones of which none is left, if asked for."""
-    kind: str = pseudo["kind"]
-    if kind == "hard" and pseudo["if_none_agree"] == "soft":
+    pseudo, enlarged = inputs.pseudo, inputs.enlarged
+    if pseudo is None:
+        return None
+    if pseudo.kind == "hard" and pseudo.if_none_agree == "soft":
         moved = enlarged.summary["pseudo"] if enlarged else 0
-        return kind if pseudo["labels"].summary["agreed"] > moved else "soft"
-    return kind
+        return "hard" if pseudo.labels.summary["agreed"] > moved else "soft"
+    return pseudo.kind
 
 
-def all_settings(method: str, settings: dict[str, Any], choice: Artifact | None) -> dict[str, Any]:
+def all_settings(
+    method: str, settings: Mapping[str, Any], choice: Artifact | None
+) -> dict[str, Any]:
     """Every field of the method's config: as given, else the best member's, else the default."""
     config = method_named(method).config
     known = {field.name for field in dataclasses.fields(config)}
     chosen = choice.summary["members"][0]["settings"] if choice else {}
     inherited = {name: value for name, value in chosen.items() if name in known}
-    return dataclasses.asdict(config(**inherited | settings))
+    return dataclasses.asdict(config(**inherited | dict(settings)))
 
 
-def execute(
-    place: Workplace,
-    label: str,
-    method: str,
-    sources: list[dict[str, Any]],
-    target: Artifact,
-    classes: list[str],
-    split: Artifact,
-    initial: Artifact | None = None,
-    pseudo: dict[str, Any] | None = None,
-    enlarged: Artifact | None = None,
-    weights: Artifact | None = None,
-    **_: Any,  # noqa: ANN401 - settings, which the request already holds
-) -> Outcome:
+def execute(place: Workplace, inputs: TrainInputs) -> Outcome:
     """Train in a slot process; metrics reach MLflow in batches while it runs."""
-    home, tracker = place.runtime.home, place.runtime.tracker
-    used = _read(method, sources)
-    start = initial.summary["members"][0] if initial else None
-    job = {
-        **place.request.config,
-        "seed": place.request.seed,
-        "weights": file_of(weights, home),
-        "classes": classes,
-        "source_sets": [{**source, "data": str(home / source["data"].folder)} for source in used],
-        "target": str(home / target.folder),
-        "split": str(home / split.folder),
-        "enlarged": str(home / enlarged.folder) if enlarged else None,
-        "pseudo_labels": str(home / pseudo["labels"].folder) if pseudo else None,
-        "initial": str(home / start["folder"]) if start else None,
-    }
+    tracker, initial, steps = place.runtime.tracker, inputs.initial, inputs.training.steps
     with tracked_run(place) as run_id:
-        _log_inputs(place, run_id, used, split, pseudo, enlarged)
-        log_start(place, run_id, weights)
-        if initial and start:
+        _log_inputs(place, run_id, inputs)
+        log_start(place, run_id, inputs.weights)
+        if initial:
             tracker.log_model_inputs(run_id, [initial.notes["models"][0]])
         outcome = run_job(
             place,
             "train",
-            job,
+            _job(place, inputs),
             lambda rows: tracker.log_metrics(run_id, rows),
-            steps=int(job["training"]["steps"]),
+            steps=steps,
         )
         for name in (CURVE, LOG):
             tracker.log_artifact(run_id, _kept(place, name), later=place.final_path(name))
         model_id = tracker.log_model(
             run_id,
-            _model_name(label),
+            _model_name(place.request.label),
             place.request.identity,
             place.output / MODEL,
             later=place.final_path(MODEL),
         )
-    notes = {**outcome["notes"], "run_id": run_id, "model_id": model_id}
+    notes = {**outcome.notes, "run_id": run_id, "model_id": model_id}
     # Warnings and the traces of earlier attempts are no result: the log counts as an empty one.
-    return Outcome(outcome["summary"], notes, {LOG: sha256_bytes(b"")})
+    return Outcome(outcome.summary, notes, {LOG: sha256_bytes(b"")})
 
 
-def _log_inputs(
-    place: Workplace,
-    run_id: str,
-    sources: list[dict[str, Any]],
-    split: Artifact,
-    pseudo: dict[str, Any] | None,
-    enlarged: Artifact | None,
-) -> None:
-    """Name everything that the training reads, with our digests."""
-    tracker, inputs = place.runtime.tracker, place.request.inputs
-    for source in sources:
-        data = source["data"]
-        content = data.summary["content"]
-        tracker.log_dataset(run_id, source["name"], content, data.folder, "training")
-    tracker.log_dataset(
-        run_id, "hyper_validation", inputs["hyper_validation"], split.folder, "validation"
+def _job(place: Workplace, inputs: TrainInputs) -> TrainJob:
+    home, initial, pseudo = place.runtime.home, inputs.initial, inputs.pseudo
+    start = initial.summary["members"][0] if initial else None
+    return TrainJob(
+        method=inputs.method,
+        settings=all_settings(inputs.method, inputs.settings, inputs.choice),
+        learning_rate=_rate(inputs),
+        momentum=inputs.momentum,
+        network=inputs.network,
+        training=inputs.training,
+        heads=inputs.heads,
+        seed=inputs.seed,
+        weights=file_of(inputs.weights, home),
+        classes=inputs.classes,
+        source_sets=source_sets(_read_sources(inputs), home),
+        target=home / inputs.target.folder,
+        split=home / inputs.split.folder,
+        enlarged=home / inputs.enlarged.folder if inputs.enlarged else None,
+        pseudo=_kind(inputs),
+        pseudo_labels=home / pseudo.labels.folder if pseudo else None,
+        initial=home / start["folder"] if start else None,
     )
-    if "V" in inputs:
-        if enlarged:
-            content = enlarged.summary["content"]
-            tracker.log_dataset(run_id, "enlarged V", content, enlarged.folder, "training")
-        else:
-            tracker.log_dataset(run_id, "V", inputs["V"], split.folder, "training")
-    if "U" in inputs:
-        tracker.log_dataset(run_id, "U", inputs["U"], split.folder, "unlabelled")
-    if pseudo:
-        labels = pseudo["labels"]
-        content = labels.summary["content"]
-        tracker.log_dataset(run_id, "pseudo_labels", content, labels.folder, "training")
+
+
+def _log_inputs(place: Workplace, run_id: str, inputs: TrainInputs) -> None:
+    """Name everything that the training reads, with our digests."""
+    digests = place.request.inputs
+
+    def log(name: str, digest: str, artifact: Artifact, context: str) -> None:
+        place.runtime.tracker.log_dataset(run_id, name, digest, artifact.folder, context)
+
+    for source in _read_sources(inputs):
+        log(source.name, source.data.summary["content"], source.data, "training")
+    log("hyper_validation", digests["hyper_validation"], inputs.split, "validation")
+    if "V" in digests and inputs.enlarged:
+        log("enlarged V", inputs.enlarged.summary["content"], inputs.enlarged, "training")
+    elif "V" in digests:
+        log("V", digests["V"], inputs.split, "training")
+    if "U" in digests:
+        log("U", digests["U"], inputs.split, "unlabelled")
+    if inputs.pseudo:
+        labels = inputs.pseudo.labels
+        log("pseudo_labels", labels.summary["content"], labels, "training")
 
 
 def _kept(place: Workplace, name: str) -> Path:
@@ -219,4 +242,4 @@ def _model_name(label: str) -> str:
     return "".join(" " if character in "/:.%\"'" else character for character in label)
 
 
-STAGE = Stage("train", describe, execute)
+STAGE = Stage("train", TrainInputs, describe, execute)

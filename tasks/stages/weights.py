@@ -1,32 +1,40 @@
 """Stage: the pretrained weights that trunks start from, as an artifact like any other."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from data.fingerprint import sha256_file
 from tasks.engine.mlflow_run import tracked_run
-from tasks.engine.stage import Outcome, Stage, Workplace
+from tasks.engine.stage import Stage, StageInputs, Workplace
 from tasks.errors import StageError
+from tasks.outcome import Outcome
 from tasks.storage.artifacts import Artifact, Request
 
 FILE = "weights.pt"
 
 
-def describe(label: str, path: str, digest: str) -> Request:
-    """The bytes of the file decide, not where it lies.
+@dataclass(frozen=True, kw_only=True)
+class WeightsInputs(StageInputs):
+    """A file of weights.
 
-    Args:
-        label: for people.
-        path: of the file.
+    Attributes:
+        path: of the file, not part of the identity.
         digest: SHA-256 of it.
     """
-    del path
-    return Request("weights", 1, {}, {"file": digest}, 0, label)
+
+    path: Path
+    digest: str
 
 
-def execute(place: Workplace, label: str, path: str, digest: str) -> Outcome:
+def describe(inputs: WeightsInputs) -> Request:
+    """The identity depends on the bytes of the file."""
+    return Request("weights", 1, {}, {"file": inputs.digest}, 0, inputs.subject)
+
+
+def execute(place: Workplace, inputs: WeightsInputs) -> Outcome:
     """Copy the file into the home folder, where workers on every host find it."""
-    del label
+    path, digest = inputs.path, inputs.digest
     with tracked_run(place) as run_id:
         copy = place.output / FILE
         shutil.copyfile(path, copy)
@@ -36,14 +44,14 @@ def execute(place: Workplace, label: str, path: str, digest: str) -> Outcome:
                 "the start: start again."
             )
         tracker = place.runtime.tracker
-        tracker.log_dataset(run_id, Path(path).name, digest, path, "raw")
+        tracker.log_dataset(run_id, path.name, digest, str(path), "raw")
         tracker.log_dataset(run_id, "weights", digest, place.destination, "output")
     return Outcome({"content": digest}, {"run_id": run_id})
 
 
-def file_of(weights: Artifact | None, home: Path) -> str | None:
+def file_of(weights: Artifact | None, home: Path) -> Path | None:
     """Where the file lies, for a job; None without one."""
-    return None if weights is None else str(home / weights.folder / FILE)
+    return None if weights is None else home / weights.folder / FILE
 
 
 def log_start(place: Workplace, run_id: str, weights: Artifact | None) -> None:
@@ -53,4 +61,4 @@ def log_start(place: Workplace, run_id: str, weights: Artifact | None) -> None:
         place.runtime.tracker.log_dataset(run_id, "weights", content, weights.folder, "initial")
 
 
-STAGE = Stage("weights", describe, execute)
+STAGE = Stage("weights", WeightsInputs, describe, execute)

@@ -13,8 +13,11 @@ from data.fingerprint import digest_json, sha256_file
 from tasks.storage.artifact_mirror import LAST, Mirror
 from tasks.storage.home import write_atomically
 from tasks.storage.remote import Storage
+from tasks.subjects import Subject
 
 RESULT = LAST
+SUBJECT = "subject"
+"""The note that says what an artifact was made for."""
 SHORT = 32
 """Hexadecimal digits of an identity that name its folder."""
 
@@ -29,7 +32,7 @@ class Request:
         config: settings in plain JSON types that the result depends on.
         inputs: digest of everything that is read, by role.
         seed: of all randomness.
-        label: for people; not part of the identity.
+        subject: what it is executed for; not part of the identity.
     """
 
     stage: str
@@ -37,7 +40,12 @@ class Request:
     config: Mapping[str, Any]
     inputs: Mapping[str, str]
     seed: int
-    label: str
+    subject: Subject
+
+    @property
+    def label(self) -> str:
+        """Of the subject, for people."""
+        return self.subject.label
 
     @property
     def document(self) -> dict[str, Any]:

@@ -22,11 +22,12 @@ from data.digest_cache import KnownDigests
 from flows.experiment.run_request import RunRequest
 from flows.experiment.run_spec import resolve
 from flows.pipeline.graph import pipeline
+from tasks.codec import replace_leaves
 from tasks.engine.runtime import Runtime, use
-from tasks.engine.stage import Stage
+from tasks.engine.stage import Stage, StageInputs
 from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import SlotPool
-from tasks.storage.artifacts import Store, read_artifact
+from tasks.storage.artifacts import Artifact, Store, read_artifact
 from tasks.storage.home import open_home
 
 EXPERIMENT = Path(__file__).with_name("cells.toml")
@@ -46,28 +47,19 @@ class Threads:
 
     def __init__(self, runtime: Runtime, pool: ThreadPoolExecutor) -> None:
         self._runtime, self._pool = runtime, pool
-        self.futures: list[Future[dict[str, Any]]] = []
+        self.futures: list[Future[Artifact]] = []
 
     def __call__(
-        self, stage: Stage, /, after: Sequence[Future[Any]] = (), **inputs: Any
-    ) -> Future[dict[str, Any]]:
-        def run() -> dict[str, Any]:
+        self, stage: Stage[Any], inputs: StageInputs, after: Sequence[Any] = ()
+    ) -> "Future[Artifact]":
+        def run() -> Artifact:
             for future in after:
                 future.result()
             with use(self._runtime):
-                return stage.perform(resolved(inputs)).to_json()
+                return stage.perform(replace_leaves(inputs, Future, Future.result))
 
         self.futures.append(self._pool.submit(run))
         return self.futures[-1]
-
-
-def resolved(value: Any) -> Any:
-    """A nested value with results in place of futures."""
-    if isinstance(value, Future):
-        return value.result()
-    if isinstance(value, dict):
-        return {key: resolved(item) for key, item in value.items()}
-    return [resolved(item) for item in value] if isinstance(value, list) else value
 
 
 def bare(home: Path) -> None:

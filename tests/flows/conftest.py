@@ -20,11 +20,12 @@ from data.errors import DataError
 from flows.experiment.run_request import RunRequest
 from flows.experiment.run_spec import resolve
 from flows.pipeline.graph import pipeline
+from tasks.codec import decode, encode, leaves, replace_leaves
 from tasks.engine.runtime import Runtime, use
 from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool
 from tasks.stages import select as selection
-from tasks.storage.artifacts import Artifact, Store
+from tasks.storage.artifacts import SUBJECT, Artifact, Store
 from tasks.storage.home import open_home
 
 TINY = Path(__file__).with_name("tiny.toml")
@@ -106,32 +107,18 @@ def made_up_curve(number):
     ]
 
 
-class Handle:
-    """What a stand-in for Prefect returns: an artifact, or why there is none."""
+class Made:
+    """A future of a stand-in for Prefect: an artifact, or why there is none."""
 
     def __init__(self, label, artifact=None, error=None):
         self.label, self.artifact, self.error = label, artifact, error
 
     def result(self):
-        return json.loads(json.dumps(self.artifact.to_json()))
+        return decode(Artifact, json.loads(json.dumps(encode(self.artifact))))
 
 
-def resolved(value):
-    if isinstance(value, Handle):
-        return value.artifact
-    if isinstance(value, dict):
-        return {key: resolved(item) for key, item in value.items()}
-    return [resolved(item) for item in value] if isinstance(value, list) else value
-
-
-def handles(value):
-    if isinstance(value, Handle):
-        yield value
-    elif isinstance(value, dict):
-        yield from handles(list(value.values()))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from handles(item)
+def resolved(inputs):
+    return replace_leaves(inputs, Made, lambda future: future.artifact)
 
 
 class Imitation:
@@ -141,44 +128,45 @@ class Imitation:
         self.store, self.scope, self.seconds = Store(home), scope, seconds
         self.trained = 0
 
-    def __call__(self, stage, /, after=(), **inputs):  # noqa: ARG002 - a Submit
+    def __call__(self, stage, inputs, after=()):  # noqa: ARG002 - a Submit
         arguments = resolved(inputs)
-        request = stage.describe(**arguments)
+        request = stage.describe(arguments)
         found = self.store.find(request)
         if found is None:
             output = self.store.work(request) / "output"
             output.mkdir()
             (output / "model.pt").write_text(request.identity)
             summary, notes = getattr(self, f"_{stage.name}")(arguments, output)
-            notes = {"run_id": f"run-{request.identity[:6]}", "scope": self.scope, **notes}
+            about = {"scope": self.scope, SUBJECT: encode(request.subject)}
+            notes = {"run_id": f"run-{request.identity[:6]}", **about, **notes}
             found = self.store.commit(request, output, summary, notes, {})
-        return Handle(request.label, found)
+        return Made(request.label, found)
 
     def _prepare(self, arguments, _output):
-        digest = f"content of {arguments['reader']} {arguments['split']}"
+        digest = f"content of {arguments.reader} {arguments.split}"
         return {
             "content": digest,
-            "dataset": arguments["reader"],
-            "split": arguments["split"],
+            "dataset": arguments.reader,
+            "split": arguments.split,
             "origin": "made up",
             "official": False,
             "samples": 30,
         }, {}
 
     def _weights(self, arguments, _output):
-        return {"content": arguments["digest"]}, {}
+        return {"content": arguments.digest}, {}
 
     def _extract(self, arguments, _output):
         about = {"classes": ["Jump", "Run"], "origin": "made up", "official": False}
-        return {"content": f"frames of {arguments['split']}", "about": about}, {}
+        return {"content": f"frames of {arguments.split}", "about": about}, {}
 
     def _pictures(self, arguments, output):
         prepared, _ = self._prepare(arguments, output)
-        clips = {"clips": 4} if arguments.get("frames") else {}
+        clips = {"clips": 4} if arguments.frames else {}
         return {**prepared, **clips, "skipped": {"why": 2}, "broken": 1}, {}
 
     def _split(self, arguments, _output):
-        name = f"{arguments['k']} {arguments['draw']} {arguments['seed']}"
+        name = f"{arguments.k} {arguments.draw} {arguments.seed}"
         return {"digests": {role: f"{role} {name}" for role in ("hyper_validation", "V", "U")}}, {}
 
     def _train(self, _arguments, output):
@@ -196,7 +184,7 @@ class Imitation:
         return summary, {**notes, "run_id": f"run-{model}"}
 
     def _select(self, arguments, output):
-        outcome = selection.execute(SimpleNamespace(output=output), **arguments)
+        outcome = selection.execute(SimpleNamespace(output=output), arguments)
         return outcome.summary, outcome.notes
 
     def _pseudo_label(self, _arguments, _output):
@@ -206,12 +194,12 @@ class Imitation:
         return {"content": "enlarged", "per_class": [5, 4], "pseudo": 5}, {}
 
     def _evaluate(self, arguments, _output):
-        n = len(arguments["models"])
+        n = len(arguments.models)
         rows = {
             name: {"accuracy": 0.9 - 0.1 * i / n, "n": 50}
-            for i, name in enumerate(arguments["models"])
+            for i, name in enumerate(arguments.models)
         }
-        if "clips" in arguments["test"].summary:
+        if "clips" in arguments.test.summary:
             for scores in rows.values():
                 scores |= {"clip_accuracy": scores["accuracy"] + 0.05, "clips": 8}
         audit = {
@@ -223,10 +211,10 @@ class Imitation:
             "count_per_class": [30, 30],
             "soft_accuracy": 0.8,
         }
-        return {"test": rows, "audits": dict.fromkeys(arguments["pseudo"], audit)}, {}
+        return {"test": rows, "audits": dict.fromkeys(arguments.pseudo, audit)}, {}
 
     def _selection_study(self, arguments, _output):
-        return {"cells": len(arguments["cells"]), "mean": 0.8, "best": 0.9, "sizes": []}, {}
+        return {"cells": len(arguments.cells), "mean": 0.8, "best": 0.9, "sizes": []}, {}
 
     def _rho_study(self, _arguments, _output):
         parts = [{"start": start, "layers": [], "probes": []} for start in ("initial", "trained")]
@@ -250,24 +238,24 @@ class UpToTraining:
         self.runtime = runtime
         self.errors, self.started = [], []
 
-    def __call__(self, stage, /, after=(), **inputs):
-        label = inputs["label"]
-        if any(handle.error for handle in handles([inputs, list(after)])):
-            return Handle(label, error="waits")
+    def __call__(self, stage, inputs, after=()):
+        label = inputs.subject.label
+        if any(future.error for future in leaves([inputs, *after], Made)):
+            return Made(label, error="waits")
         if stage.name not in {"prepare", "split"}:
             self.started.append(label)
-            return Handle(label, error="not made here")
+            return Made(label, error="not made here")
         try:
             with use(self.runtime):
-                return Handle(label, stage.perform(resolved(inputs)))
+                return Made(label, stage.perform(resolved(inputs)))
         except DataError as error:
             self.errors.append(f"{label}: {error}")
-            return Handle(label, error=error)
+            return Made(label, error=error)
 
 
 @pytest.fixture
 def imitate():
-    """Fill a home folder with made-up results of an order; returns the pipeline's handles."""
+    """Fill a home folder with made-up results of an order; returns the pipeline's futures."""
 
     def run(order, home, **words):
         home.mkdir(parents=True, exist_ok=True)

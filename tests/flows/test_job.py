@@ -12,7 +12,7 @@ from flows.job import job
 from tasks.execution import attempts as attempt_module
 from tasks.execution.attempts import ENDED, PULSE, Attempt, BusyError, Ended
 from tasks.execution.processes import ChildFailedError
-from tasks.jobs.__main__ import REFUSED, UNLUCKY
+from tasks.jobs.__main__ import REJECTED, RETRYABLE
 from tasks.storage.home import HomeError, open_home
 
 WORK = "work/train/3f2a9c01"
@@ -105,7 +105,7 @@ def test_a_disk_that_fails_is_no_refusal(run, home):
     output.touch()
     state, ended = run(must_not_run)
     assert state.is_failed()
-    assert ended.exit_code == UNLUCKY
+    assert ended.exit_code == RETRYABLE
     assert "File exists" in ended.message
 
 
@@ -227,7 +227,7 @@ def test_settings_that_others_have_written_are_not_run(run, attempt):
     (attempt.folder / "job.json").write_bytes(b'{"trunk": "subprocess:call"}')
     state, ended = run(must_not_run)
     assert state.is_failed()
-    assert ended.exit_code == REFUSED
+    assert ended.exit_code == REJECTED
     assert ended.message.startswith("expected the settings that were handed over, found another")
 
 

@@ -4,8 +4,10 @@ import pytest
 
 from flows.experiment.toml_file import SettingsError
 from flows.pipeline.plan import make_plan
+from flows.pipeline.subjects import cell_subject
 from flows.rerun import Cell, cell, forget, forgotten, made_from
 from tasks.storage.home import open_home
+from tasks.subjects import Subject
 
 PLACE = "k=2 draw=0: "
 # By hand, for the tiny experiment: its grid has two cells, its ensemble takes both.
@@ -21,8 +23,16 @@ TWO_DRAWS = ("draws = 1", "draws = 2")
 TWO_K = ("k = [2]", "k = [2, 3]")
 
 
+def of_cell(beta):
+    return cell_subject("GradMix", 2, 0, {"beta": beta, "gamma": 0})
+
+
 def labels_of(entries):
     return {entry.label for entry in entries}
+
+
+def labels(cell, order):
+    return [subject.label for subject in cell.subjects(order)]
 
 
 def states(order, home):
@@ -34,7 +44,7 @@ def artifacts(home):
 
 
 def forget_cell(order, home, cell):
-    return forget(made_from(make_plan(order, home), cell.labels(order)), home, None)
+    return forget(made_from(make_plan(order, home), cell.subjects(order)), home, None)
 
 
 # Words.
@@ -78,13 +88,13 @@ def test_other_words_cost_one_line(text):
 def test_without_k_and_draw_a_cell_is_trained_for_all(tiny_order):
     order = tiny_order(TWO_K, TWO_DRAWS)
     name = "GradMix beta=10 gamma=0"
-    assert Cell.read("beta=10,gamma=0").labels(order) == [
+    assert labels(Cell.read("beta=10,gamma=0"), order) == [
         f"k={k} draw={draw}: {name}" for k in (2, 3) for draw in (0, 1)
     ]
-    assert Cell.read("beta=10,gamma=0,draw=1").labels(order) == [
+    assert labels(Cell.read("beta=10,gamma=0,draw=1"), order) == [
         f"k={k} draw=1: {name}" for k in (2, 3)
     ]
-    assert Cell.read("beta=10,gamma=0,k=3,draw=0").labels(order) == [f"k=3 draw=0: {name}"]
+    assert labels(Cell.read("beta=10,gamma=0,k=3,draw=0"), order) == [f"k=3 draw=0: {name}"]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +110,7 @@ def test_without_k_and_draw_a_cell_is_trained_for_all(tiny_order):
 )
 def test_a_cell_that_the_experiment_has_not_costs_one_line_that_says_which_it_has(tiny_order, text):
     with pytest.raises(SettingsError) as raised:
-        Cell.read(text).labels(tiny_order())
+        Cell.read(text).subjects(tiny_order())
     expected = "expected beta one of 5, 10, gamma one of 0, k one of 2 and draw below 1, found "
     assert str(raised.value) == f"--cell: {expected}{Cell.read(text).words}; correct it."
 
@@ -108,7 +118,7 @@ def test_a_cell_that_the_experiment_has_not_costs_one_line_that_says_which_it_ha
 def test_every_label_is_one_of_the_plans(tiny_order, tmp_path):
     order = tiny_order(TWO_K, TWO_DRAWS)
     known = labels_of(make_plan(order, tmp_path))
-    assert set(Cell.read("beta=5,gamma=0").labels(order)) <= known
+    assert set(labels(Cell.read("beta=5,gamma=0"), order)) <= known
 
 
 # What is made from it.
@@ -123,7 +133,7 @@ def test_what_is_made_from_a_cell_is_everything_after_it_and_nothing_else(
     if finished:
         imitate(order, tmp_path)
     label = f"{PLACE}GradMix beta={beta} gamma=0"
-    chosen = made_from(make_plan(order, tmp_path), [label])
+    chosen = made_from(make_plan(order, tmp_path), [of_cell(beta)])
     assert labels_of(chosen) == {label, *AFTER_A_CELL}
     # Neither the other cell, nor a baseline, nor data: 6 of 13 stages.
     assert (len(chosen), len(make_plan(order, tmp_path))) == (6, 13)
@@ -131,7 +141,7 @@ def test_what_is_made_from_a_cell_is_everything_after_it_and_nothing_else(
 
 def test_they_stand_in_the_order_in_which_they_are_made(tiny_order, tmp_path):
     entries = make_plan(tiny_order(), tmp_path)
-    chosen = made_from(entries, [f"{PLACE}GradMix beta=5 gamma=0"])
+    chosen = made_from(entries, [of_cell(5)])
     assert chosen == [entry for entry in entries if entry in chosen]
     assert chosen[0].label == f"{PLACE}GradMix beta=5 gamma=0"
 
@@ -139,7 +149,7 @@ def test_they_stand_in_the_order_in_which_they_are_made(tiny_order, tmp_path):
 def test_other_draws_are_not_made_from_it(tiny_order, tmp_path, imitate):
     order = tiny_order(TWO_DRAWS)
     imitate(order, tmp_path)
-    chosen = made_from(make_plan(order, tmp_path), [f"{PLACE}GradMix beta=5 gamma=0"])
+    chosen = made_from(make_plan(order, tmp_path), [of_cell(5)])
     assert labels_of(chosen) == {f"{PLACE}GradMix beta=5 gamma=0", *AFTER_A_CELL}
 
 
@@ -147,7 +157,7 @@ def test_what_is_waited_for_without_being_read_is_not_made_from_it(tiny_order, t
     # Every training waits for all splits; no test is opened before the last training.
     order = tiny_order(TWO_DRAWS)
     entries = make_plan(order, tmp_path)
-    split = made_from(entries, ["k=2 draw=1: split"])
+    split = made_from(entries, [Subject.of("split", 2, 1)])
     assert {entry.label[:12] for entry in split} == {"k=2 draw=1: "}
 
 
@@ -162,7 +172,7 @@ def test_a_cell_that_is_a_candidate_of_the_learning_rate_search_as_well_is_one_t
     identity = {entry.label: entry.artifact.identity for entry in entries}
     assert identity[middle] == identity[f"{middle} lr=0.02"]
 
-    assert labels_of(made_from(entries, [middle])) == {
+    assert labels_of(made_from(entries, [of_cell(10)])) == {
         middle,
         f"{middle} lr=0.02",
         # The rate is found from it, and all cells are trained with the rate.
@@ -170,7 +180,7 @@ def test_a_cell_that_is_a_candidate_of_the_learning_rate_search_as_well_is_one_t
         other,
         *AFTER_A_CELL,
     }
-    assert labels_of(made_from(entries, [other])) == {other, *AFTER_A_CELL}
+    assert labels_of(made_from(entries, [of_cell(5)])) == {other, *AFTER_A_CELL}
 
 
 # Forgetting.
@@ -181,15 +191,16 @@ def test_forgotten_is_what_is_made_from_it_and_the_rest_stays(tiny_order, tmp_pa
     imitate(order, tmp_path)
     before = artifacts(tmp_path)
     plan = make_plan(order, tmp_path)
-    doomed = {e.artifact.identity[:32] for e in made_from(plan, chosen.labels(order))}
+    doomed = {e.artifact.identity[:32] for e in made_from(plan, chosen.subjects(order))}
 
-    names = forget_cell(order, tmp_path, chosen)
+    subjects = forget_cell(order, tmp_path, chosen)
 
-    assert set(names) == {f"{PLACE}GradMix beta=10 gamma=0", *AFTER_A_CELL}
+    names = {subject.label for subject in subjects}
+    assert names == {f"{PLACE}GradMix beta=10 gamma=0", *AFTER_A_CELL}
     assert artifacts(tmp_path) == before - doomed
     assert len(doomed) == 6
     found = states(order, tmp_path)
-    assert {e.label: e.state for e in forgotten(plan, names)} == found
+    assert {e.label: e.state for e in forgotten(plan, subjects)} == found
     assert {label for label, state in found.items() if state == "cached"} == found.keys() - names
     assert found[f"{PLACE}GradMix beta=10 gamma=0"] == "will run"
 

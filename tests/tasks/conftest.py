@@ -24,8 +24,10 @@ from tasks.events import Event
 from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool
 from tasks.jobs.models import build_network
+from tasks.jobs.train import TrainJob
 from tasks.storage.artifacts import Artifact, Store
 from tasks.tracking.tracker import Tracker
+from tests.tasks.given import given
 
 ACCURACIES = {
     ("Target only", 2): [0.70, 0.72, 0.74],
@@ -223,6 +225,8 @@ TOY_NETWORK = {
     "settings": {"widths": [4, 4, 4, 4], "hidden": 8, "norm": "batch"},
     "normalisation": "image",
     "frozen": "",
+    "weights": None,
+    "code": None,
 }
 TOY_MAP_NETWORK = TOY_NETWORK | {"settings": TOY_NETWORK["settings"] | {"hidden": 0}}
 
@@ -251,7 +255,7 @@ class Toy:
     split: Split
 
     def job(self, **changes: Any) -> dict[str, Any]:
-        """A short training's job; for a method that needs a map, of a network that ends in one."""
+        """A short training's job, plain JSON; its network ends in a map if the method needs one."""
         method = method_named(changes.get("method", "gradmix")).method
         job = {
             "method": "gradmix",
@@ -275,10 +279,14 @@ class Toy:
         assert changes.keys() <= job.keys()
         return job | changes
 
+    def train_job(self, **changes: Any) -> TrainJob:
+        """The same as the job takes it."""
+        return given(TrainJob, self.job(**changes))
+
     def network(self, **changes: Any) -> Network:
         """The network of such a job, before any training."""
         images = torch.from_numpy(self.target.images)
-        return build_network(self.job(**changes), images, torch.device("cpu"))
+        return build_network(self.train_job(**changes), images, torch.device("cpu"))
 
     def source(self, name: str, classes: list[str], head: str = "target") -> dict[str, Any]:
         """One entry of `source_sets`."""

@@ -8,8 +8,13 @@ from rich.console import Console
 from flows.cli.progress import Progress, duration
 from flows.monitoring.counts import Board, Work
 from tasks.events import Event
+from tasks.subjects import Subject
 
-A, B, C = "k=2 draw=0: A lr=0.05", "k=2 draw=0: B [bold]x[/red]", "k=2 draw=0: C"
+A, B, C = (
+    Subject.of("A lr=0.05", 2, 0),
+    Subject.of("B [bold]x[/red]", 2, 0),
+    Subject.of("C", 2, 0),
+)
 
 
 def console(*, terminal, width=100):
@@ -34,9 +39,9 @@ def lines(progress):
     return progress._console.file.getvalue().splitlines()
 
 
-def running(label, step=0, accuracy=None, seconds=0.0, slot="cpu:0"):
+def running(subject, step=0, accuracy=None, seconds=0.0, slot="cpu:0"):
     return Event(
-        label,
+        subject,
         "train",
         "running",
         step=step,
@@ -56,8 +61,8 @@ def test_a_pipe_gets_one_line_for_each_start_and_end(plain, clock, an_artifact):
         listen(running(A, step=100, accuracy=0.5, seconds=60.0))
         listen(Event(A, "train", "finished", artifact=an_artifact(0.875), seconds=70.0))
     assert lines(plain) == [
-        f"        0 s  start     {A} on cpu:0",
-        f" 1 min 20 s  finished  {A}  87.5%  (1/3 trainings, about 30 s left)",
+        f"        0 s  start     {A.label} on cpu:0",
+        f" 1 min 20 s  finished  {A.label}  87.5%  (1/3 trainings, about 30 s left)",
     ]
 
 
@@ -84,14 +89,14 @@ def test_cached_stages_are_told_once_and_without_a_guess_of_the_time(plain, an_a
     with plain.shown() as listen:
         for _ in range(2):
             listen(Event(A, "train", "cached", artifact=an_artifact(0.5)))
-    assert lines(plain) == [f"        0 s  cached    {A}  50.0%"]
+    assert lines(plain) == [f"        0 s  cached    {A.label}  50.0%"]
 
 
 def test_quick_stages_take_no_line_and_slow_ones_do(plain):
     with plain.shown() as listen:
-        listen(Event("split 1", "split", "finished"))
-        listen(Event("select 1", "select", "finished"))
-        listen(Event("svhn train", "prepare", "finished"))
+        listen(Event(Subject(name="split 1"), "split", "finished"))
+        listen(Event(Subject(name="select 1"), "select", "finished"))
+        listen(Event(Subject(name="svhn train"), "prepare", "finished"))
     assert lines(plain) == ["        0 s  finished  svhn train"]
 
 
@@ -101,7 +106,9 @@ def test_failures_stand_in_one_line_as_they_are_written(plain):
             Event(B, "train", "failed", message="it broke [exit code 2; log: /a/b] " + "x" * 200)
         )
     (line,) = lines(plain)
-    assert line.startswith(f"        0 s  FAILED    {B}: it broke [exit code 2; log: /a/b] xxx")
+    assert line.startswith(
+        f"        0 s  FAILED    {B.label}: it broke [exit code 2; log: /a/b] xxx"
+    )
 
 
 def test_failed_trainings_are_not_counted_as_done(plain, an_artifact):
@@ -123,9 +130,9 @@ def test_a_terminal_shows_slot_step_accuracy_and_time_left(clock):
     rows = [line.rstrip() for line in screen.file.getvalue().splitlines()]
     assert rows[0] == "1 min 05 s  0/3 trainings done"
     assert rows[1].split() == ["cell", "slot", "step", "hyper-validation", "time", "left"]
-    assert rows[2].startswith(f"{A} ")
+    assert rows[2].startswith(f"{A.label} ")
     assert rows[2].split()[-2:] == ["cpu:0", "0/100"]
-    assert rows[3].startswith(f"{B} ")
+    assert rows[3].startswith(f"{B.label} ")
     assert rows[3].endswith("cpu:1  25/100             50.0%  1 min 30 s")
     assert len(rows) == 4
 
@@ -137,7 +144,7 @@ def test_a_terminal_is_left_clean_and_keeps_failures(clock, an_artifact):
         listen(Event(A, "train", "finished", artifact=an_artifact()))
         listen(Event(B, "train", "failed", message="no [x]"))
     text = progress._console.file.getvalue()
-    assert f"FAILED    {B}: no [x]" in text
+    assert f"FAILED    {B.label}: no [x]" in text
     assert "finished" not in text
     # The cursor is given back, and the last thing done is to wipe the table.
     assert text.endswith("\x1b[2K")

@@ -8,8 +8,9 @@ import pytest
 from flows.monitoring.counts import Board, Work, running_row
 from flows.pipeline.plan import PlanEntry
 from tasks.events import Event
+from tasks.subjects import Subject
 
-A, B, C = "k=2 draw=0: A", "k=2 draw=0: B", "k=2 draw=0: C"
+A, B, C = (Subject.of("A", 2, 0), Subject.of("B", 2, 0), Subject.of("C", 2, 0))
 
 
 @pytest.fixture
@@ -18,9 +19,9 @@ def board(clock):
     return Board(Work(3, {A, B}, 2))
 
 
-def running(label, step=0, seconds=0.0, slot="cpu:0", accuracy=None):
+def running(subject, step=0, seconds=0.0, slot="cpu:0", accuracy=None):
     return Event(
-        label,
+        subject,
         "train",
         "running",
         step=step,
@@ -33,7 +34,7 @@ def running(label, step=0, seconds=0.0, slot="cpu:0", accuracy=None):
 
 def test_the_work_ahead_is_the_trainings_of_a_plan():
     entries = [
-        PlanEntry("svhn train", "prepare", "will run", "never made"),
+        PlanEntry(Subject(name="svhn train"), "prepare", "will run", "never made"),
         PlanEntry(A, "train", "will run", "never made"),
         PlanEntry(B, "train", "stale", "model.pt is missing"),
         PlanEntry(C, "train", "cached", ""),
@@ -51,16 +52,16 @@ def test_news_is_said_once(board):
         Event(A, "train", "failed"),
     ]
     assert [board.take(event) for event in told] == ["", "start", "step", "end", "", ""]
-    assert board.trainings("finished") == [A]
+    assert board.trainings("finished") == [A.label]
     assert board.trainings("cached") == []
 
 
 def test_what_runs_stands_by_slot_and_leaves_at_its_end(board):
     board.take(running(B, slot="cpu:1"))
     board.take(running(A, slot="cpu:0"))
-    assert [event.label for event in board.running] == [A, B]
+    assert [event.label for event in board.running] == [A.label, B.label]
     board.take(Event(A, "train", "failed", message="no"))
-    assert [event.label for event in board.running] == [B]
+    assert [event.label for event in board.running] == [B.label]
 
 
 def test_a_training_that_starts_again_after_a_loss_runs_again(board):
@@ -72,7 +73,7 @@ def test_a_training_that_starts_again_after_a_loss_runs_again(board):
 
 def test_only_trainings_are_counted_and_other_stages_are_told(board):
     board.take(running("top 2", slot="cpu:0"))
-    assert board.take(Event("svhn train", "prepare", "finished")) == "end"
+    assert board.take(Event(Subject(name="svhn train"), "prepare", "finished")) == "end"
     board.take(Event(C, "train", "cached"))
     board.take(Event(A, "train", "failed"))
     assert board.done == 1
@@ -92,7 +93,7 @@ def test_time_left_is_the_mean_time_of_what_is_left_on_all_slots(board):
 
 
 def test_where_slots_are_unknown_the_most_that_ran_at_a_time_count(clock):
-    board = Board(Work(5, {A, B, C, "d", "e"}, 0))
+    board = Board(Work(5, {A, B, C, Subject(name="d"), Subject(name="e")}, 0))
     for number, label in enumerate((A, B, C)):
         board.take(running(label, seconds=30.0, slot=f"host-b cuda:{number}"))
     for label in (A, B):
@@ -102,7 +103,7 @@ def test_where_slots_are_unknown_the_most_that_ran_at_a_time_count(clock):
 
 def test_a_snapshot_is_plain_json(board, clock, an_artifact):
     board.take(Event(C, "train", "cached", artifact=an_artifact()))
-    board.take(Event("k=2 draw=0: split", "split", "failed", message="no"))
+    board.take(Event(Subject(name="k=2 draw=0: split"), "split", "failed", message="no"))
     board.take(running(A, step=25, seconds=30.0, accuracy=0.5))
     clock.now += 65.04
     assert json.loads(json.dumps(board.snapshot())) == {
@@ -113,7 +114,14 @@ def test_a_snapshot_is_plain_json(board, clock, an_artifact):
         "elapsed": 65.0,
         "left": None,
         "running": [
-            {"cell": A, "slot": "cpu:0", "step": 25, "steps": 100, "accuracy": 0.5, "left": 90.0}
+            {
+                "cell": A.label,
+                "slot": "cpu:0",
+                "step": 25,
+                "steps": 100,
+                "accuracy": 0.5,
+                "left": 90.0,
+            }
         ],
     }
 
@@ -127,8 +135,8 @@ def test_events_of_many_threads_are_all_counted(clock):
 
     def work(number):
         for i in range(50):
-            board.take(running(f"{number} {i}", slot=f"cpu:{number}"))
-            board.take(Event(f"{number} {i}", "train", "finished"))
+            board.take(running(Subject(name=f"{number} {i}"), slot=f"cpu:{number}"))
+            board.take(Event(Subject(name=f"{number} {i}"), "train", "finished"))
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
     for thread in threads:

@@ -6,6 +6,7 @@ import pytest
 
 from flows.monitoring.event_log import Ledger
 from tasks.events import Event
+from tasks.subjects import Subject
 
 
 @pytest.fixture
@@ -19,7 +20,10 @@ def ledger(heard):
 
 
 def test_every_event_is_passed_on(ledger, heard):
-    events = [Event("a", "train", "running", step=1), Event("a", "train", "finished")]
+    events = [
+        Event(Subject(name="a"), "train", "running", step=1),
+        Event(Subject(name="a"), "train", "finished"),
+    ]
     for event in events:
         ledger.listen(event)
     assert heard == events
@@ -37,33 +41,35 @@ def test_only_trainings_are_counted_by_how_they_ended(ledger, an_artifact):
         ]
     ):
         artifact = an_artifact(identity=f"{number:064x}")
-        ledger.listen(Event(str(number), stage, state, artifact=artifact))
+        ledger.listen(Event(Subject(name=str(number)), stage, state, artifact=artifact))
     assert (ledger.executed, ledger.reused) == (1, 1)
 
 
 def test_a_training_that_is_found_again_in_the_same_run_is_not_reused(ledger, an_artifact):
     artifact = an_artifact()
-    ledger.listen(Event("a", "train", "running"))
-    ledger.listen(Event("a", "train", "finished", artifact=artifact))
-    ledger.listen(Event("a", "train", "cached", artifact=artifact))
-    ledger.listen(Event("the same under another name", "train", "cached", artifact=artifact))
+    ledger.listen(Event(Subject(name="a"), "train", "running"))
+    ledger.listen(Event(Subject(name="a"), "train", "finished", artifact=artifact))
+    ledger.listen(Event(Subject(name="a"), "train", "cached", artifact=artifact))
+    ledger.listen(
+        Event(Subject(name="the same under another name"), "train", "cached", artifact=artifact)
+    )
     assert (ledger.executed, ledger.reused) == (1, 0)
 
 
 def test_failures_stand_in_order(ledger):
-    ledger.listen(Event("a", "prepare", "failed", message="first"))
-    ledger.listen(Event("b", "train", "running"))
-    ledger.listen(Event("c", "train", "failed", message="second"))
+    ledger.listen(Event(Subject(name="a"), "prepare", "failed", message="first"))
+    ledger.listen(Event(Subject(name="b"), "train", "running"))
+    ledger.listen(Event(Subject(name="c"), "train", "failed", message="second"))
     assert [event.message for event in ledger.failures] == ["first", "second"]
 
 
 def test_cells_name_the_run_of_every_training(ledger, an_artifact):
     made = an_artifact(0.75, run_id="new")
     reused = an_artifact(0.5, run_id="old")
-    ledger.listen(Event("a", "train", "finished", artifact=made))
-    ledger.listen(Event("b", "train", "cached", artifact=reused))
-    ledger.listen(Event("c", "train", "failed"))
-    ledger.listen(Event("d", "select", "finished", artifact=made))
+    ledger.listen(Event(Subject(name="a"), "train", "finished", artifact=made))
+    ledger.listen(Event(Subject(name="b"), "train", "cached", artifact=reused))
+    ledger.listen(Event(Subject(name="c"), "train", "failed"))
+    ledger.listen(Event(Subject(name="d"), "select", "finished", artifact=made))
     assert [(cell["cell"], cell["state"], cell["run_id"]) for cell in ledger.cells()] == [
         ("a", "executed", "new"),
         ("b", "cached", "old"),
@@ -76,7 +82,7 @@ def test_a_listener_that_fails_fails_neither_the_stage_nor_the_other_listeners(a
         raise RuntimeError("the terminal is gone")
 
     ledger = Ledger([broken, heard.append])
-    event = Event("a", "train", "finished", artifact=an_artifact())
+    event = Event(Subject(name="a"), "train", "finished", artifact=an_artifact())
     ledger.listen(event)
     assert ledger.executed == 1
     assert heard == [event]
@@ -84,7 +90,7 @@ def test_a_listener_that_fails_fails_neither_the_stage_nor_the_other_listeners(a
 
 def test_slots_are_those_that_events_have_named(ledger):
     for slot in ("host-b cuda:0", "", "cpu:1", "cpu:1"):
-        ledger.listen(Event("a", "train", "running", slot=slot))
+        ledger.listen(Event(Subject(name="a"), "train", "running", slot=slot))
     assert ledger.slots == ["cpu:1", "host-b cuda:0"]
 
 
@@ -92,7 +98,9 @@ def test_events_of_many_threads_are_all_there(ledger, heard, an_artifact):
     def work(number):
         for i in range(50):
             artifact = an_artifact(identity=f"{number} {i}")
-            ledger.listen(Event(f"{number} {i}", "train", "finished", artifact=artifact))
+            ledger.listen(
+                Event(Subject(name=f"{number} {i}"), "train", "finished", artifact=artifact)
+            )
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
     for thread in threads:

@@ -18,8 +18,9 @@ from flows.monitoring.status_file import StatusFile, close_dead, read_statuses
 from tasks.events import Event
 from tasks.execution.prefect_runs import PrefectDispatch
 from tasks.execution.processes import Process
+from tasks.subjects import Subject
 
-A, B = "k=2 draw=0: A", "k=2 draw=0: B"
+A, B = (Subject.of("A", 2, 0), Subject.of("B", 2, 0))
 ABOUT = {
     "name": "digits-demo-1",
     "engine": "local",
@@ -56,8 +57,8 @@ def sleeper():
         process.kill()
 
 
-def running(label, step=0):
-    return Event(label, "train", "running", step=step, steps=100, slot="cpu:0")
+def running(subject, step=0):
+    return Event(subject, "train", "running", step=step, steps=100, slot="cpu:0")
 
 
 def content(home):

@@ -1,23 +1,31 @@
 """The picture of the pipeline, seen by a `Submit` that only writes down what is asked of it."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from flows.experiment.experiment_file import load_experiment
 from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
 from flows.pipeline.graph import pipeline
+from flows.pipeline.subjects import cell_subject
+from tasks.codec import decode, encode, leaves, replace_leaves
+from tasks.stages.train import PseudoSource
+from tasks.storage.artifacts import Artifact
 
 DRAWS = {("target", "k"): ("--k", [2, 3]), ("target", "draws"): ("--draws", 2)}
 TABLES_AND_FIGURE_3 = {("outputs", "figures"): ("--figures", [3]), ("outputs", "studies"): ("", [])}
+ARTIFACT = Artifact("a", "1" * 64, "2" * 64, "artifacts/a", {}, {})
 
 
 class Box:
     """One stage that was asked for."""
 
     def __init__(self, number, stage, after, inputs):
-        self.number, self.stage, self.inputs = number, stage.name, inputs
-        self.label = inputs["label"]
-        self.direct = [*boxes(inputs), *boxes(after)]
+        self.number, self.stage, self.inputs = number, stage.name, vars(inputs)
+        self.subject, self.label = inputs.subject, inputs.subject.label
+        self.direct = leaves([inputs, *after], Box)
 
     @property
     def ancestors(self):
@@ -30,21 +38,15 @@ class Box:
         return found
 
 
-def boxes(value):
-    if isinstance(value, Box):
-        return [value]
-    items = value.values() if isinstance(value, dict) else value
-    if isinstance(value, dict | list | tuple):
-        return [box for item in items for box in boxes(item)]
-    return []
-
-
 def drawn(experiment):
     """Every stage of an experiment in the order of submission, and what `pipeline` returned."""
     submitted = []
 
-    def submit(stage, /, after=(), **inputs):
-        submitted.append(Box(len(submitted), stage, list(after), inputs))
+    def submit(stage, inputs, after=()):
+        # As Prefect gets them: plain JSON, with artifacts in place of futures.
+        given = replace_leaves(inputs, Box, lambda _: ARTIFACT)
+        assert decode(stage.inputs, json.loads(json.dumps(encode(given)))) == given
+        submitted.append(Box(len(submitted), stage, after, inputs))
         return submitted[-1]
 
     target = experiment.target.dataset
@@ -105,9 +107,19 @@ def test_nothing_is_submitted_before_what_it_depends_on(small):
     assert all(used.number < box.number for box in submitted for used in box.direct)
 
 
-def test_labels_are_unique(small):
+def test_subjects_and_labels_are_unique(small):
     submitted, _ = small
+    assert len({box.subject for box in submitted}) == len(submitted)
     assert len({box.label for box in submitted}) == len(submitted)
+
+
+def test_a_cell_is_found_by_its_place_and_axes_whatever_its_label(small):
+    submitted, stages = small
+    for draw in stages.draws:
+        for cell, training in draw.cells.items():
+            wanted = cell_subject("GradMix", draw.k, draw.draw, vars(cell))
+            assert [box for box in submitted if box.subject == wanted] == [training]
+            assert dict(wanted.settings) == {"beta": cell.beta, "gamma": cell.gamma}
 
 
 def test_no_training_starts_before_all_data_and_all_splits_are_known_to_be_good(small):
@@ -130,7 +142,7 @@ def test_the_test_split_is_opened_after_every_training_and_selection_of_every_dr
 def test_the_sealed_test_split_is_an_input_of_the_evaluation_alone(small):
     submitted, _ = small
     test = next(box for box in submitted if box.label == "mnist test")
-    assert [box.stage for box in submitted if test in boxes(box.inputs)] == ["evaluate"] * 4
+    assert [box.stage for box in submitted if test in leaves(box.inputs, Box)] == ["evaluate"] * 4
 
 
 def test_only_the_target_has_a_test_split(small):
@@ -153,11 +165,8 @@ def test_final_trainings_read_the_enlarged_v_the_labels_and_the_best_cell(small)
             final = draw.rows[name]
             assert final.inputs["method"] == method
             assert final.inputs["enlarged"] is top_3.enlarged
-            assert final.inputs["pseudo"] == {
-                "labels": top_3.pseudo,
-                "kind": kind,
-                "if_none_agree": "stop",
-            }
+            pseudo = PseudoSource(labels=top_3.pseudo, kind=kind, if_none_agree="stop")
+            assert final.inputs["pseudo"] == pseudo
             assert final.inputs["choice"] is top_3.top
             assert final.inputs["learning_rate"] is top_3.top
 
@@ -167,7 +176,7 @@ def test_no_other_training_sees_labels_of_u_or_the_enlarged_v(small):
     finals = [row for draw in stages.draws for name, row in draw.rows.items() if "w/ " in name]
     assert len(finals) == 20
     for training in set(of(submitted, "train")) - set(finals):
-        assert not {"pseudo", "enlarged"} & training.inputs.keys()
+        assert (training.inputs["pseudo"], training.inputs["enlarged"]) == (None, None)
         assert not any(box.stage == "pseudo_label" for box in training.ancestors), training.label
 
 
@@ -179,7 +188,7 @@ def test_the_learning_rate_is_searched_at_the_middle_cell_then_used_in_all(small
         assert {training.inputs["settings"]["beta"] for training in search} == {7.0}
         assert {training.inputs["settings"]["gamma"] for training in search} == {0.4}
         (rate,) = {cell.inputs["learning_rate"] for cell in draw.cells.values()}
-        assert rate.inputs["candidates"] == search
+        assert rate.inputs["candidates"] == tuple(search)
         assert rate.inputs["r"] == 1
 
 
@@ -199,7 +208,7 @@ def test_the_grid_is_every_pair_of_beta_and_gamma(small):
             (beta, gamma) for beta in (5.0, 7.0, 10.0) for gamma in (0.0, 0.4, 0.8)
         ]
         top = draw.ensembles[3].top
-        assert top.inputs["candidates"] == list(draw.cells.values())
+        assert top.inputs["candidates"] == tuple(draw.cells.values())
         assert top.inputs["r"] == 3
         assert draw.rows["GradMix"] is top
 
@@ -212,14 +221,18 @@ def test_fine_tuning_starts_from_the_selected_source_only_model_of_its_draw(smal
         assert fine_tune.inputs["learning_rate"] == 0.005
         assert draw.rows["Source only"].stage == "select"
         others = [name for name in draw.searches if name != "Fine-tune"]
-        assert all(t.inputs.get("initial") is None for n in others for t in draw.searches[n])
+        assert all(t.inputs["initial"] is None for n in others for t in draw.searches[n])
 
 
 def test_all_methods_of_a_draw_share_its_split_and_seed_and_draws_differ(small):
     submitted, stages = small
     seeds = []
     for draw in stages.draws:
-        mine = [box for box in of(submitted, "train") if box.label.startswith(f"{draw.name}:")]
+        mine = [
+            box
+            for box in of(submitted, "train")
+            if (box.subject.k, box.subject.draw) == (draw.k, draw.draw)
+        ]
         assert {box.inputs["split"] for box in mine} == {draw.split}
         assert {box.inputs["seed"] for box in mine} == {draw.seed}
         seeds.append((draw.k, draw.draw, draw.seed))
@@ -264,11 +277,11 @@ def test_names_change_neither_the_stages_nor_their_order():
 def test_sources_get_the_head_of_their_label_space(small):
     submitted, _ = small
     training = of(submitted, "train")[0]
-    heads = {source["name"]: source["head"] for source in training.inputs["sources"]}
+    heads = {source.name: source.head for source in training.inputs["sources"]}
     assert heads["S1"] == "target"
     assert heads["S2"] != "target"
-    assert training.inputs["heads"]["target"] == ["5", "6", "7", "8", "9"]
-    assert training.inputs["heads"][heads["S2"]] == ["0", "1", "2", "3", "4"]
+    assert training.inputs["heads"]["target"] == ("5", "6", "7", "8", "9")
+    assert training.inputs["heads"][heads["S2"]] == ("0", "1", "2", "3", "4")
 
 
 def test_embedded_and_real_data_take_their_own_readers():
@@ -277,7 +290,7 @@ def test_embedded_and_real_data_take_their_own_readers():
         asked = []
         digests = {("svhn", "train"): {}, ("mnist", "train"): {}, ("mnist", "test"): {}}
 
-        def submit(stage, /, after=(), asked=asked, **inputs):
+        def submit(stage, inputs, after=(), asked=asked):
             asked.append((stage.name, inputs))
             return len(asked)
 
@@ -285,8 +298,8 @@ def test_embedded_and_real_data_take_their_own_readers():
             experiment, RawData(root, digests, dict.fromkeys(experiment.datasets, root)), submit
         )
         prepared = [inputs for name, inputs in asked if name == "prepare"]
-        assert {inputs["reader"] for inputs in prepared} == readers
-        assert {inputs["root"] for inputs in prepared} == {root}
+        assert {inputs.reader for inputs in prepared} == readers
+        assert {inputs.root for inputs in prepared} == {root and Path(root)}
 
 
 def asked(tables=(), figures=(), studies=()):
@@ -312,7 +325,8 @@ def test_table_2_needs_the_grid_and_no_other_training():
     (evaluation,) = of(submitted, "evaluate")
     cells = stages.draws[0].cells
     assert len(cells) == 9
-    assert evaluation.inputs["models"] == {"GradMix": stages.draws[0].rows["GradMix"], **cells}
+    named = {f"GradMix beta={c.beta:g} gamma={c.gamma:g}": cell for c, cell in cells.items()}
+    assert evaluation.inputs["models"] == {"GradMix": stages.draws[0].rows["GradMix"], **named}
     assert evaluation.inputs["pseudo"] == {}
 
 
@@ -336,12 +350,12 @@ def test_figure_4_trains_once_for_every_r_on_the_same_first_stage():
     assert list(draw.ensembles) == [1, 2, 3, 4, 5]
     assert [e.top.inputs["r"] for e in draw.ensembles.values()] == [1, 2, 3, 4, 5]
     assert all(
-        e.top.inputs["candidates"] == [*draw.cells.values()] for e in draw.ensembles.values()
+        e.top.inputs["candidates"] == (*draw.cells.values(),) for e in draw.ensembles.values()
     )
     assert trained(submitted)[2 + 9 :] == [f"GradMix w/ hard label, R={r}" for r in range(1, 6)]
     for ensemble in draw.ensembles.values():
         assert ensemble.pseudo.inputs["ensemble"] is ensemble.top
-        assert ensemble.final.inputs["pseudo"]["labels"] is ensemble.pseudo
+        assert ensemble.final.inputs["pseudo"].labels is ensemble.pseudo
         assert ensemble.final.inputs["enlarged"] is ensemble.enlarged
         # The settings are those of the best cell, whatever R.
         assert ensemble.final.inputs["choice"] is draw.ensembles[3].top
@@ -362,7 +376,7 @@ def test_studies_come_after_the_evaluation_and_train_nothing():
     draw = stages.draws[0]
     assert len(trained(submitted)) == 2 + 9
     sizes, rho = draw.studies["hyper_validation"], draw.studies["rho"]
-    assert sizes.inputs["cells"] == draw.cells
+    assert [*sizes.inputs["cells"].values()] == [*draw.cells.values()]
     assert sizes.inputs["evaluation"] is draw.evaluation
     assert rho.inputs["model"] is draw.rows["GradMix"]
 

@@ -36,7 +36,9 @@ def test_every_stage_names_those_whose_results_it_reads(tiny_order, tmp_path, im
     order = tiny_order()
     if finished:
         imitate(order, tmp_path)
-    uses = {entry.label: set(entry.uses) for entry in make_plan(order, tmp_path)}
+    uses = {
+        entry.label: {used.label for used in entry.uses} for entry in make_plan(order, tmp_path)
+    }
     place = "k=2 draw=0: "
     data, split = {"svhn train", "mnist train"}, f"{place}split"
     assert uses["svhn train"] == set()

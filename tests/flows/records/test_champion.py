@@ -67,7 +67,7 @@ def test_without_such_rows_the_first_stages_best_is_the_champion(finished):
     among = candidates(order, stages.draws)
     assert [one.row for one in among] == ["GradMix"]
     assert champion_of(among).training.summary["accuracy"] == max(
-        handle.result()["summary"]["accuracy"] for handle in stages.draws[0].cells.values()
+        future.result().summary["accuracy"] for future in stages.draws[0].cells.values()
     )
 
 

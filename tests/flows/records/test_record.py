@@ -7,6 +7,7 @@ import pytest
 from flows.monitoring.event_log import Ledger
 from flows.records.record import FILE, make_record, save_record
 from tasks.events import Event
+from tasks.subjects import Subject
 
 TWO_RATES = ("learning_rates = [0.05]", "learning_rates = [0.05, 0.02]")
 BASELINE = '[[baselines]]\nname = "{}"\nmethod = "{}"\n'
@@ -26,8 +27,12 @@ def record_of(imitate, tmp_path, an_artifact):
     def make(order):
         stages = imitate(order, tmp_path / "home")
         ledger = Ledger()
-        ledger.listen(Event("a", "train", "finished", artifact=an_artifact(identity="a" * 64)))
-        ledger.listen(Event("b", "train", "cached", artifact=an_artifact(identity="b" * 64)))
+        ledger.listen(
+            Event(Subject(name="a"), "train", "finished", artifact=an_artifact(identity="a" * 64))
+        )
+        ledger.listen(
+            Event(Subject(name="b"), "train", "cached", artifact=an_artifact(identity="b" * 64))
+        )
         slots, pages = ["cpu:0", "cpu:1"], {"ui": "http://127.0.0.1:5000"}
         home = tmp_path / "home"
         return make_record(order, stages, ledger, "parent-run", slots, home, pages), stages

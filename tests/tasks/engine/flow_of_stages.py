@@ -6,43 +6,64 @@ Prints one JSON object: by flow, the state of each stage and what was executed, 
 import json
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Generic, cast
 
 from tasks.engine.runtime import Runtime, use
-from tasks.engine.stage import Outcome, Stage, Workplace
+from tasks.engine.stage import A, Stage, StageInputs, Workplace
 from tasks.errors import StageError
 from tasks.events import Event
 from tasks.execution.environment import configure
 from tasks.execution.prefect_server import prefect_server
 from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool
-from tasks.storage.artifacts import Artifact, Request, Store
+from tasks.outcome import Outcome
+from tasks.storage.artifacts import Request, Store
+from tasks.subjects import Subject
 from tasks.tracking.tracker import Tracker
 
 
-def describe_number(label: str, x: int) -> Request:
-    return Request("number", 1, {"x": x}, {}, 0, label)
+@dataclass(frozen=True, kw_only=True)
+class NumberInputs(StageInputs):
+    x: int
 
 
-def number(place: Workplace, label: str, x: int) -> Outcome:
-    (place.output / "number.txt").write_text(str(x))
-    return Outcome({"x": x})
+def describe_number(inputs: NumberInputs) -> Request:
+    return Request("number", 1, {"x": inputs.x}, {}, 0, inputs.subject)
 
 
-def describe_add(label: str, parts: list[Artifact]) -> Request:
-    inputs = {f"part {i}": part.digest for i, part in enumerate(parts)}
-    return Request("add", 1, {}, inputs, 0, label)
+def number(place: Workplace, inputs: NumberInputs) -> Outcome:
+    (place.output / "number.txt").write_text(str(inputs.x))
+    return Outcome({"x": inputs.x})
 
 
-def add(place: Workplace, label: str, parts: list[Artifact]) -> Outcome:
-    if any(part.summary["x"] < 0 for part in parts):
-        raise StageError(f"{label}: expected no negative number, found one.")
-    return Outcome({"x": sum(part.summary["x"] for part in parts)})
+@dataclass(frozen=True, kw_only=True)
+class AddInputs(StageInputs, Generic[A]):
+    parts: tuple[A, ...]
 
 
-NUMBER = Stage("number", describe_number, number)
-ADD = Stage("add", describe_add, add)
+def describe_add(inputs: AddInputs) -> Request:
+    used = {f"part {i}": part.digest for i, part in enumerate(inputs.parts)}
+    return Request("add", 1, {}, used, 0, inputs.subject)
+
+
+def add(place: Workplace, inputs: AddInputs) -> Outcome:
+    if any(part.summary["x"] < 0 for part in inputs.parts):
+        raise StageError(f"{inputs.subject.label}: expected no negative number, found one.")
+    return Outcome({"x": sum(part.summary["x"] for part in inputs.parts)})
+
+
+NUMBER = Stage("number", NumberInputs, describe_number, number)
+ADD = Stage("add", AddInputs, describe_add, add)
+
+
+def of(label: str, x: int) -> NumberInputs:
+    return NumberInputs(subject=Subject(name=label), x=x)
+
+
+def sum_of(label: str, *parts: A) -> AddInputs[A]:
+    return AddInputs(subject=Subject(name=label), parts=parts)
 
 
 class Scene:
@@ -70,16 +91,16 @@ class Scene:
         @flow(name="sums", task_runner=ThreadPoolTaskRunner(max_workers=8))
         def sums() -> dict[str, Any]:
             submit = PrefectSubmit()
-            one = submit(NUMBER, label="one", x=1)
-            other = submit(NUMBER, label="other", x=second)
-            same = submit(NUMBER, label="same as one", x=1)
-            s = submit(ADD, label="s", parts=[one, other])
-            t = submit(ADD, label="t", parts=[s, same])
-            u = submit(NUMBER, label="u", after=[t], x=9)
+            one = submit(NUMBER, of("one", 1))
+            other = submit(NUMBER, of("other", second))
+            same = submit(NUMBER, of("same as one", 1))
+            s = submit(ADD, sum_of("s", one, other))
+            t = submit(ADD, sum_of("t", s, same))
+            u = submit(NUMBER, of("u", 9), after=[t])
             wait(submit.futures)
-            assert submit.futures == [one, other, same, s, t, u]
+            assert submit.futures == [future.future for future in (one, other, same, s, t, u)]
             with suppress(Exception):
-                results["t"] = t.result()["summary"]["x"]
+                results["t"] = t.result().summary["x"]
             labels = ["one", "other", "same as one", "s", "t", "u"]
             states = [future.state.name for future in submit.futures]
             return dict(zip(labels, states, strict=True))
@@ -100,7 +121,7 @@ class Scene:
 
     def artifact(self, x: int) -> Path:
         """The file of a number's artifact."""
-        return Store(self.home).folder(describe_number("", x)) / "number.txt"
+        return Store(self.home).folder(describe_number(of("", x))) / "number.txt"
 
     def record(self, x: int) -> Path:
         """Prefect's record of a number's result."""

@@ -13,6 +13,7 @@ from tasks.engine.runtime import Runtime
 from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool, SlotsStoppedError
 from tasks.storage.artifacts import Request
+from tasks.subjects import Subject
 
 IDENTITY = "3f2a9c01" * 8
 HOLD = """
@@ -94,10 +95,10 @@ def test_stopping_a_run_stops_slots_and_cores(runtime: Runtime) -> None:
 
 def test_executions_are_listed_in_order_a_line_each(runtime: Runtime) -> None:
     for label in ("a", "b"):
-        runtime.record_execution(Request("train", 1, {"x": label}, {}, 0, label))
+        runtime.record_execution(Request("train", 1, {"x": label}, {}, 0, Subject(name=label)))
 
     text = (runtime.home / "executions.jsonl").read_text()
     lines = [json.loads(line) for line in text.splitlines()]
     assert [line["label"] for line in lines] == ["a", "b"]
-    assert lines[0]["identity"] == Request("train", 1, {"x": "a"}, {}, 0, "").identity
+    assert lines[0]["identity"] == Request("train", 1, {"x": "a"}, {}, 0, Subject(name="")).identity
     assert lines[0]["time"] <= lines[1]["time"]

@@ -11,12 +11,13 @@ from tasks.events import Event
 from tasks.execution.progress import Follower
 from tasks.execution.slots import SlotsStoppedError
 from tasks.storage.artifacts import Request
+from tasks.subjects import Subject
 from tasks.tracking.tracker import MetricRow
 
 
 @pytest.fixture
 def place(runtime: Runtime) -> Workplace:
-    request = Request("train", 1, {}, {}, 0, "k=3 draw=0: GradMix")
+    request = Request("train", 1, {}, {}, 0, Subject(name="k=3 draw=0: GradMix"))
     folder = runtime.store.work(request)
     return Workplace(runtime, request, folder, folder / "output")
 

@@ -15,6 +15,7 @@ import pytest
 
 from data.errors import DataError
 from data.frames import chunks as frame_chunks
+from data.frames.decode import Sampling
 from data.frames.store import merge, open_frames
 from data.listing import Listing
 from data.raw_files import FILES, raw_files
@@ -30,8 +31,9 @@ from tasks.extraction.parallel import clips_of, extract_in_slots
 from tasks.jobs import __main__ as worker
 from tasks.stages import extract
 from tasks.storage.artifacts import Artifact
+from tests.tasks.given import given
 
-SAMPLING = {"frames": 2}
+SAMPLING = Sampling(frames=2)
 CLASSES = ("Jump", "Run")
 PER_CLASS = 5
 
@@ -193,7 +195,7 @@ def inputs(root: Path, known) -> dict[str, Any]:
 
 
 def identity(inputs: dict[str, Any], **changes: Any) -> str:
-    return extract.describe(**inputs | changes).identity
+    return extract.describe(given(extract.ExtractInputs, inputs | changes)).identity
 
 
 @pytest.mark.parametrize(
@@ -202,8 +204,8 @@ def identity(inputs: dict[str, Any], **changes: Any) -> str:
         {"reader": "ucf101"},
         {"split": "test"},
         {"raw": {FILES: "0" * 64}},
-        {"sampling": {"frames": 3}},
-        {"sampling": {"every": 2}},
+        {"sampling": Sampling(frames=3)},
+        {"sampling": Sampling(every=2)},
     ],
 )
 def test_clips_frames_and_reader_decide(inputs: dict[str, Any], change: dict[str, Any]) -> None:
@@ -219,7 +221,7 @@ def test_the_artifact_says_what_it_holds(
     runtime: Runtime, inputs: dict[str, Any], in_process: list[str], events: list[Event]
 ) -> None:
     with use(runtime):
-        artifact: Artifact = extract.STAGE.perform(inputs)
+        artifact: Artifact = extract.STAGE.perform(given(extract.ExtractInputs, inputs))
     summary = dict(artifact.summary)
     assert len(summary.pop("content")) == 64
     about = summary.pop("about")
@@ -243,7 +245,7 @@ def test_clips_are_decoded_on_the_cores_and_not_in_the_slots_of_gpus(
     gpu = SlotPool([Slot("cuda:0")])
     train, decode = (SlotRunner(runtime.home, slots) for slots in (gpu, pool(2)))
     with use(dataclasses.replace(runtime, train=train, decode=decode)):
-        extract.STAGE.perform(inputs)
+        extract.STAGE.perform(given(extract.ExtractInputs, inputs))
     assert {*in_process} == {"cpu:0", "cpu:1"}
 
 
@@ -265,7 +267,7 @@ def test_damaged_clips_are_left_out_and_named_with_the_reason(
     raw = raw_files("clip_folders", "train", str(damaged), partial=False, known=known).digests
     changed = inputs | {"root": str(damaged), "raw": raw, "max_broken": 0.3}
     with use(runtime):
-        artifact = extract.STAGE.perform(changed)
+        artifact = extract.STAGE.perform(given(extract.ExtractInputs, changed))
     assert (artifact.summary["clips"], artifact.summary["broken"]) == (10, 3)
     assert artifact.summary["frames"] == 14
     skipped = json.loads((runtime.home / artifact.folder / "skipped.json").read_text())
@@ -288,14 +290,15 @@ def test_too_many_damaged_clips_fail_the_stage_with_their_names(
             DataError, match=r"at most 29% broken clips, found 3 of 10.*Jump/train1\.avi"
         ),
     ):
-        extract.STAGE.perform(changed)
+        extract.STAGE.perform(given(extract.ExtractInputs, changed))
 
 
 def test_clips_that_changed_since_the_run_began_are_refused(
     runtime: Runtime, inputs: dict[str, Any], in_process: list[str]
 ) -> None:
+    changed = inputs | {"raw": {FILES: "0" * 64}}
     with use(runtime), pytest.raises(DataError, match="found other files; leave them alone"):
-        extract.STAGE.perform(inputs | {"raw": {FILES: "0" * 64}})
+        extract.STAGE.perform(given(extract.ExtractInputs, changed))
 
 
 def test_a_process_that_fails_is_one_line(
@@ -306,4 +309,4 @@ def test_a_process_that_fails_is_one_line(
 
     monkeypatch.setattr(extraction, "run_in_slot", fail)
     with use(runtime), pytest.raises(StageError, match=r"t: no message \[the process was killed"):
-        extract.STAGE.perform(inputs)
+        extract.STAGE.perform(given(extract.ExtractInputs, inputs))

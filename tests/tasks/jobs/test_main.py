@@ -1,9 +1,10 @@
 """Jobs in slot processes, and how the parent follows them."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 from unittest.mock import create_autospec
 
 import pytest
@@ -22,14 +23,16 @@ from tasks.execution.progress import Follower
 from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool, SlotsStoppedError
 from tasks.jobs import __main__ as worker
-from tasks.jobs.files import write_job
+from tasks.jobs.files import read_outcome, write_job
+from tasks.outcome import Outcome
 from tasks.storage.artifacts import Request
+from tasks.subjects import Subject
 from tasks.tracking.tracker import MetricRow
 
 
 @pytest.fixture
 def place(runtime: Runtime) -> Workplace:
-    request = Request("train", 1, {}, {}, 0, "k=3 draw=0: GradMix")
+    request = Request("train", 1, {}, {}, 0, Subject(name="k=3 draw=0: GradMix"))
     folder = runtime.store.work(request)
     (folder / "output").mkdir()
     return Workplace(runtime, request, folder, folder / "output")
@@ -45,6 +48,22 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., None]], 
     return replace
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Double:
+    x: int
+    data: Path
+
+
+def doubled(job: Double, folder: Path) -> Outcome:
+    return Outcome({"x": 2 * job.x})
+
+
+EMPTY = Double(x=0, data=Path("/data"))
+DONE: dict[str, Any] = {"summary": {}, "notes": {}, "contents": {}}
+JOBS = ("draw", "evaluate", "extract", "features", "pictures", "pseudo_label", "rho_study")
+JOBS += ("selection_study", "train")
+
+
 def line(step: int, accuracy: float = 0.5) -> str:
     figures = {"hyper_validation/accuracy": accuracy}
     return json.dumps({"step": step, "time": 1.8e9 + step, "figures": figures}) + "\n"
@@ -57,7 +76,7 @@ def test_a_training_that_diverges_is_one_line_with_layer_source_and_step(
     toy, place: Workplace, events: list[Event]
 ) -> None:
     # The first step's gradients are finite, the weights after it are not.
-    job = toy.job(learning_rate=1e30)
+    job = toy.train_job(learning_rate=1e30)
 
     with pytest.raises(StageError) as raised:
         run_job(place, "train", job)
@@ -78,11 +97,11 @@ def test_a_training_that_diverges_is_one_line_with_layer_source_and_step(
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (DataError("no data."), worker.REFUSED),
-        (StageError("no labels."), worker.REFUSED),
-        (FloatingPointError("NaN in layer 1."), worker.REFUSED),
-        (OSError(28, "No space"), worker.UNLUCKY),
-        (ConnectionResetError("reset by peer"), worker.UNLUCKY),
+        (DataError("no data."), worker.REJECTED),
+        (StageError("no labels."), worker.REJECTED),
+        (FloatingPointError("NaN in layer 1."), worker.REJECTED),
+        (OSError(28, "No space"), worker.RETRYABLE),
+        (ConnectionResetError("reset by peer"), worker.RETRYABLE),
     ],
 )
 def test_an_expected_error_is_one_line_and_its_code_says_whether_another_try_may_help(
@@ -92,10 +111,10 @@ def test_an_expected_error_is_one_line_and_its_code_says_whether_another_try_may
     error: Exception,
     code: int,
 ) -> None:
-    def fail(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    def fail(job: Double, folder: Path) -> Outcome:
         raise error
 
-    (tmp_path / "job.json").write_text("{}")
+    write_job(tmp_path, Double(x=4, data=tmp_path), tmp_path)
     monkeypatch.setattr(worker, "job_named", lambda name: {"train": fail}[name])
 
     assert worker.main(["train", str(tmp_path), str(tmp_path)]) == code
@@ -107,8 +126,11 @@ def test_an_expected_error_is_one_line_and_its_code_says_whether_another_try_may
 def test_a_mistake_in_the_code_keeps_its_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "job.json").write_text("{}")
-    monkeypatch.setattr(worker, "job_named", lambda _: lambda job, folder: job["missing"])
+    def mistaken(job: Double, folder: Path) -> Outcome:
+        return Outcome({}["missing"])
+
+    write_job(tmp_path, Double(x=4, data=tmp_path), tmp_path)
+    monkeypatch.setattr(worker, "job_named", lambda _: mistaken)
 
     with pytest.raises(KeyError):
         worker.main(["train", str(tmp_path), str(tmp_path)])
@@ -117,19 +139,39 @@ def test_a_mistake_in_the_code_keeps_its_traceback(
 def test_a_job_is_read_from_its_folder_and_leaves_its_outcome_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def double(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    def double(job: Double, folder: Path) -> Outcome:
         assert folder == tmp_path
-        return {"summary": {"x": 2 * job["x"], "data": job["data"]}}
+        return Outcome({"x": 2 * job.x, "data": str(job.data)}, {"seconds": 1.5}, {"a": "b"})
 
-    write_job(
-        tmp_path, {"x": 4, "data": "/home/of/who/asks/artifacts/1"}, Path("/home/of/who/asks")
-    )
+    asker = Path("/home/of/who/asks")
+    write_job(tmp_path, Double(x=4, data=asker / "artifacts" / "1"), asker)
     monkeypatch.setattr(worker, "job_named", lambda name: {"label": double}[name])
 
     assert worker.main(["label", str(tmp_path), "/mnt/home"]) == 0
-    outcome = json.loads((tmp_path / "outcome.json").read_text())
     # Its paths are those of the home folder that it was started with.
-    assert outcome == {"summary": {"x": 8, "data": "/mnt/home/artifacts/1"}}
+    summary = {"x": 8, "data": "/mnt/home/artifacts/1"}
+    assert read_outcome(tmp_path) == Outcome(summary, {"seconds": 1.5}, {"a": "b"})
+
+
+def test_a_job_of_another_version_is_rejected_by_the_name_of_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "job.json").write_text('{"x": 4, "data": "/a", "rate": 0.1}')
+    monkeypatch.setattr(worker, "job_named", lambda _: doubled)
+
+    assert worker.main(["label", str(tmp_path), "/mnt/home"]) == worker.REJECTED
+    message = "job.json: expected the keys x, data, found an unknown 'rate'"
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_every_job_takes_one_frozen_dataclass_and_reports_an_outcome(name: str) -> None:
+    run = worker.job_named(name)
+    kind = worker.inputs_class(run)
+    assert dataclasses.is_dataclass(kind)
+    assert kind.__dataclass_params__.frozen
+    assert all(field.kw_only for field in dataclasses.fields(kind))
+    assert get_type_hints(run)["return"] is Outcome
 
 
 # The parent.
@@ -138,11 +180,11 @@ def test_a_job_is_read_from_its_folder_and_leaves_its_outcome_there(
 def test_an_outcome_of_an_earlier_attempt_is_not_taken_for_this_one(
     place: Workplace, process
 ) -> None:
-    (place.folder / "outcome.json").write_text('{"summary": "old"}')
+    (place.folder / "outcome.json").write_text(json.dumps(DONE))
     process(lambda *_, **__: None)
 
     with pytest.raises(FileNotFoundError):
-        run_job(place, "label", {})
+        run_job(place, "label", EMPTY)
 
 
 def test_what_a_job_says_on_the_way_is_passed_on(
@@ -153,13 +195,13 @@ def test_what_a_job_says_on_the_way_is_passed_on(
     def run(*_: object, poll: Callable[[], None], **__: object) -> None:
         (place.folder / "progress.jsonl").write_text(line(5, 0.5) + line(10, 0.6))
         poll()
-        (place.folder / "outcome.json").write_text('{"summary": {}}')
+        (place.folder / "outcome.json").write_text(json.dumps(DONE))
 
     process(run)
 
-    outcome = run_job(place, "train", {}, told.extend, steps=20)
+    outcome = run_job(place, "train", EMPTY, told.extend, steps=20)
 
-    assert outcome == {"summary": {}}
+    assert outcome == Outcome()
     assert [row.step for row in told] == [5, 10]
     assert [(event.slot, event.step, event.steps) for event in events] == [
         ("cpu:0", 0, 20),
@@ -173,9 +215,9 @@ def test_a_job_is_a_file_without_a_path_of_this_host(place: Workplace, process) 
     home = place.runtime.home
 
     with pytest.raises(FileNotFoundError):
-        run_job(place, "train", {"data": str(home / "artifacts" / "1"), "raw": "/data"})
+        run_job(place, "train", Double(x=4, data=home / "artifacts" / "1"))
 
-    assert json.loads(seen[0]) == {"data": "{home}/artifacts/1", "raw": "/data"}
+    assert json.loads(seen[0]) == {"x": 4, "data": "{home}/artifacts/1"}
 
 
 @pytest.mark.parametrize("decodes", [False, True])
@@ -186,7 +228,7 @@ def test_with_workers_a_job_goes_to_them_unless_it_decodes_the_data_here(
 
     def finish(where: str) -> None:
         took.append(where)
-        (place.folder / "outcome.json").write_text("{}")
+        (place.folder / "outcome.json").write_text(json.dumps(DONE))
 
     def on_a_worker(name: str, folder: Path, follower: Follower) -> None:
         assert (name, folder, follower.label) == ("train", place.folder, place.request.label)
@@ -198,7 +240,7 @@ def test_with_workers_a_job_goes_to_them_unless_it_decodes_the_data_here(
     place.runtime.decode = SlotRunner(place.runtime.home, SlotPool([Slot("core:0")]))
     process(lambda _, slot, **__: finish(slot.name))
 
-    run_job(place, "train", {}, decodes=decodes)
+    run_job(place, "train", EMPTY, decodes=decodes)
 
     assert took == (["core:0"] if decodes else ["worker"])
 
@@ -213,7 +255,7 @@ def test_a_job_that_another_attempt_has_taken_over_stops(place: Workplace, proce
     process(run)
 
     with pytest.raises(RetiredError):
-        run_job(place, "train", {})
+        run_job(place, "train", EMPTY)
     # The slot and the folder are free again.
     with place.runtime.decode.slots.take(), alone(Attempt.begin(place.folder)):
         pass
@@ -229,9 +271,9 @@ def test_a_stopped_run_ends_its_trainings(place: Workplace, process) -> None:
     process(run)
 
     with pytest.raises(SlotsStoppedError):
-        run_job(place, "train", {})
+        run_job(place, "train", EMPTY)
     with pytest.raises(SlotsStoppedError):
-        run_job(place, "train", {})
+        run_job(place, "train", EMPTY)
 
 
 def test_a_child_that_fails_is_named_by_the_label(place: Workplace, process) -> None:
@@ -241,4 +283,4 @@ def test_a_child_that_fails_is_named_by_the_label(place: Workplace, process) -> 
     process(run)
 
     with pytest.raises(StageError, match=r"^k=3 draw=0: GradMix: .*SIGKILL, out of memory"):
-        run_job(place, "train", {})
+        run_job(place, "train", EMPTY)

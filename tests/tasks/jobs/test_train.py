@@ -12,12 +12,13 @@ from gradmix.networks import predict
 from gradmix.sampling import Stream
 from tasks.jobs import train as train_job
 from tasks.jobs.models import MODEL, load_model
-from tasks.jobs.train import CHECKPOINT, CURVE, PROGRESS
+from tasks.jobs.train import CHECKPOINT, CURVE, PROGRESS, TrainJob
+from tasks.outcome import Outcome
 
 RESULTS = (MODEL, CURVE)
 
 
-def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+def run(job: TrainJob, folder: Path) -> Outcome:
     (folder / "output").mkdir(parents=True, exist_ok=True)
     return train_job.run(job, folder)
 
@@ -36,12 +37,12 @@ def progress(folder: Path) -> list[tuple[int, dict[str, float]]]:
 def whole(toy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of an uninterrupted training."""
     folder = tmp_path_factory.mktemp("whole")
-    run(toy.job(), folder)
+    run(toy.train_job(), folder)
     return folder
 
 
 def test_a_training_leaves_its_best_model_and_its_curve(toy, tmp_path: Path) -> None:
-    summary = run(toy.job(), tmp_path)["summary"]
+    summary = run(toy.train_job(), tmp_path).summary
 
     curve = json.loads((tmp_path / "output" / CURVE).read_text())
     assert [row["step"] for row in curve] == [5, 10, 15, 20]
@@ -57,7 +58,7 @@ def test_a_training_leaves_its_best_model_and_its_curve(toy, tmp_path: Path) -> 
 
 
 def test_the_stored_model_scores_what_the_summary_says(toy, tmp_path: Path) -> None:
-    summary = run(toy.job(), tmp_path)["summary"]
+    summary = run(toy.train_job(), tmp_path).summary
     network = toy.network(seed=99)
     load_model(network, tmp_path / "output")
 
@@ -79,8 +80,8 @@ def test_the_same_job_gives_the_same_bytes_and_another_seed_others(
     toy, whole: Path, tmp_path: Path
 ) -> None:
     torch.manual_seed(99)  # what came before does not matter
-    run(toy.job(), tmp_path / "again")
-    run(toy.job(seed=8), tmp_path / "other")
+    run(toy.train_job(), tmp_path / "again")
+    run(toy.train_job(seed=8), tmp_path / "other")
 
     assert results(tmp_path / "again") == results(whole)
     for name, content in results(tmp_path / "other").items():
@@ -95,7 +96,7 @@ class Killed(BaseException):
 
 
 def interrupt(
-    monkeypatch: pytest.MonkeyPatch, job: dict[str, Any], folder: Path, n: int, *, written: bool
+    monkeypatch: pytest.MonkeyPatch, job: TrainJob, folder: Path, n: int, *, written: bool
 ) -> None:
     """Kill a training right after, or right before, its n-th checkpoint is written."""
     save, count = train_job._save, [0]
@@ -118,12 +119,12 @@ def interrupt(
 def test_an_interrupted_training_goes_on_to_the_same_bytes(
     toy, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n: int, written: bool
 ) -> None:
-    interrupt(monkeypatch, toy.job(), tmp_path, n, written=written)
+    interrupt(monkeypatch, toy.train_job(), tmp_path, n, written=written)
     assert not any((tmp_path / "output").iterdir())
     with (tmp_path / PROGRESS).open("a") as file:
         file.write('{"step": 15, "fig')
 
-    notes = run(toy.job(), tmp_path)["notes"]
+    notes = run(toy.train_job(), tmp_path).notes
 
     assert notes["resumed_from"] == 5 * (n if written else n - 1)
     assert results(tmp_path) == results(whole)
@@ -135,9 +136,9 @@ def test_a_training_may_be_interrupted_again_and_again(
     toy, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
-        interrupt(monkeypatch, toy.job(), tmp_path, 1, written=True)
+        interrupt(monkeypatch, toy.train_job(), tmp_path, 1, written=True)
 
-    assert run(toy.job(), tmp_path)["notes"]["resumed_from"] == 15
+    assert run(toy.train_job(), tmp_path).notes["resumed_from"] == 15
     assert results(tmp_path) == results(whole)
 
 
@@ -145,11 +146,11 @@ def test_a_training_may_be_interrupted_again_and_again(
 def test_a_damaged_checkpoint_costs_time_and_nothing_else(
     toy, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: float
 ) -> None:
-    interrupt(monkeypatch, toy.job(), tmp_path, 2, written=True)
+    interrupt(monkeypatch, toy.train_job(), tmp_path, 2, written=True)
     content = (tmp_path / CHECKPOINT).read_bytes()
     (tmp_path / CHECKPOINT).write_bytes(content[: int(kept * len(content))])
 
-    assert run(toy.job(), tmp_path)["notes"]["resumed_from"] == 0
+    assert run(toy.train_job(), tmp_path).notes["resumed_from"] == 0
     assert results(tmp_path) == results(whole)
     assert progress(tmp_path) == progress(whole)
 
@@ -183,10 +184,10 @@ def test_source_only_never_reads_v(toy, tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Stream, "next", guarded)
 
-    run(toy.job(method="source_only", settings={}), tmp_path / "source only")
+    run(toy.train_job(method="source_only", settings={}), tmp_path / "source only")
 
     with pytest.raises(AssertionError, match="V was read"):
-        run(toy.job(), tmp_path / "control")
+        run(toy.train_job(), tmp_path / "control")
 
 
 def test_source_only_does_not_depend_on_v_and_target_only_does(toy, tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def test_source_only_does_not_depend_on_v_and_target_only_does(toy, tmp_path: Pa
 
     def model(method: str, **changes: Any) -> bytes:
         folder = tmp_path / f"{method}{len(changes)}"
-        run(toy.job(method=method, settings={}, **changes), folder)
+        run(toy.train_job(method=method, settings={}, **changes), folder)
         return (folder / "output" / MODEL).read_bytes()
 
     other = {"split": str(tmp_path / "split")}
@@ -207,6 +208,6 @@ def test_source_only_does_not_depend_on_v_and_target_only_does(toy, tmp_path: Pa
 
 
 def test_target_only_needs_no_source(toy, tmp_path: Path) -> None:
-    job = toy.job(method="target_only", settings={}, source_sets=[])
+    job = toy.train_job(method="target_only", settings={}, source_sets=[])
 
-    assert run(job, tmp_path)["summary"]["samples"] == {}
+    assert run(job, tmp_path).summary["samples"] == {}

@@ -1,5 +1,6 @@
 """One training inside a slot process: what it reads."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from gradmix.sampling import Images, Stream
 from gradmix.training import TrainingConfig
 from tasks.jobs import train as train_job
 from tasks.jobs.models import MODEL
+from tasks.jobs.train import TrainJob
 
 
 class CaughtError(Exception):
@@ -48,7 +50,7 @@ def rows_of(images: Images) -> list[int]:
 
 
 @pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[dict[str, Any]], Data]:
+def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[TrainJob], Data]:
     """What a job's training is given, without training."""
     seen: list[Data] = []
 
@@ -56,7 +58,7 @@ def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[dict[str
         seen.append(Data(*arguments, **more))
         raise CaughtError
 
-    def ask(job: dict[str, Any]) -> Data:
+    def ask(job: TrainJob) -> Data:
         with pytest.raises(CaughtError):
             train_job.run(job, tmp_path)
         return seen[-1]
@@ -66,7 +68,7 @@ def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[dict[str
 
 
 def test_sources_and_target_keep_to_their_classes(toy, given) -> None:
-    data = given(toy.job())
+    data = given(toy.train_job())
 
     assert [stream.name for stream in data.streams] == ["S1", "S2"]
     assert data.rows("V") == toy.split.v.tolist()
@@ -87,7 +89,7 @@ def test_labels_are_positions_in_the_heads_classes_whatever_the_order_elsewhere(
     heads = {"target": order, "S2": ["1", "0"]}
     sources = [toy.source("S1", order[::-1]), toy.source("S2", ["0", "1"], "S2")]
 
-    data = given(toy.job(classes=order, heads=heads, source_sets=sources))
+    data = given(toy.train_job(classes=order, heads=heads, source_sets=sources))
 
     def expected(labels: Any, rows: list[int], classes: list[str]) -> list[int]:
         return [classes.index(str(int(labels[row]))) for row in rows]
@@ -105,7 +107,7 @@ def test_labels_are_positions_in_the_heads_classes_whatever_the_order_elsewhere(
 def test_v_is_whole_at_every_step_while_it_is_small(toy, given) -> None:
     def sizes(whole_up_to: int) -> dict[str, int]:
         training = {"steps": 1, "validate_every": 1, "batch_size": 2, "v_whole_up_to": whole_up_to}
-        data = given(toy.job(training=training))
+        data = given(toy.train_job(training=training))
         return {name: len(stream.next().labels) for name, stream in data.by_name.items()}
 
     assert sizes(64) == {"S1": 2, "S2": 2, "V": 6}
@@ -116,7 +118,7 @@ def test_v_is_whole_at_every_step_while_it_is_small(toy, given) -> None:
 
 def test_every_stream_has_a_seed_of_its_own_and_the_same_for_every_method(toy, given) -> None:
     def first(method: str, name: str, **changes: Any) -> list[int]:
-        job = toy.job(method=method, settings={}, **changes)
+        job = toy.train_job(method=method, settings={}, **changes)
         order = torch.randperm(40, generator=given(job).by_name[name]._generator)
         found: list[int] = order.tolist()
         return found
@@ -128,7 +130,7 @@ def test_every_stream_has_a_seed_of_its_own_and_the_same_for_every_method(toy, g
 
 def test_every_method_of_a_draw_starts_from_the_same_weights(toy, given) -> None:
     def weights(**changes: Any) -> torch.Tensor:
-        parameters = given(toy.job(settings={}, **changes)).method.network.parameters()
+        parameters = given(toy.train_job(settings={}, **changes)).method.network.parameters()
         return torch.cat([parameter.detach().flatten() for parameter in parameters])
 
     assert torch.equal(weights(method="gradmix"), weights(method="joint"))
@@ -138,7 +140,7 @@ def test_every_method_of_a_draw_starts_from_the_same_weights(toy, given) -> None
 def test_fine_tuning_starts_from_the_initial_weights(toy, given, tmp_path: Path) -> None:
     initial = toy.network(seed=99).state_dict()
     torch.save(initial, tmp_path / MODEL)
-    job = toy.job(method="fine_tune", settings={}, source_sets=[], initial=str(tmp_path))
+    job = toy.train_job(method="fine_tune", settings={}, source_sets=[], initial=str(tmp_path))
 
     state = given(job).method.network.state_dict()
 
@@ -153,7 +155,7 @@ def test_only_a_training_that_starts_from_a_model_scores_its_start(
 ) -> None:
     torch.save(toy.network(seed=99).state_dict(), tmp_path / MODEL)
     start = str(tmp_path) if trained else None
-    job = toy.job(method="fine_tune", settings={}, source_sets=[], initial=start)
+    job = toy.train_job(method="fine_tune", settings={}, source_sets=[], initial=start)
     assert given(job).more["score_start"] is trained
 
 
@@ -168,7 +170,7 @@ def test_the_recipe_reaches_optimiser_loop_and_network(toy, given) -> None:
         "average": 0.99,
     }
     plain = toy.job()
-    data = given(plain | {"training": plain["training"] | recipe})
+    data = given(toy.train_job(training=plain["training"] | recipe))
     assert data.method.optimiser == OptimiserConfig(
         learning_rate=plain["learning_rate"],
         momentum=plain["momentum"],
@@ -225,7 +227,7 @@ def test_s_u_is_one_more_source_without_the_samples_that_moved_into_v(
     table, at = pseudo["table"], pseudo["at"]
     extra = {"enlarged": str(at / "enlarged")} if enlarged else {}
 
-    data = given(toy.job(pseudo_labels=str(at / "pseudo"), pseudo=kind, **extra))
+    data = given(toy.train_job(pseudo_labels=str(at / "pseudo"), pseudo=kind, **extra))
 
     gone = pseudo["moved"] if enlarged else set()
     kept = [
@@ -243,7 +245,7 @@ def test_s_u_is_one_more_source_without_the_samples_that_moved_into_v(
 
 
 def test_the_enlarged_v_takes_the_place_of_v(toy, given, pseudo: dict[str, Any]) -> None:
-    data = given(toy.job(enlarged=str(pseudo["at"] / "enlarged")))
+    data = given(toy.train_job(enlarged=str(pseudo["at"] / "enlarged")))
 
     enlarged = pseudo["enlarged"]
     expected = dict(zip(enlarged.sample_id.tolist(), enlarged.label.tolist(), strict=True))
@@ -258,8 +260,8 @@ def test_a_final_training_runs_on_all_of_it(
     labels, enlarged = str(tmp_path / "pseudo"), str(tmp_path / "enlarged")
     (tmp_path / "output").mkdir()
 
-    job = toy.job(pseudo_labels=labels, pseudo=kind, enlarged=enlarged)
-    summary = train_job.run(job, tmp_path)["summary"]
+    job = toy.train_job(pseudo_labels=labels, pseudo=kind, enlarged=enlarged)
+    summary = train_job.run(job, tmp_path).summary
 
     assert summary["samples"] == {"S1": 40, "S2": 40, "S_u": samples}
 
@@ -272,9 +274,9 @@ def test_no_hard_label_ends_the_training_with_what_to_do(
     table.hard_label[:], table.agreed[:] = -1, False
     write_pseudo_labels(table, path)
 
-    job = toy.job(pseudo_labels=str(path.parent), pseudo="hard")
+    job = toy.train_job(pseudo_labels=str(path.parent), pseudo="hard")
     with pytest.raises(DataError, match=r'found none left: .* ensemble\.if_none_agree = "soft"'):
         train_job.run(job, tmp_path)
     (tmp_path / "output").mkdir()
-    soft = train_job.run(job | {"pseudo": "soft"}, tmp_path)
-    assert soft["summary"]["samples"]["S_u"] > 0
+    soft = train_job.run(dataclasses.replace(job, pseudo="soft"), tmp_path)
+    assert soft.summary["samples"]["S_u"] > 0

@@ -17,6 +17,7 @@ from gradmix.methods import METHODS, method_named
 from tasks.jobs import streams as job_data
 from tasks.jobs import train as train_job
 from tasks.jobs.models import MODEL
+from tasks.jobs.train import TrainJob
 
 
 class GuardedLabels:
@@ -63,11 +64,10 @@ def run(toy, folder: Path, method: str, **changes: Any) -> dict[str, Any]:
     """Two steps of a method on the sources that it reads."""
     (folder / "output").mkdir(exist_ok=True)
     training = {"steps": 2, "validate_every": 1, "batch_size": 8, "v_whole_up_to": 64}
-    job = toy.job(method=method, settings={}, training=training, **changes)
+    job = toy.train_job(method=method, settings={}, training=training, **changes)
     reads = method_named(method).method.reads_source
-    sources = [source for source in job["source_sets"] if reads(source["head"])]
-    summary: dict[str, Any] = train_job.run({**job, "source_sets": sources}, folder)["summary"]
-    return summary
+    sources = tuple(source for source in job.source_sets if reads(source.head))
+    return dict(train_job.run(dataclasses.replace(job, source_sets=sources), folder).summary)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_a_training_that_looks_up_labels_of_u_is_caught(
 ) -> None:
     following = job_data.hyper_validation
 
-    def leaking(job: dict[str, Any], target: ImageSet, device: torch.device) -> Any:
+    def leaking(job: TrainJob, target: ImageSet, device: torch.device) -> Any:
         assert len(target.labels[torch.from_numpy(toy.split.u)])
         return following(job, target, device)
 

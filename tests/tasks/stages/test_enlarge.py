@@ -14,6 +14,7 @@ from data.tables.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
 from tasks.engine.runtime import Runtime, use
 from tasks.stages import enlarge
 from tasks.storage.artifacts import Artifact
+from tests.tasks.given import given
 
 DIGESTS = {"hyper_validation": "h" * 64, "V": "v" * 64, "U": "u" * 64}
 # Of U's 26 samples 9 belong to the first class, 4 to the second, 13 are not agreed on.
@@ -54,7 +55,7 @@ def inputs(artifact_of, toy, tmp_path: Path) -> dict[str, Any]:
 def performed(runtime: Runtime, inputs: dict[str, Any]):
     def perform(**changes: Any) -> tuple[Artifact, EnlargedV]:
         with use(runtime):
-            artifact = enlarge.STAGE.perform(inputs | changes)
+            artifact = enlarge.STAGE.perform(given(enlarge.EnlargeInputs, inputs | changes))
         return artifact, load_enlarged(runtime.home / artifact.folder)
 
     return perform
@@ -146,7 +147,7 @@ def test_samples_are_drawn_by_the_seed(performed) -> None:
 
 def test_labels_v_size_classes_and_seed_decide(inputs: dict[str, Any], artifact_of) -> None:
     def identity(**changes: Any) -> str:
-        return enlarge.describe(**inputs | changes).identity
+        return enlarge.describe(given(enlarge.EnlargeInputs, inputs | changes)).identity
 
     changes: list[dict[str, Any]] = [
         {},

@@ -24,10 +24,14 @@ from tasks.jobs import __main__ as worker
 from tasks.jobs import evaluate as evaluate_job
 from tasks.jobs import models as job_models
 from tasks.jobs import train as train_job
+from tasks.jobs.evaluate import EvaluateJob
 from tasks.jobs.features import frozen_maps
-from tasks.jobs.models import build_network, trained_network
+from tasks.jobs.models import TrainedModel, build_network, trained_network
+from tasks.networks.description import NetworkDescription
 from tasks.stages import evaluate
+from tasks.stages.trained_models import best
 from tasks.storage.artifacts import Artifact
+from tests.tasks.given import given
 
 TARGET = {"2": 0, "3": 1}
 TRAINED = {"method": "gradmix", "order": {"sources": ["S1", "S2"]}, "pseudo": None}
@@ -83,9 +87,9 @@ def model(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def job(toy, audited: Path, constant_model) -> dict[str, Any]:
-    given = toy.job()
+    whole = toy.job()
     return {
-        **{name: given[name] for name in ("network", "heads", "classes", "target")},
+        **{name: whole[name] for name in ("network", "heads", "classes", "target")},
         "seed": 0,
         "weights": None,
         "test": str(toy.folder / "test"),
@@ -113,7 +117,9 @@ def test_models_are_scored_on_the_target_classes_of_the_test_split(
     )
     save_prepared(few, tmp_path / "test", sealed=True)
 
-    test = evaluate_job.run(job | {"test": str(tmp_path / "test")}, tmp_path)["summary"]["test"]
+    test = evaluate_job.run(
+        given(EvaluateJob, job | {"test": str(tmp_path / "test")}), tmp_path
+    ).summary["test"]
 
     assert list(test) == ["first class", "second class"]
     assert {name: (found["accuracy"], found["n"]) for name, found in test.items()} == {
@@ -138,7 +144,9 @@ def test_frames_are_scored_clip_by_clip_too(toy, job: dict[str, Any], tmp_path: 
         samples=Samples(names=tuple(map(str, range(10))), clips=clips, groups=clips),
     )
     save_prepared(frames, tmp_path / "test", sealed=True)
-    test = evaluate_job.run(job | {"test": str(tmp_path / "test")}, tmp_path)["summary"]["test"]
+    test = evaluate_job.run(
+        given(EvaluateJob, job | {"test": str(tmp_path / "test")}), tmp_path
+    ).summary["test"]
     assert {name: (found["clip_accuracy"], found["clips"]) for name, found in test.items()} == {
         "first class": (2 / 4, 4),
         "second class": (2 / 4, 4),
@@ -150,7 +158,9 @@ def test_photos_are_no_clips(toy, job: dict[str, Any], tmp_path: Path) -> None:
     names = tuple(f"{row}.jpg" for row in range(len(toy.test.labels)))
     photos = dataclasses.replace(toy.test, samples=Samples(names=names, clips=names, groups=names))
     save_prepared(photos, tmp_path / "test", sealed=True)
-    test = evaluate_job.run(job | {"test": str(tmp_path / "test")}, tmp_path)["summary"]["test"]
+    test = evaluate_job.run(
+        given(EvaluateJob, job | {"test": str(tmp_path / "test")}), tmp_path
+    ).summary["test"]
     assert test["first class"].keys() == {"accuracy", "loss", "n"}
 
 
@@ -158,7 +168,7 @@ def test_classes_in_another_order_are_other_labels(job: dict[str, Any], tmp_path
     swapped = {"classes": ["3", "2"], "heads": {**job["heads"], "target": ["3", "2"]}}
 
     def right(**changes: Any) -> float:
-        summary = evaluate_job.run(job | changes, tmp_path)["summary"]
+        summary = evaluate_job.run(given(EvaluateJob, job | changes), tmp_path).summary
         found: float = summary["audits"]["3"]["precision"]
         return found
 
@@ -167,7 +177,7 @@ def test_classes_in_another_order_are_other_labels(job: dict[str, Any], tmp_path
 
 
 def test_the_audit_counts_right_labels(job: dict[str, Any], tmp_path: Path) -> None:
-    audit = evaluate_job.run(job, tmp_path)["summary"]["audits"]["3"]
+    audit = evaluate_job.run(given(EvaluateJob, job), tmp_path).summary["audits"]["3"]
 
     assert audit == {
         "coverage": 6 / 8,
@@ -215,12 +225,12 @@ def test_every_methods_model_predicts_as_it_did_in_training(
     training = {"steps": 2, "validate_every": 2, "batch_size": 8, "v_whole_up_to": 64}
     changes = {"settings": {}, "source_sets": sources, "training": training}
     (tmp_path / "output").mkdir()
-    train_job.run(toy.job(method=method, **changes), tmp_path)
+    train_job.run(toy.train_job(method=method, **changes), tmp_path)
 
     names = [source["name"] for source in sources]
     images = torch.from_numpy(toy.test.images)
-    finished = {"folder": str(tmp_path / "output"), "method": method, "sources": names}
-    job = toy.job(method=method, seed=99)
+    finished = TrainedModel(folder=tmp_path / "output", method=method, sources=tuple(names))
+    job = toy.train_job(method=method, seed=99)
     network = trained_network(job, finished, images, torch.device("cpu"))
     torch.testing.assert_close(predict(network, images), made[0].predict(images), rtol=0, atol=0)
 
@@ -241,19 +251,22 @@ def test_a_frozen_trunk_sees_the_test_images_and_its_models_what_it_makes_of_the
         "settings": {},
         "normalisation": "image",
         "frozen": "1",
+        "weights": None,
+        "code": None,
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(tmp_path)
         frozen = {"network": network, "weights": None}
         images = torch.from_numpy(toy.test.images)
         rows = torch.from_numpy(np.flatnonzero(toy.test.labels >= 2))
-        maps = torch.cat([*frozen_maps(frozen, images[rows], torch.device("cpu"))])
+        described = given(NetworkDescription, network)
+        maps = torch.cat([*frozen_maps(described, None, images[rows], torch.device("cpu"))])
         assert maps.shape == (10, 16, 16, 5)
-        made = build_network(toy.job(network=network), maps, torch.device("cpu"))
+        made = build_network(toy.train_job(network=network), maps, torch.device("cpu"))
         (tmp_path / "made").mkdir()
         torch.save(made.state_dict(), tmp_path / "made" / "model.pt")
-        given = job | frozen | {"models": {"made": model(tmp_path / "made")}}
-        test = evaluate_job.run(given, tmp_path)["summary"]["test"]
+        whole = job | frozen | {"models": {"made": model(tmp_path / "made")}}
+        test = evaluate_job.run(given(EvaluateJob, whole), tmp_path).summary["test"]
         labels = torch.from_numpy(toy.test.labels)[rows] - 2
         expected = score(partial(predict, made), maps, labels)
     assert test["made"]["loss"] == pytest.approx(expected.loss)
@@ -267,13 +280,13 @@ def test_a_model_under_two_names_is_scored_once(
     load = evaluate_job.trained_network
 
     def count(job: Any, model: Any, images: Any, device: Any) -> Any:
-        loaded.append(model["folder"])
+        loaded.append(str(model.folder))
         return load(job, model, images, device)
 
     monkeypatch.setattr(evaluate_job, "trained_network", count)
     first, second = job["models"].values()
     models = {"a cell": first, "the row": first, "other": second}
-    test = evaluate_job.run(job | {"models": models}, tmp_path)["summary"]["test"]
+    test = evaluate_job.run(given(EvaluateJob, job | {"models": models}), tmp_path).summary["test"]
     assert loaded == [first["folder"], second["folder"]]
     assert test["a cell"] == test["the row"] != test["other"]
 
@@ -284,7 +297,7 @@ def test_a_class_without_a_label_has_no_precision(toy, job: dict[str, Any], tmp_
     table.hard_label[:], table.agreed[:] = -1, False
     write_pseudo_labels(table, path)
 
-    audit = evaluate_job.run(job, tmp_path)["summary"]["audits"]["3"]
+    audit = evaluate_job.run(given(EvaluateJob, job), tmp_path).summary["audits"]["3"]
 
     assert (audit["coverage"], audit["precision"]) == (0.0, None)
     assert audit["precision_per_class"] == [None, None]
@@ -295,14 +308,14 @@ def test_an_open_set_in_place_of_the_test_split_is_refused(
     toy, job: dict[str, Any], tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match="Expected a sealed data set"):
-        evaluate_job.run(job | {"test": str(toy.folder / "target")}, tmp_path)
+        evaluate_job.run(given(EvaluateJob, job | {"test": str(toy.folder / "target")}), tmp_path)
 
 
 def test_the_test_split_cannot_be_the_audited_training_data(
     toy, job: dict[str, Any], tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match="Expected an open data set"):
-        evaluate_job.run(job | {"target": str(toy.folder / "test")}, tmp_path)
+        evaluate_job.run(given(EvaluateJob, job | {"target": str(toy.folder / "test")}), tmp_path)
 
 
 # The stage.
@@ -336,7 +349,7 @@ def inputs(artifact_of, toy, job: dict[str, Any]) -> dict[str, Any]:
 
 def test_models_rows_test_and_labels_decide(inputs: dict[str, Any], artifact_of) -> None:
     def identity(**changes: Any) -> str:
-        return evaluate.describe(**inputs | changes).identity
+        return evaluate.describe(given(evaluate.EvaluateInputs, inputs | changes)).identity
 
     models = inputs["models"]
     members, notes = models["GradMix"].summary["members"], models["GradMix"].notes
@@ -354,7 +367,7 @@ def test_models_rows_test_and_labels_decide(inputs: dict[str, Any], artifact_of)
         {"pseudo": {"2": inputs["pseudo"]["3"]}},
         {"pseudo": {}},
         {"classes": ["3", "2"]},
-        {"network": {}},
+        {"network": inputs["network"] | {"trunk": "resnet18"}},
         {"heads": {}},
     ]
     assert len({identity(**change) for change in changes}) == len(changes)
@@ -365,13 +378,13 @@ def test_models_rows_test_and_labels_decide(inputs: dict[str, Any], artifact_of)
 
 
 def test_a_selection_counts_by_its_best_member(inputs: dict[str, Any], job: dict[str, Any]) -> None:
-    joint, gradmix = (evaluate.best(model) for model in inputs["models"].values())
+    joint, gradmix = (best(model) for model in inputs["models"].values())
 
-    trained, chosen = job["models"].values()
-    assert joint == {"digest": "digest of joint", "run_id": "run of joint", **trained}
-    assert gradmix["folder"] == chosen["folder"]
-    assert gradmix["digest"] == "digest of best"
-    assert gradmix["run_id"] == "run of best"
+    trained, chosen = (given(TrainedModel, one) for one in job["models"].values())
+    assert (joint.digest, joint.run_id) == ("digest of joint", "run of joint")
+    assert (gradmix.digest, gradmix.run_id) == ("digest of best", "run of best")
+    home = Path("/elsewhere")  # these folders are absolute
+    assert (joint.located(home), gradmix.located(home)) == (trained, chosen)
 
 
 def test_accuracies_reach_the_models_own_runs(
@@ -383,7 +396,7 @@ def test_accuracies_reach_the_models_own_runs(
 
     monkeypatch.setattr(slot_job, "run_in_slot", in_process)
     with use(runtime):
-        artifact: Artifact = evaluate.STAGE.perform(inputs)
+        artifact: Artifact = evaluate.STAGE.perform(given(evaluate.EvaluateInputs, inputs))
 
     test = artifact.summary["test"]
     assert test["Joint"] == {"accuracy": 0.5, "loss": pytest.approx(1.1269, abs=1e-4), "n": 10}

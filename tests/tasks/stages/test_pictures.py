@@ -30,13 +30,16 @@ from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool
 from tasks.jobs import __main__ as worker
 from tasks.jobs.features import frozen_maps, stored_maps
-from tasks.jobs.models import build_network
+from tasks.jobs.models import NetworkInputs, build_network
+from tasks.networks.description import NetworkDescription
 from tasks.networks.trunks import build_trunk, parted
 from tasks.networks.weights import find_weights
 from tasks.stages import features, pictures
 from tasks.stages import weights as pretrained
 from tasks.storage.artifacts import Artifact, Store
 from tasks.storage.home import open_home
+from tasks.subjects import Subject
+from tests.tasks.given import given
 
 SIDE = 32
 COLOURS = {"Red": (200, 0, 0), "Blue": (0, 0, 200)}
@@ -88,7 +91,7 @@ def of_photos(photos: Path, known) -> dict[str, Any]:
 
 
 def identity(inputs: dict[str, Any], **changes: Any) -> str:
-    return pictures.describe(**inputs | changes).identity
+    return pictures.describe(given(pictures.PicturesInputs, inputs | changes)).identity
 
 
 @pytest.mark.parametrize(
@@ -113,7 +116,7 @@ def test_of_clips_the_frames_decide(of_photos: dict[str, Any], artifact_of: Any)
 
 def performed(runtime: Runtime, inputs: dict[str, Any]) -> Artifact:
     with use(runtime):
-        artifact: Artifact = pictures.STAGE.perform(inputs)
+        artifact: Artifact = pictures.STAGE.perform(given(pictures.PicturesInputs, inputs))
     return artifact
 
 
@@ -253,12 +256,15 @@ LITE = {
     "weights": "w" * 64,
     "code": None,
 }
+NETWORK = given(NetworkDescription, LITE)
 WEIGHTS = find_weights("efficientnet_lite0", "imagenet")
 
 
 def stored_weights() -> Artifact:
-    given = {"label": "w", "path": str(WEIGHTS), "digest": sha256_file(WEIGHTS)}
-    return pretrained.STAGE.perform(given)
+    subject, digest = Subject(name="w"), sha256_file(WEIGHTS)
+    return pretrained.STAGE.perform(
+        pretrained.WeightsInputs(subject=subject, path=WEIGHTS, digest=digest)
+    )
 
 
 @pytest.mark.usefixtures("in_process")
@@ -268,7 +274,7 @@ def test_frozen_parts_are_computed_once_and_the_rest_is_the_network(
     photos = performed(runtime, of_photos)
     with use(runtime):
         inputs = {"label": "f", "data": photos, "network": LITE, "weights": stored_weights()}
-        artifact: Artifact = features.STAGE.perform(inputs)
+        artifact: Artifact = features.STAGE.perform(given(features.FeaturesInputs, inputs))
     images = load_prepared(runtime.home / photos.folder)
     found = load_prepared(runtime.home / artifact.folder)
 
@@ -283,7 +289,7 @@ def test_frozen_parts_are_computed_once_and_the_rest_is_the_network(
     assert artifact.summary["samples"] == 7
     assert artifact.summary["shape"] == [8, 8, 24]
 
-    job = {"network": LITE, "weights": str(WEIGHTS), "heads": {"target": ["a", "b"]}, "seed": 1}
+    job = NetworkInputs(network=NETWORK, weights=WEIGHTS, heads={"target": ("a", "b")}, seed=1)
     network = build_network(job, found.images, torch.device("cpu"))
     assert network.normalisation == "none"
     whole = Network(trunk, {"target": 2}, (3, SIDE, SIDE), "half")
@@ -307,7 +313,7 @@ def test_photos_are_decoded_on_a_core_and_a_gpu_makes_their_features(
     photos = performed(both, of_photos)
     with use(both):
         inputs = {"label": "f", "data": photos, "network": LITE, "weights": stored_weights()}
-        features.STAGE.perform(inputs)
+        features.STAGE.perform(given(features.FeaturesInputs, inputs))
     assert in_process == ["cpu:0", "cuda:0"]
 
 
@@ -320,15 +326,14 @@ def test_maps_that_half_precision_cannot_hold_are_refused(
     monkeypatch.setattr("tasks.jobs.features.frozen_maps", lambda *_: iter(maps.split(1)))
     images = torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8)
     with pytest.raises(StageError, match=r"expected finite maps of at most 65,504 after block2"):
-        stored_maps({"network": LITE}, images, torch.device("cpu"), tmp_path / "maps.npy")
+        stored_maps(NETWORK, None, images, torch.device("cpu"), tmp_path / "maps.npy")
 
 
 def test_maps_come_in_order_whatever_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     images = torch.randint(0, 256, (5, SIDE, SIDE, 3), dtype=torch.uint8)
-    job = {"network": LITE, "weights": str(WEIGHTS)}
-    whole = torch.cat([*frozen_maps(job, images, torch.device("cpu"))])
+    whole = torch.cat([*frozen_maps(NETWORK, WEIGHTS, images, torch.device("cpu"))])
     monkeypatch.setattr("tasks.jobs.features.BATCH", 2)
-    parts = [*frozen_maps(job, images, torch.device("cpu"))]
+    parts = [*frozen_maps(NETWORK, WEIGHTS, images, torch.device("cpu"))]
     assert [len(part) for part in parts] == [2, 2, 1]
     torch.testing.assert_close(torch.cat(parts), whole, rtol=1e-2, atol=1e-3)
 
@@ -336,7 +341,8 @@ def test_maps_come_in_order_whatever_the_batches(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("change", [{"frozen": "block3"}, {"weights": "x"}, {"trunk": "other"}])
 def test_images_trunk_and_frozen_part_decide(artifact_of: Any, change: dict[str, Any]) -> None:
     def identity(network: dict[str, Any], name: str = "a", label: str = "l", **words: Any) -> str:
-        return features.describe(label, artifact_of(name), network, **words).identity
+        inputs = {"label": label, "data": artifact_of(name), "network": network, **words}
+        return features.describe(given(features.FeaturesInputs, inputs)).identity
 
     assert identity(LITE | change) != identity(LITE)
     assert identity(LITE, name="b") != identity(LITE)

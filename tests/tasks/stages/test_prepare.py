@@ -12,6 +12,8 @@ from data.sealed import open_sealed_test
 from data.tables.prepared import load_prepared
 from tasks.engine.runtime import Runtime, use
 from tasks.stages import prepare, raw_inputs
+from tasks.stages.raw_inputs import RawInputs
+from tests.tasks.given import given
 
 
 class Reader:
@@ -53,14 +55,14 @@ def unchanged(monkeypatch: pytest.MonkeyPatch) -> Any:
     return are
 
 
-def inputs(**changes: Any) -> dict[str, Any]:
+def inputs(**changes: Any) -> RawInputs:
     raw = {"train": "a" * 64}
     whole = {"label": "a", "reader": "toy", "split": "train", "root": "/data", "raw": raw}
-    return whole | changes
+    return given(RawInputs, whole | changes)
 
 
 def identity(**changes: Any) -> str:
-    return prepare.describe(**inputs(**changes)).identity
+    return prepare.describe(inputs(**changes)).identity
 
 
 @pytest.mark.parametrize(

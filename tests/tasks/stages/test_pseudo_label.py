@@ -19,8 +19,10 @@ from tasks.execution import slot_runner as slot_job
 from tasks.jobs import __main__ as worker
 from tasks.jobs import pseudo_label as label_job
 from tasks.jobs.pseudo_label import FILE
+from tasks.outcome import Outcome
 from tasks.stages import pseudo_label as label
 from tasks.storage.artifacts import Artifact
+from tests.tasks.given import given
 
 DIGESTS = {"hyper_validation": "h" * 64, "V": "v" * 64, "U": "u" * 64}
 
@@ -51,9 +53,9 @@ def members(toy, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture
 def job(toy, members: list[Path]) -> dict[str, Any]:
-    given = toy.job()
+    whole = toy.job()
     return {
-        **{name: given[name] for name in ("network", "heads", "classes", "target", "split")},
+        **{name: whole[name] for name in ("network", "heads", "classes", "target", "split")},
         "seed": 0,
         "threshold": 0.6,
         "target_name": "toy/train",
@@ -71,9 +73,9 @@ def job(toy, members: list[Path]) -> dict[str, Any]:
     }
 
 
-def labelled(job: dict[str, Any], folder: Path) -> tuple[PseudoLabels, dict[str, Any]]:
+def labelled(job: dict[str, Any], folder: Path) -> tuple[PseudoLabels, Outcome]:
     (folder / "output").mkdir(parents=True)
-    outcome = label_job.run(job, folder)
+    outcome = label_job.run(given(label_job.PseudoLabelJob, job), folder)
     return read_pseudo_labels(folder / "output" / FILE), outcome
 
 
@@ -97,7 +99,7 @@ def test_labels_are_the_ensembles(toy, job: dict[str, Any], members, tmp_path: P
     np.testing.assert_array_equal(table.member_probabilities, by_member.numpy().swapaxes(0, 1))
     # The least sure member decides, so agreed samples are above the threshold.
     assert table.min_confidence[table.agreed].min() > 0.6
-    summary = outcome["summary"]
+    summary = outcome.summary
     assert (summary["unlabelled"], summary["agreed"]) == (26, int(agreed.sum()))
     assert summary["per_class"] == [int((hard == c).sum()) for c in (0, 1)]
 
@@ -121,7 +123,7 @@ def test_frames_name_their_clips_and_clips_that_are_not_labelled_alike_are_count
     ]
     several = [labels for labels, _, n, _ in by_clip if n > 1]
     several_hard = [labels for _, labels, _, n in by_clip if n > 1]
-    found = outcome["summary"]["clips"]
+    found = outcome.summary["clips"]
     assert found == {
         "n": len(by_clip),
         "soft_disagree": np.mean([len(labels) > 1 for labels in several]),
@@ -139,7 +141,7 @@ def test_images_have_no_clips(toy, job: dict[str, Any], tmp_path: Path, named: b
     ending = ".jpg" if named else ""
     assert list(table.source) == [f"toy/train:{row}{ending}" for row in toy.split.u]
     assert table.clip is None
-    assert outcome["summary"]["clips"] is None
+    assert outcome.summary["clips"] is None
 
 
 def test_the_file_says_where_its_labels_came_from(toy, job: dict[str, Any], tmp_path: Path) -> None:
@@ -159,8 +161,8 @@ def test_the_content_does_not_depend_on_run_ids_and_on_nothing_less(
 ) -> None:
     def content(name: str, **changes: Any) -> str:
         outcome = labelled(job | changes, tmp_path / name)[1]
-        assert outcome["contents"] == {FILE: outcome["summary"]["content"]}
-        found: str = outcome["summary"]["content"]
+        assert outcome.contents == {FILE: outcome.summary["content"]}
+        found: str = outcome.summary["content"]
         return found
 
     first = job["members"]
@@ -215,7 +217,7 @@ def performed(runtime: Runtime, inputs: dict[str, Any], monkeypatch: pytest.Monk
 
     def perform(**changes: Any) -> Artifact:
         with use(runtime):
-            return label.STAGE.perform(inputs | changes)
+            return label.STAGE.perform(given(label.PseudoLabelInputs, inputs | changes))
 
     monkeypatch.setattr(slot_job, "run_in_slot", in_process)
     return perform
@@ -223,7 +225,7 @@ def performed(runtime: Runtime, inputs: dict[str, Any], monkeypatch: pytest.Monk
 
 def test_members_u_target_threshold_and_shapes_decide(inputs: dict[str, Any], artifact_of) -> None:
     def identity(**changes: Any) -> str:
-        return label.describe(**inputs | changes).identity
+        return label.describe(given(label.PseudoLabelInputs, inputs | changes)).identity
 
     members = inputs["ensemble"].summary["members"]
     changes: list[dict[str, Any]] = [
@@ -234,7 +236,7 @@ def test_members_u_target_threshold_and_shapes_decide(inputs: dict[str, Any], ar
         {"split": artifact_of("split", {"digests": DIGESTS | {"U": "other"}})},
         {"threshold": 0.9},
         {"classes": ["3", "2"]},
-        {"network": {}},
+        {"network": inputs["network"] | {"trunk": "resnet18"}},
         {"heads": {}},
     ]
     assert len({identity(**change) for change in changes}) == len(changes)
@@ -283,4 +285,4 @@ def test_another_split_labels_other_samples(job: dict[str, Any], toy, tmp_path: 
     table, outcome = labelled(job | {"split": str(tmp_path / "split")}, tmp_path / "a")
 
     assert table.sample_id.tolist() == toy.split.u[:5].tolist()
-    assert outcome["summary"]["unlabelled"] == 5
+    assert outcome.summary["unlabelled"] == 5

@@ -7,7 +7,10 @@ import pytest
 
 from tasks.engine.runtime import Runtime, use
 from tasks.stages import select as selection
+from tasks.stages.select import SelectInputs
+from tasks.stages.trained_models import model_of
 from tasks.storage.artifacts import Artifact
+from tasks.subjects import Subject
 
 
 @pytest.fixture
@@ -38,9 +41,13 @@ def candidate(artifact_of):
     return make
 
 
+def inputs(candidates: list[Artifact], r: int, label: str = "best") -> SelectInputs:
+    return SelectInputs(subject=Subject(name=label), candidates=tuple(candidates), r=r)
+
+
 def selected(runtime: Runtime, candidates: list[Artifact], r: int) -> Artifact:
     with use(runtime):
-        return selection.STAGE.perform({"label": "best", "candidates": candidates, "r": r})
+        return selection.STAGE.perform(inputs(candidates, r))
 
 
 def test_the_highest_accuracy_wins_then_the_lower_loss_then_the_order(
@@ -84,8 +91,8 @@ def test_a_member_brings_what_later_stages_need(runtime: Runtime, candidate) -> 
 
 def test_pseudo_labels_are_one_more_source_of_a_model(candidate) -> None:
     plain, labelled = candidate("plain", 0.8), candidate("labelled", 0.8, pseudo="hard")
-    assert selection.model_of(plain)["sources"] == ["S1", "S2"]
-    assert selection.model_of(labelled)["sources"] == ["S1", "S2", "S_u"]
+    assert model_of(plain)["sources"] == ["S1", "S2"]
+    assert model_of(labelled)["sources"] == ["S1", "S2", "S_u"]
 
 
 def test_r_the_candidates_and_their_order_decide_and_the_label_does_not(candidate) -> None:
@@ -93,7 +100,7 @@ def test_r_the_candidates_and_their_order_decide_and_the_label_does_not(candidat
     twin = candidate("one", 0.8, identity="of other settings with the same weights")
 
     def identity(candidates: list[Artifact], r: int = 1, label: str = "best") -> str:
-        return selection.describe(label, candidates, r).identity
+        return selection.describe(inputs(candidates, r, label)).identity
 
     different = [[one, other], [other, one], [one], [twin, other]]
     assert len({identity(candidates) for candidates in different}) == 4

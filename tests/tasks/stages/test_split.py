@@ -10,6 +10,7 @@ from data.tables.split import load_split
 from tasks.engine.runtime import Runtime, use
 from tasks.stages import split
 from tasks.storage.artifacts import Artifact
+from tests.tasks.given import given
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def inputs(artifact_of, toy) -> dict[str, Any]:
 
 def performed(runtime: Runtime, inputs: dict[str, Any]) -> Artifact:
     with use(runtime):
-        return split.STAGE.perform(inputs)
+        return split.STAGE.perform(given(split.SplitInputs, inputs))
 
 
 @pytest.mark.parametrize(
@@ -41,14 +42,20 @@ def performed(runtime: Runtime, inputs: dict[str, Any]) -> Artifact:
     ],
 )
 def test_settings_seed_and_draw_decide(inputs: dict[str, Any], change: dict[str, Any]) -> None:
-    assert split.describe(**inputs | change).identity != split.describe(**inputs).identity
+    assert (
+        split.describe(given(split.SplitInputs, inputs | change)).identity
+        != split.describe(given(split.SplitInputs, inputs)).identity
+    )
 
 
 def test_the_target_decides_and_the_label_does_not(inputs: dict[str, Any], artifact_of) -> None:
-    before = split.describe(**inputs).identity
+    before = split.describe(given(split.SplitInputs, inputs)).identity
 
-    assert split.describe(**inputs | {"target": artifact_of("other")}).identity != before
-    assert split.describe(**inputs | {"label": "b"}).identity == before
+    assert (
+        split.describe(given(split.SplitInputs, inputs | {"target": artifact_of("other")})).identity
+        != before
+    )
+    assert split.describe(given(split.SplitInputs, inputs | {"label": "b"})).identity == before
 
 
 def test_the_roles_are_stored_and_counted(runtime: Runtime, inputs: dict[str, Any], toy) -> None:

@@ -10,7 +10,10 @@ import pytest
 from tasks.jobs import rho_study as rho_study_job
 from tasks.jobs import selection_study as selection_study_job
 from tasks.jobs import train as train_job
+from tasks.jobs.rho_study import RhoStudyJob
+from tasks.jobs.selection_study import SelectionStudyJob
 from tasks.stages import rho_study, selection_study
+from tests.tasks.given import given
 
 DIGESTS = {"hyper_validation": "h" * 64, "V": "v" * 64, "U": "u" * 64}
 TRAINED = {"method": "gradmix", "order": {"sources": ["S1", "S2"]}, "pseudo": None}
@@ -24,7 +27,7 @@ def trained(toy, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         folder = tmp_path_factory.mktemp("trained")
         (folder / "output").mkdir()
         training = {"steps": steps, "validate_every": steps, "batch_size": 8, "v_whole_up_to": 64}
-        train_job.run(toy.job(training=training), folder)
+        train_job.run(toy.train_job(training=training), folder)
         folders.append(folder / "output")
     return folders
 
@@ -38,9 +41,9 @@ def model(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def sizes_job(toy, trained: list[Path]) -> dict[str, Any]:
-    given = toy.job()
+    whole = toy.job()
     return {
-        **{name: given[name] for name in ("network", "heads", "classes", "target", "split")},
+        **{name: whole[name] for name in ("network", "heads", "classes", "target", "split")},
         "seed": 3,
         "sizes": [2, 4, 100],
         "selections": 50,
@@ -50,7 +53,7 @@ def sizes_job(toy, trained: list[Path]) -> dict[str, Any]:
 
 
 def test_larger_sets_find_the_better_model(sizes_job: dict[str, Any], tmp_path: Path) -> None:
-    summary = selection_study_job.run(sizes_job, tmp_path)["summary"]
+    summary = selection_study_job.run(given(SelectionStudyJob, sizes_job), tmp_path).summary
 
     assert (summary["cells"], summary["mean"], summary["best"]) == (2, 0.55, 0.9)
     # Hyper-validation holds eight samples; all of them are one subset.
@@ -83,7 +86,9 @@ def sizes_inputs(artifact_of, toy) -> dict[str, Any]:
 
 def test_cells_their_scores_and_hyper_validation_decide(sizes_inputs, artifact_of) -> None:
     def identity(**changes: Any) -> str:
-        return selection_study.describe(**sizes_inputs | changes).identity
+        return selection_study.describe(
+            given(selection_study.SelectionStudyInputs, sizes_inputs | changes)
+        ).identity
 
     cells = sizes_inputs["cells"]
     other = DIGESTS | {"hyper_validation": "other"}
@@ -108,14 +113,15 @@ def test_cells_their_scores_and_hyper_validation_decide(sizes_inputs, artifact_o
 
 @pytest.fixture
 def rho_job(toy, trained: list[Path]) -> dict[str, Any]:
-    job: dict[str, Any] = toy.job()
+    job: dict[str, Any] = toy.job(training={"batch_size": 8, "v_whole_up_to": 64})
+    del job["initial"]
     return job | {"momentum": 0.0, "probes": 4, "trained": str(trained[0])}
 
 
 def test_mini_batches_are_probed_at_the_start_and_at_the_end(
     rho_job: dict[str, Any], tmp_path: Path
 ) -> None:
-    initial, end = rho_study_job.run(rho_job, tmp_path)["summary"]["parts"]
+    initial, end = rho_study_job.run(given(RhoStudyJob, rho_job), tmp_path).summary["parts"]
 
     assert (initial["start"], end["start"]) == ("initial", "trained")
     layers = len(initial["layers"])
@@ -134,7 +140,9 @@ def test_the_finished_model_is_what_is_probed_at_the_end(
 ) -> None:
     losses = []
     for folder in trained:
-        end = rho_study_job.run(rho_job | {"trained": str(folder)}, tmp_path)["summary"]["parts"][1]
+        end = rho_study_job.run(
+            given(RhoStudyJob, rho_job | {"trained": str(folder)}), tmp_path
+        ).summary["parts"][1]
         losses.append(end["loss"])
         curve = json.loads((folder / "curve.json").read_text())
         assert end["loss"] == pytest.approx(curve[-1]["hyper_validation/loss"], rel=1e-5)
@@ -142,13 +150,15 @@ def test_the_finished_model_is_what_is_probed_at_the_end(
 
 
 def test_the_same_seed_probes_the_same(rho_job: dict[str, Any], tmp_path: Path) -> None:
-    first, again = (rho_study_job.run(rho_job, tmp_path) for _ in range(2))
+    first, again = (rho_study_job.run(given(RhoStudyJob, rho_job), tmp_path) for _ in range(2))
     assert first == again
 
 
 def test_a_method_that_mixes_nothing_has_no_rho(rho_job: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="that mixes gradients, found joint"):
-        rho_study_job.run(rho_job | {"method": "joint", "settings": {}}, tmp_path)
+        rho_study_job.run(
+            given(RhoStudyJob, rho_job | {"method": "joint", "settings": {}}), tmp_path
+        )
 
 
 def test_the_best_members_model_and_settings_decide(artifact_of, toy) -> None:
@@ -167,16 +177,16 @@ def test_the_best_members_model_and_settings_decide(artifact_of, toy) -> None:
         "target": artifact_of("target"),
         "split": artifact_of("split", {"digests": DIGESTS}),
         "seed": 0,
-        **{name: job[name] for name in ("training", "network", "heads", "classes")},
+        **{name: job[name] for name in ("network", "heads", "classes")},
+        "training": {"batch_size": 8, "v_whole_up_to": 64},
     }
 
     def identity(**changes: Any) -> str:
-        return rho_study.describe(**inputs | changes).identity
+        return rho_study.describe(given(rho_study.RhoStudyInputs, inputs | changes)).identity
 
     def best(**changes: Any) -> dict[str, Any]:
         return {"model": artifact_of("top", {"members": [member | changes]})}
 
-    longer = {"training": {**job["training"], "steps": 99}}
     changes: list[dict[str, Any]] = [
         {},
         best(digest="n"),
@@ -188,5 +198,4 @@ def test_the_best_members_model_and_settings_decide(artifact_of, toy) -> None:
         {"seed": 1},
     ]
     assert len({identity(**change) for change in changes}) == len(changes)
-    # Probes do not train: how long the model was trained shows in the model alone.
-    assert identity(**longer) == identity(label="b") == identity()
+    assert identity(label="b") == identity()

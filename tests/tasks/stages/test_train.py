@@ -14,8 +14,11 @@ from tasks.events import Event
 from tasks.execution import slot_runner as slot_job
 from tasks.jobs import __main__ as worker
 from tasks.jobs.files import read_job
+from tasks.jobs.train import TrainJob
 from tasks.stages import train
 from tasks.storage.artifacts import Artifact
+from tests.tasks.conftest import TOY_NETWORK
+from tests.tasks.given import given
 
 DIGESTS = {"hyper_validation": "h" * 64, "V": "v" * 64, "U": "u" * 64}
 TRAINING = {"steps": 20, "validate_every": 5, "batch_size": 8, "v_whole_up_to": 64}
@@ -62,7 +65,7 @@ def best(artifact_of) -> Callable[..., Artifact]:
 
 
 def identity(inputs: dict[str, Any], **changes: Any) -> str:
-    return train.describe(**inputs | changes).identity
+    return train.describe(given(train.TrainInputs, inputs | changes)).identity
 
 
 def digested(artifact_of, inputs: dict[str, Any], role: str) -> dict[str, Any]:
@@ -78,8 +81,8 @@ def digested(artifact_of, inputs: dict[str, Any], role: str) -> dict[str, Any]:
         {"settings": {"beta": 10.0, "gamma": 0.4}},
         {"learning_rate": 0.05},
         {"momentum": 0.8},
-        {"network": {"widths": [4, 4, 4, 8], "hidden": 8, "norm": "batch"}},
-        {"network": {"widths": [4, 4, 4, 4], "hidden": 8, "norm": "none"}},
+        {"network": TOY_NETWORK | {"settings": {"widths": [4, 4, 4, 8]}}},
+        {"network": TOY_NETWORK | {"normalisation": "imagenet"}},
         {"training": TRAINING | {"steps": 30}},
         {"training": TRAINING | {"validate_every": 10}},
         {"training": TRAINING | {"clip": 1.0}},
@@ -136,7 +139,7 @@ def test_pseudo_labels_their_kind_and_the_enlarged_v_decide(
     identities = [
         identity(inputs),
         identity(inputs, **hard),
-        identity(inputs, pseudo={"labels": labels, "kind": "soft"}),
+        identity(inputs, pseudo={"labels": labels, "kind": "soft", "if_none_agree": "stop"}),
         identity(inputs, pseudo={"labels": others, "kind": "hard", "if_none_agree": "stop"}),
         identity(inputs, **hard, enlarged=artifact_of("enlarged")),
         identity(inputs, **hard, enlarged=artifact_of("other enlarged")),
@@ -164,7 +167,9 @@ def test_soft_labels_take_the_place_of_hard_ones_where_none_is_left_and_it_is_as
     labels = artifact_of("labels", {"agreed": agreed})
     pseudo = {"labels": labels, "kind": "hard", "if_none_agree": asked}
     enlarged = artifact_of("enlarged", {"pseudo": moved})
-    request = train.describe(**inputs | {"pseudo": pseudo, "enlarged": enlarged})
+    request = train.describe(
+        given(train.TrainInputs, inputs | {"pseudo": pseudo, "enlarged": enlarged})
+    )
     assert request.config["pseudo"] == kind
 
 
@@ -176,11 +181,14 @@ def test_a_selection_gives_the_learning_rate_and_settings_of_its_best(
     assert searched != identity(inputs, learning_rate=best(0.02))
 
     chosen = {"settings": {"beta": 7.0}, "choice": best(gamma=0.6, beta=5.0)}
-    found = train.describe(**inputs | chosen).config["settings"]
+    found = train.describe(given(train.TrainInputs, inputs | chosen)).config["settings"]
     assert (found["beta"], found["gamma"]) == (7.0, 0.6)
     # What the chosen model's method has and this one has not is left out.
     chosen = {"settings": {}, "choice": best(gamma=0.6, weight_steps=3)}
-    assert "weight_steps" not in train.describe(**inputs | chosen).config["settings"]
+    assert (
+        "weight_steps"
+        not in train.describe(given(train.TrainInputs, inputs | chosen)).config["settings"]
+    )
 
 
 def test_every_field_of_the_methods_config_decides_given_or_not(
@@ -188,7 +196,10 @@ def test_every_field_of_the_methods_config_decides_given_or_not(
 ) -> None:
     before = identity(inputs, settings={})
     assert before == identity(inputs, settings={"beta": 5.0, "solver": "exact"})
-    assert train.describe(**inputs).config["settings"]["soft_direction"] == "reverse"
+    assert (
+        train.describe(given(train.TrainInputs, inputs)).config["settings"]["soft_direction"]
+        == "reverse"
+    )
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Changed(GradMixConfig):
@@ -220,15 +231,15 @@ def test_the_weights_it_starts_from_decide(inputs: dict[str, Any], best) -> None
 
 
 @pytest.fixture
-def jobs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def jobs(monkeypatch: pytest.MonkeyPatch) -> list[TrainJob]:
     """The jobs that are run."""
-    seen: list[dict[str, Any]] = []
+    seen: list[TrainJob] = []
 
     def in_process(command: list[str], slot: object, *, log: Path, cwd: Path, poll: Any) -> None:
         assert command[1:5] == ["-P", "-m", "gradmix_launcher", "tasks.jobs"]
         name, folder, home = command[5:]
         assert cwd == Path(home)
-        seen.append(read_job(Path(folder), Path(home)))
+        seen.append(read_job(TrainJob, Path(folder), Path(home)))
         log.write_text(f"a warning of attempt {len(seen)}\n")
         assert worker.main([name, folder, home]) == 0
         poll()
@@ -239,7 +250,7 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def performed(runtime: Runtime, inputs: dict[str, Any], **changes: Any) -> Artifact:
     with use(runtime):
-        return train.STAGE.perform(inputs | changes)
+        return train.STAGE.perform(given(train.TrainInputs, inputs | changes))
 
 
 def datasets(runtime: Runtime) -> list[tuple[str, ...]]:
@@ -249,7 +260,7 @@ def datasets(runtime: Runtime) -> list[tuple[str, ...]]:
 
 
 def test_the_artifact_holds_model_curve_and_log(
-    runtime: Runtime, inputs: dict[str, Any], jobs: list[Any]
+    runtime: Runtime, inputs: dict[str, Any], jobs: list[TrainJob]
 ) -> None:
     artifact = performed(runtime, inputs)
 
@@ -262,7 +273,7 @@ def test_the_artifact_holds_model_curve_and_log(
 
 
 def test_the_digest_does_not_depend_on_what_was_logged(
-    runtime: Runtime, inputs: dict[str, Any], jobs: list[Any]
+    runtime: Runtime, inputs: dict[str, Any], jobs: list[TrainJob]
 ) -> None:
     first = performed(runtime, inputs)
     (runtime.home / first.folder / "model.pt").unlink()
@@ -276,7 +287,7 @@ def test_the_digest_does_not_depend_on_what_was_logged(
 
 
 def test_the_run_gets_the_curve_the_files_and_the_model(
-    runtime: Runtime, inputs: dict[str, Any], jobs: list[Any], events: list[Event]
+    runtime: Runtime, inputs: dict[str, Any], jobs: list[TrainJob], events: list[Event]
 ) -> None:
     artifact = performed(runtime, inputs)
     tracker = runtime.tracker
@@ -304,7 +315,7 @@ def test_the_run_gets_the_curve_the_files_and_the_model(
 
 
 def test_the_run_names_what_the_method_reads(
-    runtime: Runtime, inputs: dict[str, Any], jobs: list[Any], toy
+    runtime: Runtime, inputs: dict[str, Any], jobs: list[TrainJob], toy
 ) -> None:
     performed(runtime, inputs)
     everything = datasets(runtime)
@@ -324,11 +335,11 @@ def test_the_run_names_what_the_method_reads(
     assert everything == [*sources, held_out, v]
     assert source_only == [*sources, held_out]
     assert target_only == [held_out, v]
-    assert [len(job["source_sets"]) for job in jobs] == [2, 2, 0]
+    assert [len(job.source_sets) for job in jobs] == [2, 2, 0]
 
 
 def test_fine_tuning_names_and_gets_the_model_it_starts_from(
-    runtime: Runtime, inputs: dict[str, Any], jobs: list[Any], best
+    runtime: Runtime, inputs: dict[str, Any], jobs: list[TrainJob], best
 ) -> None:
     source_only = performed(runtime, inputs, method="source_only", settings={})
     start = best(folder=source_only.folder)
@@ -336,17 +347,15 @@ def test_fine_tuning_names_and_gets_the_model_it_starts_from(
     performed(runtime, inputs, method="fine_tune", settings={}, initial=start)
 
     runtime.tracker.log_model_inputs.assert_called_once_with("run-1", ["model-0"])
-    assert jobs[1]["initial"] == str(runtime.home / source_only.folder)
+    assert jobs[1].initial == runtime.home / source_only.folder
 
 
 def test_a_job_is_the_request_with_its_paths(
-    runtime: Runtime, inputs: dict[str, Any], jobs: list[Any], toy, best
+    runtime: Runtime, inputs: dict[str, Any], jobs: list[TrainJob], toy, best
 ) -> None:
     changes = {"settings": {"beta": 5.0}, "choice": best(gamma=0.6)}
     performed(runtime, inputs, **changes, learning_rate=best(0.01))
 
     [job] = jobs
-    assert job["settings"] == dataclasses.asdict(GradMixConfig(beta=5.0, gamma=0.6))
-    assert job["learning_rate"] == 0.01
-    given = toy.job(settings=job["settings"], learning_rate=0.01)
-    assert {name: job[name] for name in given} == given
+    settings = dataclasses.asdict(GradMixConfig(beta=5.0, gamma=0.6))
+    assert job == toy.train_job(settings=settings, learning_rate=0.01)

@@ -8,7 +8,8 @@ from data.fingerprint import sha256_file
 from tasks.engine.runtime import use
 from tasks.errors import StageError
 from tasks.stages import weights as pretrained
-from tasks.stages.weights import FILE, STAGE, describe, file_of
+from tasks.stages.weights import FILE, STAGE, WeightsInputs, describe, file_of
+from tasks.subjects import Subject
 
 
 @pytest.fixture
@@ -19,24 +20,27 @@ def file(tmp_path):
 
 
 def performed(runtime, file, **changes):
-    given = {"label": "weights", "path": str(file), "digest": sha256_file(file)}
     with use(runtime):
-        return STAGE.perform(given | changes)
+        return STAGE.perform(inputs(file, **{"digest": sha256_file(file)} | changes))
+
+
+def inputs(path, digest, label="weights"):
+    return WeightsInputs(subject=Subject(name=label), path=Path(path), digest=digest)
 
 
 def test_the_file_lies_in_the_home_folder_whatever_becomes_of_the_original(runtime, file):
     found = performed(runtime, file)
     file.unlink()
     assert found.summary == {"content": found.files[FILE]["sha256"]}
-    assert file_of(found, runtime.home) == str(runtime.home / found.folder / FILE)
-    assert Path(file_of(found, runtime.home)).read_bytes() == b"weights"
+    assert file_of(found, runtime.home) == runtime.home / found.folder / FILE
+    assert file_of(found, runtime.home).read_bytes() == b"weights"
     assert file_of(None, runtime.home) is None
 
 
 def test_its_bytes_decide_and_its_path_does_not(file):
-    one = describe("weights", "/here", "d" * 64)
-    assert describe("other", "/there", "d" * 64).identity == one.identity
-    assert describe("weights", "/here", "e" * 64).identity != one.identity
+    one = describe(inputs("/here", "d" * 64))
+    assert describe(inputs("/there", "d" * 64, "other")).identity == one.identity
+    assert describe(inputs("/here", "e" * 64)).identity != one.identity
 
 
 def test_a_file_that_was_changed_after_the_start_is_refused(runtime, file):

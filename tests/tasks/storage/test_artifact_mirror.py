@@ -11,13 +11,14 @@ import pytest
 from tasks.storage import artifact_mirror as mirror_module
 from tasks.storage.artifacts import RESULT, Artifact, Request, Store
 from tasks.storage.remote import Storage, StorageError, open_storage
+from tasks.subjects import Subject
 
 FILES = {"a.txt": "one", "b.txt": "two"}
 
 
 def request_of(seed: int = 7) -> Request:
     whole = {"stage": "double", "version": 1, "config": {"rate": 0.05}, "inputs": {}}
-    return Request(**whole, seed=seed, label="a stage")
+    return Request(**whole, seed=seed, subject=Subject(name="a stage"))
 
 
 def made(store: Store, request: Request | None = None, files: dict[str, str] = FILES) -> Artifact:

@@ -8,12 +8,14 @@ import pytest
 
 from tasks.storage import artifacts as artifacts_module
 from tasks.storage.artifacts import RESULT, Artifact, Request, Store, read_artifact
+from tasks.subjects import Subject
 
 
 def request_of(**changes: Any) -> Request:
     whole = {"stage": "double", "version": 1, "config": {"rate": 0.05}}
-    whole |= {"inputs": {"data": "d" * 64}, "seed": 7, "label": "a stage"}
-    return Request(**(whole | changes))
+    whole |= {"inputs": {"data": "d" * 64}, "seed": 7, "label": "a stage"} | changes
+    subject = Subject(name=whole.pop("label"))
+    return Request(**whole, subject=subject)
 
 
 @pytest.fixture

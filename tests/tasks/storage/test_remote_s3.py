@@ -12,6 +12,7 @@ import pytest
 
 from tasks.storage.artifacts import Artifact, Request, Store
 from tasks.storage.remote import Storage, StorageError, changed, open_storage
+from tasks.subjects import Subject
 
 pytestmark = pytest.mark.slow
 
@@ -79,7 +80,9 @@ def storage(server: Server) -> Storage:
     return open_storage("s3://bucket/some/prefix")
 
 
-REQUEST = Request(stage="double", version=1, config={}, inputs={}, seed=7, label="a stage")
+REQUEST = Request(
+    stage="double", version=1, config={}, inputs={}, seed=7, subject=Subject(name="a stage")
+)
 
 
 def made(store: Store, size: int = 200_000) -> Artifact:

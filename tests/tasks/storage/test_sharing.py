@@ -21,12 +21,15 @@ from tasks.storage.artifacts import Request, Store
 from tasks.engine.runtime import Runtime, current, use
 from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool
-from tasks.engine.stage import Outcome, Stage
+from tasks.engine.stage import Stage, StageInputs
+from tasks.outcome import Outcome
+from tasks.subjects import Subject
 
-def describe(label):
-    return Request("square", 1, {"x": label}, {}, 0, label)
+def describe(inputs):
+    return Request("square", 1, {"x": inputs.subject.name}, {}, 0, inputs.subject)
 
-def square(place, label):
+def square(place, inputs):
+    label = inputs.subject.name
     with current().decode.slots.take() as slot:
         started = time.monotonic()
         time.sleep(0.02)
@@ -38,9 +41,11 @@ home = Path(sys.argv[1])
 here = SlotRunner(home, SlotPool([Slot("cpu:0"), Slot("cpu:1")], home / "locks"))
 runtime = Runtime(Store(home), here, here, None, "parent", lambda _: None)
 
+SQUARE = Stage("square", StageInputs, describe, square)
+
 def perform(label):
     with use(runtime):
-        return Stage("square", describe, square).perform({"label": label}).summary["x"]
+        return SQUARE.perform(StageInputs(subject=Subject(name=label))).summary["x"]
 
 with ThreadPoolExecutor(3) as pool:
     assert list(pool.map(perform, sys.argv[2:])) == sys.argv[2:]

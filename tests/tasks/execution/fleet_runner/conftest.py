@@ -11,6 +11,7 @@ from tasks.execution import fleet_runner as workers_module
 from tasks.execution import job_transfer as exchange
 from tasks.execution.fleet_runner import FleetRunner
 from tasks.storage.artifacts import Request
+from tasks.subjects import Subject
 from tests.tasks.execution.fleet_runner.fakes import Clock, Run, Server
 
 
@@ -24,7 +25,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def place(runtime: Runtime) -> Workplace:
-    request = Request("train", 1, {}, {}, 0, "k=3 draw=0: GradMix")
+    request = Request("train", 1, {}, {}, 0, Subject(name="k=3 draw=0: GradMix"))
     folder = runtime.store.work(request)
     (folder / "job.json").write_text("{}")
     return Workplace(runtime, request, folder, folder / "output")

@@ -10,7 +10,8 @@ from tasks.execution.job_transfer import Asking, Working
 from tasks.jobs.files import write_job
 from tasks.storage.artifacts import Artifact, Request, Store
 from tasks.storage.remote import Storage, open_storage
-from tests.tasks.execution.job_transfer.hosts import WORK, Clock, Fetch, handed_over, on
+from tasks.subjects import Subject
+from tests.tasks.execution.job_transfer.hosts import WORK, Clock, Fetch, Job, handed_over, on
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def worker(tmp_path: Path) -> Path:
 @pytest.fixture
 def data(asker: Store) -> Artifact:
     """An artifact that the job reads."""
-    request = Request("prepare", 1, {}, {}, 0, "svhn train")
+    request = Request("prepare", 1, {}, {}, 0, Subject(name="svhn train"))
     output = asker.work(request) / "output"
     output.mkdir()
     (output / "images.bin").write_text("pixels")
@@ -64,7 +65,7 @@ def folder(asker: Store, data: Artifact) -> Path:
     """The job's folder, of who asks."""
     folder = asker.home / WORK
     (folder / "output").mkdir(parents=True)
-    write_job(folder, {"data": str(asker.home / data.folder), "seed": 7}, asker.home)
+    write_job(folder, Job(data=asker.home / data.folder, seed=7), asker.home)
     return folder
 
 

@@ -1,6 +1,7 @@
 """Two hosts and a job's folder on each of them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.execution.attempts import Attempt
@@ -8,6 +9,14 @@ from tasks.execution.job_transfer import Asking, Working
 
 WORK = "work/train/3f2a9c01"
 Fetch = Callable[[], tuple[Attempt, Working]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """It reads an artifact."""
+
+    data: Path
+    seed: int
 
 
 class Clock:

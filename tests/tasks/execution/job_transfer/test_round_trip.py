@@ -11,7 +11,7 @@ from tasks.execution.job_transfer import Asking, Working
 from tasks.jobs.files import read_job
 from tasks.storage.artifacts import Artifact, Store
 from tasks.storage.remote import Storage, StorageError
-from tests.tasks.execution.job_transfer.hosts import WORK, Clock, Fetch, handed_over, names
+from tests.tasks.execution.job_transfer.hosts import WORK, Clock, Fetch, Job, handed_over, names
 
 # There.
 
@@ -19,9 +19,9 @@ from tests.tasks.execution.job_transfer.hosts import WORK, Clock, Fetch, handed_
 def test_the_job_and_what_it_reads_are_brought(fetch: Fetch, worker: Path, data: Artifact) -> None:
     attempt, _ = fetch()
 
-    job = read_job(attempt.folder, worker)
-    assert job == {"data": str(worker / data.folder), "seed": 7}
-    assert (Path(job["data"]) / "images.bin").read_text() == "pixels"
+    job = read_job(Job, attempt.folder, worker)
+    assert job == Job(data=worker / data.folder, seed=7)
+    assert (job.data / "images.bin").read_text() == "pixels"
     attempt.check()
 
 

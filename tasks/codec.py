@@ -1,0 +1,210 @@
+"""Frozen dataclasses as JSON and back: the one codec of jobs, stages, subjects and records.
+
+A class's type hints say what its JSON holds. Every key has to be there and no other may be, so a
+file of another version is refused by the name of the key that differs.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from tasks.errors import StageError
+
+Json = Any
+"""None, a bool, a number, a string, a list of JSON, or a dictionary of JSON by string."""
+
+HOME = "{home}"
+"""Stands in a path for the home folder, which other hosts mount elsewhere."""
+
+T = TypeVar("T")
+
+
+class CodecError(StageError):
+    """JSON that does not fit its class, in one line."""
+
+
+def encode(value: object, *, home: Path | None = None, keep: tuple[type, ...] = ()) -> Json:
+    """A value as JSON.
+
+    Args:
+        value: dataclasses, mappings, sequences, paths and scalars, nested in any way.
+        home: paths under it are written relative to it; None: paths are written as they are.
+        keep: objects of these classes stay as they are, for others to replace.
+
+    Raises:
+        TypeError: if it holds anything else.
+    """
+    if value is None or isinstance(value, (bool, int, float, str, *keep)):
+        return value
+    if isinstance(value, Path):
+        return _moved(str(value), None if home is None else str(home), HOME)
+    if isinstance(value, Mapping):
+        return {str(key): encode(item, home=home, keep=keep) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [encode(item, home=home, keep=keep) for item in value]
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return {name: encode(getattr(value, name), home=home, keep=keep) for name in names}
+    raise TypeError(f"expected something that JSON can hold, found a {type(value).__name__}.")
+
+
+def decode(kind: type[T], content: Json, *, home: Path | None = None, name: str = "") -> T:
+    """The inverse of `encode`.
+
+    Args:
+        kind: class of the value.
+        content: JSON.
+        home: that paths are relative to.
+        name: of the content, for errors; that of the class without it.
+
+    Raises:
+        CodecError: if the content does not fit the class.
+    """
+    value: T = _decoded(kind, content, name or kind.__name__, home)
+    return value
+
+
+def replace_leaves(value: Any, kind: type[T], change: Callable[[T], object]) -> Any:  # noqa: ANN401
+    """A copy of a nested value with something else in place of every object of a class.
+
+    Args:
+        value: dataclasses, mappings, lists and tuples, nested in any way.
+        kind: class of what is replaced.
+        change: gives what stands in its place.
+    """
+    if isinstance(value, kind):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: replace_leaves(item, kind, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(replace_leaves(item, kind, change) for item in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        changed = {name: replace_leaves(getattr(value, name), kind, change) for name in names}
+        return dataclasses.replace(value, **changed)
+    return value
+
+
+def leaves(value: object, kind: type[T]) -> list[T]:
+    """Every object of a class in a nested value, in order."""
+    found: list[T] = []
+    replace_leaves(value, kind, found.append)
+    return found
+
+
+def _decoded(kind: Any, content: Json, where: str, home: Path | None) -> Any:  # noqa: ANN401
+    if isinstance(kind, TypeVar):
+        kind = _default_of(kind)
+    origin, arguments = get_origin(kind) or kind, get_args(kind)
+    if origin is Any or origin is object:
+        return content
+    if origin in (Union, UnionType):
+        return _union(arguments, content, where, home)
+    if origin is Literal:
+        return _checked(content in arguments, content, where, f"one of {list(arguments)}")
+    if isinstance(origin, type) and dataclasses.is_dataclass(origin):
+        return _dataclass(origin, content, where, home)
+    container = _CONTAINERS.get(origin)
+    if container is not None:
+        return container(origin, arguments, content, where, home)
+    return _scalar(origin, content, where, home)
+
+
+def _union(kinds: Sequence[Any], content: Json, where: str, home: Path | None) -> Any:  # noqa: ANN401
+    """The first of the classes that the content fits; the last one's error if it fits none."""
+    if content is None and NoneType in kinds:
+        return None
+    some = [kind for kind in kinds if kind is not NoneType]
+    for kind in some[:-1]:
+        try:
+            return _decoded(kind, content, where, home)
+        except CodecError:
+            continue
+    return _decoded(some[-1], content, where, home)
+
+
+def _dataclass(kind: type, content: Json, where: str, home: Path | None) -> object:
+    _checked(isinstance(content, Mapping), content, where, f"the keys of {kind.__name__}")
+    hints = _hints(kind)
+    missing, unknown = hints.keys() - content.keys(), content.keys() - hints.keys()
+    if missing or unknown:
+        found = f"no {min(missing)!r}" if missing else f"an unknown {min(unknown)!r}"
+        raise CodecError(
+            f"{where}: expected the keys {', '.join(hints)}, found {found}; use the version of "
+            "gradmix that wrote it."
+        )
+    values = {
+        name: _decoded(hint, content[name], f"{where}.{name}", home) for name, hint in hints.items()
+    }
+    return kind(**values)
+
+
+def _sequence(
+    kind: type, arguments: Sequence[Any], content: Json, where: str, home: Path | None
+) -> Sequence[Any]:
+    _checked(isinstance(content, list | tuple), content, where, "a list")
+    kinds = [argument for argument in arguments if argument is not Ellipsis]
+    if kind is tuple and Ellipsis not in arguments:
+        _checked(len(content) == len(kinds), content, where, f"{len(kinds)} values")
+    else:
+        kinds = kinds * len(content)
+    items = (
+        _decoded(one, item, f"{where}[{place}]", home)
+        for place, (one, item) in enumerate(zip(kinds, content, strict=True))
+    )
+    return list(items) if kind is list else tuple(items)
+
+
+def _mapping(
+    _: type, arguments: Sequence[Any], content: Json, where: str, home: Path | None
+) -> dict[Any, Any]:
+    _checked(isinstance(content, Mapping), content, where, "keys and values")
+    key, value = arguments or (str, Any)
+    # JSON has no other keys than strings.
+    return {
+        key(name): _decoded(value, item, f"{where}.{name}", home) for name, item in content.items()
+    }
+
+
+_CONTAINERS: dict[Any, Callable[..., Any]] = {
+    list: _sequence,
+    tuple: _sequence,
+    Sequence: _sequence,
+    dict: _mapping,
+    Mapping: _mapping,
+}
+
+
+def _scalar(kind: type, content: Json, where: str, home: Path | None) -> Any:  # noqa: ANN401
+    if kind is Path:
+        _checked(isinstance(content, str), content, where, "a path")
+        return Path(content if home is None else _moved(content, HOME, str(home)))
+    # An int stays one, also where a float is expected: what is made from it keeps its digest.
+    kinds = (int, float) if kind is float else kind
+    fits = isinstance(content, kinds) and (kind is bool or not isinstance(content, bool))
+    return _checked(fits, content, where, f"a value of type {kind.__name__}")
+
+
+def _checked(fits: bool, content: Json, where: str, expected: str) -> Json:
+    if not fits:
+        found = " ".join(repr(content).split())
+        raise CodecError(f"{where}: expected {expected}, found {found[:80]}; correct it.")
+    return content
+
+
+def _moved(path: str, before: str | None, now: str) -> str:
+    inside = before is not None and (path == before or path.startswith(f"{before}/"))
+    return now + path[len(before or "") :] if inside else path
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+def _default_of(variable: TypeVar) -> Any:  # noqa: ANN401 - a class
+    return getattr(variable, "__default__", Any)
