@@ -15,6 +15,7 @@ from gradmix.networks import Network, predict
 from gradmix.optimiser import Optimiser, OptimiserConfig
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
+from gradmix.settings import later
 
 SourceScope = Literal["all", "target_classes", "none"]
 """Sources that a method reads: all, those with the target's label space, or none."""
@@ -32,7 +33,7 @@ class TargetConfig:
             by its own batch.
     """
 
-    v_updates_statistics: bool = True
+    v_updates_statistics: bool = later(True)
 
 
 class Method:

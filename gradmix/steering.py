@@ -17,6 +17,7 @@ from gradmix.mixing import learning_rate_scale, weight_entropy
 from gradmix.networks import Network
 from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
+from gradmix.settings import later
 from gradmix.solvers import NonFiniteGradientError, Solution, Solver, solve_layer, solver_named
 
 Opposed = Literal["vertex", "skip"]
@@ -48,8 +49,8 @@ class SteeringConfig(TargetConfig):
     adaptive: bool = True
     solver: str = "exact"
     grouping: Grouping = "layer"
-    opposed: Opposed = "vertex"
-    v_trains_trunk: bool = False
+    opposed: Opposed = later("vertex")
+    v_trains_trunk: bool = later(False)
     v_trains_head: bool = True
     soft_direction: Direction = "reverse"
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gradmix.method import Method, TargetConfig, batch_norms
 from gradmix.sampling import Batch
+from gradmix.settings import later
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,7 @@ class FineTuneConfig(TargetConfig):
             stay as they are, rather than by V's mini-batch.
     """
 
-    frozen_norms: bool = False
+    frozen_norms: bool = later(False)
 
 
 class FineTune(Method):

@@ -16,6 +16,7 @@ from gradmix.methods import build_method, method_named
 from gradmix.networks import Network, Shape
 from gradmix.optimiser import OptimiserConfig, Rule
 from gradmix.sampling import Images
+from gradmix.settings import later
 from tasks.errors import StageError
 from tasks.networks.description import NetworkDescription
 from tasks.networks.trunks import build_trunk, parted
@@ -68,10 +69,10 @@ class Recipe:
         dropout: share of the features that are left out.
     """
 
-    optimiser: Rule = "sgd"
-    weight_decay: float = 0.0
-    clip: float = 0.0
-    dropout: float = 0.0
+    optimiser: Rule = later("sgd")
+    weight_decay: float = later(0.0)
+    clip: float = later(0.0)
+    dropout: float = later(0.0)
 
 
 PAPER = Recipe()

@@ -13,6 +13,7 @@ import torch
 
 from data.tables.prepared import load_prepared
 from gradmix.optimiser import Schedule
+from gradmix.settings import later
 from gradmix.training import Training, TrainingConfig, train
 from tasks.jobs.models import MODEL, MethodInputs, Recipe, job_method, prepare_device
 from tasks.jobs.streams import (
@@ -47,9 +48,9 @@ class TrainingSettings(BatchSettings, Recipe):
 
     steps: int
     validate_every: int
-    schedule: Schedule = "constant"
-    warm_up: int = 0
-    average: float = 0.0
+    schedule: Schedule = later("constant")
+    warm_up: int = later(0)
+    average: float = later(0.0)
 
     @property
     def loop(self) -> TrainingConfig:

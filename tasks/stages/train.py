@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal
 
 from data.fingerprint import sha256_bytes
 from gradmix.methods import method_named
+from gradmix.settings import telling
 from tasks.codec import encode
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.run_job import run_job
@@ -85,21 +86,25 @@ class TrainInputs(StageInputs, Generic[A]):
 def describe(inputs: TrainInputs) -> Request:
     """The identity depends on everything that the method reads, and on nothing that it does not."""
     entry, used = method_named(inputs.method), _read_sources(inputs)
+    settings = all_settings(inputs.method, inputs.settings, inputs.choice)
     config = {
         "method": inputs.method,
         "method_version": entry.method.version,
-        "settings": all_settings(inputs.method, inputs.settings, inputs.choice),
+        "settings": telling(settings),
         "learning_rate": _rate(inputs),
         "momentum": inputs.momentum,
         "network": encode(inputs.network),
-        "training": encode(inputs.training),
+        "training": telling(inputs.training),
         "sources": head_and_classes(used),
         "heads": encode(inputs.heads),
         # Canonical JSON sorts keys; the order decides random weights and the rows of gradients.
         "order": {"sources": [source.name for source in used], "heads": list(inputs.heads)},
         "pseudo": _kind(inputs),
     }
-    return Request("train", 2, config, dict(_digests(inputs)), inputs.seed, inputs.subject)
+    if inputs.initial:
+        # Before, a start was not scored, so that a training could end below it.
+        config["start"] = "scored"
+    return Request("train", 1, config, dict(_digests(inputs)), inputs.seed, inputs.subject)
 
 
 def _digests(inputs: TrainInputs) -> Iterator[tuple[str, str]]:
@@ -144,15 +149,13 @@ def _kind(inputs: TrainInputs) -> Labels | None:
     return pseudo.kind
 
 
-def all_settings(
-    method: str, settings: Mapping[str, Any], choice: Artifact | None
-) -> dict[str, Any]:
+def all_settings(method: str, settings: Mapping[str, Any], choice: Artifact | None) -> Any:  # noqa: ANN401 - the method's dataclass
     """Every field of the method's config: as given, else the best member's, else the default."""
     config = method_named(method).config
     known = {field.name for field in dataclasses.fields(config)}
     chosen = choice.summary["members"][0]["settings"] if choice else {}
     inherited = {name: value for name, value in chosen.items() if name in known}
-    return dataclasses.asdict(config(**inherited | dict(settings)))
+    return config(**inherited | dict(settings))
 
 
 def execute(place: Workplace, inputs: TrainInputs) -> Outcome:
@@ -189,7 +192,7 @@ def _job(place: Workplace, inputs: TrainInputs) -> TrainJob:
     start = initial.summary["members"][0] if initial else None
     return TrainJob(
         method=inputs.method,
-        settings=all_settings(inputs.method, inputs.settings, inputs.choice),
+        settings=dataclasses.asdict(all_settings(inputs.method, inputs.settings, inputs.choice)),
         learning_rate=_rate(inputs),
         momentum=inputs.momentum,
         network=inputs.network,

@@ -1,7 +1,7 @@
 """Identities pinned from commit 349b7d2: a home folder of that version is found by its own.
 
-Where a later version of a stage has a higher number or more settings, these are set back first, so
-that only the way in which an identity is written down is compared.
+Where a version since then computes something else, its number or setting is put back first, so that
+only the way in which an identity is written down is compared.
 """
 
 from dataclasses import replace
@@ -114,26 +114,21 @@ FINAL = replace(
     pseudo=HARD,
     enlarged=art("enlarged", {"pseudo": 3}),
 )
-SETTINGS = {
-    "beta": 5.0,
-    "gamma": 0.4,
-    "adaptive": True,
-    "solver": "exact",
-    "grouping": "layer",
-    "v_trains_head": True,
-    "v_updates_statistics": False,
-    "soft_direction": "reverse",
-}
 
 
-def trained(inputs: train.TrainInputs) -> Request:
-    """The request as version 1 wrote it: without a recipe, and with the settings of its time."""
+def steered(inputs: train.TrainInputs) -> Request:
+    """The request of GradMix before its rho had one scale and V's pass updated the statistics."""
     request = train.describe(inputs)
-    lengths = ("steps", "validate_every", "batch_size", "v_whole_up_to")
-    settings = SETTINGS if inputs.method == "gradmix" else {}
-    training = {name: request.config["training"][name] for name in lengths}
-    then = {"method_version": 1, "settings": settings, "training": training}
-    return replace(request, version=1, config={**request.config, **then})
+    settings = {**request.config["settings"], "v_updates_statistics": False}
+    then = {"method_version": 1, "settings": settings}
+    return replace(request, config={**request.config, **then})
+
+
+def unscored(inputs: train.TrainInputs) -> Request:
+    """The request before the start of a training was scored."""
+    request = train.describe(inputs)
+    config = {name: value for name, value in request.config.items() if name != "start"}
+    return replace(request, config=config)
 
 
 REQUESTS = {
@@ -177,12 +172,14 @@ REQUESTS = {
             draw=1,
         )
     ),
-    "train gradmix": lambda: trained(TRAINING),
-    "train target_only": lambda: trained(replace(TRAINING, method="target_only", settings={})),
-    "train fine_tune": lambda: trained(
+    "train gradmix": lambda: steered(TRAINING),
+    "train target_only": lambda: train.describe(
+        replace(TRAINING, method="target_only", settings={})
+    ),
+    "train fine_tune": lambda: unscored(
         replace(TRAINING, method="fine_tune", settings={}, initial=TOP)
     ),
-    "train final": lambda: trained(FINAL),
+    "train final": lambda: steered(FINAL),
     "select": lambda: select.describe(
         select.SelectInputs(subject=X, candidates=(FIRST, SECOND), r=1)
     ),
