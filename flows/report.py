@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from flows.records.stored import write_report_again
+from flows.records.report_again import write_report_again
 from tasks.storage.home import check_home, home_named
 
 

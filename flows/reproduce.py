@@ -24,7 +24,8 @@ from flows.pipeline.plan import make_plan
 from flows.records.champion import track_results
 from flows.records.prefect_pages import announce_results, announce_run
 from flows.records.provenance import git_commit
-from flows.records.record import FILE, make_record, record_folder, save_record
+from flows.records.record import make_record, save_record
+from flows.records.stored import FILE, record_folder
 from tasks.engine.mlflow_run import flattened
 from tasks.engine.prefect_tasks import PrefectSubmit
 from tasks.engine.runtime import LOCKS, Runtime, use

@@ -8,7 +8,7 @@ need at the top, like any other. (Click calls this "deferring imports" of a lazi
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -18,6 +18,8 @@ from flows.experiment.toml_file import read_toml
 from tasks.execution.environment import configure
 from tasks.execution.prefect_settings import load_prefect
 from tasks.storage.home import check_home
+
+Need = Literal["prefect", "mlflow"]
 
 
 class LazyCommand(click.Command):
@@ -31,8 +33,8 @@ class LazyCommand(click.Command):
         params: arguments and options.
         summary: help text; its first sentence is the line in the list of commands.
         example: a command line that shows the usual use.
-        tracked: whether it talks to Prefect or MLflow, which read the environment when they are
-            imported: it is pointed at the home folder before that.
+        needs: of Prefect and MLflow, what it talks to. They read the environment when they are
+            imported, so it is pointed at the home folder before that.
     """
 
     def __init__(
@@ -43,11 +45,11 @@ class LazyCommand(click.Command):
         *,
         summary: str,
         example: str,
-        tracked: bool = False,
+        needs: Sequence[Need] = (),
     ) -> None:
         epilog = f"Example: gradmix {example}"
         super().__init__(name, params=list(params), help=summary, epilog=epilog)
-        self.runs, self.tracked = runs, tracked
+        self.runs, self.needs = runs, needs
 
     def load(self) -> Callable[..., None]:
         """The function, imported now."""
@@ -59,8 +61,9 @@ class LazyCommand(click.Command):
         """Check the home folder, prepare the environment, import and call."""
         if "home" in ctx.params:
             check_home(ctx.params["home"])
-            if self.tracked:
+            if self.needs:
                 configure(ctx.params["home"])
+            if "prefect" in self.needs:
                 load_prefect()
         return ctx.invoke(self.load(), **ctx.params)
 

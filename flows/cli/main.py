@@ -15,14 +15,14 @@ def main() -> None:
     """GradMix: multi-source transfer across domains and tasks."""
 
 
-COMMANDS = [
+COMMANDS: list[LazyCommand] = [
     RunCommand(
         "reproduce",
         "flows.cli.reproduce:reproduce",
         [*RUN, ENGINE],
         summary="Run an experiment from raw data to its report; finished work is reused.",
         example="reproduce digits --scale small --data DIR --k 3",
-        tracked=True,
+        needs=["prefect", "mlflow"],
     ),
     RunCommand(
         "plan",
@@ -44,7 +44,7 @@ COMMANDS = [
         ],
         summary="Run one cell of the grid and exactly what is made from it; list what ran.",
         example="rerun digits --cell beta=10,gamma=0.6,k=3,draw=0 --force",
-        tracked=True,
+        needs=["prefect", "mlflow"],
     ),
     LazyCommand(
         "status",
@@ -63,7 +63,7 @@ COMMANDS = [
         [click.Argument(["name"], required=False), HOME],
         summary="Stop the reproduction called NAME, or all of them; finished work is kept.",
         example="cancel digits-demo-4c53abc2",
-        tracked=True,
+        needs=["prefect"],
     ),
     LazyCommand(
         "report",
@@ -91,7 +91,7 @@ COMMANDS = [
         of a reproduction: with --row, for one number of its report.
         """,
         example="lineage gradmix-digits-demo@champion --html chain.html",
-        tracked=True,
+        needs=["mlflow"],
     ),
     LazyCommand(
         "extract",

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from flows.cli.console import expect_home, open_console, short
-from flows.records.stored import write_report_again
+from flows.records.report_again import write_report_again
 
 
 def report(run: str, *, home: Path) -> None:

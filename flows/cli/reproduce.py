@@ -20,7 +20,7 @@ from flows.experiment.run_request import RunRequest
 from flows.experiment.run_spec import RunSpec
 from flows.monitoring.counts import Board, Work
 from flows.pipeline.plan import PlanEntry, make_plan
-from flows.records.record import FILE
+from flows.records.stored import FILE
 from flows.reproduce import Engine, Observer, start
 from tasks.errors import StageError
 from tasks.execution.prefect_server import ServerError, prefect_server

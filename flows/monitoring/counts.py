@@ -4,11 +4,14 @@ import threading
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from flows.pipeline.plan import PlanEntry
 from tasks.events import Event
 from tasks.subjects import Subject
+
+if TYPE_CHECKING:
+    # A plan needs torch; to see what is running needs none.
+    from flows.pipeline.plan import PlanEntry
 
 TRAIN = "train"
 
@@ -30,7 +33,7 @@ class Work:
     slots: int
 
     @classmethod
-    def of(cls, entries: Iterable[PlanEntry], slots: int) -> "Work":
+    def of(cls, entries: Iterable["PlanEntry"], slots: int) -> "Work":
         """The trainings of a plan."""
         trainings = [entry for entry in entries if entry.stage == TRAIN]
         return cls(

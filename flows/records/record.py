@@ -11,13 +11,10 @@ from flows.monitoring.event_log import Ledger
 from flows.pipeline.futures import Pipeline
 from flows.records.provenance import git_commit, hardware, versions
 from flows.records.results import artifact_of, results
+from flows.records.stored import FILE, FORMAT, record_folder
 from tasks.reporting.report import write_report
 from tasks.storage.artifacts import Artifact
 from tasks.storage.home import write_atomically
-
-FORMAT = 1
-FOLDER = "reproductions"
-FILE = "record.json"
 
 
 def make_record(
@@ -71,11 +68,6 @@ def make_record(
         "paper": experiment.paper,
         "paper_clips": experiment.paper_clips,
     }
-
-
-def record_folder(name: str, home: Path) -> Path:
-    """Where the record and the report of a reproduction lie."""
-    return home / FOLDER / name
 
 
 def save_record(record: Mapping[str, Any], home: Path) -> Path:

@@ -1,12 +1,19 @@
-"""Records of finished reproductions, as they lie in a home folder."""
+"""Where the records of finished reproductions are, and how they are read."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from flows.records.record import FILE, FOLDER, FORMAT, record_folder
-from tasks.reporting.report import write_report
 from tasks.storage.home import HomeError
+
+FORMAT = 1
+FOLDER = "reproductions"
+FILE = "record.json"
+
+
+def record_folder(name: str, home: Path) -> Path:
+    """Where the record and the report of a reproduction are."""
+    return home / FOLDER / name
 
 
 def find_record(run: str, home: Path) -> dict[str, Any]:
@@ -29,18 +36,6 @@ def find_record(run: str, home: Path) -> dict[str, Any]:
         f"expected a finished reproduction ({', '.join(known) or 'there is none yet'}) or the id "
         f"of its MLflow run, found {run!r}; start one with gradmix reproduce."
     )
-
-
-def write_report_again(run: str, home: Path) -> list[Path]:
-    """Write the report of a reproduction from its record; returns its files.
-
-    Raises:
-        HomeError: if there is no such record, or it cannot be read.
-    """
-    record = find_record(run, home)
-    folder = record_folder(str(record["name"]), home)
-    folder.mkdir(parents=True, exist_ok=True)
-    return list(write_report(record, folder))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from data.fingerprint import digest_json as sha
 from deploy.cli import main
-from flows.records.record import FILE, FOLDER, FORMAT
+from flows.records.stored import FILE, FOLDER, FORMAT
 from tasks.storage.home import open_home
 from tasks.tracking.tracker import EXPERIMENT, open_tracker
 

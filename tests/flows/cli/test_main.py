@@ -102,24 +102,36 @@ print((result.exit_code, result.stderr, [name for name in {SLOW} if name in sys.
     assert error in line
 
 
-def test_the_plan_loads_neither_prefect_nor_mlflow():
-    code = """
+@pytest.mark.parametrize(
+    ("name", "unused"),
+    [
+        ("plan", ("prefect", "mlflow", "pandas")),
+        ("report", ("torch", "prefect", "mlflow", "pandas")),
+        ("lineage", ("torch", "prefect", "mlflow", "pandas")),
+        ("extract", ("torch", "prefect", "mlflow", "pandas", "scipy")),
+        ("status", SLOW),
+        ("cancel", SLOW),
+    ],
+)
+def test_a_command_imports_no_more_than_it_needs(name, unused):
+    code = f"""
 import sys
-import flows.cli.plan
-print([name for name in ("prefect", "mlflow") if name in sys.modules])
+import flows.cli.{name}
+print([name for name in {unused} if name in sys.modules])
 """
     assert python(code).strip() == "[]"
 
 
-def test_the_environment_is_set_before_a_tracked_command_is_imported(tmp_path, monkeypatch):
+def test_the_environment_is_set_before_a_command_that_needs_it_is_imported(tmp_path, monkeypatch):
     done = []
     monkeypatch.setattr("flows.cli.lazy.configure", done.append)
+    monkeypatch.setattr("flows.cli.lazy.load_prefect", lambda: done.append("prefect"))
     monkeypatch.setattr(
         LazyCommand, "load", lambda self: (done.append(self.name), lambda **_: None)[1]
     )
     for words in (["lineage", "x"], ["cancel"], ["status"]):
         CliRunner().invoke(main, [*words, "--home", str(tmp_path)])
-    assert done == [tmp_path, "lineage", tmp_path, "cancel", "status"]
+    assert done == [tmp_path, "lineage", tmp_path, "prefect", "cancel", "status"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

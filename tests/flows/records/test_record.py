@@ -5,7 +5,8 @@ import json
 import pytest
 
 from flows.monitoring.event_log import Ledger
-from flows.records.record import FILE, make_record, save_record
+from flows.records.record import make_record, save_record
+from flows.records.stored import FILE
 from tasks.events import Event
 from tasks.subjects import Subject
 
