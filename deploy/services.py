@@ -11,6 +11,7 @@ from deploy.options import Options
 from deploy.pools import DRIVER_LIMIT, DRIVERS, SLOTS
 from tasks.execution.parent_death import python_module
 from tasks.execution.slots import Slot, SlotPool
+from tasks.storage.database_url import sqlite_url
 from tasks.storage.home import VARIABLE
 
 PREFECT, MLFLOW = "prefect", "mlflow"
@@ -83,7 +84,7 @@ def _mlflow(options: Options) -> Service:
     # The variables with an underscore are how it hands its options over, in MLflow 3.17.
     command = [*python_module("uvicorn"), "mlflow.server.fastapi_app:app", "--log-level", "warning"]
     command += ["--host", "127.0.0.1", "--port", str(options.mlflow_port)]
-    own = f"sqlite:///{options.home / 'mlflow.db'}"
+    own = sqlite_url(options.home / "mlflow.db")
     variables = {
         "_MLFLOW_SERVER_FILE_STORE": os.environ.get("MLFLOW_BACKEND_STORE_URI", own),
         # Clients write there themselves, as they do without a server: no files through the server.

@@ -18,9 +18,11 @@ from types import FrameType
 from deploy.health import answers
 from deploy.options import Options, share_password
 from deploy.services import Service, servers, workers
+from tasks.execution.databases import MLFLOW, PREFECT, ensure_database
 from tasks.execution.environment import configure
 from tasks.execution.fleet_state import FOLDER, Child, Fleet, state_file, write_fleet
 from tasks.execution.processes import Process, kill_group, start_tethered
+from tasks.storage.database_url import sqlite_url
 from tasks.storage.locks import try_lock, unlock
 
 POLL_S = 0.5
@@ -180,11 +182,22 @@ def main(text: str) -> int:
         sys.stderr.write(f"expected nobody at the database in {lock.parent}, found it in use.\n")
         return 1
     try:
+        _ensure_databases(options.home)
         # Commands with a server of their own keep off the database while this is held.
         Supervisor(options).run()
     finally:
         unlock(lock, held)
     return 0
+
+
+def _ensure_databases(home: Path) -> None:
+    """The home's own, where the operator names no others."""
+    if not os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL"):
+        path = Path(os.environ["PREFECT_HOME"]) / "prefect.db"
+        os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = sqlite_url(path, "aiosqlite")
+        ensure_database(PREFECT, path)
+    if not os.environ.get("MLFLOW_BACKEND_STORE_URI"):
+        ensure_database(MLFLOW, home / "mlflow.db")
 
 
 if __name__ == "__main__":

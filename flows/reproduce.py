@@ -31,6 +31,7 @@ from tasks.engine.prefect_tasks import PrefectSubmit
 from tasks.engine.runtime import LOCKS, Runtime, use
 from tasks.errors import StageError
 from tasks.events import Event
+from tasks.execution.databases import ensure_tracking
 from tasks.execution.fleet_runner import FleetRunner
 from tasks.execution.prefect_runs import DRIVER, PrefectDispatch
 from tasks.execution.slot_runner import SlotRunner
@@ -175,6 +176,7 @@ def _run(
 ) -> Path:
     # If two processes make a new database at once, one of them fails.
     with locked(home / LOCKS / "tracking"):
+        ensure_tracking(home)
         tracker = open_tracker(home, EXPERIMENT)
     run_id = tracker.start_run(
         spec.name,

@@ -9,6 +9,7 @@ from typing import Any
 from flows.cli.console import expect_home, open_console, short
 from flows.cli.errors import OneLineError
 from flows.records.stored import find_record
+from tasks.execution.databases import ensure_tracking
 from tasks.storage.home import HomeError, write_atomically
 from tasks.tracking.lineage.graph import Node, graph, narrowed, tree
 from tasks.tracking.lineage.page import lineage_page
@@ -52,6 +53,7 @@ def lineage(
     """
     cell = _cell(row, k, draw)
     expect_home(home)
+    ensure_tracking(home)
     tracker = open_tracker(home, EXPERIMENT)
     chain, numbers = tracker.lineage(tracker.find(what)), []
     if cell is not None:

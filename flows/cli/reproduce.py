@@ -26,7 +26,9 @@ from tasks.errors import StageError
 from tasks.execution.prefect_server import ServerError, prefect_server
 from tasks.execution.slots import SlotPool
 from tasks.reporting.report import result_table, table_text
+from tasks.storage.database_url import sqlite_url
 from tasks.storage.home import open_home
+from tasks.tracking.tracker import DATABASE
 
 
 def reproduce(request: RunRequest, *, home: Path, download: bool, engine: Engine) -> None:
@@ -87,7 +89,7 @@ def run_spec(
 
 def open_tracking(home: Path) -> str:
     """How to see what was tracked: the server's address, or the command that opens MLflow."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(home / DATABASE)
     if uri.startswith(("http:", "https:")):
         return uri
     mlflow = Path(sys.executable).with_name("mlflow")

@@ -15,6 +15,7 @@ import httpx
 
 from data.errors import UserError
 from tasks.errors import VariableError
+from tasks.execution.databases import PREFECT, ensure_database
 from tasks.execution.parent_death import python_module
 from tasks.execution.prefect_settings import refresh
 from tasks.execution.processes import kill_group, last_line, start_tethered, without
@@ -22,6 +23,7 @@ from tasks.redaction import redacted
 from tasks.storage.database_url import sqlite_url
 from tasks.storage.locks import try_lock, unlock
 
+DATABASE = "prefect.db"
 _HOST = "127.0.0.1"
 _SETTLE_S = 10.0
 _CALM_S, _LONGER_CALM_S = 0.5, 3.0
@@ -100,6 +102,7 @@ def _folder_of_its_own(usual: Path) -> Iterator[Path]:
 
 @contextmanager
 def _served(folder: Path, start_limit_s: float) -> Iterator[None]:
+    ensure_database(PREFECT, folder / DATABASE)
     log = folder / "server.log"
     log.unlink(missing_ok=True)
     port = _free_port()
@@ -125,7 +128,7 @@ def _start(folder: Path, log: Path, port: int) -> subprocess.Popen[bytes]:
     variables = {
         "PREFECT_HOME": str(folder),
         "PREFECT_PROFILES_PATH": str(folder / "no-profiles.toml"),
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": sqlite_url(folder / "prefect.db", "aiosqlite"),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": sqlite_url(folder / DATABASE, "aiosqlite"),
         **_LEAN,
     }
     if password := os.environ.get(_SERVER_AUTH):

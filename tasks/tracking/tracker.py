@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tasks.storage.database_url import sqlite_url
 from tasks.tracking.errors import is_refusal
 from tasks.tracking.lineage.publish import log_lineage
 from tasks.tracking.mlflow_store import (
@@ -55,6 +56,7 @@ class MetricRow(NamedTuple):
     time_s: float | None = None
 
 
+DATABASE = "mlflow.db"
 EXPERIMENT = "gradmix"
 """Name of the MLflow experiment that reproductions are runs of."""
 
@@ -70,7 +72,7 @@ def open_tracker(home: Path, experiment: str) -> "Tracker":
         TrackingError: if the store refuses to be used; an outage is not an error.
     """
     home = home.absolute()
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(home / DATABASE)
     served = uri.startswith(("http:", "https:"))
     artifacts = None if served else home / "mlartifacts"
     return Tracker(uri, experiment, artifacts, home / "tracking-spool.jsonl")

@@ -162,6 +162,7 @@ def start_instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.delenv("PREFECT_HOME", raising=False)
     command = [sys.executable, "-P", "-c", code]
+    monkeypatch.setattr(server_module, "ensure_database", lambda *_: None)
     monkeypatch.setattr(
         server_module,
         "_start",
@@ -212,6 +213,7 @@ def quick_server(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.delenv("PREFECT_HOME", raising=False)
     monkeypatch.setattr(server_module, "_settle", lambda _: None)
+    monkeypatch.setattr(server_module, "ensure_database", lambda *_: None)
     folders: list[Path] = []
 
     def start(folder: Path, log: Path, port: int) -> object:

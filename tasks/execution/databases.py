@@ -1,0 +1,230 @@
+"""Databases of Prefect and MLflow: made once for an installed version, and copied into new homes.
+
+Their migrations take seconds, and MLflow cannot open what a kill in the middle of its own leaves.
+So an empty database is made in a cache (`$XDG_CACHE_HOME/gradmix`, by default `~/.cache/gradmix`),
+and every file gets its name when it is whole.
+"""
+
+import contextlib
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from tasks.errors import StageError
+from tasks.execution.parent_death import python_module
+from tasks.execution.processes import kill_group, last_line, start_tethered
+from tasks.storage.database_url import sqlite_url
+from tasks.storage.locks import locked
+from tasks.tracking.tracker import DATABASE as TRACKING_DATABASE
+
+LIMIT_S = 600.0
+"""For making one; on an idle core it takes Prefect nine seconds, and MLflow two."""
+_MARK = 0x67726164
+"""SQLite's `user_version`, which neither library uses, of databases made here."""
+_FOREIGN = ("PREFECT_", "MLFLOW_", "SQLALCHEMY_", "ALEMBIC_")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseKind:
+    """What a database is of, and how an empty one is made.
+
+    Attributes:
+        library: distribution whose version it is for.
+        maker: module that makes one at the path that it is given.
+        used: table that has rows once the database was opened; none in one that is half made.
+            Empty where a half-made one can be opened: Prefect goes on with its migrations.
+        counted: table of what a person may miss.
+        variables: environment of the maker.
+    """
+
+    library: str
+    maker: str
+    used: str = ""
+    counted: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+PREFECT = DatabaseKind(library="prefect", maker="tasks.execution.prefect_database")
+MLFLOW = DatabaseKind(
+    library="mlflow",
+    maker="tasks.tracking.mlflow_database",
+    used="experiments",
+    counted="runs",
+    variables={"MLFLOW_DISABLE_TELEMETRY": "true"},
+)
+
+
+def ensure_database(kind: DatabaseKind, path: Path) -> None:
+    """Have a whole database at a path; one that is there stays.
+
+    A half-made one, which versions before 0.2 could leave, is renamed and replaced, with a warning
+    that says what it holds.
+
+    Args:
+        kind: of the database.
+        path: of the file; its folder exists.
+
+    Raises:
+        StageError: if it cannot be made.
+        OSError: if the folder cannot be written to.
+    """
+    if _is_usable(kind, path):
+        return
+    with locked(path.with_name(f".{path.name}.lock")):
+        if _is_usable(kind, path):
+            return
+        if path.exists() and path.stat().st_size:
+            _set_aside(kind, path)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            _copy_or_make(kind, temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def ensure_tracking(home: Path) -> None:
+    """Have a whole database of MLflow in the home folder, if it is to be used.
+
+    Args:
+        home: the home folder, `configure`d: MLFLOW_TRACKING_URI says where runs are recorded.
+    """
+    if os.environ.get("MLFLOW_TRACKING_URI") == sqlite_url(home / TRACKING_DATABASE):
+        ensure_database(MLFLOW, home / TRACKING_DATABASE)
+
+
+def cache_folder() -> Path | None:
+    """Where empty databases are kept for the next home; None where there is no such place."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        folder = (Path(given) if Path(given).is_absolute() else Path.home() / ".cache") / "gradmix"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def _copy_or_make(kind: DatabaseKind, target: Path) -> None:
+    cache = cache_folder()
+    if cache is None:
+        _make(kind, target)
+        return
+    empty = cache / f"empty-{kind.library}-{version(kind.library)}.db"
+    try:
+        if not _is_whole(empty):
+            temporary = cache / f".{empty.name}.{os.getpid()}.tmp"
+            try:
+                _make(kind, temporary)
+                temporary.replace(empty)
+            finally:
+                temporary.unlink(missing_ok=True)
+        shutil.copyfile(empty, target)
+    except OSError:
+        # A cache that is full or read-only must not keep anybody from working.
+        _make(kind, target)
+        return
+    _sync(target)
+
+
+def _make(kind: DatabaseKind, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    log = target.with_name(f"{target.name}.log")
+    command = [*python_module(kind.maker), str(target)]
+    process = start_tethered(command, log, target.parent, kind.variables, leave_out=_FOREIGN)
+    try:
+        process.wait(LIMIT_S)
+        if process.returncode != 0:
+            raise StageError(
+                f"expected an empty database of {kind.library} {version(kind.library)}, found that "
+                f"it could not be made: {last_line(log) or 'no message'} [exit code "
+                f"{process.returncode}]; check that the installation is whole: pip check."
+            )
+        _mark(target)
+        _sync(target)
+    finally:
+        kill_group(process)
+        for left in (log, *(target.with_name(f"{target.name}-{end}") for end in ("wal", "shm"))):
+            left.unlink(missing_ok=True)
+
+
+def _is_usable(kind: DatabaseKind, path: Path) -> bool:
+    """Whether a database may be opened by its library; not whether it is of the right version."""
+    if not path.exists() or not path.stat().st_size:
+        return False
+    if not kind.used:
+        return True
+    try:
+        with closing(_opened(path)) as database:
+            # A copy of ours has no rows until it is opened.
+            return _is_marked(database) or _has_rows(database, kind.used)
+    except sqlite3.DatabaseError:
+        # Damaged, or locked: not what a kill leaves, and for its library to complain about.
+        return True
+
+
+def _has_rows(database: sqlite3.Connection, table: str) -> bool:
+    there = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    if database.execute(there, [table]).fetchone() is None:
+        return False
+    # A name of ours.
+    return database.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone() is not None  # noqa: S608
+
+
+def _is_marked(database: sqlite3.Connection) -> bool:
+    (found,) = database.execute("PRAGMA user_version").fetchone()
+    return bool(found == _MARK)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with closing(_opened(path)) as database:
+            return _is_marked(database)
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _mark(path: Path) -> None:
+    """Into one file, whose log of writes lay beside it, with a sign that nothing is missing."""
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("PRAGMA journal_mode = DELETE")
+        database.execute(f"PRAGMA user_version = {_MARK}")
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30.0)
+
+
+def _set_aside(kind: DatabaseKind, path: Path) -> None:
+    number = 1
+    while (aside := path.with_name(f"{path.stem}.half-made-{number}{path.suffix}")).exists():
+        number += 1
+    held = 0
+    with contextlib.suppress(sqlite3.DatabaseError), closing(_opened(path)) as database:
+        (held,) = database.execute(
+            f'SELECT count(*) FROM "{kind.counted}"'  # noqa: S608 - a name of ours
+        ).fetchone()
+    path.replace(aside)
+    logger.warning(
+        "found a database of %s that a kill has left half made; it holds %d %s; made it again, and "
+        "kept the old one as %s",
+        kind.library,
+        held,
+        kind.counted,
+        aside,
+    )
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,22 @@
+"""Make an empty database of MLflow: `python -P -m tasks.tracking.mlflow_database PATH`."""
+
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+from tasks.storage.database_url import sqlite_url
+
+
+def main(path: Path) -> None:
+    """Make the tables in a new file."""
+    SqlAlchemyStore(sqlite_url(path), str(path.parent))
+    with closing(sqlite3.connect(path)) as database, database:
+        # MLflow's default experiment, which names this folder; it comes back where it is opened.
+        database.execute("DELETE FROM experiments")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
