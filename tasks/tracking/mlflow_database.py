@@ -12,7 +12,7 @@ from tasks.storage.database_url import sqlite_url
 
 def main(path: Path) -> None:
     """Make the tables in a new file."""
-    SqlAlchemyStore(sqlite_url(path), str(path.parent))
+    SqlAlchemyStore(sqlite_url(path), str(path.parent))  # type: ignore[no-untyped-call]
     with closing(sqlite3.connect(path)) as database, database:
         # MLflow's default experiment, which names this folder; it comes back where it is opened.
         database.execute("DELETE FROM experiments")
