@@ -58,8 +58,7 @@ class FlatParameters:
 
     def grams(self) -> list[list[list[float]]]:
         """Gram matrices [L-1, rows, rows] of the layers' gradients."""
-        layers = [self.gradients[:, segment] for segment in self.segments]
-        stacked = torch.stack([rows @ rows.T for rows in layers])
+        stacked = torch.stack([gram_of(self.gradients[:, segment]) for segment in self.segments])
         grams: list[list[list[float]]] = stacked.double().tolist()
         return grams
 
@@ -74,7 +73,7 @@ class FlatParameters:
         k = len(solutions[0].weights)
         weights = self.gradients.new_tensor([solution.weights for solution in solutions])
         for segment, layer_weights in zip(self.segments, weights, strict=True):
-            torch.mv(self.gradients[:k, segment].T, layer_weights, out=self.gradient[segment])
+            weighted_sum(self.gradients[:k, segment], layer_weights, self.gradient[segment])
         torch.sum(self.gradients[:head_rows, self.heads], dim=0, out=self.gradient[self.heads])
 
     def set_sum(self, scale: float = 1.0) -> None:
@@ -94,6 +93,25 @@ class FlatParameters:
             parameter.data = view
             for row, views in zip(self.gradients, self._gradient_views, strict=True):
                 views.append(_shaped(row[segment], parameter.shape))
+
+
+def gram_of(rows: Tensor) -> Tensor:
+    """Dot products [rows, rows] of gradients [rows, n], in single precision at least."""
+    rows = _summable(rows)
+    return rows @ rows.T
+
+
+def weighted_sum(rows: Tensor, weights: Tensor, out: Tensor) -> None:
+    """Put the mixture [n] of gradients [k, n] by weights [k] into `out` (the sum in Eq. 10)."""
+    if _summable(rows) is rows:
+        torch.mv(rows.T, weights, out=out)
+    else:
+        out.copy_(torch.mv(_summable(rows).T, weights))
+
+
+def _summable(rows: Tensor) -> Tensor:
+    """The rows, in single precision if they are in half."""
+    return rows if rows.element_size() >= 4 else rows.float()
 
 
 def _shaped(flat: Tensor, shape: torch.Size) -> Tensor:

@@ -1,6 +1,8 @@
 """Layer grouping: which trunk parameters share one set of mixing weights (Eq. 6)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from torch import nn
@@ -10,7 +12,7 @@ Grouping = Literal["layer", "tensor", "model"]
 HEADS = "heads"
 TRUNK = "trunk."
 """Of parameter names; a layer is called by its place in the trunk."""
-_NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
+_NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 
 
 @dataclass(frozen=True)
@@ -21,20 +23,39 @@ class Layer:
     parameters: tuple[str, ...]
 
 
-def trunk_layers(network: nn.Module, grouping: Grouping = "layer") -> list[Layer]:
-    """Layers l = 1..L-1 of a network: everything but the modules under `heads`.
+def lies_in(name: str, places: Sequence[str]) -> bool:
+    """Whether a module or parameter is one of the places or below one.
 
     Args:
-        network: any module whose task-specific last layers live under the attribute `heads`.
+        name: dotted, as in `named_modules` and `named_parameters`.
+        places: dotted names, or patterns such as `*.lora_*`.
+    """
+    return any(
+        name == place or name.startswith(f"{place}.") or fnmatchcase(name, place)
+        for place in places
+    )
+
+
+def trunk_layers(
+    network: nn.Module, grouping: Grouping = "layer", heads: Sequence[str] = (HEADS,)
+) -> list[Layer]:
+    """Layers l = 1..L-1 of a network: everything but the task-specific last layers.
+
+    A parameter that several modules share belongs to the first of them outside the heads.
+
+    Args:
+        network: any module.
         grouping: `layer`: a leaf module's parameters, a norm layer joined to the module before
             it; `tensor`: every parameter alone; `model`: the whole trunk as one layer.
+        heads: where the last layers live, as in `lies_in`.
 
     Raises:
         ValueError: if the grouping is unknown or the trunk has no parameters.
     """
-    layers = _leaf_layers(network)
+    layers = _leaf_layers(network, heads)
     if not layers:
-        raise ValueError("expected a trunk with parameters, found none outside `heads`.")
+        where = f" outside `{', '.join(heads)}`" if heads else ""
+        raise ValueError(f"expected a trunk with parameters, found none{where}.")
     names = [name for layer in layers for name in layer.parameters]
     if grouping == "layer":
         return layers
@@ -45,15 +66,18 @@ def trunk_layers(network: nn.Module, grouping: Grouping = "layer") -> list[Layer
     raise ValueError(f"grouping must be one of layer, tensor, model. Found {grouping!r}.")
 
 
-def _leaf_layers(network: nn.Module) -> list[Layer]:
+def _leaf_layers(network: nn.Module, heads: Sequence[str]) -> list[Layer]:
     """One layer per module that owns parameters, norms joined to the layer before them."""
     layers: list[Layer] = []
-    for module_name, module in network.named_modules():
+    # A shared parameter has one name, that of its first module; it is taken out once.
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    for module_name, module in network.named_modules(remove_duplicate=False):
         own = tuple(
-            f"{module_name}.{name}" if module_name else name
-            for name, _ in module.named_parameters(recurse=False)
+            names.pop(id(parameter))
+            for name, parameter in module.named_parameters(recurse=False)
+            if id(parameter) in names and not lies_in(_joined(module_name, name), heads)
         )
-        if not own or module_name.split(".")[0] == HEADS:
+        if not own:
             continue
         if isinstance(module, _NORMS) and layers:
             before = layers.pop()
@@ -61,3 +85,7 @@ def _leaf_layers(network: nn.Module) -> list[Layer]:
         else:
             layers.append(Layer(module_name.removeprefix(TRUNK) or "trunk", own))
     return layers
+
+
+def _joined(module: str, name: str) -> str:
+    return f"{module}.{name}" if module else name

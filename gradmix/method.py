@@ -1,13 +1,13 @@
 """What every training method shares: network, flat parameters, optimiser, passes, state."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from gradmix.batch_norm import batch_statistics
 from gradmix.gradients import FlatParameters
 from gradmix.grouping import Grouping
 from gradmix.losses import Direction, loss
@@ -203,24 +203,3 @@ def copied_state(network: Network) -> dict[str, Tensor]:
         name: value.detach().clone(memory_format=torch.contiguous_format)
         for name, value in network.state_dict().items()
     }
-
-
-def batch_norms(network: Network) -> list[nn.modules.batchnorm._BatchNorm]:
-    """The network's batch normalisation layers."""
-    kind = nn.modules.batchnorm._BatchNorm
-    return [module for module in network.modules() if isinstance(module, kind)]
-
-
-@contextmanager
-def batch_statistics(network: Network, *, updated: bool) -> Iterator[None]:
-    """Within the context, batch normalisation updates its running statistics or not."""
-    norms = batch_norms(network)
-    tracked = [norm.track_running_stats for norm in norms]
-    if not updated:
-        for norm in norms:
-            norm.track_running_stats = False
-    try:
-        yield
-    finally:
-        for norm, before in zip(norms, tracked, strict=True):
-            norm.track_running_stats = before

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from gradmix.method import batch_statistics
+from gradmix.batch_norm import batch_statistics
 from gradmix.networks import Network
 from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch

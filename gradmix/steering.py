@@ -6,11 +6,12 @@ What GradMix and its variants share; each of them is a file of `gradmix.methods`
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from torch import Tensor
 
 from gradmix.grouping import Grouping, trunk_layers
+from gradmix.layer_weights import Gram, Opposed, importance_of, solve_layers, solve_named
 from gradmix.losses import Direction
 from gradmix.method import Method, TargetConfig
 from gradmix.mixing import learning_rate_scale, weight_entropy
@@ -18,9 +19,7 @@ from gradmix.networks import Network
 from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
 from gradmix.settings import later
-from gradmix.solvers import NonFiniteGradientError, Solution, Solver, solve_layer, solver_named
-
-Opposed = Literal["vertex", "skip"]
+from gradmix.solvers import Solution, Solver, solver_named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +82,7 @@ class Mixture:
     @property
     def rho(self) -> float:
         """Importance (Eq. 8), scaled; layers without a cosine are left out."""
-        return self.rho_scale * sum(s.cosine for s in self.solutions if s.cosine is not None)
+        return self.rho_scale * importance_of(self.solutions)
 
 
 class Steered(Method):
@@ -176,28 +175,12 @@ class Steered(Method):
 
     def solve(self, target: Batch) -> list[Solution]:
         """Weights of every layer (Eq. 6); the gradients of all rows are there."""
-        return [
-            self.solve_named(name, gram, self._solver)
-            for name, gram in zip(self.flat.layer_names, self.flat.grams(), strict=True)
-        ]
+        rows, grams = (*self.mixed, "V"), self.flat.grams()
+        return solve_layers(self.flat.layer_names, rows, grams, self._solver, self.config.opposed)
 
-    def solve_named(self, layer: str, gram: Sequence[Sequence[float]], solver: Solver) -> Solution:
-        """Weights of one layer from the Gram matrix of all rows.
-
-        Raises:
-            FloatingPointError: if a gradient holds NaN or Inf.
-        """
-        size = self.v_row + 1
-        try:
-            solution = solve_layer([row[:size] for row in gram[:size]], solver)
-        except NonFiniteGradientError as error:
-            raise FloatingPointError(
-                f"the gradient of {[*self.mixed, 'V'][error.index]} in layer {layer} holds NaN or "
-                "Inf; lower the learning rate or check the data."
-            ) from error
-        if self.config.opposed == "skip" and _opposed(solution):
-            return Solution((0.0,) * len(solution.weights), None, "skipped")
-        return solution
+    def solve_named(self, layer: str, gram: Gram, solver: Solver) -> Solution:
+        """Weights of one layer from the Gram matrix of all rows."""
+        return solve_named(layer, (*self.mixed, "V"), gram, solver, self.config.opposed)
 
     def _telemetry(self, solutions: Sequence[Solution]) -> dict[str, float]:
         """Mean weight entropy, solver regimes, and the weights of every layer."""
@@ -209,10 +192,3 @@ class Steered(Method):
             for source, weight in zip(self.mixed, solution.weights, strict=True):
                 figures[f"weight/{layer}/{source}"] = weight
         return figures
-
-
-def _opposed(solution: Solution) -> bool:
-    """Whether no source's gradient points along V's."""
-    if solution.regime == "single":
-        return solution.cosine is not None and solution.cosine <= 0.0
-    return solution.regime == "vertex"

@@ -16,8 +16,9 @@ from gradmix.adversary import (
     discrimination_loss,
     untrained,
 )
+from gradmix.batch_norm import batch_statistics
 from gradmix.losses import loss
-from gradmix.method import Method, TargetConfig, batch_statistics
+from gradmix.method import Method, TargetConfig
 from gradmix.networks import Network
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch

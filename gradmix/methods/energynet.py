@@ -7,9 +7,10 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from gradmix.batch_norm import batch_statistics
 from gradmix.energy import EnergyHead, Reading, add_energy_head, energy_loss, triplet_loss
 from gradmix.losses import hard_loss
-from gradmix.method import Method, TargetConfig, batch_statistics
+from gradmix.method import Method, TargetConfig
 from gradmix.networks import Network
 from gradmix.sampling import Batch
 

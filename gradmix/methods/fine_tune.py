@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmix.method import Method, TargetConfig, batch_norms
+from gradmix.batch_norm import batch_norms
+from gradmix.method import Method, TargetConfig
 from gradmix.sampling import Batch
 from gradmix.settings import later
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradmix.batch_norm import batch_statistics
 from gradmix.domain_norm import add_domain_norms, in_domain
 from gradmix.losses import loss, mean_entropy
-from gradmix.method import Method, TargetConfig, batch_statistics
+from gradmix.method import Method, TargetConfig
 from gradmix.networks import Network
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch

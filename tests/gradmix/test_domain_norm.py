@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from gradmix.batch_norm import batch_statistics
 from gradmix.domain_norm import DomainNorm, add_domain_norms, in_domain
-from gradmix.method import batch_statistics
 from gradmix.networks import pooled
 
 

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from gradmix.gradients import FlatParameters
+from gradmix.gradients import FlatParameters, gram_of, weighted_sum
 from gradmix.losses import loss
 from gradmix.networks import Network
 from gradmix.sampling import Batch
@@ -155,3 +155,13 @@ def test_convolution_weights_are_channels_last_in_memory(toy) -> None:
     FlatParameters(network, 1)
     weight = network.get_parameter("trunk.features.4.weight")
     assert weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_dot_products_and_mixtures_are_summed_in_single_precision_at_least(dtype) -> None:
+    rows = torch.ones(2, 4096, dtype=dtype) * torch.tensor([[1.0], [3.0]], dtype=dtype)
+    # 4,096 and 12,288 have no place among the halves' sums of ones: those stop at 256 and 2,048.
+    assert gram_of(rows).tolist() == [[4096.0, 12288.0], [12288.0, 36864.0]]
+    out = torch.empty(4096, dtype=dtype)
+    weighted_sum(rows, torch.tensor([0.25, 0.75], dtype=gram_of(rows).dtype), out)
+    assert (out == 2.5).all()

@@ -71,3 +71,33 @@ def test_a_network_without_a_trunk_is_refused() -> None:
 def test_an_unknown_grouping_is_refused(toy) -> None:
     with pytest.raises(ValueError, match=r"layer, tensor, model\. Found 'block'"):
         trunk_layers(toy.network(), "block")
+
+
+class Tied(nn.Module):
+    """A language model's usual tie: the embedding's weight is the last layer's too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(5, 3)
+        self.hidden = nn.Linear(3, 3)
+        self.last = nn.Linear(3, 5)
+        self.last.weight = self.embed.weight
+
+
+def test_a_shared_parameter_is_counted_once_and_outside_the_heads() -> None:
+    hidden = Layer("hidden", ("hidden.weight", "hidden.bias"))
+    assert trunk_layers(Tied(), heads=["last"]) == [Layer("embed", ("embed.weight",)), hidden]
+    assert trunk_layers(Tied(), heads=["embed"]) == [
+        hidden,
+        Layer("last", ("embed.weight", "last.bias")),
+    ]
+
+
+@pytest.mark.parametrize("places", [["0", "1.bias"], ["0.*", "*.bias"]])
+def test_heads_are_modules_parameters_or_patterns(places) -> None:
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    assert trunk_layers(network, heads=places) == [Layer("1", ("1.weight",))]
+
+
+def test_without_heads_every_layer_is_one_of_the_trunk() -> None:
+    assert [layer.name for layer in trunk_layers(Odd(), heads=())][-1] == "heads.target.0"

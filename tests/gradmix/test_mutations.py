@@ -16,7 +16,7 @@ PYTEST = [sys.executable, "-P", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovi
 # File, what stands there, what is put in its place, tests that must fail.
 MUTATIONS = {
     "Eq. 9": ("mixing.py", "-z)) if z >= 0", "z)) if z >= 0", "test_mixing.py"),
-    "rho": ("steering.py", "sum(s.cosine", "-sum(s.cosine", "methods/test_gradmix.py"),
+    "rho": ("layer_weights.py", "sum(s.cosine", "-sum(s.cosine", "methods/test_gradmix.py"),
     "the step": ("optimiser.py", "alpha=-rate", "alpha=rate", "methods/test_source_only.py"),
     "AdamW's step": ("optimiser.py", "value=-rate", "value=rate", "test_optimiser.py"),
     "AdamW's decay": ("optimiser.py", "1.0 - rate *", "1.0 + rate *", "test_optimiser.py"),
