@@ -1,14 +1,18 @@
 """The paper's equations on plain tensors: layer weights, importance and learning-rate scale."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from gradmix.solvers import solve_layer, solver_named
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 SMALLEST_NORMAL = 2.0**-1022
 """The smallest double with full precision; gradients below it count as zero."""
@@ -59,7 +63,7 @@ def mixing_weights(
 
 
 def importance(
-    mixed_grads: Sequence[Float[Tensor, "..."]], target_grads: Sequence[Float[Tensor, "..."]]
+    mixed_grads: Sequence[Float[Tensor, ...]], target_grads: Sequence[Float[Tensor, ...]]
 ) -> Float[Tensor, ""]:
     """Importance rho of a mini-batch (Eq. 8): sum over layers of cosine similarities.
 

@@ -8,24 +8,13 @@ sizes. Everything here is plain floating point: k is small and a call costs micr
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-import nlopt
-import numpy as np
-
 from gradmix.exact import exact, vertex
-from gradmix.layer_problem import TIE, LayerProblem, mixed_cosine, normalised
+from gradmix.layer_problem import LayerProblem, mixed_cosine, normalised
 
 Regime = Literal["cone", "vertex", "single", "no_source", "no_target", "skipped"]
-
-# NLopt's own runtime_error replaced Python's RuntimeError in its later releases.
-_NLOPT_STOPPED = (
-    nlopt.RoundoffLimited,
-    RuntimeError,
-    getattr(nlopt, "runtime_error", RuntimeError),
-)
 
 
 @dataclass(frozen=True)
@@ -90,43 +79,6 @@ def _refuse_non_finite(squares: Sequence[float]) -> None:
             raise NonFiniteGradientError(i)
 
 
-def slsqp(problem: LayerProblem) -> list[float]:
-    """Eq. 6 by NLopt's LD_SLSQP, as the paper does, from equal parts of unit-norm gradients.
-
-    A local method on a problem that has local maxima: where no source has a positive cosine it
-    often stops short of `exact`. The best point seen is kept, as NLopt loses it when rounding
-    stops the search.
-    """
-    correlation, cosine = np.array(problem.correlation), np.array(problem.cosine)
-    k = len(cosine)
-    best_value, best = -math.inf, np.full(k, 1.0 / k)
-
-    def objective(u: np.ndarray, gradient: np.ndarray) -> float:
-        nonlocal best_value, best
-        along = correlation @ u
-        length = math.sqrt(max(float(u @ along), 0.0))
-        if length < TIE:
-            gradient[:] = 0.0
-            return -1.0
-        value = float(cosine @ u) / length
-        # NLopt hands over an empty gradient where its line search needs the value alone.
-        if gradient.size:
-            gradient[:] = (cosine - value * along / length) / length
-        if value > best_value:
-            best_value, best = value, u.copy()
-        return value
-
-    search = nlopt.opt(nlopt.LD_SLSQP, k)
-    search.set_max_objective(objective)
-    search.set_lower_bounds(np.zeros(k))
-    search.set_xtol_rel(1e-8)
-    search.set_maxeval(500)
-    # Where rounding ends the search, the best point seen is the answer.
-    with suppress(*_NLOPT_STOPPED):
-        search.optimize(best.copy())
-    return [float(u) / n for u, n in zip(best, problem.norm, strict=True)]
-
-
 def sgd(problem: LayerProblem) -> list[float]:
     """One step of learning to reweight [31] from zero: w_i = max(g_i . g_V, 0).
 
@@ -142,7 +94,26 @@ def uniform(problem: LayerProblem) -> list[float]:
     return [1.0] * len(problem.cosine)
 
 
-SOLVERS: dict[str, Solver] = {"exact": exact, "slsqp": slsqp, "sgd": sgd, "uniform": uniform}
+def _slsqp() -> Solver:
+    """The solver that needs NLopt, which is imported for it alone."""
+    try:
+        from gradmix.slsqp import slsqp
+    except ModuleNotFoundError as error:
+        if error.name != "nlopt":
+            raise
+        raise ModuleNotFoundError(
+            "solver slsqp needs NLopt, which is not installed; pip install nlopt, or take exact.",
+            name="nlopt",
+        ) from error
+    return slsqp
+
+
+SOLVERS: dict[str, Callable[[], Solver]] = {
+    "exact": lambda: exact,
+    "slsqp": _slsqp,
+    "sgd": lambda: sgd,
+    "uniform": lambda: uniform,
+}
 
 
 def solver_named(name: str) -> Solver:
@@ -150,10 +121,11 @@ def solver_named(name: str) -> Solver:
 
     Raises:
         ValueError: if there is none.
+        ModuleNotFoundError: if it needs a library that is not installed.
     """
     if name not in SOLVERS:
         raise ValueError(f"solver must be one of {', '.join(SOLVERS)}. Found {name!r}.")
-    return SOLVERS[name]
+    return SOLVERS[name]()
 
 
 def _regime(problem: LayerProblem) -> Regime:

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradmix.exact import exact
 from gradmix.mixing import (
     gramian,
     importance,
@@ -14,7 +15,7 @@ from gradmix.mixing import (
     mixing_weights,
     weight_entropy,
 )
-from gradmix.solvers import SOLVERS, solve_layer
+from gradmix.solvers import SOLVERS, solve_layer, solver_named
 
 
 # 1 / (1 + exp(-(5 rho - 0.4))), rounded to two decimals.
@@ -71,7 +72,7 @@ def test_mixing_weights_need_less_of_the_longer_gradient() -> None:
 def test_mixing_weights_are_the_solvers_on_the_gram_matrix(solver) -> None:
     rows = torch.randn(4, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     weights = mixing_weights(rows[:3], rows[3], solver)
-    expected = solve_layer((rows @ rows.T).tolist(), SOLVERS[solver]).weights
+    expected = solve_layer((rows @ rows.T).tolist(), solver_named(solver)).weights
     assert weights.tolist() == pytest.approx(expected, abs=1e-12)
     assert weights.dtype == torch.float64
 
@@ -133,7 +134,7 @@ def test_importance_equals_the_sum_of_the_solvers_cosines(seed, layers) -> None:
     mixed, target, rho = [], [], 0.0
     for _ in range(layers):
         rows = torch.randn(4, 7, generator=generator, dtype=torch.float64)
-        solution = solve_layer(gramian(rows).tolist(), SOLVERS["exact"])
+        solution = solve_layer(gramian(rows).tolist(), exact)
         mixed.append(torch.tensor(solution.weights, dtype=torch.float64) @ rows[:3])
         target.append(rows[3])
         rho += solution.cosine

@@ -10,14 +10,8 @@ from scipy.optimize import nnls
 
 from gradmix.exact import exact
 from gradmix.layer_problem import LayerProblem
-from gradmix.solvers import (
-    SOLVERS,
-    NonFiniteGradientError,
-    Solution,
-    slsqp,
-    solve_layer,
-    solver_named,
-)
+from gradmix.slsqp import slsqp
+from gradmix.solvers import SOLVERS, NonFiniteGradientError, Solution, solve_layer, solver_named
 
 TOLERANCE = 1e-9
 PER_KIND = 1000
@@ -29,7 +23,7 @@ def gram(sources, target) -> list[list[float]]:
 
 
 def solved(sources, target, solver: str = "exact") -> Solution:
-    return solve_layer(gram(sources, target), SOLVERS[solver])
+    return solve_layer(gram(sources, target), solver_named(solver))
 
 
 def cosine(mixed: np.ndarray, target: np.ndarray) -> float:
