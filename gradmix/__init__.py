@@ -17,11 +17,14 @@ Mix two source gradients towards a target gradient:
 from gradmix.ensembling import enlarge, hard_labels, select_top, soft_labels
 from gradmix.method import Method
 from gradmix.methods import METHODS, build_method, method_named
+from gradmix.mixer import Mixer
 from gradmix.mixing import importance, learning_rate_scale, mixing_weights
 from gradmix.networks import ConvTrunk, ConvTrunkConfig, Network
 from gradmix.optimiser import OptimiserConfig
 from gradmix.problem import LabelSpace, Problem
+from gradmix.proposing import Proposal
 from gradmix.sampling import Batch, Stream
+from gradmix.step import Step
 from gradmix.training import HyperValidation, Training, TrainingConfig, train
 
 __all__ = [
@@ -32,9 +35,12 @@ __all__ = [
     "HyperValidation",
     "LabelSpace",
     "Method",
+    "Mixer",
     "Network",
     "OptimiserConfig",
     "Problem",
+    "Proposal",
+    "Step",
     "Stream",
     "Training",
     "TrainingConfig",

@@ -97,19 +97,19 @@ class FlatParameters:
 
 def gram_of(rows: Tensor) -> Tensor:
     """Dot products [rows, rows] of gradients [rows, n], in single precision at least."""
-    rows = _summable(rows)
+    rows = summable(rows)
     return rows @ rows.T
 
 
 def weighted_sum(rows: Tensor, weights: Tensor, out: Tensor) -> None:
     """Put the mixture [n] of gradients [k, n] by weights [k] into `out` (the sum in Eq. 10)."""
-    if _summable(rows) is rows:
+    if summable(rows) is rows:
         torch.mv(rows.T, weights, out=out)
     else:
-        out.copy_(torch.mv(_summable(rows).T, weights))
+        out.copy_(torch.mv(summable(rows).T, weights))
 
 
-def _summable(rows: Tensor) -> Tensor:
+def summable(rows: Tensor) -> Tensor:
     """The rows, in single precision if they are in half."""
     return rows if rows.element_size() >= 4 else rows.float()
 

@@ -3,9 +3,11 @@
 The mixing core that the methods and `Mixer` share; gradients come in as Gram matrices.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
+from gradmix.mixing import weight_entropy
 from gradmix.solvers import NonFiniteGradientError, Solution, Solver, solve_layer
 
 Gram = Sequence[Sequence[float]]
@@ -59,6 +61,20 @@ def solve_layers(
 def importance_of(solutions: Sequence[Solution]) -> float:
     """Importance rho (Eq. 8) of solved layers; layers without a cosine are left out."""
     return sum(s.cosine for s in solutions if s.cosine is not None)
+
+
+def weight_figures(
+    layers: Sequence[str], sources: Sequence[str], solutions: Sequence[Solution]
+) -> dict[str, float]:
+    """For the curves: mean weight entropy, solver regimes, and the weights of every layer."""
+    entropies = [weight_entropy(solution.weights) for solution in solutions]
+    figures = {"weight_entropy": sum(entropies) / len(entropies)}
+    for regime, count in Counter(solution.regime for solution in solutions).items():
+        figures[f"count/{regime}"] = float(count)
+    for layer, solution in zip(layers, solutions, strict=True):
+        for source, weight in zip(sources, solution.weights, strict=True):
+            figures[f"weight/{layer}/{source}"] = weight
+    return figures
 
 
 def _is_opposed(solution: Solution) -> bool:

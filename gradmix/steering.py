@@ -3,7 +3,6 @@
 What GradMix and its variants share; each of them is a file of `gradmix.methods`.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -11,10 +10,17 @@ from typing import get_args
 from torch import Tensor
 
 from gradmix.grouping import Grouping, trunk_layers
-from gradmix.layer_weights import Gram, Opposed, importance_of, solve_layers, solve_named
+from gradmix.layer_weights import (
+    Gram,
+    Opposed,
+    importance_of,
+    solve_layers,
+    solve_named,
+    weight_figures,
+)
 from gradmix.losses import Direction
 from gradmix.method import Method, TargetConfig
-from gradmix.mixing import learning_rate_scale, weight_entropy
+from gradmix.mixing import learning_rate_scale
 from gradmix.networks import Network
 from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
@@ -142,7 +148,7 @@ class Steered(Method):
             **mixture.losses,
             "rho": mixture.rho,
             "eta": eta,
-            **self._telemetry(mixture.solutions),
+            **weight_figures(self.flat.layer_names, self.mixed, mixture.solutions),
         }
 
     def mix(
@@ -181,14 +187,3 @@ class Steered(Method):
     def solve_named(self, layer: str, gram: Gram, solver: Solver) -> Solution:
         """Weights of one layer from the Gram matrix of all rows."""
         return solve_named(layer, (*self.mixed, "V"), gram, solver, self.config.opposed)
-
-    def _telemetry(self, solutions: Sequence[Solution]) -> dict[str, float]:
-        """Mean weight entropy, solver regimes, and the weights of every layer."""
-        entropies = [weight_entropy(solution.weights) for solution in solutions]
-        figures = {"weight_entropy": sum(entropies) / len(entropies)}
-        for regime, count in Counter(solution.regime for solution in solutions).items():
-            figures[f"count/{regime}"] = float(count)
-        for layer, solution in zip(self.flat.layer_names, solutions, strict=True):
-            for source, weight in zip(self.mixed, solution.weights, strict=True):
-                figures[f"weight/{layer}/{source}"] = weight
-        return figures

@@ -1,0 +1,105 @@
+"""Eta on the learning rate of any optimiser, for one step (Eq. 10)."""
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+
+Group = dict[str, Any]
+
+
+class RateScaling:
+    """Multiplies the learning rate of optimisers by eta during their next step.
+
+    The rate is put back right after the step, so that schedulers and checkpoints never see it
+    scaled. It is watched through PyTorch's hooks on all optimisers, as long as this object lives:
+    a training loop need not know of it.
+
+    Args:
+        concerns: whether an optimiser's step is one to scale.
+        before_step: called before such a step; may refuse it.
+    """
+
+    def __init__(
+        self, concerns: Callable[[Optimizer], bool], before_step: Callable[[], None]
+    ) -> None:
+        self._concerns, self._before_step = concerns, before_step
+        self._eta: float | None = None
+        self._done: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        self._rates: list[tuple[Group, float | Tensor]] = []
+        for register, method in (
+            (register_optimizer_step_pre_hook, self._before),
+            (register_optimizer_step_post_hook, self._after),
+        ):
+            weakref.finalize(self, register(_weakly(method)).remove)
+
+    def expect(self, eta: float | None) -> None:
+        """Scale the next step of every optimiser concerned by eta; None: of none."""
+        self._put_back()
+        self._eta = eta
+        self._done.clear()
+
+    def _before(self, optimizer: Optimizer) -> None:
+        # After a step that raised there was nobody to do so.
+        self._put_back()
+        if optimizer in self._done or not self._concerns(optimizer):
+            return
+        self._before_step()
+        if self._eta is None:
+            return
+        for group in optimizer.param_groups:
+            self._rates.append((group, _scaled(group, self._eta, optimizer)))
+        self._done.add(optimizer)
+
+    def _after(self, _: Optimizer) -> None:
+        self._put_back()
+
+    def _put_back(self) -> None:
+        for group, rate in self._rates:
+            _set(group, rate)
+        self._rates.clear()
+
+
+def _weakly(method: Callable[[Optimizer], None]) -> Callable[..., None]:
+    """A hook that does not keep the method's object alive."""
+    weak = weakref.WeakMethod(method)
+
+    def hook(optimizer: Optimizer, *_: object) -> None:
+        alive = weak()
+        if alive is not None:
+            alive(optimizer)
+
+    return hook
+
+
+def _scaled(group: Group, eta: float, optimizer: Optimizer) -> float | Tensor:
+    """Scale a group's rate in place; returns what it was.
+
+    Raises:
+        ValueError: if the optimiser has no learning rate.
+    """
+    rate = group.get("lr")
+    if rate is None:
+        raise ValueError(
+            f"expected an optimiser with a learning rate, found {type(optimizer).__name__}; "
+            "build the Mixer with adaptive=False and use step.rho yourself."
+        )
+    # A rate on the device belongs to captured kernels: it stays where it is.
+    before: float | Tensor = rate.clone() if isinstance(rate, Tensor) else rate
+    _set(group, before * eta)
+    return before
+
+
+def _set(group: Group, rate: float | Tensor) -> None:
+    if isinstance(group["lr"], Tensor) and isinstance(rate, Tensor):
+        with torch.no_grad():
+            group["lr"].copy_(rate)
+    else:
+        group["lr"] = rate

@@ -1,0 +1,83 @@
+"""The core needs torch and numpy: nothing else is imported, and what is missing is named."""
+
+import subprocess
+import sys
+
+import pytest
+
+# What torch and numpy bring, some of it with the first optimiser, is there before; anything else
+# must not come.
+PRELUDE = """
+import sys, torch, numpy
+torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
+brought = {name.partition(".")[0] for name in sys.modules}
+allowed = brought | set(sys.stdlib_module_names) | {"gradmix"}
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top not in allowed:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+"""
+
+LOOP = """
+import torch
+from torch import nn
+from gradmix import Mixer
+
+model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 3))
+optimizer, loss = torch.optim.AdamW(model.parameters()), nn.CrossEntropyLoss()
+mixer = Mixer(model, sources=["web", "sport"], beta=5.0, gamma=0.4)
+for _ in range(2):
+    web, sport, v = (torch.randn(4, 1, 8, 8) for _ in range(3))
+    labels = torch.randint(3, (4,))
+    optimizer.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16):
+        with mixer.source("web"):
+            loss(model(web), labels).backward()
+        with mixer.source("sport"):
+            loss(model(sport), labels).backward()
+        with mixer.target():
+            loss(model(v), labels).backward()
+    step = mixer.mix()
+    optimizer.step()
+print(f"{step.eta:.3f}")
+"""
+
+MISSING = """
+from gradmix import Mixer, mixing_weights
+try:
+    mixing_weights(torch.eye(2), torch.ones(2), "slsqp")
+except ModuleNotFoundError as error:
+    print(error)
+"""
+
+
+def output_of(code: str) -> str:
+    """What a fresh interpreter says, in which there is nothing but torch and numpy."""
+    command = [sys.executable, "-P", "-W", "error", "-c", PRELUDE + code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+def test_torch_and_numpy_alone_run_a_mixing_loop_and_slsqp_names_what_it_needs() -> None:
+    eta, error = output_of(LOOP + MISSING).splitlines()
+    assert 0.0 < float(eta) < 1.0
+    assert error == (
+        "solver slsqp needs NLopt, which is not installed; pip install nlopt, or take exact."
+    )
+
+
+def test_an_error_inside_nlopt_is_not_taken_for_a_missing_one(monkeypatch) -> None:
+    from gradmix.solvers import solver_named
+
+    class Broken:
+        def find_spec(self, name, *_):
+            if name == "gradmix.slsqp":
+                raise ModuleNotFoundError("No module named 'libm'", name="libm")
+
+    monkeypatch.delitem(sys.modules, "gradmix.slsqp", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+    with pytest.raises(ModuleNotFoundError, match="libm"):
+        solver_named("slsqp")
