@@ -5,7 +5,7 @@ The mixing core that the methods and `Mixer` share; gradients come in as Gram ma
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from gradmix.mixing import weight_entropy
 from gradmix.solvers import NonFiniteGradientError, Solution, Solver, solve_layer
@@ -14,6 +14,16 @@ Gram = Sequence[Sequence[float]]
 Opposed = Literal["vertex", "skip"]
 """What becomes of a layer where no source's gradient points along the target's: the least bad
 source alone, or no step of the sources."""
+
+
+def refuse_unknown(opposed: str) -> None:
+    """Refuse what is no `Opposed`.
+
+    Raises:
+        ValueError: naming those that are.
+    """
+    if opposed not in get_args(Opposed):
+        raise ValueError(f"opposed must be one of vertex, skip. Found {opposed!r}.")
 
 
 def solve_named(

@@ -12,7 +12,14 @@ from torch.optim import Optimizer
 from gradmix.batch_norm import batch_statistics
 from gradmix.combining import add_mixture, fill_gradients, grams_of
 from gradmix.grouping import Grouping, Layer, trunk_layers
-from gradmix.layer_weights import Gram, importance_of, solve_layers, solve_named
+from gradmix.layer_weights import (
+    Gram,
+    Opposed,
+    importance_of,
+    refuse_unknown,
+    solve_layers,
+    solve_named,
+)
 from gradmix.leftovers import Leftovers
 from gradmix.mixer_arguments import TARGET, Scaler, places_in, source_names
 from gradmix.mixing import learning_rate_scale
@@ -51,6 +58,8 @@ class Mixer:
         adaptive: whether eta scales the learning rate; if not, eta = 1.
         grouping: what counts as a layer: `layer`, `tensor` or `model`.
         solver: of the layer weights (Eq. 6).
+        opposed: what becomes of a layer where no source's gradient points along the target's:
+            `vertex`, the least bad source alone, or `skip`, no step of the sources.
         heads: the last layers, which are not mixed (Eq. 6 ends before them) but get the sum of the
             gradients: names of modules or parameters, or patterns such as `*.head`.
         only: the parameters that these passes train, named likewise; none: all.
@@ -75,6 +84,7 @@ class Mixer:
         adaptive: bool = True,
         grouping: Grouping = "layer",
         solver: str = "exact",
+        opposed: Opposed = "vertex",
         heads: Sequence[str] = (),
         only: Sequence[str] = (),
         v_trains_head: bool = True,
@@ -86,12 +96,14 @@ class Mixer:
         self.sources = source_names(sources)
         if every < 1:
             raise ValueError(f"every must be at least 1. Found {every}.")
+        refuse_unknown(opposed)
         learning_rate_scale(0.0, beta, gamma)
         self.beta, self.gamma, self.adaptive, self.every = beta, gamma, adaptive, every
         self.v_trains_head, self.v_trains_trunk = v_trains_head, v_trains_trunk
         self.v_updates_statistics = v_updates_statistics
         self._passes = Passes(model, places_in(unwrapped(model), only, "only"), memory)
         self.grouping: Grouping = grouping
+        self.opposed: Opposed = opposed
         self.heads = places_in(unwrapped(model), heads, "heads")
         self._layers()
         self._solver = solver_named(solver)
@@ -156,13 +168,13 @@ class Mixer:
                 self._known = self._solved(layers, 1.0 if scaler is None else scaler.get_scale())
         except FloatingPointError as error:
             return self._overflow(error, scaler)
-        rho = importance_of([*self._known.values()])
+        rho = self._rho_scale(layers) * importance_of([*self._known.values()])
         eta = learning_rate_scale(rho, self.beta, self.gamma) if self.adaptive else 1.0
         add_mixture(self._passes, self._weights(layers))
         self._leftovers.remember(self._passes.parameters())
         self._steps += 1
         self._scaling.expect(eta)
-        return Step(self._known, self.sources, eta)
+        return Step(self._known, self.sources, rho, eta)
 
     @torch.no_grad()
     def propose(self, *, floor: float = 0.0, smoothing: float = 0.0) -> Proposal:
@@ -232,14 +244,18 @@ class Mixer:
         with self._passes.collect(name, shown):
             yield
 
-    def _layers(self) -> list[Layer]:
+    def _rho_scale(self, layers: Sequence[Layer]) -> float:
+        """L-1 of the grouping `layer` over that of the present one."""
+        return len(self._layers("layer")) / len(layers)
+
+    def _layers(self, grouping: Grouping | None = None) -> list[Layer]:
         """The layers, as far as they are trained now.
 
         Raises:
             ValueError: if there is none.
         """
         trained = self._passes.parameters()
-        layers = trunk_layers(self._passes.module, self.grouping, self.heads)
+        layers = trunk_layers(self._passes.module, grouping or self.grouping, self.heads)
         kept = [
             Layer(layer.name, tuple(name for name in layer.parameters if name in trained))
             for layer in layers
@@ -259,7 +275,7 @@ class Mixer:
         """Weights of every layer (Eq. 6), by gradients of the losses before they were scaled."""
         names, passes = [layer.name for layer in layers], (*self.sources, TARGET)
         grams = grams_of(self._passes, layers, passes, 1.0 / loss_scale)
-        found = solve_layers(names, passes, grams, self._solver)
+        found = solve_layers(names, passes, grams, self._solver, self.opposed)
         return dict(zip(names, found, strict=True))
 
     def _weights(self, layers: Sequence[Layer]) -> dict[str, dict[str, float]]:
@@ -281,7 +297,7 @@ class Mixer:
             raise FloatingPointError(f"{error} With a GradScaler: mixer.mix(scaler).") from error
         fill_gradients(self._passes.parameters(), torch.inf)
         self._leftovers.remember(self._passes.parameters())
-        return Step({}, self.sources, 1.0, skipped=True)
+        return Step({}, self.sources, torch.nan, 1.0, skipped=True)
 
     def _refuse_step(self) -> None:
         self._passes.refuse_unmixed("optimizer.step()")

@@ -14,6 +14,7 @@ from gradmix.layer_weights import (
     Gram,
     Opposed,
     importance_of,
+    refuse_unknown,
     solve_layers,
     solve_named,
     weight_figures,
@@ -61,8 +62,7 @@ class SteeringConfig(TargetConfig):
 
     def __post_init__(self) -> None:
         """Refuse an unknown solver, policy or direction and a negative beta."""
-        if self.opposed not in get_args(Opposed):
-            raise ValueError(f"opposed must be one of vertex, skip. Found {self.opposed!r}.")
+        refuse_unknown(self.opposed)
         if self.soft_direction not in get_args(Direction):
             raise ValueError(
                 f"soft_direction must be one of reverse, forward. Found {self.soft_direction!r}."

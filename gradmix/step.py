@@ -1,10 +1,9 @@
 """What one mixing step found."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gradmix.layer_weights import importance_of, weight_figures
+from gradmix.layer_weights import weight_figures
 from gradmix.solvers import Solution
 
 
@@ -15,19 +14,17 @@ class Step:
     Attributes:
         layers: solution of every layer, by name.
         sources: names, in the order of the weights.
+        rho: importance (Eq. 8), brought to the scale of the grouping `layer`; NaN if the step is
+            skipped.
         eta: factor of the learning rate (Eq. 9); 1 if it is not adaptive.
         skipped: whether a gradient has overflowed, so that the GradScaler takes no step.
     """
 
     layers: Mapping[str, Solution]
     sources: tuple[str, ...]
+    rho: float
     eta: float
     skipped: bool = False
-
-    @property
-    def rho(self) -> float:
-        """Importance (Eq. 8); NaN if the step is skipped."""
-        return math.nan if self.skipped else importance_of([*self.layers.values()])
 
     @property
     def weights(self) -> dict[str, dict[str, float]]:

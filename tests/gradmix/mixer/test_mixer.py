@@ -1,6 +1,7 @@
 """What the mixer writes, against the equations spelled out and against the pipeline's method."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -63,10 +64,29 @@ def test_groupings_are_those_of_the_methods(small_net, batches, by_hand, loop) -
     model, data = small_net(torch.float64), batches(0, torch.float64)
     everything = {"trunk": tuple(name for name, _ in model.named_parameters())}
     expected = by_hand(copy.deepcopy(model), data, everything)
-    assert list(loop(model, grouping="model").mixed(data).weights) == ["trunk"]
+    step = loop(model, grouping="model").mixed(data)
+    assert list(step.weights) == ["trunk"]
+    # One cosine in place of three layers' sum: beta means the same.
+    assert step.rho == pytest.approx(3.0 * step.layers["trunk"].cosine)
     assert_equal_gradients(written(model), expected)
     model.zero_grad()
     assert list(loop(model, grouping="tensor").mixed(data).weights) == list(everything["trunk"])
+
+
+def test_layers_that_no_source_helps_are_skipped_if_asked(small_net, batches, loop) -> None:
+    model = small_net(torch.float64).eval()
+    source, *_ = batches(0, torch.float64)
+    mine = loop(model, opposed="skip", heads=["last"], v_trains_head=False)
+    for name in mine.mixer.sources:
+        with mine.mixer.source(name):
+            mine.backward(source)
+    with mine.mixer.target():
+        mine.backward(source, lambda loss: -loss)
+    step = mine.mixer.mix()
+    assert {solution.regime for solution in step.layers.values()} == {"skipped"}
+    assert step.rho == 0.0
+    assert not model.first.weight.grad.any()
+    assert model.last.weight.grad.any()
 
 
 def test_figures_are_named_as_those_of_the_methods(small_net, batches, loop) -> None:
@@ -76,10 +96,10 @@ def test_figures_are_named_as_those_of_the_methods(small_net, batches, loop) -> 
     assert figures["eta"] == step.eta
     assert figures["weight/first/web"] == step.weights["first"]["web"]
     assert sum(value for name, value in figures.items() if name.startswith("count/")) == 3.0
-    assert Step({}, ("web",), 1.0, skipped=True).figures() == {"count/skipped": 1.0}
+    assert Step({}, ("web",), math.nan, 1.0, skipped=True).figures() == {"count/skipped": 1.0}
 
 
-@pytest.mark.parametrize("settings", [{}, {"v_trains_head": False}])
+@pytest.mark.parametrize("settings", [{}, {"v_trains_trunk": True}])
 def test_fifty_steps_equal_those_of_the_pipelines_method(toy, settings) -> None:
     """One core, two ways to it: equal up to the order in which sums are rounded."""
     mine, theirs = toy.network(), toy.network()

@@ -18,6 +18,7 @@ from gradmix import Mixer
         ({"solver": "best"}, r"solver must be one of exact, .* Found 'best'"),
         ({"grouping": "block"}, r"grouping must be one of layer, tensor, model\. Found 'block'"),
         ({"memory": "disk"}, r"memory must be one of device, cpu\. Found 'disk'"),
+        ({"opposed": "stop"}, r"opposed must be one of vertex, skip\. Found 'stop'"),
         ({"every": 0}, r"every must be at least 1\. Found 0"),
         ({"heads": ["lats"]}, r"heads must name .* has first, last, norm, second\. Found 'lats'"),
         ({"only": ["fc"]}, r"only must name .* Found 'fc'"),
