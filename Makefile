@@ -3,7 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check slow constraints clean
+# An environment of its own with the core and its tests' tools; no pipeline.
+define alone
+$(PYTHON) -m venv .venv-$(1)
+.venv-$(1)/bin/python -m pip install --quiet --upgrade $(2) 'pytest>=8.3' 'hypothesis>=6.120' psutil
+.venv-$(1)/bin/python -m pip install --quiet --editable .
+.venv-$(1)/bin/python -P -m pytest tests/gradmix/mixer tests/gradmix/test_light_core.py
+endef
+
+.PHONY: demo test check slow examples oldest newest constraints clean
 
 demo: $(READY)  ## The whole pipeline on embedded data, offline, in minutes
 	$(BIN)/gradmix reproduce digits --scale demo
@@ -20,11 +28,21 @@ check: $(READY)  ## Style, rooms, types
 slow: $(READY)  ## The tests that take minutes: whole runs killed and resumed, flipped signs
 	$(BIN)/python -P -m pytest -m slow
 
+examples: $(READY)  ## The loops of docs/mixer, with Lightning and Hugging Face installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group examples
+	$(BIN)/python -P -m pytest tests/examples -m "slow or not slow"
+
+oldest:  ## The core's mixing loop on the oldest PyTorch that it supports, and nothing else installed
+	$(call alone,oldest,"torch==2.4.*" "numpy==1.26.*")
+
+newest:  ## The same on the newest PyTorch that the index has
+	$(call alone,newest,torch)
+
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer, found %s.%s; name one: make PYTHON=python3.12" % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[pipeline]' --group dev
 	touch $@
 
 constraints: $(READY)  ## Write down the versions that are installed now
@@ -32,4 +50,4 @@ constraints: $(READY)  ## Write down the versions that are installed now
 	mv constraints.tmp constraints.txt
 
 clean:  ## Remove the virtual environment; runs/ is left alone
-	rm -rf .venv
+	rm -rf .venv .venv-oldest .venv-newest

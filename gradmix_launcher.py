@@ -12,6 +12,7 @@ import runpy
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -100,6 +101,13 @@ def main() -> int:
         sys.stderr.write(
             f"gradmix: expected PYTHONPATH to leave the installed {hidden.stem} visible, found "
             f"{hidden}, which hides it; rename that file, or take its folder off PYTHONPATH.\n"
+        )
+        return USAGE_ERROR
+    missing = [library for library in LIBRARIES if find_spec(library) is None]
+    if missing:
+        sys.stderr.write(
+            f"gradmix: expected the pipeline, found no {', '.join(missing)}; pip install "
+            "'gradmix[pipeline]'. In Python, the package gradmix works without.\n"
         )
         return USAGE_ERROR
     # Only now: the name may be a user's as well.

@@ -15,7 +15,12 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("data", "deploy", "flows", "gradmix", "tasks")
 LAUNCHER = "gradmix_launcher.py"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-EXTRAS = [*chain(*PROJECT["project"]["optional-dependencies"].values())]
+EXTRAS = [
+    text
+    for text in chain(*PROJECT["project"]["optional-dependencies"].values())
+    # An extra that needs another names it as one of our own.
+    if not text.startswith("gradmix[")
+]
 
 
 def normal(name):
@@ -31,14 +36,20 @@ def requirement(text):
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """Names in the wheel and its metadata; built without isolation, hence offline."""
+def wheel_file(tmp_path_factory):
+    """The wheel; built without isolation, hence offline."""
     pytest.importorskip("hatchling", reason="the build backend is not installed")
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
     (path,) = folder.glob("*.whl")
-    with zipfile.ZipFile(path) as archive:
+    return path
+
+
+@pytest.fixture(scope="module")
+def wheel(wheel_file):
+    """Names in the wheel, and its metadata."""
+    with zipfile.ZipFile(wheel_file) as archive:
         names = archive.namelist()
         texts = {
             n.rpartition("/")[2]: archive.read(n).decode() for n in names if ".dist-info/" in n
@@ -92,7 +103,8 @@ def test_every_direct_dependency_is_pinned_to_a_version_that_it_allows():
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     pins = {normal(name): version for name, version in pins.items()}
     groups = PROJECT["dependency-groups"]
-    wanted = [*PROJECT["project"]["dependencies"], *groups["test"], *groups["lint"], *EXTRAS]
+    groups = [*groups["test"], *groups["lint"], *groups["examples"]]
+    wanted = [*PROJECT["project"]["dependencies"], *groups, *EXTRAS]
     for name, specifiers in map(requirement, wanted):
         assert name in pins, name
         for operator, bound in re.findall(r"(==|>=|<)([0-9.]+)", specifiers):
@@ -114,13 +126,87 @@ def test_what_is_imported_is_declared():
         "yaml": "pyyaml",
     }
     wanted = [*PROJECT["project"]["dependencies"], *EXTRAS]
-    declared = {requirement(text)[0] for text in wanted}
+    # jaxtyping is read by type checkers alone.
+    declared = {requirement(text)[0] for text in wanted} | {"jaxtyping"}
     pattern = re.compile(r"^\s*(?:from|import) ([A-Za-z_][A-Za-z0-9_]*)", re.MULTILINE)
     for room in ROOMS:
         for path in (ROOT / room).rglob("*.py"):
             code = re.sub(r'"""[\s\S]*?"""', "", path.read_text(encoding="utf-8"))
             for name in set(pattern.findall(code)) - standard:
                 assert normal(distributions.get(name, name)) in declared, f"{path}: {name}"
+
+
+def test_the_core_asks_for_torch_and_numpy_alone(wheel):
+    _, texts = wheel
+    needed = re.findall(r"^Requires-Dist: ([^;\n]+)$", texts["METADATA"], re.MULTILINE)
+    assert sorted(requirement(text)[0] for text in needed) == ["numpy", "torch"]
+
+
+def test_the_command_without_the_pipeline_is_one_line(monkeypatch, capsys):
+    import gradmix_launcher
+
+    monkeypatch.setattr(gradmix_launcher, "claim_packages", lambda: None)
+    monkeypatch.setattr(gradmix_launcher, "find_spec", lambda name: name != "prefect" or None)
+    assert gradmix_launcher.main() == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("gradmix: expected the pipeline, found no prefect; pip install ")
+
+
+@pytest.mark.slow
+def test_an_environment_with_torch_alone_mixes_and_says_what_the_command_needs(
+    wheel_file, tmp_path
+):
+    """The wheel in an environment of its own, which sees torch and numpy and nothing else."""
+    import venv
+
+    venv.create(tmp_path / "alone", with_pip=False)
+    (packages,) = (tmp_path / "alone" / "lib").glob("python*/site-packages")
+    with zipfile.ZipFile(wheel_file) as archive:
+        archive.extractall(packages)
+    for name in distributions_of("torch") | distributions_of("numpy"):
+        link(name, packages)
+
+    def ran(code):
+        command = [tmp_path / "alone" / "bin" / "python", "-c", code]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    guide = (ROOT / "docs" / "mixer" / "index.md").read_text(encoding="utf-8")
+    (loop,) = re.findall(r"^```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    mixed = ran(loop)
+    assert mixed.returncode == 0, mixed.stderr
+    assert "'web':" in mixed.stdout
+    refused = ran("import sys, gradmix_launcher; sys.exit(gradmix_launcher.main())")
+    assert refused.returncode == 2
+    (line,) = refused.stderr.splitlines()
+    assert "pip install 'gradmix[pipeline]'" in line
+
+
+def distributions_of(name):
+    """A distribution and all that it needs, by name."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    found, open_ = set(), [name]
+    while open_:
+        name = normal(open_.pop())
+        if name in found:
+            continue
+        try:
+            needed = requires(name) or []
+        except PackageNotFoundError:
+            continue
+        found.add(name)
+        open_ += [requirement(text)[0] for text in needed if "extra ==" not in text]
+    return found
+
+
+def link(name, packages):
+    """Links to a distribution's top-level files and folders."""
+    from importlib.metadata import distribution
+
+    found = distribution(name)
+    for top in {file.parts[0] for file in found.files or [] if file.parts[0] != ".."}:
+        if not (packages / top).exists():
+            (packages / top).symlink_to(found.locate_file(top))
 
 
 def test_the_version_is_said_by_the_command():
