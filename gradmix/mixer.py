@@ -299,8 +299,14 @@ class Mixer:
         self._leftovers.remember(self._passes.parameters())
         return Step({}, self.sources, torch.nan, 1.0, skipped=True)
 
-    def _refuse_step(self) -> None:
+    def _refuse_step(self, mixed: bool) -> None:
+        """Refuse an optimiser's step before `mix`, or without what it wrote."""
         self._passes.refuse_unmixed("optimizer.step()")
+        if mixed and all(p.grad is None for p in self._passes.parameters().values()):
+            raise RuntimeError(
+                "optimizer.step() found no gradient of those that mixer.mix() wrote; call "
+                "optimizer.zero_grad() before mixer.mix(), not after it."
+            )
 
     def _concerns(self, optimizer: Optimizer) -> bool:
         """Whether an optimiser trains any of the mixed parameters."""

@@ -24,13 +24,13 @@ class RateScaling:
 
     Args:
         concerns: whether an optimiser's step is one to scale.
-        before_step: called before such a step; may refuse it.
+        refuse: called before such a step with whether eta is expected; may raise.
     """
 
     def __init__(
-        self, concerns: Callable[[Optimizer], bool], before_step: Callable[[], None]
+        self, concerns: Callable[[Optimizer], bool], refuse: Callable[[bool], None]
     ) -> None:
-        self._concerns, self._before_step = concerns, before_step
+        self._concerns, self._refuse = concerns, refuse
         self._eta: float | None = None
         self._done: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._rates: list[tuple[Group, float | Tensor]] = []
@@ -51,7 +51,7 @@ class RateScaling:
         self._put_back()
         if optimizer in self._done or not self._concerns(optimizer):
             return
-        self._before_step()
+        self._refuse(self._eta is not None)
         if self._eta is None:
             return
         for group in optimizer.param_groups:

@@ -5,17 +5,18 @@ python -P tests/benchmarks/mixer_cost.py [--model resnet18] [--sources 2] [--bat
 The plain step makes the same k + 1 forward and backward passes into one gradient, and the same
 optimiser step: what is left is the mixing. Time is that of the thread, on one thread, of steps of
 both in turn; the figure is the median of the pairs' ratios with its quartiles. On a GPU it is the
-wall clock of finished kernels. Memory is the peak of a process of its own over that before the
-first step, in gradients (one gradient: all trained numbers once).
+wall clock of finished kernels. Memory is the peak of a process of its own over what it holds
+before the first step, activations too, in gradients (one gradient: all trained numbers once).
 """
 
 import argparse
-import resource
+import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -84,20 +85,25 @@ def seconds(step: Callable[[], None]) -> float:
     return clock() - started
 
 
-def peak() -> int:
-    """Bytes at the highest, of this process or of its GPU."""
+def memory(what: str) -> int:
+    """Bytes in use (`VmRSS`) or at the highest (`VmHWM`), of this process or of its GPU."""
     if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        now = what == "VmRSS"
+        return torch.cuda.memory_allocated() if now else torch.cuda.max_memory_allocated()
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (kilobytes,) = re.findall(rf"^{what}:\s+(\d+) kB$", status, re.MULTILINE)
+    return 1024 * int(kilobytes)
 
 
 def gradients_at_peak(way: str, given: argparse.Namespace) -> float:
-    """Peak of three steps over that before them, in gradients."""
+    """Peak of three steps over the memory before them, in gradients."""
     step, size = step_of(way, given)
-    before = peak()
+    # Linux forgets the peak of the imports.
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    before = memory("VmRSS")
     for _ in range(3):
         step()
-    return (peak() - before) / size
+    return (memory("VmHWM") - before) / size
 
 
 def in_a_process(way: str) -> str:

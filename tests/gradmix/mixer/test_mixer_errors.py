@@ -115,6 +115,15 @@ def test_a_step_without_mixing_is_refused(small_net, batches, loop) -> None:
     optimizer.step()
 
 
+def test_a_mixture_that_was_zeroed_before_the_step_is_refused(small_net, batches, loop) -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loop(model).mixed(batches())
+    optimizer.zero_grad()
+    with pytest.raises(RuntimeError, match=r"zero_grad\(\) before mixer\.mix\(\), not after it"):
+        optimizer.step()
+
+
 def test_a_gradient_that_was_not_zeroed_is_refused(small_net, batches, loop) -> None:
     mine = loop(small_net())
     mine.mixed(batches())
