@@ -61,6 +61,8 @@ class Method:
     """The method whose trained model this one starts from; None: random weights."""
     needs_map: ClassVar[bool] = False
     """Whether the trunk has to end in a map [B, F, h, w]."""
+    unlabelled_ratio: ClassVar[int] = 1
+    """Size of a mini-batch of U, in mini-batches of a source."""
     config: object
     pace: float = 1.0
     """Factor of the learning rate in the present step; the loop sets it by the schedule."""

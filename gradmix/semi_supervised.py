@@ -1,4 +1,4 @@
-"""GradMix with one more loss on U, as semi-supervised learning defines it (§3.6)."""
+"""Losses on U, as semi-supervised learning defines them, and how GradMix takes them in (§3.6)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 
 from gradmix.batch_norm import batch_statistics
+from gradmix.grouping import Grouping
+from gradmix.losses import Direction
+from gradmix.method import Method
 from gradmix.networks import Network
 from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
@@ -49,14 +52,48 @@ class SemiSupervisedConfig(SteeringConfig):
             )
 
 
-class SemiSupervised(Steered):
-    """GradMix with a loss on U; a variant says what `unlabelled_loss` is.
+class OnUnlabelled(Method):
+    """A method that draws random numbers for images of U.
 
-    Random numbers come from a generator of the method's own, on the CPU, so that they are the
-    same on every device and a resumed training draws the same.
+    They come from a generator of the method's own, on the CPU, so that they are the same on every
+    device and a resumed training draws the same.
     """
 
     uses_unlabelled = True
+
+    def __init__(
+        self,
+        network: Network,
+        sources: Sequence[str],
+        optimiser: OptimiserConfig,
+        config: object,
+        rows: int = 1,
+        grouping: Grouping = "layer",
+        soft_direction: Direction = "reverse",
+    ) -> None:
+        super().__init__(network, sources, optimiser, config, rows, grouping, soft_direction)
+        # The seed that the caller gave torch, without drawing from its generator.
+        self.generator = torch.Generator().manual_seed(torch.initial_seed())
+
+    def logits(self, images: Tensor, head: str, *, update_statistics: bool = False) -> Tensor:
+        """Logits in training mode; running statistics are updated only if asked for."""
+        with batch_statistics(self.network, updated=update_statistics):
+            found: Tensor = self.network(images, head)
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """The base's state, and the generator's."""
+        return {**super().state_dict(), "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        super().load_state_dict(state)
+        self.generator.set_state(state["generator"])
+
+
+class SemiSupervised(Steered, OnUnlabelled):
+    """GradMix with a loss on U; a variant says what `unlabelled_loss` is."""
+
     config: SemiSupervisedConfig
 
     def __init__(
@@ -70,8 +107,6 @@ class SemiSupervised(Steered):
         alone = not added and PSEUDO_LABELLED not in sources
         extra = (UNLABELLED,) if alone else ()
         super().__init__(network, sources, optimiser, config, extra, aside=int(added))
-        # The seed that the caller gave torch, without drawing from its generator.
-        self.generator = torch.Generator().manual_seed(torch.initial_seed())
         if added:
             self._row = self.v_row + 1
         else:
@@ -95,17 +130,7 @@ class SemiSupervised(Steered):
         if self.config.unlabelled_term == "added":
             self.flat.gradient.add_(self.flat.gradients[self._row])
 
-    def logits(self, images: Tensor, head: str, *, update_statistics: bool = False) -> Tensor:
-        """Logits in training mode; running statistics are updated only if asked for."""
-        with batch_statistics(self.network, updated=update_statistics):
-            found: Tensor = self.network(images, head)
-        return found
 
-    def state_dict(self) -> dict[str, Any]:
-        """The base's state, and the generator's."""
-        return {**super().state_dict(), "generator": self.generator.get_state()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken."""
-        super().load_state_dict(state)
-        self.generator.set_state(state["generator"])
+def ramped(progress: float, share: float) -> float:
+    """A weight that grows linearly from 0 to 1 over a share of the training; 1 if it is 0."""
+    return min(progress / share, 1.0) if share else 1.0

@@ -86,6 +86,21 @@ def test_validation_comes_every_so_many_steps_and_after_the_last() -> None:
     assert [row["step"] for row in training.curve] == [3.0, 6.0, 7.0]
 
 
+def test_a_method_knows_which_share_of_the_training_lies_behind_it(monkeypatch) -> None:
+    seen, update = [], Scripted.update
+
+    def noted(method, *batches):
+        seen.append(method.progress)
+        return update(method, *batches)
+
+    monkeypatch.setattr(Scripted, "update", noted)
+    states = []
+    run([(2, 1.0)] * 4, on_validation=lambda _, state: states.append(state()))
+    assert seen == [0.0, 0.25, 0.5, 0.75]
+    run([(2, 1.0)] * 4, resume=states[1])
+    assert seen[4:] == [0.5, 0.75]
+
+
 def test_counts_are_added_up_and_other_figures_averaged_between_validations() -> None:
     figures = [
         {"loss/S": 1.0, "count/cone": 2.0},

@@ -1,7 +1,5 @@
 """GradMix with MixMatch: guesses, mixtures, the ramp, and the loss they make."""
 
-import io
-
 import pytest
 import torch
 from torch.nn import functional
@@ -10,7 +8,7 @@ from gradmix.augmentation import weak
 from gradmix.methods.gradmix_mixmatch import GradMixMixMatchConfig, distributions, sharpened
 from gradmix.sampling import Batch
 
-UNMIXED = {"temperature": 1.0, "alpha": 1e-6, "ramp_steps": 0, "consistency_weight": 7.0}
+UNMIXED = {"temperature": 1.0, "alpha": 1e-6, "ramp": 0.0, "consistency_weight": 7.0}
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -130,35 +128,24 @@ def test_labelled_samples_meet_unlabelled_ones(toy) -> None:
     assert crossed > 2.0
 
 
-def test_the_weight_ramps_linearly_over_its_own_steps_and_is_part_of_the_state(toy) -> None:
-    method, found = made(toy), {}
-    assert method.ramped_weight() == 0.0
-    for steps in (1, 8192, 16384, 20000):
-        method.load_state_dict({**method.state_dict(), "steps": steps})
-        found[steps] = method.ramped_weight()
-    assert found == {1: 250.0 / 16384, 8192: 125.0, 16384: 250.0, 20000: 250.0}
-    assert made(toy, ramp_steps=0).ramped_weight() == 250.0
-
-
-def test_a_step_moves_the_ramp_by_one_and_a_loaded_state_goes_on(toy) -> None:
-    method = made(toy, ramp_steps=10)
-    for _ in range(4):
-        method.update(*toy.batches(), toy.unlabelled().next())
-    assert method.ramped_weight() == 100.0
-    file = io.BytesIO()
-    torch.save(method.state_dict(), file)
-    file.seek(0)
-    resumed = made(toy, ramp_steps=10)
-    resumed.load_state_dict(torch.load(file, weights_only=True))
-    assert resumed.ramped_weight() == 100.0
+@pytest.mark.parametrize(
+    ("progress", "ramp", "weight"),
+    [(0.0, 0.4, 0.0), (0.1, 0.4, 62.5), (0.4, 0.4, 250.0), (0.9, 0.4, 250.0), (0.0, 0.0, 250.0)],
+)
+def test_the_weight_ramps_linearly_over_its_share_of_the_training(
+    toy, progress, ramp, weight
+) -> None:
+    method = made(toy, ramp=ramp)
+    method.progress = progress
+    assert method.ramped_weight() == pytest.approx(weight)
 
 
 def test_the_ramp_weighs_the_squared_error_alone(toy) -> None:
     images, target = toy.unlabelled().next(), toy.batches()[1]
     losses = []
-    for steps in (0, 5, 10):
-        method = made(toy, ramp_steps=10)
-        method.load_state_dict({**method.state_dict(), "steps": steps})
+    for progress in (0.0, 0.25, 0.5):
+        method = made(toy, ramp=0.5)
+        method.progress = progress
         losses.append(float(method.unlabelled_loss(images, target).detach()))
     assert losses[0] > 0.0
     assert losses[2] > losses[1] > losses[0]
@@ -189,7 +176,8 @@ def test_running_statistics_are_updated_once_per_step_by_the_mixtures(toy) -> No
         ({"temperature": 0.0}, "temperature must be positive, found 0.0"),
         ({"alpha": 0.0}, "alpha must be positive, found 0.0"),
         ({"consistency_weight": -1.0}, "consistency_weight must not be negative, found -1.0"),
-        ({"ramp_steps": -1}, "ramp_steps must not be negative, found -1"),
+        ({"ramp": -0.1}, r"ramp must be in \[0, 1\], found -0.1"),
+        ({"ramp": 1.5}, r"ramp must be in \[0, 1\], found 1.5"),
     ],
 )
 def test_an_impossible_setting_is_refused(setting, found) -> None:
