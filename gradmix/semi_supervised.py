@@ -10,7 +10,7 @@ from torch import Tensor
 from gradmix.batch_norm import batch_statistics
 from gradmix.grouping import Grouping
 from gradmix.losses import Direction
-from gradmix.method import Method
+from gradmix.method import Method, TargetConfig
 from gradmix.networks import Network
 from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
@@ -20,6 +20,9 @@ UnlabelledTerm = Literal["mixed", "added"]
 
 PSEUDO_LABELLED = "S_u"
 UNLABELLED = "U"
+
+SMALLEST_FREQUENCY = 1e-6
+"""Added to class frequencies before one is divided by another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +45,7 @@ class SemiSupervisedConfig(SteeringConfig):
     def __post_init__(self) -> None:
         """Refuse a negative weight and an unknown term."""
         super().__post_init__()
-        if not self.unlabelled_weight >= 0:
-            raise ValueError(
-                f"unlabelled_weight must not be negative, found {self.unlabelled_weight}."
-            )
+        refuse_negative_weight(self.unlabelled_weight)
         if self.unlabelled_term not in get_args(UnlabelledTerm):
             raise ValueError(
                 f"unlabelled_term must be one of mixed, added. Found {self.unlabelled_term!r}."
@@ -129,6 +129,87 @@ class SemiSupervised(Steered, OnUnlabelled):
         """Add the gradient of the loss on U, if it is not mixed."""
         if self.config.unlabelled_term == "added":
             self.flat.gradient.add_(self.flat.gradients[self._row])
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointSemiSupervisedConfig(TargetConfig):
+    """Setting of joint training with a loss on U besides that of every method that reads V.
+
+    Attributes:
+        unlabelled_weight: of the loss on U.
+
+    Raises:
+        ValueError: if the weight is negative.
+    """
+
+    unlabelled_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a negative weight."""
+        refuse_negative_weight(self.unlabelled_weight)
+
+
+class JointSemiSupervised(OnUnlabelled):
+    """Joint training on sources and V with a loss on U; a variant says what `unlabelled_loss` is.
+
+    The control of `SemiSupervised`: the same loss on U, and nothing is mixed.
+    """
+
+    config: JointSemiSupervisedConfig
+
+    def update(
+        self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
+    ) -> dict[str, float]:
+        """One step along the sum of the gradients of every source, of V and of U."""
+        labelled, images = self.required(target, "V"), self.required(unlabelled, "U")
+        self.flat.zero()
+        losses = {
+            f"loss/{name}": self.backward(batch, 0)
+            for name, batch in zip(self.sources, sources, strict=True)
+        }
+        losses["loss/V"] = self.backward_v(labelled, 0)
+        value = self.unlabelled_loss(images, labelled)
+        (self.config.unlabelled_weight * value).backward()  # type: ignore[no-untyped-call]
+        self.flat.set_sum()
+        self.step()
+        return {**losses, f"loss/{UNLABELLED}": float(value.detach())}
+
+    def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
+        """The loss on images [B, C, H, W] of U, in training mode; `target` is V's mini-batch."""
+        raise NotImplementedError
+
+
+def refuse_negative_weight(weight: float) -> None:
+    """Refuse a weight of the loss on U that would raise it.
+
+    Raises:
+        ValueError: if it is negative or not a number.
+    """
+    if not weight >= 0:
+        raise ValueError(f"unlabelled_weight must not be negative, found {weight}.")
+
+
+def refuse_momentum(momentum: float) -> None:
+    """Refuse a momentum of running averages that would never take anything in, or oscillate.
+
+    Raises:
+        ValueError: if it is not in [0, 1).
+    """
+    if not 0 <= momentum < 1:
+        raise ValueError(f"ema_momentum must be in [0, 1), found {momentum}.")
+
+
+def aligned(probabilities: Tensor, wanted: Tensor, found: Tensor) -> Tensor:
+    """Predictions whose classes are as frequent as wanted: p wanted / found, with sum one again.
+
+    Args:
+        probabilities: [B, C].
+        wanted: class frequencies [C] to align to.
+        found: class frequencies [C] that predictions have had.
+    """
+    ratio = (wanted + SMALLEST_FREQUENCY) / (found + SMALLEST_FREQUENCY)
+    scaled = probabilities * ratio
+    return scaled / scaled.sum(1, keepdim=True)
 
 
 def ramped(progress: float, share: float) -> float:

@@ -12,10 +12,12 @@ from gradmix.methods.gradmix import GradMix, GradMixConfig
 from gradmix.methods.gradmix_fixmatch import GradMixFixMatch, GradMixFixMatchConfig
 from gradmix.methods.gradmix_mixmatch import GradMixMixMatch, GradMixMixMatchConfig
 from gradmix.methods.gradmix_sgd import GradMixSGD, GradMixSGDConfig
+from gradmix.methods.gradmix_softmatch import GradMixSoftMatch, GradMixSoftMatchConfig
 from gradmix.methods.gradmix_vat import GradMixVAT, GradMixVATConfig
 from gradmix.methods.joint import Joint, JointConfig
 from gradmix.methods.mdda import MDDA, MDDAConfig
 from gradmix.methods.mme import MME, MMEConfig
+from gradmix.methods.softmatch import SoftMatch, SoftMatchConfig
 from gradmix.methods.source_only import SourceOnly, SourceOnlyConfig
 from gradmix.methods.target_only import TargetOnly, TargetOnlyConfig
 from gradmix.networks import Network
@@ -41,9 +43,11 @@ METHODS: dict[str, MethodEntry] = {
     "gradmix_vat": MethodEntry(GradMixVAT, GradMixVATConfig),
     "gradmix_mixmatch": MethodEntry(GradMixMixMatch, GradMixMixMatchConfig),
     "gradmix_fixmatch": MethodEntry(GradMixFixMatch, GradMixFixMatchConfig),
+    "gradmix_softmatch": MethodEntry(GradMixSoftMatch, GradMixSoftMatchConfig),
     "mme": MethodEntry(MME, MMEConfig),
     "mdda": MethodEntry(MDDA, MDDAConfig),
     "dctn": MethodEntry(DCTN, DCTNConfig),
+    "softmatch": MethodEntry(SoftMatch, SoftMatchConfig),
 }
 
 

@@ -100,6 +100,34 @@ MUTATIONS = {
         "probability < threshold",
         "methods/test_gradmix_fixmatch.py",
     ),
+    "SoftMatch's Gaussian": (
+        "soft_weights.py",
+        "(-below.square()",
+        "(below.square()",
+        "test_soft_weights.py",
+    ),
+    "SoftMatch's truncation": (
+        "soft_weights.py",
+        ".clamp_max(0.0)",
+        ".clamp_min(0.0)",
+        "test_soft_weights.py",
+    ),
+    "SoftMatch's loss": (
+        "semi_supervised.py",
+        """        value = self.unlabelled_loss(images, labelled)
+""",
+        """        value = -self.unlabelled_loss(images, labelled)
+""",
+        "methods/test_softmatch.py",
+    ),
+    "GradMix's loss on U": (
+        "semi_supervised.py",
+        """        value = self.unlabelled_loss(images, target)
+""",
+        """        value = -self.unlabelled_loss(images, target)
+""",
+        "methods/test_gradmix_softmatch.py",
+    ),
     "GradMix SGD's descent": (
         "methods/gradmix_sgd.py",
         "weights + self.config.weight_rate",

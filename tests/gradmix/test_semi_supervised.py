@@ -7,7 +7,7 @@ import torch
 
 from gradmix.methods.gradmix import GradMix, GradMixConfig
 from gradmix.optimiser import OptimiserConfig
-from gradmix.semi_supervised import SemiSupervised, SemiSupervisedConfig
+from gradmix.semi_supervised import SemiSupervised, SemiSupervisedConfig, aligned, ramped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,3 +123,18 @@ def test_the_base_has_no_loss_on_u(toy) -> None:
     base = SemiSupervised(toy.network(), ["near"], OptimiserConfig(), SemiSupervisedConfig())
     with pytest.raises(NotImplementedError):
         base.unlabelled_loss(toy.unlabelled().next(), toy.batches()[1])
+
+
+@pytest.mark.parametrize(
+    ("progress", "share", "weight"),
+    [(0.0, 0.4, 0.0), (0.1, 0.4, 0.25), (0.4, 0.4, 1.0), (0.8, 0.4, 1.0), (0.0, 0.0, 1.0)],
+)
+def test_a_ramp_is_linear_over_its_share_of_the_training(progress, share, weight) -> None:
+    assert ramped(progress, share) == pytest.approx(weight)
+
+
+def test_aligned_predictions_of_the_frequencies_found_have_those_wanted_on_average() -> None:
+    wanted, found = torch.tensor([0.2, 0.8]), torch.tensor([0.6, 0.4])
+    torch.testing.assert_close(aligned(found[None], wanted, found)[0], wanted)
+    even = torch.full((2,), 0.5)
+    torch.testing.assert_close(aligned(found[None], even, even)[0], found)
