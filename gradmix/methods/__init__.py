@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradmix.method import Method
+from gradmix.methods.adamatch import AdaMatch, AdaMatchConfig
 from gradmix.methods.dctn import DCTN, DCTNConfig
 from gradmix.methods.energynet import EnergyNet, EnergyNetConfig
 from gradmix.methods.fine_tune import FineTune, FineTuneConfig
@@ -48,6 +49,7 @@ METHODS: dict[str, MethodEntry] = {
     "mdda": MethodEntry(MDDA, MDDAConfig),
     "dctn": MethodEntry(DCTN, DCTNConfig),
     "softmatch": MethodEntry(SoftMatch, SoftMatchConfig),
+    "adamatch": MethodEntry(AdaMatch, AdaMatchConfig),
 }
 
 

@@ -108,14 +108,14 @@ def target_stream(job: StreamInputs, target: ImageSet, device: torch.device) -> 
 
 
 def unlabelled_stream(
-    job: StreamInputs, target: ImageSet, device: torch.device
+    job: StreamInputs, target: ImageSet, device: torch.device, ratio: int
 ) -> UnlabelledStream:
-    """All of U, without labels."""
+    """All of U, without labels, in mini-batches of `ratio` times a source's."""
     rows = torch.from_numpy(load_split(job.split / "split.parquet").u)
     return UnlabelledStream(
         "U",
         rows_of(target.images, rows, device),
-        job.training.batch_size,
+        ratio * job.training.batch_size,
         seed_of(job, "U"),
         normalisation_of(job, target.images),
         device,

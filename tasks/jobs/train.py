@@ -87,6 +87,9 @@ def run(job: TrainJob, folder: Path) -> Outcome:
     resume = _checkpoint(folder)
     resumed_from = resume["step"] if resume else 0
     progress = _Progress(folder / PROGRESS, resumed_from)
+    unlabelled = None
+    if method.uses_unlabelled:
+        unlabelled = unlabelled_stream(job, target, device, method.unlabelled_ratio)
     started = time.monotonic()
     training = train(
         method,
@@ -94,7 +97,7 @@ def run(job: TrainJob, folder: Path) -> Outcome:
         target_stream(job, target, device),
         hyper_validation(job, target, device),
         job.training.loop,
-        unlabelled=unlabelled_stream(job, target, device) if method.uses_unlabelled else None,
+        unlabelled=unlabelled,
         score_start=job.initial is not None,
         resume=resume,
         on_validation=_saver(folder, progress),

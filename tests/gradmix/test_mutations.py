@@ -128,6 +128,30 @@ MUTATIONS = {
 """,
         "methods/test_gradmix_softmatch.py",
     ),
+    "AdaMatch's alignment": (
+        "semi_supervised.py",
+        "ratio = (wanted + SMALLEST_FREQUENCY) / (found + SMALLEST_FREQUENCY)",
+        "ratio = (found + SMALLEST_FREQUENCY) / (wanted + SMALLEST_FREQUENCY)",
+        "methods/test_adamatch.py",
+    ),
+    "AdaMatch's threshold": (
+        "methods/adamatch.py",
+        "labels.amax(1) >= self",
+        "labels.amax(1) < self",
+        "methods/test_adamatch.py",
+    ),
+    "AdaMatch's ramp": (
+        "methods/adamatch.py",
+        "0.5 - 0.5 * math.cos",
+        "0.5 + 0.5 * math.cos",
+        "methods/test_adamatch.py",
+    ),
+    "AdaMatch's loss": (
+        "methods/adamatch.py",
+        "(labelled + weight *",
+        "(labelled - weight *",
+        "methods/test_adamatch.py",
+    ),
     "GradMix SGD's descent": (
         "methods/gradmix_sgd.py",
         "weights + self.config.weight_rate",

@@ -33,6 +33,7 @@ class Data:
     ):
         self.config, self.more = config, more
         self.method, self.streams, self.held_out = method, streams, held_out
+        self.unlabelled = more["unlabelled"]
         self.by_name = {stream.name: stream for stream in [*streams, v]}
 
     def rows(self, name: str) -> list[int]:
@@ -114,6 +115,17 @@ def test_v_is_whole_at_every_step_while_it_is_small(toy, given) -> None:
     assert sizes(6) == {"S1": 2, "S2": 2, "V": 6}
     assert sizes(5)["V"] == 2
     assert sizes(1) == {"S1": 2, "S2": 2, "V": 2}
+
+
+def test_mini_batches_of_u_are_as_large_as_the_method_says(toy, given) -> None:
+    def size(method: str) -> int:
+        training = {"steps": 1, "validate_every": 1, "batch_size": 2, "v_whole_up_to": 64}
+        job = toy.train_job(method=method, settings={}, training=training)
+        return len(given(job).unlabelled.next())
+
+    assert size("dctn") == 2
+    assert size("adamatch") == 6
+    assert given(toy.train_job(method="gradmix", settings={})).unlabelled is None
 
 
 def test_every_stream_has_a_seed_of_its_own_and_the_same_for_every_method(toy, given) -> None:

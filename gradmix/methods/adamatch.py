@@ -1,0 +1,242 @@
+"""AdaMatch in its form with labelled target samples: weak and strong views of everything."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gradmix.augmentation import strong, weak
+from gradmix.losses import loss
+from gradmix.method import TargetConfig, batch_statistics
+from gradmix.networks import Network
+from gradmix.optimiser import OptimiserConfig
+from gradmix.problem import TARGET_HEAD
+from gradmix.sampling import Batch
+from gradmix.semi_supervised import (
+    UNLABELLED,
+    OnUnlabelled,
+    aligned,
+    ramped,
+    refuse_momentum,
+    refuse_negative_weight,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaMatchConfig(TargetConfig):
+    """Settings of AdaMatch; defaults are the authors'.
+
+    Attributes:
+        threshold: of a pseudo-label's confidence, in mean confidences on weak views of sources.
+        ramp: share of the training over which the weight of U's loss grows from zero.
+        unlabelled_weight: of U's loss, once the ramp has ended.
+        ema_momentum: of the class frequencies predicted for sources.
+        window: mini-batches over which those predicted for U are averaged.
+        flip: whether views are mirrored with a probability of one half; for photographs.
+
+    Raises:
+        ValueError: if a setting is outside its range.
+    """
+
+    threshold: float = 0.9
+    ramp: float = 0.5
+    unlabelled_weight: float = 1.0
+    ema_momentum: float = 0.999
+    window: int = 128
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse impossible shares, weights and lengths."""
+        for field, share in (("threshold", self.threshold), ("ramp", self.ramp)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{field} must be in [0, 1], found {share}.")
+        refuse_negative_weight(self.unlabelled_weight)
+        refuse_momentum(self.ema_momentum)
+        if self.window < 1:
+            raise ValueError(f"window must be at least 1, found {self.window}.")
+
+
+class Alignment:
+    """Class frequencies of predictions, which pseudo-labels are aligned to.
+
+    Those of each source are an exponential average, those of U the mean of the last `window`
+    mini-batches; both start even. The target's are the mean of the sources'.
+
+    Args:
+        ema_momentum: of a source's average.
+        window: mini-batches of U.
+    """
+
+    def __init__(self, ema_momentum: float, window: int) -> None:
+        self._momentum, self._length = ema_momentum, window
+        self.of_sources: dict[str, Tensor] = {}
+        self._of_unlabelled: Tensor | None = None
+
+    @torch.no_grad()
+    def pseudo_labels(self, reference: Mapping[str, Tensor], guessed: Tensor) -> Tensor:
+        """Predictions for U aligned to those for sources, after both have joined the averages.
+
+        Args:
+            reference: predictions [B, C] for every source with the target's classes.
+            guessed: predictions [B, C] for U.
+
+        Returns:
+            Distributions [B, C]: p wanted / found, with sum one again.
+        """
+        even = guessed.new_full((guessed.shape[1],), 1.0 / guessed.shape[1])
+        for name, predicted in reference.items():
+            before = self.of_sources.get(name, even).to(guessed)
+            self.of_sources[name] = before.lerp(predicted.mean(0), 1.0 - self._momentum)
+        if self._of_unlabelled is None:
+            self._of_unlabelled = even.repeat(self._length, 1)
+        earlier = self._of_unlabelled[1:].to(guessed)
+        self._of_unlabelled = torch.cat([earlier, guessed.mean(0)[None]])
+        wanted = torch.stack([self.of_sources[name] for name in reference]).mean(0)
+        return aligned(guessed, wanted, self._of_unlabelled.mean(0))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The averages."""
+        found = self._of_unlabelled
+        return {
+            "of_sources": {name: value.clone() for name, value in self.of_sources.items()},
+            "of_unlabelled": None if found is None else found.clone(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        self.of_sources = {name: value.clone() for name, value in state["of_sources"].items()}
+        self._of_unlabelled = state["of_unlabelled"]
+
+
+class AdaMatch(OnUnlabelled):
+    """Cross entropy on weak and strong views of sources and V, and on confident ones of U.
+
+    Strong views of U learn the class of the weak ones, once their classes have been made as
+    frequent as the sources' and where their confidence reaches a share of the sources'. Logits of
+    sources and V are drawn, one by one, between those of a pass with U and those of one without.
+
+    Unlike the authors' code, sources may be several: those with other classes than the target's
+    take part in every pass, but give neither frequencies nor confidence; of those with the
+    target's, the mean is taken. Strong views are those of `gradmix_fixmatch`, not CTAugment's. Rate
+    schedule, weight decay (.001 there) and averaged weights (.999 there) are the training's.
+    """
+
+    name = "adamatch"
+    unlabelled_ratio = 3
+    config: AdaMatchConfig
+
+    def __init__(
+        self,
+        network: Network,
+        sources: Sequence[str],
+        optimiser: OptimiserConfig,
+        config: AdaMatchConfig,
+    ) -> None:
+        super().__init__(network, sources, optimiser, config)
+        self.alignment = Alignment(config.ema_momentum, config.window)
+
+    def update(
+        self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
+    ) -> dict[str, float]:
+        """One step on a mini-batch of every source, of V and of U."""
+        batches = dict(zip(self.sources, sources, strict=True))
+        batches["V"] = self.required(target, "V")
+        images = self.required(unlabelled, UNLABELLED)
+        self.train_mode()
+        self.flat.zero()
+        self.flat.collect_in(0)
+        logits, of_u = self.drawn_logits(batches, images)
+        # Weak and strong views are equally many, so that this is the mean of their two losses.
+        losses = {
+            f"loss/{name}": loss(
+                logits[name], torch.cat([batch.labels, batch.labels]), self.soft_direction
+            )
+            for name, batch in batches.items()
+        }
+        of_sources = {
+            name: logits[name].chunk(2)[0]
+            for name in self.sources
+            if batches[name].head == TARGET_HEAD
+        }
+        labelled = torch.stack([*losses.values()]).sum()
+        losses["loss/U"], figures = self.pseudo_labelled_loss(of_sources, *of_u.chunk(2))
+        weight = self.config.unlabelled_weight * ramped_up(self.progress, self.config.ramp)
+        (labelled + weight * losses["loss/U"]).backward()  # type: ignore[no-untyped-call]
+        self.flat.set_sum()
+        self.step()
+        return {name: float(value.detach()) for name, value in {**losses, **figures}.items()}
+
+    def pseudo_labelled_loss(
+        self, of_sources: Mapping[str, Tensor], weak_logits: Tensor, strong_logits: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Cross entropy of strong views of U, the mean over all of them, and figures.
+
+        Args:
+            of_sources: logits [B, C] of weak views of every source with the target's classes.
+            weak_logits: of U, [B, C]; no gradient goes through them.
+            strong_logits: of U, [B, C].
+        """
+        reference = {name: logits.detach().softmax(1) for name, logits in of_sources.items()}
+        labels = self.alignment.pseudo_labels(reference, weak_logits.detach().softmax(1))
+        usual = torch.cat([*reference.values()]).amax(1).mean()
+        kept = labels.amax(1) >= self.config.threshold * usual
+        losses = functional.cross_entropy(strong_logits, labels.argmax(1), reduction="none")
+        return losses.where(kept, 0.0).mean(), {
+            "threshold": self.config.threshold * usual,
+            "count/pseudo_labelled": kept.sum(),
+        }
+
+    def drawn_logits(
+        self, batches: Mapping[str, Batch], images: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Logits of weak views and then strong ones, of sources and V by name, and of U."""
+        views = {name: self.views(batch.images) for name, batch in batches.items()}
+        of_u = self.views(images)
+        heads = [batch.head for batch in batches.values()]
+        alone = self.logits_of([*views.values()], heads, update_statistics=False)
+        *together, found = self.logits_of(
+            [*views.values(), of_u],
+            [*heads, TARGET_HEAD],
+            update_statistics=self.v_updates_statistics,
+        )
+        if not self.v_updates_statistics:
+            # The pass holds V too: statistics without it take one more.
+            with torch.no_grad():
+                self.network.trunk(torch.cat([*(views[name] for name in self.sources), of_u]))
+        drawn = [
+            with_u.lerp(without, torch.rand(with_u.shape, generator=self.generator).to(with_u))
+            for with_u, without in zip(together, alone, strict=True)
+        ]
+        return dict(zip(batches, drawn, strict=True)), found
+
+    def views(self, images: Tensor) -> Tensor:
+        """A weak view of every image, then a strong one of each."""
+        flip = self.config.flip
+        return torch.cat([view(images, self.generator, flip=flip) for view in (weak, strong)])
+
+    def logits_of(
+        self, sets: Sequence[Tensor], heads: Sequence[str], *, update_statistics: bool
+    ) -> list[Tensor]:
+        """Logits of several sets from one pass, which batch norm normalises as one batch."""
+        with batch_statistics(self.network, updated=update_statistics):
+            found = self.network.dropout(self.network.trunk(torch.cat([*sets])))
+        parts = found.split([len(images) for images in sets])
+        return [self.network.heads[head](part) for head, part in zip(heads, parts, strict=True)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The base's state, and the class frequencies."""
+        return {**super().state_dict(), "alignment": self.alignment.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        super().load_state_dict(state)
+        self.alignment.load_state_dict(state["alignment"])
+
+
+def ramped_up(progress: float, share: float) -> float:
+    """A weight that grows from 0 to 1 over a share of the training, as half a cosine."""
+    return 0.5 - 0.5 * math.cos(math.pi * ramped(progress, share))
