@@ -18,6 +18,7 @@ from gradmix.methods.gradmix_vat import GradMixVAT, GradMixVATConfig
 from gradmix.methods.joint import Joint, JointConfig
 from gradmix.methods.mdda import MDDA, MDDAConfig
 from gradmix.methods.mme import MME, MMEConfig
+from gradmix.methods.sla import SLA, SLAConfig
 from gradmix.methods.softmatch import SoftMatch, SoftMatchConfig
 from gradmix.methods.source_only import SourceOnly, SourceOnlyConfig
 from gradmix.methods.target_only import TargetOnly, TargetOnlyConfig
@@ -48,6 +49,7 @@ METHODS: dict[str, MethodEntry] = {
     "mme": MethodEntry(MME, MMEConfig),
     "mdda": MethodEntry(MDDA, MDDAConfig),
     "dctn": MethodEntry(DCTN, DCTNConfig),
+    "sla": MethodEntry(SLA, SLAConfig),
     "softmatch": MethodEntry(SoftMatch, SoftMatchConfig),
     "adamatch": MethodEntry(AdaMatch, AdaMatchConfig),
 }

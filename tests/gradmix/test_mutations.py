@@ -152,6 +152,18 @@ MUTATIONS = {
         "(labelled - weight *",
         "methods/test_adamatch.py",
     ),
+    "SLA's distances": (
+        "methods/sla.py",
+        "(-self.config.temperature",
+        "(self.config.temperature",
+        "methods/test_sla.py",
+    ),
+    "SLA's labels": (
+        "methods/sla.py",
+        "own + alpha * functional",
+        "own - alpha * functional",
+        "methods/test_sla.py",
+    ),
     "GradMix SGD's descent": (
         "methods/gradmix_sgd.py",
         "weights + self.config.weight_rate",

@@ -1,0 +1,190 @@
+"""SLA: sources' labels bent towards what they would be in the target domain."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gradmix.losses import loss
+from gradmix.method import Method, TargetConfig, batch_statistics
+from gradmix.networks import Network, pooled
+from gradmix.optimiser import OptimiserConfig
+from gradmix.problem import TARGET_HEAD
+from gradmix.sampling import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class SLAConfig(TargetConfig):
+    """Settings of SLA; defaults are the authors', whose trainings have 10,000 steps.
+
+    Attributes:
+        alpha: share of the bent label in a source's loss.
+        temperature: T, which the distances to the centres are multiplied by.
+        length: of every feature vector where distances are taken; the authors' head reads
+            features of this length.
+        warm_up: share of the training before labels are bent; 2,000 steps there.
+        interval: share of the training after which centres are new; 500 steps there.
+
+    Raises:
+        ValueError: if a setting is outside its range.
+    """
+
+    alpha: float = 0.3
+    temperature: float = 0.6
+    length: float = 20.0
+    warm_up: float = 0.2
+    interval: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Refuse shares that are none, and a geometry without a size."""
+        for field, share in (("alpha", self.alpha), ("warm_up", self.warm_up)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{field} must be in [0, 1], found {share}.")
+        for field, size in (("temperature", self.temperature), ("length", self.length)):
+            if not size > 0:
+                raise ValueError(f"{field} must be positive, found {size}.")
+        if not 0 < self.interval <= 1:
+            raise ValueError(f"interval must be in (0, 1], found {self.interval}.")
+
+
+class Centres:
+    """The mean feature vector of every class, by what a model predicts for U.
+
+    What is collected in one interval makes the centres of the next. A class that nothing was
+    predicted as keeps the centre that it had; the first is the origin.
+    """
+
+    def __init__(self) -> None:
+        self.centres: Tensor | None = None
+        self._sums = torch.zeros(0)
+        self._counts = torch.zeros(0)
+        self._interval = 0
+
+    def collect(self, features: Tensor, classes: Tensor, number: int) -> None:
+        """Add features [B, F] of the given classes [B], of which there are `number` in all."""
+        if not len(self._counts):
+            self._sums = features.new_zeros(number, features.shape[1])
+            self._counts = features.new_zeros(number)
+        chosen = functional.one_hot(classes, number).to(features)
+        self._sums, self._counts = self._sums.to(features), self._counts.to(features)
+        self._sums += chosen.T @ features
+        self._counts += chosen.sum(0)
+
+    def advance(self, interval: int) -> None:
+        """Renew the centres if this interval is a new one."""
+        if interval == self._interval:
+            return
+        self._interval = interval
+        if not len(self._counts):
+            return
+        before = torch.zeros_like(self._sums) if self.centres is None else self.centres
+        seen = self._counts[:, None]
+        self.centres = torch.where(seen > 0, self._sums / seen.clamp_min(1.0), before.to(seen))
+        self._sums, self._counts = torch.zeros_like(self._sums), torch.zeros_like(self._counts)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Centres, and what the next ones are made of."""
+        return {
+            "centres": None if self.centres is None else self.centres.clone(),
+            "sums": self._sums.clone(),
+            "counts": self._counts.clone(),
+            "interval": self._interval,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        self.centres = state["centres"]
+        self._sums, self._counts = state["sums"].clone(), state["counts"].clone()
+        self._interval = state["interval"]
+
+
+class SLA(Method):
+    """Joint training in which the labels of sources are partly what U's classes suggest.
+
+    The loss of a source with the target's classes is (1 - alpha) CE(y) + alpha CE(y'), y' the
+    softmax of -T times the distances between a sample's features and the centres of U's
+    pseudo-classes. Other sources, and V, keep their labels.
+
+    Unlike the authors' code, the head is linear, and features get its length of 20 only where
+    distances are taken; centres are of the mini-batches of U of the last interval, each by the
+    model of its step and its own batch statistics, not of all of U by one model in evaluation;
+    losses are added, not averaged.
+    """
+
+    name = "sla"
+    uses_unlabelled = True
+    config: SLAConfig
+
+    def __init__(
+        self,
+        network: Network,
+        sources: Sequence[str],
+        optimiser: OptimiserConfig,
+        config: SLAConfig,
+    ) -> None:
+        super().__init__(network, sources, optimiser, config)
+        self.centres = Centres()
+
+    def update(
+        self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
+    ) -> dict[str, float]:
+        """One step on every source and on V; U moves the centres."""
+        labelled, images = self.required(target, "V"), self.required(unlabelled, "U")
+        self.centres.advance(int(self.progress / self.config.interval))
+        self.collect(images)
+        self.flat.zero()
+        losses = {
+            f"loss/{name}": self.backward_source(batch)
+            for name, batch in zip(self.sources, sources, strict=True)
+        }
+        losses["loss/V"] = self.backward_v(labelled, 0)
+        self.flat.set_sum()
+        self.step()
+        return losses
+
+    @torch.no_grad()
+    def collect(self, images: Tensor) -> None:
+        """Let images of U join the next centres."""
+        self.train_mode()
+        with batch_statistics(self.network, updated=False):
+            found = self.network.trunk(images)
+        logits = self.network.heads[TARGET_HEAD](found)
+        self.centres.collect(self.directions(pooled(found)), logits.argmax(1), logits.shape[1])
+
+    def directions(self, features: Tensor) -> Tensor:
+        """Features [B, F] at the length of the settings."""
+        return self.config.length * functional.normalize(features)
+
+    def backward_source(self, batch: Batch) -> float:
+        """Add the gradient of a source's loss; returns it, by its own labels."""
+        centres = self.centres.centres
+        bent = batch.head == TARGET_HEAD and self.progress >= self.config.warm_up
+        if not bent or centres is None:
+            return self.backward(batch, 0)
+        self.train_mode()
+        self.flat.collect_in(0)
+        found = self.network.trunk(batch.images)
+        logits = self.network.heads[batch.head](self.network.dropout(found))
+        own = loss(logits, batch.labels, self.soft_direction)
+        suggested = self.suggested(pooled(found).detach(), centres)
+        alpha = self.config.alpha
+        value = (1.0 - alpha) * own + alpha * functional.cross_entropy(logits, suggested)
+        value.backward()  # type: ignore[no-untyped-call]  # untyped in torch
+        return float(own.detach())
+
+    def suggested(self, features: Tensor, centres: Tensor) -> Tensor:
+        """Labels [B, C] by the distances of features [B, F] to centres [C, F]."""
+        distances = torch.cdist(self.directions(features), centres)
+        return (-self.config.temperature * distances).softmax(1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The base's state, and the centres."""
+        return {**super().state_dict(), "centres": self.centres.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        super().load_state_dict(state)
+        self.centres.load_state_dict(state["centres"])
