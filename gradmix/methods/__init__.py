@@ -7,6 +7,7 @@ from typing import Any
 from gradmix.method import Method
 from gradmix.methods.adamatch import AdaMatch, AdaMatchConfig
 from gradmix.methods.dctn import DCTN, DCTNConfig
+from gradmix.methods.doge import DoGE, DoGEConfig
 from gradmix.methods.energynet import EnergyNet, EnergyNetConfig
 from gradmix.methods.fine_tune import FineTune, FineTuneConfig
 from gradmix.methods.gradmix import GradMix, GradMixConfig
@@ -49,6 +50,7 @@ METHODS: dict[str, MethodEntry] = {
     "mme": MethodEntry(MME, MMEConfig),
     "mdda": MethodEntry(MDDA, MDDAConfig),
     "dctn": MethodEntry(DCTN, DCTNConfig),
+    "doge": MethodEntry(DoGE, DoGEConfig),
     "sla": MethodEntry(SLA, SLAConfig),
     "softmatch": MethodEntry(SoftMatch, SoftMatchConfig),
     "adamatch": MethodEntry(AdaMatch, AdaMatchConfig),

@@ -152,6 +152,13 @@ MUTATIONS = {
         "(labelled - weight *",
         "methods/test_adamatch.py",
     ),
+    "DoGE's scores": ("methods/doge.py", "[row @ target", "[-row @ target", "methods/test_doge.py"),
+    "DoGE's weights": (
+        "methods/doge.py",
+        "math.exp(rate * (s - most))",
+        "math.exp(rate * (most - s))",
+        "methods/test_doge.py",
+    ),
     "SLA's distances": (
         "methods/sla.py",
         "(-self.config.temperature",

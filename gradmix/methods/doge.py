@@ -1,0 +1,133 @@
+"""DoGE (arXiv 2310.15393): one weight per source, with memory, by how its gradient serves V."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradmix.method import Method, TargetConfig
+from gradmix.networks import Network
+from gradmix.optimiser import OptimiserConfig
+from gradmix.sampling import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoGEConfig(TargetConfig):
+    """Settings of DoGE.
+
+    Attributes:
+        weight_rate: learning rate of the logarithms of the weights. The authors' is their learning
+            rate over mu = .01, of the order of 5e-4 / .01; here it follows the schedule, but not
+            the learning rate: SGD's is a hundred times theirs, and in a few steps would leave but
+            one source.
+        longest: length that gradients are clipped to; the authors'.
+        best: score from which on a source gains no more; the authors'.
+        v_trains_head: whether V's gradient also updates the target's head, as in GradMix.
+
+    Raises:
+        ValueError: if a number is not positive.
+    """
+
+    weight_rate: float = 0.05
+    longest: float = 1.0
+    best: float = 5.0
+    v_trains_head: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are not positive."""
+        for field in ("weight_rate", "longest", "best"):
+            if not getattr(self, field) > 0:
+                raise ValueError(f"{field} must be positive, found {getattr(self, field)}.")
+
+
+class DoGE(Method):
+    """Multiplicative weights of the sources, the same for all parameters, steered by V.
+
+    Gradients are clipped to one length. A source's score is its gradient's dot product with V's
+    over the sources' mean length, within [0, best]; w <- softmax(log w + weight_rate * score). The
+    step is along the weighted sum of the clipped gradients.
+
+    Unlike the authors', who weigh data for a second, larger model, this is the training itself. V
+    trains the target's head by its own clipped gradient, unless `v_trains_head` is off; theirs
+    trains nothing.
+    """
+
+    name = "doge"
+    config: DoGEConfig
+
+    def __init__(
+        self,
+        network: Network,
+        sources: Sequence[str],
+        optimiser: OptimiserConfig,
+        config: DoGEConfig,
+    ) -> None:
+        super().__init__(network, sources, optimiser, config, rows=len(sources) + 1)
+        self.weights = [1.0 / len(sources)] * len(sources)
+
+    def update(
+        self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
+    ) -> dict[str, float]:
+        """One step on a mini-batch of every source, steered by V."""
+        labelled, flat, k = self.required(target, "V"), self.flat, len(self.sources)
+        flat.zero()
+        losses = {
+            f"loss/{name}": self.backward(batch, row)
+            for row, (name, batch) in enumerate(zip(self.sources, sources, strict=True))
+        }
+        losses["loss/V"] = self.backward_v(labelled, k)
+        self.clip()
+        self.weights = reweighed(self.weights, self.scores(), self.pace * self.config.weight_rate)
+        torch.mv(flat.gradients[:k].T, flat.vector.new_tensor(self.weights), out=flat.gradient)
+        if self.config.v_trains_head:
+            flat.gradient[flat.heads] += flat.gradients[k, flat.heads]
+        self.step()
+        named = zip(self.sources, self.weights, strict=True)
+        return {**losses, **{f"weight/{name}": weight for name, weight in named}}
+
+    def clip(self) -> None:
+        """Shorten every gradient to the length of the settings.
+
+        Raises:
+            FloatingPointError: if one holds NaN or Inf.
+        """
+        lengths = torch.linalg.vector_norm(self.flat.gradients, dim=1)
+        for name, length in zip([*self.sources, "V"], lengths.tolist(), strict=True):
+            if not math.isfinite(length):
+                raise FloatingPointError(
+                    f"the gradient of {name} holds NaN or Inf; lower the learning rate or check "
+                    "the data."
+                )
+        tiny = torch.finfo(lengths.dtype).tiny
+        factors = (self.config.longest / lengths.clamp_min(tiny)).clamp_max(1.0)
+        self.flat.gradients.mul_(factors[:, None])
+
+    def scores(self) -> list[float]:
+        """Scores [k] in [0, best] of the clipped gradients."""
+        *sources, target = self.flat.gradients
+        length = torch.linalg.vector_norm(self.flat.gradients[:-1], dim=1).mean()
+        tiny = torch.finfo(length.dtype).tiny
+        found = torch.stack([row @ target for row in sources]) / length.clamp_min(tiny)
+        scores: list[float] = found.clamp(0.0, self.config.best).tolist()
+        return scores
+
+    def state_dict(self) -> dict[str, Any]:
+        """The base's state, and the weights."""
+        return {**super().state_dict(), "weights": list(self.weights)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        super().load_state_dict(state)
+        self.weights = list(state["weights"])
+
+
+def reweighed(weights: Sequence[float], scores: Sequence[float], rate: float) -> list[float]:
+    """Weights [k] times exp(rate * score), with sum one again."""
+    # Only differences of scores count; the largest exponent is 0.
+    most = max(scores)
+    grown = [w * math.exp(rate * (s - most)) for w, s in zip(weights, scores, strict=True)]
+    total = sum(grown)
+    return [w / total for w in grown]
