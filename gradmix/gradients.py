@@ -70,9 +70,12 @@ class FlatParameters:
             head_rows: the heads get the plain sum of this many first rows; a row holds zeros for
                 the heads that its data do not use.
         """
-        k = len(solutions[0].weights)
-        weights = self.gradients.new_tensor([solution.weights for solution in solutions])
-        for segment, layer_weights in zip(self.segments, weights, strict=True):
+        self.set_weighted([solution.weights for solution in solutions], head_rows)
+
+    def set_weighted(self, weights: Sequence[Sequence[float]], head_rows: int) -> None:
+        """Mix the first k rows by weights [L-1, k] into `gradient`; heads as in `set_mixed`."""
+        k, by_layer = len(weights[0]), self.gradients.new_tensor(weights)
+        for segment, layer_weights in zip(self.segments, by_layer, strict=True):
             weighted_sum(self.gradients[:k, segment], layer_weights, self.gradient[segment])
         torch.sum(self.gradients[:head_rows, self.heads], dim=0, out=self.gradient[self.heads])
 

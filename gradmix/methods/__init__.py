@@ -23,6 +23,7 @@ from gradmix.methods.sla import SLA, SLAConfig
 from gradmix.methods.softmatch import SoftMatch, SoftMatchConfig
 from gradmix.methods.source_only import SourceOnly, SourceOnlyConfig
 from gradmix.methods.target_only import TargetOnly, TargetOnlyConfig
+from gradmix.methods.upgrad import UPGrad, UPGradConfig
 from gradmix.networks import Network
 from gradmix.optimiser import OptimiserConfig
 
@@ -51,6 +52,7 @@ METHODS: dict[str, MethodEntry] = {
     "mdda": MethodEntry(MDDA, MDDAConfig),
     "dctn": MethodEntry(DCTN, DCTNConfig),
     "doge": MethodEntry(DoGE, DoGEConfig),
+    "upgrad": MethodEntry(UPGrad, UPGradConfig),
     "sla": MethodEntry(SLA, SLAConfig),
     "softmatch": MethodEntry(SoftMatch, SoftMatchConfig),
     "adamatch": MethodEntry(AdaMatch, AdaMatchConfig),

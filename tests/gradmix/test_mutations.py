@@ -159,6 +159,7 @@ MUTATIONS = {
         "math.exp(rate * (most - s))",
         "methods/test_doge.py",
     ),
+    "UPGrad's projections": ("conflicts.py", "[-norms[j]", "[norms[j]", "test_conflicts.py"),
     "SLA's distances": (
         "methods/sla.py",
         "(-self.config.temperature",

@@ -1,0 +1,100 @@
+"""UPGrad (arXiv 2406.16232): V as one more task, and no loss is raised for another's sake."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from torch import Tensor
+
+from gradmix.conflicts import upgrad
+from gradmix.grouping import Grouping
+from gradmix.method import Method, TargetConfig
+from gradmix.networks import Network
+from gradmix.optimiser import OptimiserConfig
+from gradmix.sampling import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class UPGradConfig(TargetConfig):
+    """Settings of UPGrad.
+
+    Attributes:
+        grouping: which trunk parameters share their weights; the authors take the whole trunk.
+
+    Raises:
+        ValueError: if the grouping is unknown.
+    """
+
+    grouping: Grouping = "model"
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown grouping."""
+        if self.grouping not in get_args(Grouping):
+            raise ValueError(
+                f"grouping must be one of layer, tensor, model. Found {self.grouping!r}."
+            )
+
+
+class UPGrad(Method):
+    """Sources and V as tasks of equal standing: what GradMix is if V does not steer but takes part.
+
+    The trunk's step is the mean of all gradients, each projected on the directions along which no
+    loss rises. Unlike TorchJD's code, Gram matrices are neither scaled nor regularised, as their
+    cone problems are solved by active sets; a head gets the plain sum of the gradients of the data
+    that use it, as in GradMix, also where V shares it with a source.
+    """
+
+    name = "upgrad"
+    config: UPGradConfig
+
+    def __init__(
+        self,
+        network: Network,
+        sources: Sequence[str],
+        optimiser: OptimiserConfig,
+        config: UPGradConfig,
+    ) -> None:
+        rows = len(sources) + 1
+        super().__init__(network, sources, optimiser, config, rows, config.grouping)
+
+    def update(
+        self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
+    ) -> dict[str, float]:
+        """One step on a mini-batch of every source and of V."""
+        labelled = self.required(target, "V")
+        self.flat.zero()
+        losses = {
+            f"loss/{name}": self.backward(batch, row)
+            for row, (name, batch) in enumerate(zip(self.sources, sources, strict=True))
+        }
+        losses["loss/V"] = self.backward_v(labelled, len(self.sources))
+        weights = self.weights()
+        self.flat.set_weighted(weights, len(self.sources) + 1)
+        self.step()
+        return {**losses, **self._telemetry(weights)}
+
+    def weights(self) -> list[list[float]]:
+        """Weights [sources and V] of every layer.
+
+        Raises:
+            FloatingPointError: if a gradient holds NaN or Inf.
+        """
+        found = []
+        for layer, gram in zip(self.flat.layer_names, self.flat.grams(), strict=True):
+            for i, name in enumerate([*self.sources, "V"]):
+                if not math.isfinite(gram[i][i]):
+                    raise FloatingPointError(
+                        f"the gradient of {name} in layer {layer} holds NaN or Inf; lower the "
+                        "learning rate or check the data."
+                    )
+            found.append(upgrad(gram))
+        return found
+
+    def _telemetry(self, weights: Sequence[Sequence[float]]) -> dict[str, float]:
+        """The weights of every layer."""
+        return {
+            f"weight/{layer}/{name}": weight
+            for layer, of_layer in zip(self.flat.layer_names, weights, strict=True)
+            for name, weight in zip([*self.sources, "V"], of_layer, strict=True)
+        }
