@@ -1,6 +1,7 @@
 """The settings of an experiment at one scale, and what must hold between their parts."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -10,6 +11,7 @@ from flows.experiment.datasets import Dataset, Images, Source, Target
 from flows.experiment.fields import THE_TARGETS, Frozen, Name, Paper, Rates, Word
 from flows.experiment.issues import Finding, not_among, repeated, said, shown
 from flows.experiment.method_settings import check_settings, fields_of
+from flows.experiment.search import check_search
 from flows.experiment.toml_lines import Key
 from flows.experiment.training import (
     GRID,
@@ -149,11 +151,10 @@ class Experiment(Frozen):
         for i, final in enumerate(self.final):
             method = final.method or stage.method
             elsewhere = {name: given[name] for name in fields_of(method) if name in given}
-            try:
+            with _at("final", i, "settings"):
                 check_settings(method, final.settings, elsewhere=elsewhere)
-            except ValidationError as error:
-                key, text = key_and_text(error.errors())
-                refuse([Finding(("final", i, "settings", *key), text)])
+            with _at("final", i, "search"):
+                check_search(method, final.settings, final.search, elsewhere)
 
     def _wrong_data(self) -> Iterator[Finding]:
         """Data sets that are not listed, classes that they do not have."""
@@ -220,7 +221,10 @@ class Experiment(Frozen):
                 yield Finding(("sources", i, "classes"), said(expected, found, advice))
 
     def _wrong_tables(self) -> Iterator[Finding]:
-        """Table 1 of clips, table 3 of images: they show the same rows."""
+        """Rows that there are not; table 1 of clips, table 3 of images: they show the same rows."""
+        for i, name in enumerate(self.outputs.rows or ()):
+            if name not in self.rows:
+                yield not_among(("outputs", "rows", i), name, self.rows)
         clips = self.datasets[self.target.dataset].media == "clips"
         unfit, fit = (1, 3) if clips else (3, 1)
         if unfit in self.outputs.tables:
@@ -254,3 +258,13 @@ class Experiment(Frozen):
             (("sources", i), source) for i, source in enumerate(self.sources)
         ]
         return [*sources, (("target",), self.target)]
+
+
+@contextmanager
+def _at(*place: str | int) -> Iterator[None]:
+    """Put a place in front of the keys of what is refused within the context."""
+    try:
+        yield
+    except ValidationError as error:
+        key, text = key_and_text(error.errors())
+        refuse([Finding((*place, *key), text)])

@@ -17,6 +17,7 @@ from flows.experiment.fields import (
 )
 from flows.experiment.issues import Finding, said
 from flows.experiment.method_settings import check_fields, check_settings, fields_of
+from flows.experiment.search import Search, check_search
 from flows.experiment.validation import refuse
 from gradmix.methods import METHODS
 from tasks.networks.trunks import TRUNKS, trunk_named
@@ -113,11 +114,12 @@ class Training(Frozen):
 
 
 class Baseline(Frozen):
-    """A row of the table trained once per draw and learning rate."""
+    """A row of the table, trained for every draw, learning rate and combination of `search`."""
 
     name: Name
     method: str
     settings: dict[str, Any] = Field(default_factory=dict)
+    search: Search = Field(default_factory=dict)
     learning_rates: Rates | None = None
     paper: Paper = Field(default_factory=dict)
     paper_clips: Paper = Field(default_factory=dict)
@@ -133,6 +135,13 @@ class Baseline(Frozen):
         if "method" in info.data:
             check_settings(info.data["method"], settings)
         return settings
+
+    @field_validator("search")
+    @classmethod
+    def _search_fits(cls, search: Search, info: ValidationInfo) -> Search:
+        if {"method", "settings"} <= info.data.keys():
+            check_search(info.data["method"], info.data["settings"], search)
+        return search
 
 
 class FirstStage(Frozen):
@@ -196,13 +205,15 @@ class Ensemble(Frozen):
 class Final(Frozen):
     """A final training on everything, with hard or soft pseudo-labels.
 
-    `method` is the first stage's unless another is given; `settings` are besides the grid's.
+    `method` is the first stage's unless another is given; `settings` are besides the grid's, and
+    those under `search` are searched.
     """
 
     name: Name
     labels: Literal["hard", "soft"]
     method: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
+    search: Search = Field(default_factory=dict)
     paper: Paper = Field(default_factory=dict)
     paper_clips: Paper = Field(default_factory=dict)
 
@@ -213,7 +224,12 @@ class Final(Frozen):
 
 
 class Outputs(Frozen):
-    """What is made, by the paper's numbers: tables, figures; and studies beyond the paper."""
+    """What is made, by the paper's numbers: tables, figures; and studies beyond the paper.
+
+    `rows` are names of the table's rows, besides the first stage's; none: all of them.
+    """
+
+    rows: Annotated[tuple[Name, ...], Different] | None = None
 
     tables: Annotated[tuple[Literal[1, 2, 3], ...], Different] = (1, 2)
     figures: Annotated[tuple[Literal[3, 4], ...], Different] = (3,)

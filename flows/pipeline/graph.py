@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from flows.experiment.raw_data import RawData
+from flows.experiment.search import candidates
 from flows.experiment.settings import Experiment
 from flows.experiment.training import Baseline, Final
 from flows.pipeline.futures import Draw, Ensemble, GridCell, Pipeline, Submit, swept_name
@@ -99,11 +100,15 @@ class _Drawing:
         return Draw(k, draw, seed, self.submit(split.STAGE, inputs))
 
     def baselines(self, draw: Draw) -> None:
-        """A training for every baseline and learning rate; the best on hyper-validation counts."""
+        """A training for every candidate of every baseline; the best on hyper-validation counts."""
         for baseline in self.required.baselines:
             shared = self._training(draw, baseline.name, baseline.method, baseline.settings)
             shared = replace(shared, initial=self._start_of(baseline, draw))
-            trainings = [self._at_rate(shared, r) for r in self.experiment.rates_of(baseline)]
+            trainings = [
+                self._at_rate(_with(shared, values), rate)
+                for values in candidates(baseline.search)
+                for rate in self.experiment.rates_of(baseline)
+            ]
             draw.searches[baseline.name] = trainings
             draw.rows[baseline.name] = self._best(draw, baseline.name, trainings, 1)
 
@@ -155,7 +160,7 @@ class _Drawing:
     def final(self, draw: Draw) -> None:
         """Train from scratch on everything, at the settings of the best cell."""
         main = self._main(draw)
-        for final in self.experiment.final if self.required.every_row else ():
+        for final in self.required.final:
             draw.rows[final.name] = self._final(draw, final, main, final.name)
         swept = self.experiment.swept
         for r in self.required.swept_sizes:
@@ -227,24 +232,26 @@ class _Drawing:
         return {name(vars(cell)): training for cell, training in draw.cells.items()}
 
     def _final(self, draw: Draw, final: Final, ensemble: Ensemble, name: str) -> Future:
+        """The final training, or the best one of those that are searched."""
         stage, best = self.experiment.first_stage, self._main(draw).top
         if ensemble.pseudo is None:
             raise ValueError(f"expected pseudo-labels for {name}, found none required.")
-        training = self._training(draw, name, final.method or stage.method, final.settings)
-        pseudo = train.PseudoSource(
-            labels=ensemble.pseudo,
-            kind=final.labels,
-            if_none_agree=self.experiment.ensemble.if_none_agree,
+        shared = replace(
+            self._training(draw, name, final.method or stage.method, final.settings),
+            learning_rate=best,
+            choice=best,
+            pseudo=train.PseudoSource(
+                labels=ensemble.pseudo,
+                kind=final.labels,
+                if_none_agree=self.experiment.ensemble.if_none_agree,
+            ),
+            enlarged=ensemble.enlarged,
         )
-        return self._train(
-            replace(
-                training,
-                learning_rate=best,
-                choice=best,
-                pseudo=pseudo,
-                enlarged=ensemble.enlarged,
-            )
-        )
+        trainings = [self._train(_with(shared, values)) for values in candidates(final.search)]
+        if not final.search:
+            return trainings[0]
+        draw.searches[name] = trainings
+        return self._best(draw, name, trainings, 1)
 
     def _cell(self, draw: Draw, cell: Mapping[str, Any]) -> train.TrainInputs[Future]:
         """The training of a cell, at a learning rate that is yet to be set."""
@@ -309,3 +316,11 @@ class _Drawing:
             )
             for source in self.experiment.sources
         )
+
+
+def _with(
+    inputs: train.TrainInputs[Future], values: Mapping[str, float]
+) -> train.TrainInputs[Future]:
+    """A candidate of the search for settings."""
+    subject = replace(inputs.subject, settings=(*inputs.subject.settings, *values.items()))
+    return replace(inputs, subject=subject, settings={**inputs.settings, **values})

@@ -1,7 +1,8 @@
 """Which stages the outputs of an experiment need."""
 
 from flows.experiment.settings import Experiment
-from flows.experiment.training import Baseline
+from flows.experiment.training import Baseline, Final
+from gradmix.methods import METHODS
 
 
 class RequiredStages:
@@ -24,12 +25,25 @@ class RequiredStages:
 
     @property
     def baselines(self) -> list[Baseline]:
-        """All for the table of rows; for figure 3 those that train on the sources alone."""
+        """Those of the table and what they start from; for figure 3 training on sources alone."""
         if self.every_row:
-            return list(self._experiment.baselines)
+            chosen = [row for row in self._experiment.baselines if self._chosen(row.name)]
+            starts = {METHODS[row.method].method.starts_from for row in chosen}
+            return [
+                row for row in self._experiment.baselines if row in chosen or row.method in starts
+            ]
         if 3 not in self._outputs.figures:
             return []
         return [row for row in self._experiment.baselines if row.method == "source_only"]
+
+    @property
+    def final(self) -> list[Final]:
+        """The final models of the table."""
+        wanted = self._experiment.final if self.every_row else ()
+        return [row for row in wanted if self._chosen(row.name)]
+
+    def _chosen(self, name: str) -> bool:
+        return self._outputs.rows is None or name in self._outputs.rows
 
     @property
     def swept_sizes(self) -> list[int]:
@@ -43,5 +57,5 @@ class RequiredStages:
 
     def labels_of(self, r: int) -> bool:
         """Whether something is trained on the labels of the top R."""
-        of_rows = self.every_row and bool(self._experiment.final)
-        return (of_rows and r == self._experiment.ensemble.r) or r in self.swept_sizes
+        of_rows = bool(self.final) and r == self._experiment.ensemble.r
+        return of_rows or r in self.swept_sizes

@@ -1,5 +1,6 @@
 """The results of finished stages, in plain JSON types."""
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,7 +57,8 @@ def _rows(order: RunSpec, draw: Draw) -> list[dict[str, Any]]:
                 "k": draw.k,
                 "draw": draw.draw,
                 **_scores(test[name]),
-                "searched": _searched(draw, name),
+                "searched": _searched(order, draw, name),
+                "searched_settings": _searched_settings(draw, name),
                 **_figures(chosen),
             }
         )
@@ -93,7 +95,7 @@ def _figures(training: Artifact) -> dict[str, Any]:
     config = training.document["config"]
     return {
         "method": config["method"],
-        "settings": config["settings"],
+        "settings": _settings(training),
         "pseudo": config["pseudo"],
         "learning_rate": config["learning_rate"],
         **{
@@ -108,14 +110,31 @@ def _figures(training: Artifact) -> dict[str, Any]:
     }
 
 
-def _searched(draw: Draw, row: str) -> list[float]:
+def _searched(order: RunSpec, draw: Draw, row: str) -> list[float]:
     """Learning rates that a row was chosen from; none for finals, which take the first stage's."""
     searches = draw.searches.get(row)
-    if searches is None:
+    if searches is None or row in [final.name for final in order.experiment.final]:
         return []
     # A first stage with one rate has no search before its grid.
     compared = searches or draw.cells.values()
     return sorted({artifact_of(one).document["config"]["learning_rate"] for one in compared})
+
+
+def _searched_settings(draw: Draw, row: str) -> dict[str, list[Any]]:
+    """Settings that differ among the trainings a row was chosen from, with their values."""
+    found = [_settings(artifact_of(training)) for training in draw.searches.get(row, [])]
+    values = {key: [part[key] for part in found] for key in (found[0] if found else ())}
+    return {
+        key: [value for i, value in enumerate(every) if value not in every[:i]]
+        for key, every in values.items()
+        if any(value != every[0] for value in every)
+    }
+
+
+def _settings(training: Artifact) -> dict[str, Any]:
+    """All settings of a training's method; those that came later are not in its identity."""
+    config = training.document["config"]
+    return dataclasses.asdict(method_named(config["method"]).config(**config["settings"]))
 
 
 def _datasets(order: RunSpec, row: str, training: Artifact) -> list[str]:

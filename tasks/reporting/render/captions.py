@@ -152,8 +152,8 @@ READINGS = {
         "and small networks on a processor weigh the solver more than large ones on a GPU.",
     ),
     "selection": (
-        "How much tuning every row got: rates tried, the rate that each draw's hyper-validation "
-        "chose, and from how many trainings the model was picked.",
+        "How much tuning every row got: rates and settings tried, those that each draw's "
+        "hyper-validation chose, and from how many trainings the model was picked.",
         "rows with more trainings to choose from are compared with rows with fewer as if tuned "
         "alike.",
     ),

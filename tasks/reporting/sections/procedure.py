@@ -1,5 +1,6 @@
 """The report's sections on how it was done: data, selection, learning rates, provenance."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -70,8 +71,8 @@ def missing_outputs(record: Record) -> str:
     }
     absent = [
         f"{kind[:-1] if kind != 'studies' else 'study'} {item}"
-        for kind, items in outputs.items()
-        for item in items
+        for kind in ("tables", "figures", "studies")
+        for item in outputs.get(kind, ())
         if not there.get((kind, item))
     ]
     return f"**Asked for, but not in the record:** {', '.join(absent)}." if absent else ""
@@ -85,7 +86,7 @@ def selection_section(record: Record) -> str:
         for name in row_names(record)
         if rows_of(record, name, k)
     ]
-    header = ["Method", "k", "rates searched", "rate chosen, by draw", "trainings to choose from"]
+    header = ["Method", "k", "searched", "chosen, by draw", "trainings to choose from"]
     return "\n\n".join(
         [
             "## Selection and learning rates",
@@ -196,25 +197,36 @@ def _list(values: Any) -> str:  # noqa: ANN401 - anything that can be shown
 
 def _selection_line(record: Record, name: str, k: int) -> list[str]:
     entries = rows_of(record, name, k)
-    searched = dict.fromkeys(
-        ", ".join(f"{rate:g}" for rate in sorted(entry["searched"], reverse=True))
-        for entry in entries
-    )
+    searched = dict.fromkeys(_searched(entry) for entry in entries)
     counts = dict.fromkeys(_choices(record, name, entry) for entry in entries)
     return [
         name,
         str(k),
         " or ".join(text or "-" for text in searched),
-        ", ".join(f"{entry['learning_rate']:g}" for entry in entries),
+        ", ".join(_chosen(entry) for entry in entries),
         " or ".join(counts),
     ]
+
+
+def _searched(entry: Mapping[str, Any]) -> str:
+    """Learning rates, and settings by name, among which a row's model was chosen."""
+    rates = ", ".join(f"{rate:g}" for rate in sorted(entry["searched"], reverse=True))
+    settings = entry.get("searched_settings", {}).items()
+    return "; ".join([*([rates] if rates else []), *(f"{k} {_list(v)}" for k, v in settings)])
+
+
+def _chosen(entry: Mapping[str, Any]) -> str:
+    """The learning rate, and what was searched besides, of a row's model."""
+    settings = [f"{key} {entry['settings'][key]}" for key in entry.get("searched_settings", {})]
+    return " ".join([f"{entry['learning_rate']:g}", *settings])
 
 
 def _choices(record: Record, name: str, entry: Mapping[str, Any]) -> str:
     """How many trainings a row's model of one draw was picked from."""
     rates = len(entry["searched"])
     if name != record["settings"]["first_stage"]["name"]:
-        return str(max(1, rates))
+        values = entry.get("searched_settings", {}).values()
+        return str(max(1, rates) * math.prod(map(len, values)))
     cells = [c for c in record["cells"] if (c["k"], c["draw"]) == (entry["k"], entry["draw"])]
     search = f", after {rates} for the rate" if rates > 1 else ""
     return f"{plural(len(cells), 'cell')}{search}"

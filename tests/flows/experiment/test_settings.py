@@ -72,12 +72,18 @@ def test_the_rows_are_in_the_order_of_the_file(digits):
         "MME",
         "MDDA",
         "DCTN",
+        "DoGE",
+        "UPGrad",
+        "SLA",
+        "AdaMatch",
+        "Joint + SoftMatch",
         "GradMix",
         "GradMix w/ soft label",
         "GradMix w/ hard label",
         "GradMix w/ VAT",
         "GradMix w/ MixMatch",
         "GradMix w/ FixMatch",
+        "GradMix w/ SoftMatch",
     ]
     assert digits.paper["GradMix"]["3"] == (91.45, 0.52)
     assert "Joint" not in digits.paper
@@ -169,6 +175,35 @@ WRONG = [
     ),
     ("first_stage/settings", {"gamma": 1}, "first_stage.settings.gamma: expected no such key here"),
     ("baselines/1/method", "joint", "baselines[3].method: expected a baseline with method source_"),
+    # Searches.
+    ("baselines/6/search", {"entropy": (1.0,)}, "baselines[6].search.entropy: …did you mean entro"),
+    (
+        "baselines/7/search",
+        {"entropy_weight": (0.1, -1.0)},
+        "baselines[7].search.entropy_weight[1]: expected a value that is not negative, found -1",
+    ),
+    (
+        "baselines/7/search",
+        {"entropy_weight": ()},
+        "baselines[7].search.entropy_weight: expected an",
+    ),
+    (
+        "baselines/7/search",
+        {"entropy_weight": (1.0, 1.0)},
+        "search.entropy_weight[1]: expected no v",
+    ),
+    (
+        "baselines/5/search",
+        {"adaptive": (1.0,)},
+        "baselines[5].search.adaptive: expected a setting without a value of its own",
+    ),
+    ("final/2/search", {"beta": (5.0,)}, "final[2].search.beta: expected no such key here"),
+    (
+        "final/2/search",
+        {"epsilon": (0.0,)},
+        "final[2].search.epsilon[0]: expected positive, found 0",
+    ),
+    ("outputs/rows", ("Joint", "AdaMach"), "outputs.rows[1]: …did you mean AdaMatch?"),
     # Grids and lists.
     ("first_stage/beta", (5, -1), "first_stage.beta[1]: expected a value of at least 0, found -1;"),
     ("first_stage/beta", (), "first_stage.beta: expected an array of length at least 1, found len"),

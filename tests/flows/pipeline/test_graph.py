@@ -80,7 +80,13 @@ FINALS = [
     ("GradMix w/ VAT", "hard", "gradmix_vat"),
     ("GradMix w/ MixMatch", "hard", "gradmix_mixmatch"),
     ("GradMix w/ FixMatch", "hard", "gradmix_fixmatch"),
+    ("GradMix w/ SoftMatch", "hard", "gradmix_softmatch"),
 ]
+
+
+def compared(row):
+    """The trainings that a row is chosen from."""
+    return list(row.inputs["candidates"]) if row.stage == "select" else [row]
 
 
 def of(submitted, stage):
@@ -89,13 +95,14 @@ def of(submitted, stage):
 
 def test_every_stage_of_the_design_is_there_as_often_as_the_settings_say(small):
     submitted, _ = small
-    # A draw: 8 baselines of 2 rates, 1 of 1, 2 searches, 9 cells, 5 finals.
+    # A draw: 13 baselines of 2 rates, two of them at 3 settings, 1 of 1, 2 searches, 9 cells,
+    # 6 finals, one of them at 4 settings.
     counts = {stage: len(of(submitted, stage)) for stage in {box.stage for box in submitted}}
     assert counts == {
         "prepare": 3,
         "split": 4,
-        "train": 4 * (8 * 2 + 1 + 2 + 9 + 5),
-        "select": 4 * (9 + 2),
+        "train": 4 * ((11 + 2 * 3) * 2 + 1 + 2 + 9 + 5 + 4),
+        "select": 4 * (14 + 2 + 1),
         "pseudo_label": 4,
         "enlarge": 4,
         "evaluate": 4,
@@ -162,19 +169,20 @@ def test_final_trainings_read_the_enlarged_v_the_labels_and_the_best_cell(small)
         assert top_3.enlarged.inputs["pseudo"] is top_3.pseudo
         assert top_3.pseudo.inputs["ensemble"] is top_3.top
         for name, kind, method in FINALS:
-            final = draw.rows[name]
-            assert final.inputs["method"] == method
-            assert final.inputs["enlarged"] is top_3.enlarged
-            pseudo = PseudoSource(labels=top_3.pseudo, kind=kind, if_none_agree="stop")
-            assert final.inputs["pseudo"] == pseudo
-            assert final.inputs["choice"] is top_3.top
-            assert final.inputs["learning_rate"] is top_3.top
+            for final in compared(draw.rows[name]):
+                assert final.inputs["method"] == method
+                assert final.inputs["enlarged"] is top_3.enlarged
+                pseudo = PseudoSource(labels=top_3.pseudo, kind=kind, if_none_agree="stop")
+                assert final.inputs["pseudo"] == pseudo
+                assert final.inputs["choice"] is top_3.top
+                assert final.inputs["learning_rate"] is top_3.top
 
 
 def test_no_other_training_sees_labels_of_u_or_the_enlarged_v(small):
     submitted, stages = small
-    finals = [row for draw in stages.draws for name, row in draw.rows.items() if "w/ " in name]
-    assert len(finals) == 20
+    rows = [row for draw in stages.draws for name, row in draw.rows.items() if "w/ " in name]
+    finals = [training for row in rows for training in compared(row)]
+    assert len(finals) == 4 * (5 + 4)
     for training in set(of(submitted, "train")) - set(finals):
         assert (training.inputs["pseudo"], training.inputs["enlarged"]) == (None, None)
         assert not any(box.stage == "pseudo_label" for box in training.ancestors), training.label
@@ -198,6 +206,43 @@ def test_one_learning_rate_is_not_searched(demo):
     cells = [cell for draw in stages.draws for cell in draw.cells.values()]
     assert {cell.inputs["learning_rate"] for cell in cells} == {0.05}
     assert not [box for box in submitted if "GradMix learning rate" in box.label]
+
+
+def test_settings_are_searched_in_every_combination_with_the_learning_rates(small):
+    _, stages = small
+    for draw in stages.draws:
+        found = [
+            (training.inputs["settings"]["entropy_weight"], training.inputs["learning_rate"])
+            for training in compared(draw.rows["MDDA"])
+        ]
+        assert found == [(weight, rate) for weight in (0.02, 0.1, 0.5) for rate in (0.05, 0.02)]
+        assert draw.searches["MDDA"] == compared(draw.rows["MDDA"])
+        assert draw.searches["MDDA"][1].label.endswith(": MDDA entropy_weight=0.02 lr=0.02")
+
+
+def test_a_final_models_settings_are_searched_at_the_first_stages_learning_rate(small):
+    _, stages = small
+    for draw in stages.draws:
+        found = compared(draw.rows["GradMix w/ VAT"])
+        assert [training.inputs["settings"] for training in found] == [
+            {"epsilon": epsilon} for epsilon in (2.5, 5.0, 8.0, 12.0)
+        ]
+        assert draw.searches["GradMix w/ VAT"] == found
+        assert "GradMix w/ MixMatch" not in draw.searches
+
+
+def test_a_scale_may_choose_its_rows(demo):
+    _, stages = demo
+    for draw in stages.draws:
+        assert len(draw.rows) == 15
+        assert not {"AdaMatch", "GradMix w/ SoftMatch"} & draw.rows.keys()
+
+
+def test_rows_that_others_start_from_are_made_too():
+    options = {("outputs", "rows"): ("", ["Fine-tune"]), ("outputs", "figures"): ("", [])}
+    submitted, stages = drawn(load_experiment("digits", "small", options))
+    assert set(stages.draws[0].rows) == {"Source only", "Fine-tune", "GradMix"}
+    assert not of(submitted, "pseudo_label")
 
 
 def test_the_grid_is_every_pair_of_beta_and_gamma(small):
@@ -253,7 +298,7 @@ def test_rows_stand_in_the_order_of_the_table(small):
 
 
 def test_names_change_neither_the_stages_nor_their_order():
-    experiment = load_experiment("digits", "demo")
+    experiment = load_experiment("digits", "demo", {("outputs", "rows"): ("", None)})
     values = experiment.model_dump()
     values["datasets"] = {"zz": values["datasets"]["svhn"], "aa": values["datasets"]["mnist"]}
     for source, name in zip(values["sources"], ("Z", "A"), strict=True):
@@ -261,7 +306,7 @@ def test_names_change_neither_the_stages_nor_their_order():
         source["dataset"] = {"svhn": "zz", "mnist": "aa"}[source["dataset"]]
     values["target"]["dataset"] = "aa"
     for i, row in enumerate(values["baselines"]):
-        row["name"] = f"{9 - i}"
+        row["name"] = f"{99 - i}"
     values["first_stage"]["name"] = "0"
     renamed, _ = drawn(Experiment.model_validate(values))
     plain, _ = drawn(experiment)

@@ -125,6 +125,19 @@ def test_searched_rates_are_those_that_were_compared_for_the_row(record_of, tiny
     assert [row["searched"] for row in record["rows"]] == [[0.05], [0.05], []]
 
 
+def test_searched_settings_are_those_that_differ_among_what_was_compared(record_of, tiny_order):
+    row = (
+        '[[baselines]]\nname = "MDDA"\nmethod = "mdda"\nsearch = { entropy_weight = [0.1, 0.5] }\n'
+    )
+    record, _ = record_of(tiny_order(TWO_RATES, ("[first_stage]", f"{row}[first_stage]")))
+    (found,) = rows(record, "MDDA")
+    assert found["searched_settings"] == {"entropy_weight": [0.1, 0.5]}
+    assert found["searched"] == [0.02, 0.05]
+    assert found["settings"]["entropy_weight"] == 0.5
+    assert rows(record, "Source only")[0]["searched_settings"] == {}
+    assert rows(record, "GradMix hard")[0]["searched_settings"] == {}
+
+
 def test_data_sets_of_a_row_are_all_that_its_model_has_seen(record_of, tiny_order):
     record, _ = record_of(tiny_order(ALL_METHODS))
     assert {row["row"]: row["datasets"] for row in record["rows"]} == {

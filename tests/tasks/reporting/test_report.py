@@ -215,6 +215,16 @@ def test_selection_lists_the_rates_and_how_many_trainings_were_compared(record):
     assert ["GradMix hard", "3", "-", "0.02, 0.02, 0.02", "1"] in lines
 
 
+def test_selection_lists_searched_settings_beside_the_rates(record):
+    for entry in record["rows"]:
+        if entry["row"] == "Joint" and entry["k"] == 3:
+            entry["searched_settings"] = {"weight": [0.1, 0.5, 1.0]}
+            entry["settings"] = {"weight": 0.5}
+    lines = lines_of(section(markdown_report(record), "Selection"))
+    chosen = ", ".join(["0.02 weight 0.5"] * 3)
+    assert ["Joint", "3", "0.05, 0.02; weight 0.1, 0.5, 1.0", chosen, "6"] in lines
+
+
 def test_deviations_are_read_off_the_settings(record):
     lines = lines_of(section(markdown_report(record), "Against"))
     assert ["draws of V", "10 (§4.2)", "3"] in lines

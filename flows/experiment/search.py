@@ -1,0 +1,52 @@
+"""Settings of a row that are searched on hyper-validation, one training for every combination."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from flows.experiment.fields import Different
+from flows.experiment.issues import Finding, said
+from flows.experiment.method_settings import check_settings, fields_of
+from flows.experiment.validation import key_and_text, refuse
+
+Search = dict[str, Annotated[tuple[int | float, ...], Field(min_length=1), Different]]
+"""Values of settings, by name."""
+
+
+def candidates(search: Search) -> list[dict[str, float]]:
+    """Every combination of values, the last setting's innermost; without a search an empty one."""
+    return [
+        dict(zip(search, values, strict=True)) for values in itertools.product(*search.values())
+    ]
+
+
+def check_search(
+    method: str,
+    settings: Mapping[str, Any],
+    search: Search,
+    elsewhere: Mapping[str, Any] | None = None,
+) -> None:
+    """Refuse values that the method does not take, and settings that have a value already.
+
+    Args:
+        method: a row of `METHODS`.
+        settings: values that are not searched.
+        search: those that are.
+        elsewhere: values that come from another key.
+
+    Raises:
+        ValidationError: with the key of the first that is wrong, relative to the search's.
+    """
+    for key, values in search.items():
+        if key in settings:
+            expected, advice = "a setting without a value of its own", "remove it from settings"
+            refuse([Finding((key,), said(expected, f"{key} in settings too", advice))])
+        free = key in fields_of(method) and key not in (elsewhere or {})
+        for place, value in enumerate(values):
+            try:
+                check_settings(method, {**settings, key: value}, elsewhere)
+            except ValidationError as error:
+                (found, *_), text = key_and_text(error.errors())
+                refuse([Finding((found, place) if free and found == key else (found,), text)])
