@@ -33,9 +33,11 @@ from tasks.errors import StageError
 from tasks.events import Event
 from tasks.execution.databases import ensure_tracking
 from tasks.execution.fleet_runner import FleetRunner
+from tasks.execution.launch import Launch
 from tasks.execution.prefect_runs import DRIVER, PrefectDispatch
 from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import SlotPool
+from tasks.execution.template import Template
 from tasks.storage.artifacts import Store
 from tasks.storage.home import home_named, open_home
 from tasks.storage.locks import locked
@@ -139,7 +141,9 @@ def resolve_in(request: RunRequest, home: str | None) -> tuple[RunSpec, Path]:
     return spec, folder
 
 
-def start(spec: RunSpec, home: Path, engine: Engine, observer: Observer) -> Path:
+def start(
+    spec: RunSpec, home: Path, engine: Engine, observer: Observer, template: Template
+) -> Path:
     """Run a specification in a new flow run; returns the folder of its record."""
 
     @flow(
@@ -151,13 +155,27 @@ def start(spec: RunSpec, home: Path, engine: Engine, observer: Observer) -> Path
     # Its parameters are what Prefect's UI shows; digests of thousands of files would be unreadable.
     def reproduction(request: RunRequest, home: str, engine: Engine) -> str:
         del request
-        return str(run(spec, Path(home), engine, observer))
+        return str(run(spec, Path(home), engine, observer, template))
 
     return Path(reproduction(spec.request, str(home), engine))
 
 
-def run(spec: RunSpec, home: Path, engine: Engine, observer: Observer | None = None) -> Path:
-    """Run a specification in the current flow run; returns the folder of its record."""
+def run(
+    spec: RunSpec,
+    home: Path,
+    engine: Engine,
+    observer: Observer | None = None,
+    template: Template | None = None,
+) -> Path:
+    """Run a specification in the current flow run; returns the folder of its record.
+
+    Args:
+        spec: what to run.
+        home: the home folder.
+        engine: where trainings run.
+        observer: follows it.
+        template: that jobs are forked from, ended afterwards; one is started if not given.
+    """
     tags = _tags(spec)
     close_dead(home, own=tags.get(FLOW_RUN))
     slots = SlotPool.of_this_machine(locks=home / LOCKS)
@@ -167,12 +185,18 @@ def run(spec: RunSpec, home: Path, engine: Engine, observer: Observer | None = N
         observer = Observer(work=Work.of(make_plan(spec, home), places), listen=lambda _: None)
     status = StatusFile(home, observer.work, _about(spec, engine, tags))
     ledger = Ledger([status.listen, observer.listen])
-    with status.kept():
-        return _run(spec, home, engine, slots, ledger, tags)
+    with status.kept(), template or Template() as launch:
+        return _run(spec, home, engine, slots, ledger, tags, launch)
 
 
 def _run(
-    spec: RunSpec, home: Path, engine: Engine, slots: SlotPool, ledger: Ledger, tags: dict[str, str]
+    spec: RunSpec,
+    home: Path,
+    engine: Engine,
+    slots: SlotPool,
+    ledger: Ledger,
+    tags: dict[str, str],
+    launch: Launch,
 ) -> Path:
     # If two processes make a new database at once, one of them fails.
     with locked(home / LOCKS / "tracking"):
@@ -188,11 +212,12 @@ def _run(
     announce_run(spec.name, run_id, tracker.pages())
     storage = open_storage()
     store = Store(home, storage)
-    here, fleet = SlotRunner(home, slots), None
+    here, fleet = SlotRunner(home, slots, launch), None
     if engine == "workers":
         fleet = FleetRunner(PrefectDispatch(), store, _job_tags(spec, tags), storage)
     on_cores = any(slot.device == "" for slot in slots.slots)
-    decode = here if on_cores else SlotRunner(home, SlotPool.of_cores(locks=home / LOCKS))
+    cores = slots if on_cores else SlotPool.of_cores(locks=home / LOCKS)
+    decode = here if on_cores else SlotRunner(home, cores, launch)
     runtime = Runtime(
         store, fleet or here, decode, tracker, run_id, ledger.listen, tags, spec.scope
     )

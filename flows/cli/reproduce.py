@@ -25,6 +25,7 @@ from flows.reproduce import Engine, Observer, start
 from tasks.errors import StageError
 from tasks.execution.prefect_server import ServerError, prefect_server
 from tasks.execution.slots import SlotPool
+from tasks.execution.template import Template
 from tasks.reporting.report import result_table, table_text
 from tasks.storage.database_url import sqlite_url
 from tasks.storage.home import open_home
@@ -72,9 +73,14 @@ def run_spec(
     board = Board(work)
     # As Ctrl-C, which `gradmix cancel` cannot send: a shell has background commands ignore it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with prefect_server(home), Progress(console, board).shown() as listener:
+    with (
+        Template() as template,
+        prefect_server(home),
+        Progress(console, board).shown() as listener,
+    ):
         try:
-            folder = start(spec, home, engine, Observer(work=work, listen=listener))
+            observer = Observer(work=work, listen=listener)
+            folder = start(spec, home, engine, observer, template)
         except (HTTPError, PrefectException) as error:
             raise ServerError(
                 f"expected Prefect's server to answer, found {type(error).__name__}: {error}; its "

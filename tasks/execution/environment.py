@@ -115,6 +115,8 @@ def training_environment(device: str) -> dict[str, str]:
         One visible device, or none and a single thread; and the allocator's settings.
     """
     variables = {"CUDA_VISIBLE_DEVICES": device, "PYTHONSAFEPATH": "1", **_ALLOCATOR}
+    # Of pyarrow's; without it, a process that has loaded it can be forked safely.
+    variables |= {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
     if not device:
         variables |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     return variables

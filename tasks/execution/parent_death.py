@@ -34,16 +34,19 @@ def tethered(command: Sequence[str]) -> list[str]:
     return [*python_module("tasks.execution.parent_death"), str(os.getpid()), *command]
 
 
-def die_with_parent() -> None:
+def die_with_parent(parent: int | None = None) -> None:
     """Have the kernel kill this process when the thread that started it ends.
 
     For a process that was not started through `tethered`. Whoever was started by the parent's main
     thread dies with the parent.
 
+    Args:
+        parent: its process id, if that is known; else whoever is the parent now.
+
     Raises:
         SystemExit: if the parent ends at this moment.
     """
-    if not _tie_to(os.getppid()):
+    if not _tie_to(os.getppid() if parent is None else parent):
         raise SystemExit("the parent process has ended.")
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.execution.attempts import LOG, Attempt, alone, job_command
+from tasks.execution.launch import Launch, fresh
 from tasks.execution.progress import Follower
 from tasks.execution.slots import SlotPool, run_in_slot
 
@@ -15,10 +16,12 @@ class SlotRunner:
     Attributes:
         home: the home folder.
         slots: of this machine.
+        launch: starts their processes.
     """
 
     home: Path
     slots: SlotPool
+    launch: Launch = fresh
 
     def run(self, name: str, folder: Path, follower: Follower) -> None:
         """Wait for a slot and run the job in it."""
@@ -31,7 +34,7 @@ class SlotRunner:
         command, log = job_command(name, folder, self.home), folder / LOG
         with self.slots.take() as slot, alone(attempt):
             follower.start(slot.name)
-            run_in_slot(command, slot, log=log, cwd=self.home, poll=poll)
+            run_in_slot(command, slot, log=log, cwd=self.home, poll=poll, launch=self.launch)
 
     def stop(self) -> None:
         """Let no further job take a slot."""

@@ -1,7 +1,6 @@
 """Slots: where trainings run, one process at a time each, and how such a process is run."""
 
 import socket
-import subprocess
 import threading
 import time
 from collections import deque
@@ -12,7 +11,8 @@ from pathlib import Path
 
 from tasks.execution.devices import cuda_devices, usable_cores, usable_devices
 from tasks.execution.environment import training_environment
-from tasks.execution.processes import ChildFailedError, kill_group, last_line, start_tethered
+from tasks.execution.launch import Launch, fresh
+from tasks.execution.processes import ChildFailedError, last_line
 from tasks.storage.locks import try_lock, unlock
 
 _RETRY_S = 0.5
@@ -147,6 +147,7 @@ def run_in_slot(
     poll: Callable[[], None],
     poll_s: float = 0.5,
     timeout_s: float | None = None,
+    launch: Launch = fresh,
 ) -> None:
     """Run a command on a slot's device and wait for it; its whole process group ends with it.
 
@@ -160,6 +161,7 @@ def run_in_slot(
         poll: called every `poll_s` seconds while it runs, and once after it has ended.
         poll_s: seconds between two calls.
         timeout_s: seconds after which it is killed.
+        launch: starts it.
 
     Raises:
         ChildFailedError: if it ends with an error.
@@ -167,22 +169,14 @@ def run_in_slot(
     """
     written = log.stat().st_size if log.exists() else 0
     started = time.monotonic()
-    process = start_tethered(command, log, cwd, training_environment(slot.device))
+    child = launch(command, log, cwd, training_environment(slot.device))
     try:
-        while not _ended_within(process, poll_s):
+        while (code := child.wait(poll_s)) is None:
             poll()
             if timeout_s is not None and time.monotonic() - started > timeout_s:
                 raise TimeoutError(f"expected an end within {timeout_s:g} s; log: {log}")
     finally:
-        kill_group(process)
+        child.kill()
     poll()
-    if process.returncode != 0:
-        raise ChildFailedError(process.returncode, last_line(log, written), log)
-
-
-def _ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+    if code != 0:
+        raise ChildFailedError(code, last_line(log, written), log)

@@ -390,7 +390,9 @@ def test_a_selection_counts_by_its_best_member(inputs: dict[str, Any], job: dict
 def test_accuracies_reach_the_models_own_runs(
     runtime: Runtime, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def in_process(command: list[str], slot: object, *, log: Path, cwd: Path, poll: Any) -> None:
+    def in_process(
+        command: list[str], slot: object, *, log: Path, cwd: Path, poll: Any, **_: Any
+    ) -> None:
         log.touch()
         assert worker.main(command[5:]) == 0
 

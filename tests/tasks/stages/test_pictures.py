@@ -50,7 +50,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs jobs in this process; the slots that were taken."""
     taken: list[str] = []
 
-    def run(command: list[str], slot: Slot, *, log: Path, cwd: Path, poll: Any) -> None:
+    def run(command: list[str], slot: Slot, *, log: Path, cwd: Path, poll: Any, **_: Any) -> None:
         taken.append(slot.name)
         with log.open("a") as file:
             monkeypatch.setattr("sys.stderr", file)

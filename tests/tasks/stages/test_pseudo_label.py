@@ -211,7 +211,9 @@ def inputs(artifact_of, toy, job: dict[str, Any]) -> dict[str, Any]:
 def performed(runtime: Runtime, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
     """The stage's artifact, made in this process."""
 
-    def in_process(command: list[str], slot: object, *, log: Path, cwd: Path, poll: Any) -> None:
+    def in_process(
+        command: list[str], slot: object, *, log: Path, cwd: Path, poll: Any, **_: Any
+    ) -> None:
         log.touch()
         assert worker.main(command[5:]) == 0
 

@@ -235,7 +235,9 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> list[TrainJob]:
     """The jobs that are run."""
     seen: list[TrainJob] = []
 
-    def in_process(command: list[str], slot: object, *, log: Path, cwd: Path, poll: Any) -> None:
+    def in_process(
+        command: list[str], slot: object, *, log: Path, cwd: Path, poll: Any, **_: Any
+    ) -> None:
         assert command[1:5] == ["-P", "-m", "gradmix_launcher", "tasks.jobs"]
         name, folder, home = command[5:]
         assert cwd == Path(home)
