@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from gradmix.augmentation import strong, weak
+from gradmix.batch_norm import batch_statistics
 from gradmix.losses import loss
-from gradmix.method import TargetConfig, batch_statistics
+from gradmix.method import TargetConfig
 from gradmix.networks import Network
 from gradmix.optimiser import OptimiserConfig
 from gradmix.problem import TARGET_HEAD

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gradmix.batch_norm import batch_statistics
 from gradmix.losses import loss
-from gradmix.method import Method, TargetConfig, batch_statistics
+from gradmix.method import Method, TargetConfig
 from gradmix.networks import Network, pooled
 from gradmix.optimiser import OptimiserConfig
 from gradmix.problem import TARGET_HEAD
