@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scipy.io import loadmat
-
 from data.errors import DataError, one_line
 from data.listing import File, Listing, Media, check_train
 from data.readers.file_tree import check_complete, homes, not_zero, read_tree
+from data.readers.mat import load_mat
 
 ANNOTATIONS = "mpii_human_pose_v1_u12_1.mat"
 IMAGES = "images"
@@ -67,7 +66,7 @@ def read_training(path: Path) -> list[tuple[str, str]]:
         DataError: if the file is not MPII's release of annotations.
     """
     try:
-        release = loadmat(path, variable_names=("RELEASE",))["RELEASE"][0, 0]
+        release = load_mat(path, ("RELEASE",))["RELEASE"][0, 0]
         # `act` is a column, the others are rows.
         images, training, acts = (
             release[field].reshape(-1) for field in ("annolist", "img_train", "act")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.io import loadmat
 
 from data.errors import DataError, one_line
 from data.images.pixels import IMAGE_SIZE, luminance
 from data.reader import DIGITS, RawImages, check_split, file_origin, required_root
 from data.readers.downloads import fetch_into
+from data.readers.mat import load_mat
 
 OFFICIAL_COUNTS = {"train": 73_257, "test": 26_032}
 FOLDER = Path("SVHN")
@@ -101,7 +101,7 @@ def _find(root: Path, split: str) -> Path | None:
 
 def _load(path: Path) -> Mapping[str, object]:
     try:
-        content: Mapping[str, object] = loadmat(path, variable_names=("X", "y"))
+        content: Mapping[str, object] = load_mat(path, ("X", "y"))
     # scipy's parser fails in a dozen ways on damaged bytes, MatReadError being only one of them.
     except Exception as error:
         raise DataError(

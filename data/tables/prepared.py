@@ -157,7 +157,8 @@ def _array(path: Path, *, mapped: bool = False) -> npt.NDArray[Any]:
         # Copy on write: torch wants memory that could be written to.
         mode: Literal["c"] | None = "c" if mapped else None
         array: npt.NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    # numpy parses the header as Python, and fails as Python does.
+    except Exception as error:
         raise DataError(
             f"Expected a numpy array in {path}, found a missing or damaged file "
             f"({one_line(error)}): prepare it again."
