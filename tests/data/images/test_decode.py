@@ -442,3 +442,18 @@ def test_every_format_that_pillow_writes_is_read_under_each_of_its_suffixes(tmp_
             break
     assert len(written) >= 20
     assert TiffImagePlugin.TiffImageFile.format in written
+
+
+def test_colours_of_sixteen_bits_keep_their_upper_half():
+    deep = values(5, 3, most=65535, dtype=np.uint16)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep)
+    parts = [
+        (b"IHDR", struct.pack(">2I5B", WIDTH, HEIGHT, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in parts
+    )
+    assert (np.asarray(decode_photo(io.BytesIO(png))) == deep >> 8).all()
