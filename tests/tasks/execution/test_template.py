@@ -287,7 +287,7 @@ def test_a_forked_training_leaves_the_bytes_of_a_fresh_one(toy, tmp_path: Path) 
     def trained(name: str, launch: Launch) -> dict[str, bytes]:
         folder = tmp_path / name
         (folder / "output").mkdir(parents=True)
-        write_job(folder, toy.job(), tmp_path)
+        write_job(folder, toy.train_job(), tmp_path)
         command = job_command("train", folder, tmp_path)
         run_in_slot(
             command,
