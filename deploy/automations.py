@@ -1,4 +1,4 @@
-"""What Prefect's server does by itself: closes runs that have died, starts crashed ones again."""
+"""Automations of Prefect's server: they close dead runs and restart crashed ones."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -8,12 +8,12 @@ from prefect.automations import AutomationCore, ChangeFlowRunState, EventTrigger
 from prefect.client.schemas.objects import StateType
 
 RERUN = ("reproduce", "cell")
-"""Flows that are started again; whoever waits for another sees to it, or starts it again."""
+"""Flows that are restarted; other runs are resubmitted by the run that waits for them."""
 RERUNS = 3
 SILENCE = timedelta(seconds=180)
-"""Six heartbeats: longer than a server that is started again stays away."""
+"""Six heartbeats: longer than a restarting server is away."""
 SUBMISSION = timedelta(seconds=300)
-"""From a worker's taking a run to its first heartbeat."""
+"""The time that a run has from its worker's taking it to its first heartbeat."""
 PAUSE = timedelta(seconds=10)
 Match = dict[str, str | list[str]]
 _ANY: Match = {}
@@ -25,7 +25,7 @@ _AGAIN = "prefect.flow-run.AwaitingRetry"
 
 
 def automations(deployments: Mapping[str, UUID]) -> list[AutomationCore]:
-    """The automations for deployments with these ids, by the name of the flow."""
+    """The automations for deployments, whose ids are given by flow name."""
     return [_close_silent(), _close_lost(), _run_again([deployments[name] for name in RERUN])]
 
 
@@ -69,7 +69,7 @@ def _run_again(deployments: list[UUID]) -> AutomationCore:
     )
     return AutomationCore(
         name="gradmix: a crashed reproduction or cell is run again",
-        description="The same flow run; what it has finished is not done again.",
+        description="The same flow run; finished work is reused.",
         trigger=trigger,
         actions=[again],
     )
@@ -83,7 +83,7 @@ def _missed(
     match: Match = _RUNS,
     match_related: Match = _ANY,
 ) -> EventTrigger:
-    """Fires for a run of which none of these events has followed in time."""
+    """Fires for a run if none of the expected events follows in time."""
     return EventTrigger(
         match=match,
         match_related=match_related,

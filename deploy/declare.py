@@ -1,4 +1,4 @@
-"""Work pools, deployments and automations: declared as often as one likes, there once."""
+"""Declares work pools, deployments and automations; declaring them again is harmless."""
 
 import os
 import shlex
@@ -31,12 +31,12 @@ FILE = "prefect.yaml"
 _PYTHON = ["python", "-P", "-m", LAUNCHER]
 ENGINE = [*_PYTHON, "prefect.engine"]
 TETHERED = shlex.join([*_PYTHON, "tasks.execution.parent_death", WORKER, *ENGINE])
-"""How a worker starts a flow run: it dies with its worker, whatever kills that."""
+"""The command with which a worker starts a flow run, which dies with the worker."""
 
 
 @dataclass(frozen=True)
 class Declared:
-    """What is on the server, with its ids: deployments by flow name, automations by name."""
+    """Ids on the server: deployments by flow name, automations by name."""
 
     deployments: Mapping[str, UUID]
     automations: Mapping[str, UUID]
@@ -52,14 +52,14 @@ def read_deployments() -> list[dict[str, Any]]:
 def declare(deployments: Sequence[Mapping[str, Any]]) -> Declared:
     """Declare everything on the server of PREFECT_API_URL.
 
-    What is there is brought up to date under the same id. Schedules are left as they are: whether
-    they are active is the operator's business.
+    What exists is updated under the same id. Schedules are left alone: whether they are active is
+    up to the operator.
 
     Args:
         deployments: of `read_deployments`.
 
     Raises:
-        FleetError: if there is no server, or it refuses.
+        FleetError: if there is no server, or it refuses the request.
     """
     with _talking(_api_url()), get_client(sync_client=True) as client:
         for pool in POOLS:
@@ -69,7 +69,7 @@ def declare(deployments: Sequence[Mapping[str, Any]]) -> Declared:
 
 
 def online(since: datetime) -> set[str]:
-    """Names of the workers, in both pools, that have spoken up since a time.
+    """Names of the workers, in both pools, that have sent a heartbeat since a time.
 
     Raises:
         FleetError: if the server cannot be asked.
@@ -152,7 +152,7 @@ def _find(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
 
 
 def _schedule(row: Mapping[str, Any]) -> dict[str, Any]:
-    """As Prefect's API wants it: when apart from whether."""
+    """A schedule as Prefect's API takes it: when it runs, and whether it is active."""
     when = {key: value for key, value in row.items() if key != "active"}
     return {"schedule": when, "active": row["active"]}
 
@@ -162,7 +162,7 @@ def _declare_automations(
 ) -> dict[str, UUID]:
     ids = {}
     for wanted in automations(deployments):
-        # The last changed come first.
+        # The most recently changed come first.
         found = client.read_automations_by_name(wanted.name)
         for twin in found[:-1]:
             client.delete_automation(twin.id)
@@ -171,16 +171,16 @@ def _declare_automations(
             continue
         there = found[-1]
         ids[wanted.name] = there.id
-        # Only where it must be: Prefect then forgets which runs it waits for.
+        # Only if necessary: an update makes Prefect forget which runs it waits for.
         if _facts(there) != _facts(wanted):
-            # Whether it is switched on is the operator's business too.
+            # Whether it is enabled is up to the operator too.
             kept = wanted.model_copy(update={"enabled": there.enabled})
             client.update_automation(there.id, kept)
     return ids
 
 
 def _facts(automation: AutomationCore) -> dict[str, Any]:
-    """What an automation does, whenever it was made."""
+    """What an automation does, without its id and dates."""
     facts = automation.model_dump(
         mode="json", include={"description": True, "trigger": True, "actions": True}
     )

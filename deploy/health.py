@@ -9,7 +9,7 @@ _TIMEOUT_S = 2.0
 
 
 def answers(url: str) -> bool:
-    """Whether a GET of an http address is answered with 200; never through a proxy."""
+    """Whether a GET of an http address returns 200; never through a proxy."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""What a fleet is started with."""
+"""Options of a fleet."""
 
 import ipaddress
 import json
@@ -17,15 +17,15 @@ _CLIENT_AUTH = "PREFECT_API_AUTH_STRING"
 
 @dataclass(frozen=True)
 class Options:
-    """Of `gradmix up`.
+    """The options of `gradmix up`.
 
     Attributes:
         home: home folder, absolute.
-        workers: at most so many slots; None for all.
-        host: address that Prefect's server listens on.
+        workers: maximum number of slots; None for all.
+        host: address on which Prefect's server listens.
         prefect_port: its port.
-        mlflow_port: MLflow's, on loopback.
-        join: API of another host's fleet; this host gives slots only. None to start a fleet.
+        mlflow_port: port of MLflow's server, on loopback.
+        join: API of another host's fleet; this host only gives slots. None to start a fleet.
     """
 
     home: Path
@@ -51,7 +51,7 @@ class Options:
         return None if self.join is not None else f"http://127.0.0.1:{self.mlflow_port}"
 
     def to_text(self) -> str:
-        """One word of a command line; it holds no secret."""
+        """The options as one word of a command line; it holds no secret."""
         return json.dumps({**vars(self), "home": str(self.home)})
 
     @classmethod
@@ -61,7 +61,7 @@ class Options:
         return cls(**{**words, "home": Path(words["home"])})
 
     def check(self) -> None:
-        """Refuse what would be open to the network without a password, and what gives nothing.
+        """Refuse a server open to the network without a password, and a host without slots to give.
 
         Raises:
             FleetError: if the host is not loopback, and no password is set; if a host that joins
@@ -94,7 +94,7 @@ class Options:
 
 
 def share_password() -> None:
-    """Let this process and its children use the server's password, unless they have their own."""
+    """Let this process and its children use the server's password, unless they have one."""
     if _AUTH in os.environ:
         os.environ.setdefault(_CLIENT_AUTH, os.environ[_AUTH])
 

@@ -10,8 +10,8 @@ from prefect.server.events.schemas.events import ReceivedEvent
 
 
 class CausalOrdering(memory.CausalOrdering):
-    """Prefect's bookkeeping, without the wait."""
+    """Prefect's causal ordering without the wait."""
 
     async def wait_for_leader(self, event: ReceivedEvent) -> None:
-        """Go on at once, whether or not what the event follows has been seen."""
+        """Continue at once, whether or not the preceding event has been seen."""
         del event

@@ -1,4 +1,4 @@
-"""What is in the way of a fleet: one line each, before anything is started."""
+"""Checks before a fleet is started: one line for whatever is in its way."""
 
 import os
 from pathlib import Path
@@ -10,10 +10,10 @@ from tasks.storage.locks import try_lock, unlock
 
 
 def refuse(options: Options) -> None:
-    """Look at everything that the fleet will need.
+    """Check everything that the fleet needs.
 
     Raises:
-        FleetError: if something is taken, or not there.
+        FleetError: if something is taken or missing.
     """
     if options.join is not None:
         _expect_fleet(options)
@@ -62,7 +62,7 @@ def _refuse_own_server(home: Path) -> None:
     held = try_lock(path)
     if held is None:
         raise FleetError(
-            f"expected nobody at the database in {path.parent}, found a gradmix command with a "
-            "server of its own; wait for its end."
+            f"expected the database in {path.parent} to be free, found a gradmix command "
+            "whose server uses it; wait until it has finished."
         )
     unlock(path, held)

@@ -1,4 +1,4 @@
-"""Which processes make up a fleet: commands, environment, and where each says that it is well."""
+"""The processes of a fleet: commands, environments, and health addresses."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ _QUIET = {
 
 @dataclass(frozen=True)
 class Service:
-    """A process that is kept running.
+    """A process to keep running.
 
     Attributes:
         name: of the process and its log.
@@ -51,14 +51,14 @@ def servers(options: Options) -> list[Service]:
 
 
 def workers(options: Options) -> list[Service]:
-    """One worker for the flows that hand work out, and one per slot of this host."""
+    """One worker for the flows that submit work, and one per slot of this host."""
     host = socket.gethostname()
     found = [_slot_worker(options, host, slot) for slot in slots(options)]
     return found if options.join else [_driver(options, host), *found]
 
 
 def slots(options: Options) -> tuple[Slot, ...]:
-    """GPUs of this host, else its cores, as many as are wanted."""
+    """The GPUs of this host, or its cores, up to the requested number."""
     return () if options.workers == 0 else SlotPool.of_this_machine(options.workers).slots
 
 

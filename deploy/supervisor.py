@@ -33,7 +33,7 @@ STOP_S = 10.0
 
 
 class Keeper:
-    """Keeps one service running; a start that fails soon is followed by a longer wait.
+    """Keeps one service running; the wait after a failed start doubles.
 
     Args:
         service: what to run.
@@ -56,7 +56,7 @@ class Keeper:
         return Child(service.name, self._found, self._starts, service.pool, service.device)
 
     def tend(self) -> bool:
-        """Start it if it is due, notice its end; returns whether anything changed."""
+        """Start it if due and notice its end; returns whether anything changed."""
         now = time.monotonic()
         if self._process is None:
             if now < self._next:
@@ -78,7 +78,7 @@ class Keeper:
         self._starts, self._began = self._starts + 1, now
 
     def ask_to_stop(self) -> None:
-        """SIGTERM to the process; the rest of its group is its own business."""
+        """Send SIGTERM to the process; it ends the rest of its group itself."""
         if self._process is not None:
             self._process.terminate()
 
@@ -96,7 +96,7 @@ class Keeper:
 
 
 class Supervisor:
-    """A host's part of a fleet.
+    """This host's part of a fleet.
 
     Args:
         options: of `gradmix up`.
@@ -191,7 +191,7 @@ def main(text: str) -> int:
 
 
 def _ensure_databases(home: Path) -> None:
-    """The home's own, where the operator names no others."""
+    """The home folder's values, unless the operator sets others."""
     if not os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL"):
         path = Path(os.environ["PREFECT_HOME"]) / "prefect.db"
         os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = sqlite_url(path, "aiosqlite")

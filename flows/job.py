@@ -77,7 +77,7 @@ def _work(attempt: Attempt, home: Path, name: str, working: Working, digest: str
 
 
 class _Lines:
-    """Passes what a training says on to Prefect's log."""
+    """Copies the progress lines of a training to Prefect's log."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._told = path, 0
@@ -101,7 +101,7 @@ def _home() -> Path:
 
 
 def _inside(home: Path, work: str) -> Path:
-    """The folder; whoever may submit flow runs must not name one elsewhere."""
+    """The work folder; a flow run must not name one outside the home folder."""
     folder = home / work
     # As `Store.work` makes them: work/STAGE/IDENTITY.
     if folder.resolve().parent.parent != (home / "work").resolve():

@@ -40,7 +40,7 @@ class Cell:
 
     @classmethod
     def read(cls, text: str) -> "Cell":
-        """A cell from words such as `beta=10,gamma=0.6,k=3,draw=0`.
+        """Read a cell from words such as `beta=10,gamma=0.6,k=3,draw=0`.
 
         Raises:
             SettingsError: if they are others.
@@ -79,7 +79,7 @@ class Cell:
 
     @property
     def words(self) -> str:
-        """As they are read."""
+        """The words that `read` takes."""
         place = [f"{name}={value}" for name in PLACE if (value := getattr(self, name)) is not None]
         return ",".join([f"beta={self.beta:g}", f"gamma={self.gamma:g}", *place])
 
@@ -109,7 +109,7 @@ def forget(entries: Sequence[PlanEntry], home: Path, storage: Storage | None) ->
 
 
 def forgotten(entries: Sequence[PlanEntry], subjects: Collection[Subject]) -> list[PlanEntry]:
-    """A plan after the results of some stages were removed."""
+    """The plan after the results of some stages have been removed."""
     return [
         replace(entry, state="will run", reason="forgotten", artifact=None)
         if entry.subject in subjects

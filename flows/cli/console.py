@@ -1,4 +1,4 @@
-"""What all commands share: how they print, and the home folder that they look into."""
+"""What all commands share: how they print, and the check of the home folder."""
 
 from functools import partial
 from pathlib import Path
@@ -8,7 +8,7 @@ from rich.console import Console
 from tasks.storage.home import MARKER, HomeError
 
 PLAIN_WIDTH = 10_000
-"""Columns of output that no terminal shows: one line stays one line."""
+"""Wider than any terminal, so that a line stays one line where output is piped."""
 
 
 def open_console() -> Console:
@@ -30,7 +30,7 @@ def expect_home(home: Path) -> None:
 
 
 def short(path: Path) -> str:
-    """A path relative to here, where that is shorter."""
+    """A path relative to the working directory, if it is below it."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:

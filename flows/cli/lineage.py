@@ -18,7 +18,7 @@ from tasks.tracking.tracker import EXPERIMENT, Tracker, open_tracker
 
 @dataclass(frozen=True, kw_only=True)
 class ReportCell:
-    """A number of a report: of a row, and perhaps of one k and draw."""
+    """A number in a report: a row, optionally at one k and draw."""
 
     row: str
     k: int | None = None
@@ -85,7 +85,7 @@ def _title(what: str, chain: Node) -> str:
 
 
 def _numbers(record: Mapping[str, Any], cell: ReportCell) -> list[dict[str, Any]]:
-    """The entries of a report that a cell stands for."""
+    """The entries of a report that belong to a cell."""
     rows: Sequence[dict[str, Any]] = record["rows"]
     of_row = [entry for entry in rows if entry["row"] == cell.row]
     if not of_row:

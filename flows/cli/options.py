@@ -11,7 +11,7 @@ from tasks.storage.home import USUAL, VARIABLE
 
 
 class HomeFolder(click.ParamType[Path]):
-    """A path made absolute, here and nowhere else."""
+    """The path of a home folder; it is made absolute here and nowhere else."""
 
     name = "directory"
 
@@ -75,4 +75,4 @@ RUN = [
     ),
     HOME,
 ]
-"""What the commands on a run share: the fields of a `RunRequest`, and how to run it."""
+"""The parameters of every command on a run: the fields of a `RunRequest`, and how to run it."""

@@ -22,7 +22,7 @@ def plan(request: RunRequest, *, home: Path, download: bool) -> None:
         check_download(request)
     known = KnownDigests(home)
     spec = resolve_request(console, request, known)
-    # The one thing that a plan writes, and only where there is a home.
+    # The only thing that a plan writes, and only if the home folder exists.
     known.save()
     entries = make_plan(spec, home)
     console.print(f"{headline(spec)}.", soft_wrap=True)

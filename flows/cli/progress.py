@@ -13,15 +13,15 @@ from flows.monitoring.counts import TRAIN, Board, News, running_row
 from tasks.events import Event
 
 QUICK = ("select", "split", "enlarge")
-"""Stages that take no time worth a line."""
+"""Stages too quick to deserve a line."""
 
 
 class Progress:
-    """Listens to events and shows them.
+    """Shows events as they happen.
 
     Args:
-        console: where to; a terminal gets a live table, anything else plain lines.
-        board: what it counts with.
+        console: a terminal gets a live table, anything else plain lines.
+        board: keeps the counts.
     """
 
     def __init__(self, console: Console, board: Board) -> None:
@@ -37,13 +37,13 @@ class Progress:
             yield self.listen
 
     def listen(self, event: Event) -> None:
-        """Take an event, from any thread."""
+        """Show an event; may be called from any thread."""
         line = self._line(event, self._board.take(event))
         if line and (event.state == "failed" or not self._console.is_terminal):
             self._console.print(line, soft_wrap=True)
 
     def _line(self, event: Event, news: News) -> str | None:
-        """The plain line that news is worth."""
+        """The line for an event; None if it deserves none."""
         if news == "start":
             return f"{self._clock()}  start     {event.label} on {event.slot}"
         if news != "end":
@@ -76,7 +76,7 @@ class Progress:
 
 
 def running_table(rows: Iterable[Mapping[str, Any]]) -> Table:
-    """What runs now, as `flows.monitoring.counts.running_row` has it."""
+    """A table of the rows of `flows.monitoring.counts.running_row`."""
     table = Table(box=None, pad_edge=False, expand=False)
     for column in ("cell", "slot", "step", "hyper-validation", "time left"):
         table.add_column(column, justify="left" if column in {"cell", "slot"} else "right")
@@ -102,7 +102,7 @@ def _percent(accuracy: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration as people say it."""
+    """A duration in words."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -46,10 +46,10 @@ def reproduce(request: RunRequest, *, home: Path, download: bool, engine: Engine
 
 
 def check_engine(engine: Engine) -> None:
-    """Workers need a server, whose address is known by now if there is one.
+    """Refuse workers without a server; its address, if any, is in the environment by now.
 
     Raises:
-        StageError: if there is none.
+        StageError: if there is no server.
     """
     if engine == "workers" and not os.environ.get("PREFECT_API_URL"):
         raise StageError(
@@ -61,7 +61,7 @@ def check_engine(engine: Engine) -> None:
 def run_spec(
     console: Console, spec: RunSpec, home: Path, engine: Engine, plan: Sequence[PlanEntry]
 ) -> list[str]:
-    """Run what a plan lacks and print the table; returns the labels of the stages that ran."""
+    """Run what is missing from a plan and print the table; returns the labels of what ran."""
     slots = len(SlotPool.of_this_machine().slots) if engine == "local" else 0
     work = Work.of(plan, slots)
     where = f"{slots} slots" if slots else "the workers of the fleet"
@@ -71,7 +71,7 @@ def run_spec(
         soft_wrap=True,
     )
     board = Board(work)
-    # As Ctrl-C, which `gradmix cancel` cannot send: a shell has background commands ignore it.
+    # Like Ctrl-C, which `gradmix cancel` cannot send: shells make background commands ignore it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
         Template() as template,

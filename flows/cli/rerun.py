@@ -1,4 +1,4 @@
-"""`gradmix rerun`: one cell of the grid again, and exactly what is made from it."""
+"""`gradmix rerun`: rerun one cell of the grid and exactly what is made from it."""
 
 from pathlib import Path
 

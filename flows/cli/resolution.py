@@ -1,4 +1,4 @@
-"""From a run request to its run specification, with a word to the user on the way."""
+"""Resolves a run request and tells the user what takes time."""
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -43,13 +43,13 @@ def check_download(request: RunRequest) -> Experiment:
 
 
 def headline(spec: RunSpec) -> str:
-    """What runs, and on which data."""
+    """Title, scale and kind of data of a run."""
     kind = "embedded" if spec.raw.root is None else "real"
     return f"{spec.experiment.title}: scale {spec.experiment.scale}, {kind} data"
 
 
 def _looking(console: Console, request: RunRequest) -> AbstractContextManager[object]:
-    """A sign of life while gigabytes are read for the first time."""
+    """A spinner while gigabytes are read for the first time."""
     if request.data is None or not console.is_terminal:
         return nullcontext()
     return console.status(f"Reading the files in {request.data} ...")

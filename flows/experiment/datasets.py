@@ -63,11 +63,11 @@ class Dataset(Frozen):
 
     @property
     def media(self) -> str:
-        """What it is made of: `arrays`, `photos` or `clips`."""
+        """Kind of data: `arrays`, `photos` or `clips`."""
         return media_of(self.reader)
 
     def reader_on(self, *, real: bool) -> str:
-        """Name of the reader that applies.
+        """Name of the reader to use.
 
         Raises:
             DataError: if there are no real files, and no embedded data in their place.
@@ -106,7 +106,7 @@ class Images(Frozen):
 
     @property
     def sampling(self) -> dict[str, int]:
-        """Which frames of a clip."""
+        """Which frames of a clip to take."""
         return {"every": self.every} if self.every else {"frames": self.frames}
 
 

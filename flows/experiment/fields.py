@@ -43,7 +43,7 @@ def _tuples(value: Any) -> Any:  # noqa: ANN401 - TOML or JSON
 
 
 def one_of(known: Sequence[str], name: str) -> str:
-    """The name, if it is known.
+    """The name, which must be known.
 
     Raises:
         ValidationError: if it is not.
@@ -93,7 +93,7 @@ ALL, THE_TARGETS = "all", "target"
 
 
 def _chosen(*words: str) -> WrapValidator:
-    """One of some words, or class names; the union's own check would tell its errors twice."""
+    """One of some words, or class names; a plain union would report every error twice."""
 
     def check(value: object, _: object) -> Any:  # noqa: ANN401 - a word or a tuple
         return one_of(words, value) if isinstance(value, str) else _CLASSES.validate_python(value)

@@ -1,4 +1,4 @@
-"""Where an experiment's raw data lie, and what they are, before anything runs."""
+"""Finds the raw data of an experiment and checks them before anything runs."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -90,7 +90,7 @@ def check_apart(experiment: Experiment, raw: RawData) -> None:
 def _by_digest(
     shown: Mapping[tuple[str, str], Path], classes: Collection[str] | None = None
 ) -> dict[str, Path]:
-    """Where files lie, those of some classes or all of them."""
+    """Paths of files by digest, of some classes or all of them."""
     return {
         digest: path for (digest, name), path in shown.items() if classes is None or name in classes
     }

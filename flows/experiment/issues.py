@@ -28,7 +28,7 @@ def said(expected: str, found: str, advice: str = "correct the value") -> str:
 
 
 def not_among(key: Key, value: str, known: Sequence[str]) -> Finding:
-    """A name that must be one of the known ones and is not."""
+    """The finding for a name that is not among the known ones."""
     return Finding(key, _choice(value, known, "correct the name"))
 
 
@@ -42,7 +42,7 @@ def unknown_keys(table: Iterable[str], known: Sequence[str]) -> list[Finding]:
 
 
 def repeated(values: Sequence[object]) -> list[int]:
-    """Positions of the values that stand earlier already."""
+    """Positions of the values that repeat an earlier one."""
     return [place for place, value in enumerate(values) if value in values[:place]]
 
 

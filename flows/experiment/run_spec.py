@@ -22,7 +22,7 @@ from flows.experiment.validation import key_and_text
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """A request with its settings read and its raw data found: all that a run depends on.
+    """A request with its settings read and its raw data found: everything that a run depends on.
 
     Attributes:
         request: what was asked for.

@@ -68,7 +68,7 @@ class Experiment(Frozen):
 
     @property
     def classes_are_known(self) -> bool:
-        """Whether every class is named, or some are to be looked up in the data."""
+        """Whether every class is named; otherwise some are looked up in the data."""
         return not any(isinstance(part.classes, str) for _, part in self._domains())
 
     def with_classes(self, known: Mapping[str, tuple[str, ...]]) -> "Experiment":
@@ -101,7 +101,7 @@ class Experiment(Frozen):
 
     @property
     def shape(self) -> Shape:
-        """Of the images: channels, height, width."""
+        """Shape of the images: channels, height, width."""
         if self.datasets[self.target.dataset].media == "arrays" or self.images is None:
             return (1, IMAGE_SIZE, IMAGE_SIZE)
         return (3, self.images.side, self.images.side)
@@ -191,7 +191,7 @@ class Experiment(Frozen):
                 yield Finding(key, said("names that differ", f"{shown(name)} again", "rename one"))
 
     def _wrong_methods(self) -> Iterator[Finding]:
-        """Baselines that start from a model which is not trained before them."""
+        """Baselines whose starting model is not trained before them."""
         methods = [baseline.method for baseline in self.baselines]
         for i, method in enumerate(methods):
             start = METHODS[method].method.starts_from

@@ -1,4 +1,4 @@
-"""Experiment files as TOML: where they are, their tables, and errors that name the line."""
+"""Experiment files as TOML: how they are found and read, and errors that name the line."""
 
 import re
 import tomllib
@@ -67,7 +67,7 @@ class TomlFile:
         return merged(base, self.scale(scale)) | {"scale": scale}
 
     def origin(self, scale: str, key: Key) -> Key:
-        """Where the value of a key at a scale is written: in the scale's table or above it."""
+        """The key under which a value at a scale is written: in the scale's table or above it."""
         node: Any = self.scales[scale]
         for part in key:
             if not isinstance(node, Mapping):

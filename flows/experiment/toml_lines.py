@@ -1,4 +1,4 @@
-"""Where in an experiment file a key stands, for error messages; tomllib does not tell."""
+"""Line numbers of the keys of a TOML file, for error messages; tomllib gives none."""
 
 import re
 import tomllib
@@ -84,7 +84,7 @@ def _end(match: re.Match[str] | None, otherwise: int) -> int:
 
 
 def _table(header: re.Match[str], counts: dict[Key, int]) -> Key:
-    """Key of a table header; tables in arrays are numbered by `counts`, which is brought on."""
+    """Key of a table header; tables in arrays are numbered by `counts`, which is updated."""
     *around, last = _parts(header["table"]) or [""]
     table: Key = ()
     for part in around:

@@ -184,7 +184,7 @@ class FirstStage(Frozen):
         return self.cells[len(self.beta) // 2 * len(self.gamma) + len(self.gamma) // 2]
 
     def cell_name(self, cell: dict[str, Any]) -> str:
-        """A cell in words."""
+        """The name of a cell."""
         return f"{self.name} beta={cell['beta']:g} gamma={cell['gamma']:g}"
 
 
@@ -224,7 +224,7 @@ class Final(Frozen):
 
 
 class Outputs(Frozen):
-    """What is made, by the paper's numbers: tables, figures; and studies beyond the paper.
+    """Tables and figures to make, by the paper's numbers, and studies beyond the paper.
 
     `rows` are names of the table's rows, besides the first stage's; none: all of them.
     """

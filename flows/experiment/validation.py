@@ -31,7 +31,7 @@ _EXPECTED = {
 
 
 def refuse(findings: Iterable[Finding], value: object = None) -> None:
-    """Raise what was found, if anything, so that pydantic puts the keys around in front.
+    """Raise the findings, if any, as pydantic's error, which prefixes the keys around them.
 
     Raises:
         ValidationError: with a line for each finding.
@@ -74,7 +74,7 @@ def _sentence(error: ErrorDetails) -> str:
 
 
 def _advice(kind: str, value: Any) -> str:  # noqa: ANN401 - any TOML value
-    """How to write what was probably meant."""
+    """How to write what the user probably meant."""
     if kind == "string_type" and isinstance(value, (int, float)):
         return "put it in quotes"
     if kind == "tuple_type" and isinstance(value, (int, float, str)):

@@ -147,7 +147,7 @@ def test_a_fleet_keeps_off_the_database_of_a_running_command(tmp_path, free_port
     options = Options(tmp_path, prefect_port=free_port, mlflow_port=free_port)
     lock = tmp_path / "prefect" / ".lock"
     held = try_lock(lock)
-    with pytest.raises(FleetError, match="a server of its own; wait for its end"):
+    with pytest.raises(FleetError, match="whose server uses it; wait until it has finished"):
         refuse(options)
 
     unlock(lock, held)
