@@ -10,8 +10,8 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
+from tasks.pages import render
 from tasks.reporting.render.captions import PICTURES
-from tasks.reporting.render.stylesheet import STYLE
 
 CITATIONS = ("https://arxiv.org/abs/",)
 """Addresses besides those of the runs that a report may link to."""
@@ -41,32 +41,7 @@ def html_page(markdown: str, drawings: Mapping[str, str], pages: str | None) -> 
         for part in (tokens[:first], tokens[first:])
     )
     title = next((_words(token) for token in tokens if token.type == "inline"), "")
-    contents = "\n".join(
-        f'<li><a href="#{name}">{escape(words)}</a></li>' for name, words in headings
-    )
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<header>
-{head}</header>
-<nav aria-label="Contents">
-<h2>Contents</h2>
-<ol>
-{contents}
-</ol>
-</nav>
-<main>
-{body}</main>
-</body>
-</html>
-"""
+    return render("report.html", title=title, headings=headings, head=head, body=body)
 
 
 def pictures(markdown: str) -> list[str]:
