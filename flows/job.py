@@ -16,8 +16,7 @@ from tasks.execution.job_transfer import Working
 from tasks.execution.parent_death import die_with_parent
 from tasks.execution.slots import Slot
 from tasks.jobs.__main__ import REJECTED, RETRYABLE
-from tasks.jobs.files import JOB
-from tasks.jobs.train import PROGRESS
+from tasks.jobs.files import JOB, PROGRESS
 from tasks.storage.home import VARIABLE, HomeError, open_home
 from tasks.storage.remote import StorageError, open_storage
 

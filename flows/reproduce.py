@@ -237,8 +237,10 @@ def _run(
     # If nothing was trained, the record of the run that trained it stands.
     if ledger.executed or not (folder / FILE).exists():
         names = ledger.slots if engine == "workers" else [slot.name for slot in slots.slots]
-        record = make_record(spec, stages, ledger, run_id, names, home, tracker.pages())
-        save_record(record | {"peak_memory": memory.figures}, home)
+        record = make_record(
+            spec, stages, ledger, run_id, names, home, tracker.pages(), memory.figures
+        )
+        save_record(record, home)
         announce_results(spec.name, record, folder)
     track_results(spec, stages, tracker, run_id)
     tracker.log_artifact(run_id, folder)

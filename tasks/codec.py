@@ -51,7 +51,14 @@ def encode(value: object, *, home: Path | None = None, keep: tuple[type, ...] = 
     raise TypeError(f"expected something that JSON can hold, found a {type(value).__name__}.")
 
 
-def decode(kind: type[T], content: Json, *, home: Path | None = None, name: str = "") -> T:
+def decode(
+    kind: type[T],
+    content: Json,
+    *,
+    home: Path | None = None,
+    name: str = "",
+    sparse: bool = False,
+) -> T:
     """The inverse of `encode`.
 
     Args:
@@ -59,11 +66,13 @@ def decode(kind: type[T], content: Json, *, home: Path | None = None, name: str 
         content: JSON.
         home: that paths are relative to.
         name: of the content, for errors; that of the class without it.
+        sparse: whether keys may be missing whose fields have a default: for files of earlier
+            versions.
 
     Raises:
         CodecError: if the content does not fit the class.
     """
-    value: T = _decoded(kind, content, name or kind.__name__, home)
+    value: T = _decoded(kind, content, name or kind.__name__, _Reading(home, sparse))
     return value
 
 
@@ -95,55 +104,69 @@ def leaves(value: object, kind: type[T]) -> list[T]:
     return found
 
 
-def _decoded(kind: Any, content: Json, where: str, home: Path | None) -> Any:  # noqa: ANN401
+@dataclasses.dataclass(frozen=True)
+class _Reading:
+    """How content is read, all the way down."""
+
+    home: Path | None
+    sparse: bool
+
+
+def _decoded(kind: Any, content: Json, where: str, how: _Reading) -> Any:  # noqa: ANN401
     if isinstance(kind, TypeVar):
         kind = _default_of(kind)
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if origin is Any or origin is object:
         return content
     if origin in (Union, UnionType):
-        return _union(arguments, content, where, home)
+        return _union(arguments, content, where, how)
     if origin is Literal:
         return _checked(content in arguments, content, where, f"one of {list(arguments)}")
     if isinstance(origin, type) and dataclasses.is_dataclass(origin):
-        return _dataclass(origin, content, where, home)
+        return _dataclass(origin, content, where, how)
     container = _CONTAINERS.get(origin)
     if container is not None:
-        return container(origin, arguments, content, where, home)
-    return _scalar(origin, content, where, home)
+        return container(origin, arguments, content, where, how)
+    return _scalar(origin, content, where, how)
 
 
-def _union(kinds: Sequence[Any], content: Json, where: str, home: Path | None) -> Any:  # noqa: ANN401
+def _union(kinds: Sequence[Any], content: Json, where: str, how: _Reading) -> Any:  # noqa: ANN401
     """The first of the classes that the content fits; the last one's error if it fits none."""
     if content is None and NoneType in kinds:
         return None
     some = [kind for kind in kinds if kind is not NoneType]
     for kind in some[:-1]:
         try:
-            return _decoded(kind, content, where, home)
+            return _decoded(kind, content, where, how)
         except CodecError:
             continue
-    return _decoded(some[-1], content, where, home)
+    return _decoded(some[-1], content, where, how)
 
 
-def _dataclass(kind: type, content: Json, where: str, home: Path | None) -> object:
+def _dataclass(kind: type, content: Json, where: str, how: _Reading) -> object:
     _checked(isinstance(content, Mapping), content, where, f"the keys of {kind.__name__}")
     hints = _hints(kind)
     missing, unknown = hints.keys() - content.keys(), content.keys() - hints.keys()
+    if how.sparse:
+        missing &= _needed(kind)
     if missing or unknown:
-        found = f"no {min(missing)!r}" if missing else f"an unknown {min(unknown)!r}"
+        wrong = (
+            f"{min(missing)!r}, found none" if missing else f"found the unknown {min(unknown)!r}"
+        )
+        expected = "the key" if missing else f"the {len(hints)} keys of {kind.__name__},"
         raise CodecError(
-            f"{where}: expected the keys {', '.join(hints)}, found {found}; use the version of "
-            "gradmix that wrote it."
+            f"{where}: expected {expected} {wrong}; use the version of gradmix that wrote it."
         )
     values = {
-        name: _decoded(hint, content[name], f"{where}.{name}", home) for name, hint in hints.items()
+        name: _decoded(hint, content[name], f"{where}.{name}", how)
+        for name, hint in hints.items()
+        if name in content
     }
     return kind(**values)
 
 
 def _sequence(
-    kind: type, arguments: Sequence[Any], content: Json, where: str, home: Path | None
+    kind: type, arguments: Sequence[Any], content: Json, where: str, how: _Reading
 ) -> Sequence[Any]:
     _checked(isinstance(content, list | tuple), content, where, "a list")
     kinds = [argument for argument in arguments if argument is not Ellipsis]
@@ -152,20 +175,20 @@ def _sequence(
     else:
         kinds = kinds * len(content)
     items = (
-        _decoded(one, item, f"{where}[{place}]", home)
+        _decoded(one, item, f"{where}[{place}]", how)
         for place, (one, item) in enumerate(zip(kinds, content, strict=True))
     )
     return list(items) if kind is list else tuple(items)
 
 
 def _mapping(
-    _: type, arguments: Sequence[Any], content: Json, where: str, home: Path | None
+    _: type, arguments: Sequence[Any], content: Json, where: str, how: _Reading
 ) -> dict[Any, Any]:
     _checked(isinstance(content, Mapping), content, where, "keys and values")
     key, value = arguments or (str, Any)
     # JSON has no other keys than strings.
     return {
-        key(name): _decoded(value, item, f"{where}.{name}", home) for name, item in content.items()
+        key(name): _decoded(value, item, f"{where}.{name}", how) for name, item in content.items()
     }
 
 
@@ -178,10 +201,10 @@ _CONTAINERS: dict[Any, Callable[..., Any]] = {
 }
 
 
-def _scalar(kind: type, content: Json, where: str, home: Path | None) -> Any:  # noqa: ANN401
+def _scalar(kind: type, content: Json, where: str, how: _Reading) -> Any:  # noqa: ANN401
     if kind is Path:
         _checked(isinstance(content, str), content, where, "a path")
-        return Path(content if home is None else _moved(content, HOME, str(home)))
+        return Path(content if how.home is None else _moved(content, HOME, str(how.home)))
     # An int stays one, also where a float is expected: what is made from it keeps its digest.
     kinds = (int, float) if kind is float else kind
     fits = isinstance(content, kinds) and (kind is bool or not isinstance(content, bool))
@@ -204,6 +227,14 @@ def _moved(path: str, before: str | None, now: str) -> str:
 def _hints(kind: type) -> dict[str, Any]:
     hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+@cache
+def _needed(kind: type) -> frozenset[str]:
+    """Names of the fields without a default."""
+    none = dataclasses.MISSING
+    own = dataclasses.fields(kind)
+    return frozenset(f.name for f in own if f.default is none and f.default_factory is none)
 
 
 def _default_of(variable: TypeVar) -> Any:  # noqa: ANN401 - a class

@@ -1,15 +1,16 @@
 """`gradmix lineage`: where a model, a run, a file of pseudo-labels or a number came from."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flows.cli.console import expect_home, open_console, short
 from flows.cli.errors import OneLineError
 from flows.records.stored import find_record
+from tasks.codec import encode
 from tasks.execution.databases import ensure_tracking
+from tasks.reporting.record import Record, RowRecord
 from tasks.storage.home import HomeError, write_atomically
 from tasks.tracking.lineage.graph import Node, graph, narrowed, tree
 from tasks.tracking.lineage.page import lineage_page
@@ -55,7 +56,7 @@ def lineage(
     expect_home(home)
     ensure_tracking(home)
     tracker = open_tracker(home, EXPERIMENT)
-    chain, numbers = tracker.lineage(tracker.find(what)), []
+    chain, numbers = tracker.lineage(tracker.find(what)), list[RowRecord]()
     if cell is not None:
         record = find_record(chain.name, home)
         numbers = _numbers(record, cell)
@@ -65,7 +66,7 @@ def lineage(
         _save(html, lineage_page([chain], _title(what, chain), tracker.ui, "; ".join(lines)))
     console = open_console()
     if as_json:
-        shown = [json.dumps({"numbers": numbers, **graph(chain)}, indent=1)]
+        shown = [json.dumps({"numbers": encode(numbers), **graph(chain)}, indent=1)]
     else:
         shown = [*lines, *tree(chain)] + ([f"Graph: {short(Path(html))}"] if html else [])
     for line in shown:
@@ -84,34 +85,29 @@ def _title(what: str, chain: Node) -> str:
     return f"Lineage of {chain.name}" + (f" ({what})" if what != chain.name else "")
 
 
-def _numbers(record: Mapping[str, Any], cell: ReportCell) -> list[dict[str, Any]]:
+def _numbers(record: Record, cell: ReportCell) -> list[RowRecord]:
     """The entries of a report that belong to a cell."""
-    rows: Sequence[dict[str, Any]] = record["rows"]
-    of_row = [entry for entry in rows if entry["row"] == cell.row]
+    of_row = [entry for entry in record.rows if entry.row == cell.row]
     if not of_row:
-        known = ", ".join(repr(row) for row in dict.fromkeys(entry["row"] for entry in rows))
+        known = ", ".join(repr(row) for row in dict.fromkeys(entry.row for entry in record.rows))
         raise HomeError(
-            f"--row: expected a row of {record['name']} ({known}), found {cell.row!r}; correct it."
+            f"--row: expected a row of {record.name} ({known}), found {cell.row!r}; correct it."
         )
     found = [
-        entry
-        for entry in of_row
-        if cell.k in {None, entry["k"]} and cell.draw in {None, entry["draw"]}
+        entry for entry in of_row if cell.k in {None, entry.k} and cell.draw in {None, entry.draw}
     ]
     if not found:
-        known = ", ".join(f"k={entry['k']} draw={entry['draw']}" for entry in of_row)
+        known = ", ".join(f"k={entry.k} draw={entry.draw}" for entry in of_row)
         raise HomeError(
-            f"--k, --draw: expected values that {record['name']} has of {cell.row!r} ({known}), "
+            f"--k, --draw: expected values that {record.name} has of {cell.row!r} ({known}), "
             f"found k={cell.k} draw={cell.draw}; correct them."
         )
     return found
 
 
-def _chain_of(
-    chain: Node, numbers: Sequence[Mapping[str, Any]], record: Mapping[str, Any], tracker: Tracker
-) -> Node:
+def _chain_of(chain: Node, numbers: Sequence[RowRecord], record: Record, tracker: Tracker) -> Node:
     """The reproduction's chain, narrowed to the models of these numbers."""
-    runs = {tracker.resolve(entry["run_id"]) for entry in numbers}
+    runs = {tracker.resolve(entry.run_id) for entry in numbers}
     models = [
         box.id
         for box in chain.inputs
@@ -119,21 +115,21 @@ def _chain_of(
     ]
     if len(models) < len(runs):
         raise HomeError(
-            f"expected the run of {record['name']} to name the models of its figures, found "
-            f"{len(models)} of {len(runs)}; run {record['command']} again: it adds them, and "
+            f"expected the run of {record.name} to name the models of its figures, found "
+            f"{len(models)} of {len(runs)}; run {record.command} again: it adds them, and "
             "reuses finished trainings."
         )
     return narrowed(chain, models)
 
 
-def _sentence(entry: Mapping[str, Any]) -> str:
+def _sentence(entry: RowRecord) -> str:
     """A number in words."""
     scored = "not scored"
-    if entry["test_accuracy"] is not None:
-        scored = f"test accuracy {entry['test_accuracy']:.2%} of {entry['test_n']:,}"
+    if entry.test_accuracy is not None:
+        scored = f"test accuracy {entry.test_accuracy:.2%} of {entry.test_n:,}"
     return (
-        f"{entry['row']}, k={entry['k']} draw={entry['draw']}: {scored}, hyper-validation "
-        f"{entry['accuracy']:.2%} (run {entry['run_id']})"
+        f"{entry.row}, k={entry.k} draw={entry.draw}: {scored}, hyper-validation "
+        f"{entry.accuracy:.2%} (run {entry.run_id})"
     )
 
 

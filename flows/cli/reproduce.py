@@ -1,6 +1,5 @@
 """`gradmix reproduce`: run an experiment from raw data to its report."""
 
-import json
 import os
 import shlex
 import signal
@@ -20,7 +19,7 @@ from flows.experiment.run_request import RunRequest
 from flows.experiment.run_spec import RunSpec
 from flows.monitoring.counts import Board, Work
 from flows.pipeline.plan import PlanEntry, make_plan
-from flows.records.stored import FILE
+from flows.records.stored import FILE, stored_record
 from flows.reproduce import Engine, Observer, start
 from tasks.errors import StageError
 from tasks.execution.prefect_server import ServerError, prefect_server
@@ -86,8 +85,7 @@ def run_spec(
                 f"expected Prefect's server to answer, found {type(error).__name__}: {error}; its "
                 f"log is {home / 'prefect' / 'server.log'}; the same command continues."
             ) from error
-    record = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    console.print(table_text(result_table(record)), soft_wrap=True)
+    console.print(table_text(result_table(stored_record(folder / FILE))), soft_wrap=True)
     console.print(f"Report: {short(folder / 'report.html')}", soft_wrap=True)
     console.print(f"MLflow: {open_tracking(home)}", soft_wrap=True)
     return [event.label for event in board.ended("finished")]

@@ -8,6 +8,7 @@ from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
+from tasks.reporting.record import Record
 from tasks.reporting.report import result_table, table_text
 
 logger = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ def announce_run(name: str, run_id: str, pages: Mapping[str, str]) -> None:
     _try(create_link_artifact, link=link, key=_key(name, "mlflow"), link_text=f"{name} in MLflow")
 
 
-def announce_results(name: str, record: Mapping[str, Any], folder: Path) -> None:
+def announce_results(name: str, record: Record, folder: Path) -> None:
     """Show the table of a finished reproduction."""
     table = table_text(result_table(record))
     text = f"```\n{table}\n```\n\nReport: `{folder / 'report.html'}`\n"

@@ -1,95 +1,119 @@
-"""The record of a reproduction: every figure of its report, and where each came from."""
+"""The record of a reproduction, gathered from finished stages."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from flows.experiment.run_spec import RunSpec
 from flows.monitoring.event_log import Ledger
 from flows.pipeline.futures import Pipeline
 from flows.records.provenance import git_commit, hardware, versions
 from flows.records.results import artifact_of, results
-from flows.records.stored import FILE, FORMAT, record_folder
+from flows.records.stored import FILE, record_folder
+from tasks.codec import decode
+from tasks.reporting.record import (
+    FORMAT,
+    CountsRecord,
+    DataRecord,
+    HardwareRecord,
+    MemoryRecord,
+    OutputsRecord,
+    Paper,
+    Record,
+    TrackingRecord,
+    record_text,
+)
 from tasks.reporting.report import write_report
 from tasks.storage.artifacts import Artifact
 from tasks.storage.home import write_atomically
 
 
 def make_record(
-    order: RunSpec,
+    spec: RunSpec,
     stages: Pipeline,
     ledger: Ledger,
     run_id: str,
     slots: list[str],
     home: Path,
     tracking: Mapping[str, str],
-) -> dict[str, Any]:
-    """Gather the record from finished stages, in plain JSON types.
+    memory: Mapping[str, float],
+) -> Record:
+    """Gather the record from finished stages.
 
     Args:
-        order: what was asked for.
+        spec: the run specification.
         stages: futures of everything.
         ledger: what happened.
         run_id: the reproduction's MLflow run.
         slots: names of the slots.
         home: folder of the artifacts.
         tracking: where MLflow's pages are, for links to runs.
+        memory: peaks, in MiB.
     """
-    experiment, finished = order.experiment, datetime.now(UTC)
-    return {
-        "format": FORMAT,
-        "name": order.name,
-        "identity": order.identity,
-        "run_id": run_id,
-        "experiment": experiment.name,
-        "title": experiment.title,
-        "note": experiment.note,
-        "scale": experiment.scale,
-        "seed": experiment.seed,
-        "command": order.request.command,
-        "started": ledger.started.isoformat(timespec="seconds"),
-        "finished": finished.isoformat(timespec="seconds"),
-        "seconds": round((finished - ledger.started).total_seconds(), 1),
-        **git_commit(),
-        "versions": versions(),
-        "hardware": hardware(slots),
-        "settings": experiment.model_dump(mode="json"),
-        "classes": list(experiment.target.classes),
-        "data": [
-            _data(name, order.raw.digests[name, split], artifact_of(future))
+    experiment, finished, commit = spec.experiment, datetime.now(UTC), git_commit()
+    return Record(
+        format=FORMAT,
+        name=spec.name,
+        identity=spec.identity,
+        run_id=run_id,
+        experiment=experiment.name,
+        title=experiment.title,
+        note=experiment.note,
+        scale=experiment.scale,
+        seed=experiment.seed,
+        command=spec.request.command,
+        started=ledger.started.isoformat(timespec="seconds"),
+        finished=finished.isoformat(timespec="seconds"),
+        seconds=round((finished - ledger.started).total_seconds(), 1),
+        git_sha=commit["git_sha"],
+        git_dirty=commit["git_dirty"],
+        versions=versions(),
+        hardware=decode(HardwareRecord, hardware(slots)),
+        settings=experiment.model_dump(mode="json"),
+        classes=tuple(experiment.target.classes),
+        data=tuple(
+            _data(name, spec.raw.digests[name, split], artifact_of(future))
             for (name, split), future in stages.data.items()
-        ],
-        "outputs": experiment.outputs.model_dump(mode="json"),
-        "tracking": tracking,
-        **results(order, stages.draws, home),
-        "executed": {"trainings": ledger.executed, "cached": ledger.reused},
-        "paper": experiment.paper,
-        "paper_clips": experiment.paper_clips,
-    }
+        ),
+        outputs=OutputsRecord(**vars(experiment.outputs)),
+        tracking=TrackingRecord(
+            ui=tracking.get("ui", ""), experiment_id=tracking.get("experiment_id")
+        ),
+        **vars(results(spec, stages.draws, home)),
+        executed=CountsRecord(trainings=ledger.executed, cached=ledger.reused),
+        paper=_paper(experiment.paper),
+        paper_clips=_paper(experiment.paper_clips),
+        peak_memory=MemoryRecord(**memory),
+    )
 
 
-def save_record(record: Mapping[str, Any], home: Path) -> Path:
+def save_record(record: Record, home: Path) -> Path:
     """Write the record and its report; returns their folder."""
-    folder = record_folder(str(record["name"]), home)
+    folder = record_folder(record.name, home)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / FILE, json.dumps(record, indent=1) + "\n")
+    write_atomically(folder / FILE, record_text(record))
     write_report(record, folder)
     return folder
 
 
-def _data(name: str, raw: dict[str, str], prepared: Artifact) -> dict[str, Any]:
+def _paper(figures: Mapping[str, Mapping[str, tuple[float, ...]]]) -> Paper:
     return {
-        "dataset": name,
-        "reader": prepared.summary["dataset"],
-        "split": prepared.summary["split"],
-        "origin": prepared.summary["origin"],
-        "official": prepared.summary["official"],
-        "samples": prepared.summary["samples"],
-        "clips": prepared.summary.get("clips"),
-        "skipped": prepared.summary.get("skipped", {}),
-        "broken": prepared.summary.get("broken", 0),
-        "digest": prepared.digest,
-        "raw": raw,
+        row: {int(k): tuple(values) for k, values in by_k.items()} for row, by_k in figures.items()
     }
+
+
+def _data(name: str, raw: Mapping[str, str], prepared: Artifact) -> DataRecord:
+    summary = prepared.summary
+    return DataRecord(
+        dataset=name,
+        reader=summary["dataset"],
+        split=summary["split"],
+        origin=summary["origin"],
+        official=summary["official"],
+        samples=summary["samples"],
+        clips=summary.get("clips"),
+        skipped=summary.get("skipped", {}),
+        broken=summary.get("broken", 0),
+        digest=prepared.digest,
+        raw=raw,
+    )

@@ -13,6 +13,6 @@ def write_report_again(run: str, home: Path) -> list[Path]:
         HomeError: if there is no such record, or it cannot be read.
     """
     record = find_record(run, home)
-    folder = record_folder(str(record["name"]), home)
+    folder = record_folder(record.name, home)
     folder.mkdir(parents=True, exist_ok=True)
     return list(write_report(record, folder))

@@ -1,42 +1,60 @@
-"""The results of finished stages, in plain JSON types."""
+"""The results of finished stages, as a record has them."""
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from flows.experiment.run_spec import RunSpec
-from flows.pipeline.futures import Draw, swept_name
+from flows.pipeline.futures import Draw, Ensemble, swept_name
 from gradmix.methods import method_named
+from tasks.codec import decode
 from tasks.engine.stage import Future
 from tasks.jobs.train import CURVE
+from tasks.reporting.record import (
+    CellRecord,
+    CurvePoint,
+    CurveRecord,
+    EnsembleRecord,
+    LabelRecord,
+    RhoRecord,
+    RowRecord,
+    SizeStudyRecord,
+    StudyRecords,
+)
 from tasks.storage.artifacts import Artifact
 
 HYPER_VALIDATION = "hyper_validation/"
 
 
-def results(order: RunSpec, draws: Sequence[Draw], home: Path) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What the draws of a reproduction gave; the fields are those of the record."""
+
+    rows: tuple[RowRecord, ...]
+    cells: tuple[CellRecord, ...]
+    pseudo_labels: tuple[LabelRecord, ...]
+    ensembles: tuple[EnsembleRecord, ...]
+    curves: tuple[CurveRecord, ...]
+    studies: StudyRecords
+
+
+def results(spec: RunSpec, draws: Sequence[Draw], home: Path) -> Results:
     """Rows, cells, labels, curves, ensembles and studies of all draws."""
-    return {
+    rows = [row for draw in draws for row in _rows(spec, draw)]
+    return Results(
         # As the paper has it: first what does without U. The sort keeps the order otherwise.
-        "rows": sorted(
-            (row for draw in draws for row in _rows(order, draw)),
-            key=lambda row: "U" in row["datasets"],
+        rows=tuple(sorted(rows, key=lambda row: "U" in row.datasets)),
+        cells=tuple(cell for draw in draws for cell in _cells(spec, draw)),
+        pseudo_labels=tuple(entry for draw in draws for entry in _pseudo_labels(spec, draw)),
+        ensembles=tuple(entry for draw in draws for entry in _swept(spec, draw)),
+        curves=tuple(curve for draw in draws for curve in _curves(spec, draw, home)),
+        studies=StudyRecords(
+            rho=tuple(part for draw in draws for part in _rho(draw)),
+            hyper_validation=tuple(part for draw in draws for part in _sizes(draw)),
         ),
-        "cells": [cell for draw in draws for cell in _cells(order, draw)],
-        "pseudo_labels": [entry for draw in draws for entry in _pseudo_labels(order, draw)],
-        "ensembles": [entry for draw in draws for entry in _swept(order, draw)],
-        "curves": [curve for draw in draws for curve in _curves(order, draw, home)],
-        "studies": {
-            name: [
-                {"k": draw.k, "draw": draw.draw, **part}
-                for draw in draws
-                for part in _study(draw, name)
-            ]
-            for name in order.experiment.outputs.studies
-        },
-    }
+    )
 
 
 def artifact_of(future: Future | None) -> Artifact:
@@ -45,34 +63,39 @@ def artifact_of(future: Future | None) -> Artifact:
     return future.result()
 
 
-def _rows(order: RunSpec, draw: Draw) -> list[dict[str, Any]]:
+def _place(draw: Draw) -> dict[str, int]:
+    return {"k": draw.k, "draw": draw.draw}
+
+
+def _rows(spec: RunSpec, draw: Draw) -> list[RowRecord]:
     """A table row's model: figures of its training, and its accuracy on the test split."""
     test = artifact_of(draw.evaluation).summary["test"]
-    rows = []
-    for name, chosen in trainings_of(draw).items():
-        rows.append(
+    return [
+        decode(
+            RowRecord,
             {
                 "row": name,
-                "datasets": _datasets(order, name, chosen),
-                "k": draw.k,
-                "draw": draw.draw,
+                "datasets": _datasets(spec, name, chosen),
+                **_place(draw),
                 **_scores(test[name]),
-                "searched": _searched(order, draw, name),
+                "searched": _searched(spec, draw, name),
                 "searched_settings": _searched_settings(draw, name),
                 **_figures(chosen),
-            }
+            },
         )
-    return rows
+        for name, chosen in trainings_of(draw).items()
+    ]
 
 
 def _scores(scored: Mapping[str, Any] | None) -> dict[str, Any]:
     """What the evaluation says of a model: of images, and of clips if they are frames."""
-    if scored is None:
-        return {"test_accuracy": None, "test_n": None}
-    found = {"test_accuracy": scored["accuracy"], "test_n": scored["n"]}
-    if "clips" in scored:
-        found |= {"test_clip_accuracy": scored["clip_accuracy"], "test_clips": scored["clips"]}
-    return found
+    scored = scored or {}
+    return {
+        "test_accuracy": scored.get("accuracy"),
+        "test_n": scored.get("n"),
+        "test_clip_accuracy": scored.get("clip_accuracy"),
+        "test_clips": scored.get("clips"),
+    }
 
 
 def trainings_of(draw: Draw) -> dict[str, Artifact]:
@@ -92,28 +115,22 @@ def trainings_of(draw: Draw) -> dict[str, Artifact]:
 
 
 def _figures(training: Artifact) -> dict[str, Any]:
-    config = training.document["config"]
+    config, summary, notes = training.document["config"], training.summary, training.notes
     return {
         "method": config["method"],
         "settings": _settings(training),
-        "pseudo": config["pseudo"],
-        "learning_rate": config["learning_rate"],
-        **{
-            name: training.summary[name]
-            for name in ("accuracy", "loss", "best_step", "last_accuracy")
-        },
-        "steps": training.summary["steps"],
-        "seconds": training.notes["seconds"],
-        "resumed_from": training.notes["resumed_from"],
+        **{name: config[name] for name in ("pseudo", "learning_rate")},
+        **{name: summary[name] for name in ("accuracy", "loss", "best_step", "last_accuracy")},
+        "steps": summary["steps"],
+        **{name: notes[name] for name in ("seconds", "resumed_from", "run_id")},
         "identity": training.identity,
-        "run_id": training.notes["run_id"],
     }
 
 
-def _searched(order: RunSpec, draw: Draw, row: str) -> list[float]:
+def _searched(spec: RunSpec, draw: Draw, row: str) -> list[float]:
     """Learning rates that a row was chosen from; none for finals, which take the first stage's."""
     searches = draw.searches.get(row)
-    if searches is None or row in [final.name for final in order.experiment.final]:
+    if searches is None or row in [final.name for final in spec.experiment.final]:
         return []
     # A first stage with one rate has no search before its grid.
     compared = searches or draw.cells.values()
@@ -134,60 +151,55 @@ def _searched_settings(draw: Draw, row: str) -> dict[str, list[Any]]:
 def _settings(training: Artifact) -> dict[str, Any]:
     """All settings of a training's method; those that came later are not in its identity."""
     config = training.document["config"]
-    return dataclasses.asdict(method_named(config["method"]).config(**config["settings"]))
+    return asdict(method_named(config["method"]).config(**config["settings"]))
 
 
-def _datasets(order: RunSpec, row: str, training: Artifact) -> list[str]:
+def _datasets(spec: RunSpec, row: str, training: Artifact) -> list[str]:
     """What a row's model has seen, from the methods' own declarations."""
     method = method_named(training.document["config"]["method"]).method
     methods = [method, *([method_named(method.starts_from).method] if method.starts_from else [])]
-    head_of = order.experiment.problem.head_of
+    head_of = spec.experiment.problem.head_of
     names = [
         source.name
-        for source in order.experiment.sources
+        for source in spec.experiment.sources
         if any(part.reads_source(head_of[source.name]) for part in methods)
     ]
     if any(part.uses_target for part in methods):
         names.append("V")
-    finals = [final.name for final in order.experiment.final]
+    finals = [final.name for final in spec.experiment.final]
     if row in finals or any(part.uses_unlabelled for part in methods):
         names.append("U")
     return names
 
 
-def _cells(order: RunSpec, draw: Draw) -> list[dict[str, Any]]:
+def _cells(spec: RunSpec, draw: Draw) -> list[CellRecord]:
     """Every cell of the grid; its test accuracy where the evaluation has it."""
-    top = artifact_of(draw.ensembles[order.experiment.ensemble.r].top)
-    members = [member["identity"] for member in top.summary["members"]]
+    top = artifact_of(draw.ensembles[spec.experiment.ensemble.r].top)
+    ranked = [member["identity"] for member in top.summary["members"]]
     test = artifact_of(draw.evaluation).summary["test"]
+    name = spec.experiment.first_stage.cell_name
     cells = []
-    name = order.experiment.first_stage.cell_name
-    for place, future in draw.cells.items():
-        figures = _figures(artifact_of(future))
-        identity, scored = figures["identity"], test.get(name(vars(place)))
-        cells.append(
-            {
-                "k": draw.k,
-                "draw": draw.draw,
-                "beta": place.beta,
-                "gamma": place.gamma,
-                "rank": members.index(identity) + 1 if identity in members else None,
-                **_scores(scored),
-                **figures,
-            }
-        )
+    for axes, future in draw.cells.items():
+        training = artifact_of(future)
+        identity = training.identity
+        content = {
+            **_place(draw),
+            **vars(axes),
+            "rank": ranked.index(identity) + 1 if identity in ranked else None,
+            **_scores(test.get(name(vars(axes)))),
+            **_figures(training),
+        }
+        cells.append(decode(CellRecord, content))
     return cells
 
 
-def _labels(order: RunSpec, draw: Draw, r: int) -> dict[str, Any]:
+def _labels(spec: RunSpec, draw: Draw, r: int, ensemble: Ensemble) -> dict[str, Any]:
     """An ensemble's labels, audited."""
-    ensemble = draw.ensembles[r]
     pseudo, enlarged = artifact_of(ensemble.pseudo), artifact_of(ensemble.enlarged)
     return {
-        "k": draw.k,
-        "draw": draw.draw,
+        **_place(draw),
         "r": r,
-        "threshold": order.experiment.ensemble.threshold,
+        "threshold": spec.experiment.ensemble.threshold,
         "unlabelled": pseudo.summary["unlabelled"],
         "agreed": pseudo.summary["agreed"],
         "clips": pseudo.summary.get("clips"),
@@ -197,60 +209,68 @@ def _labels(order: RunSpec, draw: Draw, r: int) -> dict[str, Any]:
     }
 
 
-def _pseudo_labels(order: RunSpec, draw: Draw) -> list[dict[str, Any]]:
+def _pseudo_labels(spec: RunSpec, draw: Draw) -> list[LabelRecord]:
     """The labels of the ensemble that the rows are trained with."""
-    r = order.experiment.ensemble.r
-    return [_labels(order, draw, r)] if draw.ensembles[r].pseudo is not None else []
+    r = spec.experiment.ensemble.r
+    main = draw.ensembles[r]
+    return [decode(LabelRecord, _labels(spec, draw, r, main))] if main.pseudo is not None else []
 
 
-def _swept(order: RunSpec, draw: Draw) -> list[dict[str, Any]]:
+def _swept(spec: RunSpec, draw: Draw) -> list[EnsembleRecord]:
     """Labels and final model of every R of figure 4."""
     test = artifact_of(draw.evaluation).summary["test"]
     found = []
     for r, ensemble in draw.ensembles.items():
         if ensemble.final is None:
             continue
-        final, scored = artifact_of(ensemble.final), test[swept_name(r)]
-        found.append(
-            {
-                **_labels(order, draw, r),
-                **_scores(scored),
-                "accuracy": final.summary["accuracy"],
-                "pseudo": final.document["config"]["pseudo"],
-                "run_id": final.notes["run_id"],
-                "identity": final.identity,
-            }
-        )
+        final = artifact_of(ensemble.final)
+        content = {
+            **_labels(spec, draw, r, ensemble),
+            **_scores(test[swept_name(r)]),
+            "accuracy": final.summary["accuracy"],
+            "pseudo": final.document["config"]["pseudo"],
+            "run_id": final.notes["run_id"],
+            "identity": final.identity,
+        }
+        found.append(decode(EnsembleRecord, content))
     return found
 
 
-def _curves(order: RunSpec, draw: Draw, home: Path) -> list[dict[str, Any]]:
+def _curves(spec: RunSpec, draw: Draw, home: Path) -> list[CurveRecord]:
     """Hyper-validation of the models that figure 3 compares."""
-    if 3 not in order.experiment.outputs.figures:
+    if 3 not in spec.experiment.outputs.figures:
         return []
-    stage = order.experiment.first_stage
-    compared = [row.name for row in order.experiment.baselines if row.method == "source_only"]
+    stage = spec.experiment.first_stage
+    compared = [row.name for row in spec.experiment.baselines if row.method == "source_only"]
     return [
-        {
-            "row": name,
-            "k": draw.k,
-            "draw": draw.draw,
-            "points": [
-                {
-                    "step": int(row["step"]),
-                    "accuracy": row[f"{HYPER_VALIDATION}accuracy"],
-                    "loss": row[f"{HYPER_VALIDATION}loss"],
-                }
-                for row in json.loads((home / training.folder / CURVE).read_text("utf-8"))
-            ],
-        }
+        CurveRecord(row=name, k=draw.k, draw=draw.draw, points=_points(home, training))
         for name, training in trainings_of(draw).items()
         if name in [*compared, stage.name]
     ]
 
 
-def _study(draw: Draw, name: str) -> list[dict[str, Any]]:
-    """A study of one draw, in one part or several."""
-    summary = artifact_of(draw.studies[name]).summary
-    parts: list[dict[str, Any]] = summary.get("parts", [summary])
-    return parts
+def _points(home: Path, training: Artifact) -> tuple[CurvePoint, ...]:
+    lines = json.loads((home / training.folder / CURVE).read_text("utf-8"))
+    return tuple(
+        CurvePoint(
+            step=int(line["step"]),
+            accuracy=line[f"{HYPER_VALIDATION}accuracy"],
+            loss=line[f"{HYPER_VALIDATION}loss"],
+        )
+        for line in lines
+    )
+
+
+def _rho(draw: Draw) -> list[RhoRecord]:
+    """The study of rho in one draw: at the start, and at the finished model."""
+    study = draw.studies.get("rho")
+    parts = artifact_of(study).summary["parts"] if study else []
+    return [decode(RhoRecord, {**_place(draw), **part}) for part in parts]
+
+
+def _sizes(draw: Draw) -> list[SizeStudyRecord]:
+    """The study of hyper-validation sizes in one draw."""
+    study = draw.studies.get("hyper_validation")
+    if study is None:
+        return []
+    return [decode(SizeStudyRecord, {**_place(draw), **artifact_of(study).summary})]

@@ -1,12 +1,11 @@
 """Where the records of finished reproductions are, and how they are read."""
 
-import json
 from pathlib import Path
-from typing import Any
 
+from tasks.codec import CodecError
+from tasks.reporting.record import Record, read_record
 from tasks.storage.home import HomeError
 
-FORMAT = 1
 FOLDER = "reproductions"
 FILE = "record.json"
 
@@ -16,7 +15,7 @@ def record_folder(name: str, home: Path) -> Path:
     return home / FOLDER / name
 
 
-def find_record(run: str, home: Path) -> dict[str, Any]:
+def find_record(run: str, home: Path) -> Record:
     """The record of a reproduction.
 
     Args:
@@ -28,9 +27,9 @@ def find_record(run: str, home: Path) -> dict[str, Any]:
     """
     known = []
     for path in sorted((home / FOLDER).glob(f"*/{FILE}")):
-        record = _read(path)
-        known.append(str(record["name"]))
-        if run in {record["name"], record["run_id"]}:
+        record = stored_record(path)
+        known.append(record.name)
+        if run in {record.name, record.run_id}:
             return record
     raise HomeError(
         f"expected a finished reproduction ({', '.join(known) or 'there is none yet'}) or the id "
@@ -38,18 +37,17 @@ def find_record(run: str, home: Path) -> dict[str, Any]:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def stored_record(path: Path) -> Record:
+    """The record in a file, of this version or an earlier one.
+
+    Raises:
+        HomeError: if it cannot be read, or a later version made it.
+    """
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found = record["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return read_record(path)
+    except CodecError as error:
+        raise HomeError(str(error)) from error
+    except OSError as error:
         raise HomeError(
-            f"expected the record of a reproduction, found an unreadable {path}; remove it, and "
-            "gradmix reproduce makes it again."
+            f"expected to read {path}, found: {error.strerror}; check its permissions."
         ) from error
-    if found != FORMAT:
-        raise HomeError(
-            f"expected a record of format {FORMAT}, found format {found} in {path}; use the "
-            "version that made it, or gradmix reproduce makes it again."
-        )
-    return record

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks.events import Event
-from tasks.jobs.train import PROGRESS
+from tasks.jobs.files import PROGRESS
 from tasks.subjects import Subject
 from tasks.tracking.tracker import MetricRow
 

@@ -11,6 +11,8 @@ from tasks.storage.home import write_atomically
 
 JOB = "job.json"
 OUTCOME = "outcome.json"
+PROGRESS = "progress.jsonl"
+"""Of a training: a line for every look at hyper-validation."""
 
 J = TypeVar("J")
 

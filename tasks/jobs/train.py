@@ -15,6 +15,7 @@ from data.tables.prepared import load_prepared
 from gradmix.optimiser import Schedule
 from gradmix.settings import later
 from gradmix.training import Training, TrainingConfig, train
+from tasks.jobs.files import PROGRESS
 from tasks.jobs.models import MODEL, MethodInputs, Recipe, job_method, prepare_device
 from tasks.jobs.streams import (
     BatchSettings,
@@ -30,7 +31,6 @@ State = dict[str, Any]
 """Of a training, as torch saves it."""
 
 CHECKPOINT = "checkpoint.pt"
-PROGRESS = "progress.jsonl"
 CURVE = "curve.json"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.reporting.measures import of_clips
-from tasks.reporting.record import Record
+from tasks.reporting.record import LabelRecord, Record, RowRecord
 from tasks.reporting.sections.pseudo_label_classes import FILE as CLASS_FILE
 from tasks.reporting.sections.pseudo_label_classes import labels_by_class, many_classes
 from tasks.reporting.text_tables import csv_text
@@ -47,19 +47,19 @@ def sheets(record: Record) -> dict[str, str]:
     papers = PAPER_COLUMNS["paper_clips"] if of_clips(record) else ()
     results = _with(RESULT_COLUMNS, papers, after="paper_standard_error")
     found = {
-        "results.csv": _table(results, [_result(record, row) for row in record["rows"]]),
-        "cells.csv": _table(CELL_COLUMNS, record["cells"]),
-        "pseudo_labels.csv": _labels(record, LABEL_COLUMNS, record["pseudo_labels"]),
+        "results.csv": _table(results, [_result(record, row) for row in record.rows]),
+        "cells.csv": _table(CELL_COLUMNS, [vars(cell) for cell in record.cells]),
+        "pseudo_labels.csv": _labels(record, LABEL_COLUMNS, record.pseudo_labels),
     }
-    if record.get("ensembles"):
-        found["ensembles.csv"] = _labels(record, ENSEMBLE_COLUMNS, record["ensembles"])
-    if many_classes(record) and record["pseudo_labels"]:
+    if record.ensembles:
+        found["ensembles.csv"] = _labels(record, ENSEMBLE_COLUMNS, record.ensembles)
+    if many_classes(record) and record.pseudo_labels:
         found[CLASS_FILE] = _table(CLASS_COLUMNS, _class_lines(record))
-    if record.get("curves"):
+    if record.curves:
         lines = [
-            {**_only(CURVE_COLUMNS, curve), **_only(CURVE_COLUMNS[3:], point)}
-            for curve in record["curves"]
-            for point in curve["points"]
+            {**_only(CURVE_COLUMNS, vars(curve)), **vars(point)}
+            for curve in record.curves
+            for point in curve.points
         ]
         found["curves.csv"] = csv_text(CURVE_COLUMNS, lines)
     return found
@@ -67,55 +67,57 @@ def sheets(record: Record) -> dict[str, str]:
 
 def _table(columns: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> str:
     """A line for every entry, with the accuracy of clips beside that of frames."""
-    if any(CLIP_COLUMNS[0] in entry for entry in entries):
+    if any(entry.get(CLIP_COLUMNS[0]) is not None for entry in entries):
         columns = _with(columns, CLIP_COLUMNS, after="test_n")
     return csv_text(columns, [_only(columns, entry) for entry in entries])
 
 
-def _result(record: Record, row: Mapping[str, Any]) -> dict[str, Any]:
+def _result(record: Record, row: RowRecord) -> dict[str, Any]:
     """A line of `results.csv`; lists as words, settings as JSON, the paper in per cent."""
     papers: dict[str, float | None] = {}
     for key, columns in PAPER_COLUMNS.items():
-        figures = record.get(key, {}).get(row["row"], {}).get(str(row["k"]), ())
+        paper = record.paper_clips if key == "paper_clips" else record.paper
+        figures = paper.get(row.row, {}).get(row.k, ())
         papers |= dict(zip(columns, [*figures, None, None], strict=False))
     return {
-        **row,
-        "datasets": " ".join(row["datasets"]),
-        "searched": " ".join(map(str, row["searched"])),
-        "settings": json.dumps(row["settings"], sort_keys=True),
+        **vars(row),
+        "datasets": " ".join(row.datasets),
+        "searched": " ".join(map(str, row.searched)),
+        "settings": json.dumps(row.settings, sort_keys=True),
         **papers,
     }
 
 
-def _labels(record: Record, columns: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> str:
+def _labels(record: Record, columns: Sequence[str], entries: Sequence[LabelRecord]) -> str:
     """A line for every entry; the columns of a class end in its name, unless they are many."""
-    classes = [] if many_classes(record) else record["classes"]
+    classes = [] if many_classes(record) else record.classes
     lines = [
-        {**entry, **_of_clips(entry)}
+        {**vars(entry), **_of_clips(entry)}
         | {
             f"{short}_{name}": value
             for short, key in PER_CLASS.items()
-            for name, value in zip(classes, entry[key], strict=bool(classes))
+            for name, value in zip(classes, getattr(entry, key), strict=bool(classes))
         }
         for entry in entries
     ]
-    if any(entry.get("clips") for entry in entries):
+    if any(entry.clips for entry in entries):
         columns = _with(columns, CLIP_LABEL_COLUMNS, after="soft_accuracy")
     of_classes = [f"{short}_{name}" for short in PER_CLASS for name in classes]
     return _table((*columns, *of_classes), lines)
 
 
-def _of_clips(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _of_clips(entry: LabelRecord) -> dict[str, Any]:
     """How the frames of one clip were labelled; nothing of images."""
-    clips = entry.get("clips") or {"n": None}
-    return {**clips, "clips": clips["n"]}
+    if entry.clips is None:
+        return {"clips": None}
+    return {**vars(entry.clips), "clips": entry.clips.n}
 
 
 def _class_lines(record: Record) -> list[dict[str, Any]]:
     """A line for every class of every ensemble, those of the rows among them."""
     entries = {
-        (entry["k"], entry["draw"], entry["r"]): entry
-        for entry in (*record.get("ensembles", ()), *record["pseudo_labels"])
+        (entry.k, entry.draw, entry.r): entry
+        for entry in (*record.ensembles, *record.pseudo_labels)
     }
     return [
         {**vars(one), "class": one.name, "k": k, "draw": draw, "r": r}

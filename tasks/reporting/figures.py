@@ -1,5 +1,6 @@
 """The figures of a report, one function each: from a record to a drawing."""
 
+import statistics
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -8,13 +9,14 @@ from matplotlib.figure import Figure
 
 from tasks.reporting.grid_numbers import Grid, grid_k, main_grid
 from tasks.reporting.measures import measures, sample_noun
-from tasks.reporting.record import Difference, Record
+from tasks.reporting.record import Record
 from tasks.reporting.render.plotting import COLOURS, GREY, LINES, MARKERS, draw, look, panels, short
+from tasks.reporting.result_table import Difference
 from tasks.reporting.sections.curves import curve_k, curves_of, mean_curve
 from tasks.reporting.sections.differences import pairs
 from tasks.reporting.sections.ensemble_size import swept, swept_k
 from tasks.reporting.sections.pseudo_labels import calibration, label_k, thresholds
-from tasks.reporting.sections.studies import STARTS, by_size, mean_of, starts, study
+from tasks.reporting.sections.studies import STARTS, by_size, rho_parts, size_parts, starts
 from tasks.reporting.stats.estimates import estimate
 
 
@@ -118,7 +120,7 @@ def reliability(record: Record) -> Figure:
 def threshold_curves(record: Record) -> Figure:
     """Coverage and precision against the threshold, a panel for each k."""
     ks = label_k(record, "thresholds")
-    used = record["settings"]["ensemble"]["threshold"]
+    used = record.settings["ensemble"]["threshold"]
     figure, axes = panels([2.2] * len(ks))
     for axis, k in zip(axes, ks, strict=True):
         found = thresholds(record, k)
@@ -136,14 +138,14 @@ def threshold_curves(record: Record) -> Figure:
 
 def rho(record: Record) -> Figure:
     """Change of the loss against rho: a panel for each start, a colour for each k."""
-    by_start = starts(study(record, "rho"))
+    by_start = starts(rho_parts(record))
     figure, axes = panels([2.6] * len(by_start), same_x=False)
     for axis, (name, parts) in zip(axes, by_start.items(), strict=True):
-        for place, k in enumerate(sorted({part["k"] for part in parts})):
-            probes = [probe for part in parts if part["k"] == k for probe in part["probes"]]
+        for place, k in enumerate(sorted({part.k for part in parts})):
+            probes = [probe for part in parts if part.k == k for probe in part.probes]
             axis.scatter(
-                [probe["rho"] for probe in probes],
-                [probe["change"] for probe in probes],
+                [probe.rho for probe in probes],
+                [probe.change for probe in probes],
                 s=12,
                 alpha=0.55,
                 linewidth=0,
@@ -161,20 +163,27 @@ def rho(record: Record) -> Figure:
 
 def selection_sizes(record: Record) -> Figure:
     """Test accuracy of the selected cell against the size of hyper-validation."""
-    parts = study(record, "hyper_validation")
-    ks = sorted({part["k"] for part in parts})
+    parts = size_parts(record)
+    ks = sorted({part.k for part in parts})
     figure, axes = panels([2.3] * len(ks))
     for axis, k in zip(axes, ks, strict=True):
-        of_k = [part for part in parts if part["k"] == k]
+        of_k = [part for part in parts if part.k == k]
         found = by_size(of_k)
         means, spreads = (
-            np.array([100 * mean_of(some, name) for some in found.values()])
-            for name in ("test_accuracy", "deviation")
+            np.array([100 * statistics.fmean(one) for one in values])
+            for values in (
+                [[entry.test_accuracy for entry in some] for some in found.values()],
+                [[entry.deviation for entry in some] for some in found.values()],
+            )
         )
         axis.fill_between(list(found), means - spreads, means + spreads, color="#0072B2", alpha=0.2)
         axis.plot(list(found), means, label="selected cell", **look(0))
-        for place, (name, said) in enumerate((("best", "best cell"), ("mean", "picked blindly"))):
-            level, line = 100 * mean_of(of_k, name), LINES[1 + 2 * place]
+        levels = {
+            "best cell": [part.best for part in of_k],
+            "picked blindly": [part.mean for part in of_k],
+        }
+        for place, (said, values) in enumerate(levels.items()):
+            level, line = 100 * statistics.fmean(values), LINES[1 + 2 * place]
             axis.axhline(level, color=COLOURS[1 + place], linestyle=line, label=said)
         axis.set(title=f"k = {k}", ylabel="test accuracy, %", xscale="log")
         axis.set_xticks(list(found), [f"{size:,}" for size in found])

@@ -1,18 +1,20 @@
 """The numbers of the first stage's grid: cells by place, selection noise, correlations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 from tasks.reporting import paper as protocol
-from tasks.reporting.record import Record, Selection, selection_noise
+from tasks.reporting.record import CellRecord, Record
+from tasks.reporting.result_table import Selection, selection_noise
 from tasks.reporting.stats.estimates import estimate
 from tasks.reporting.stats.paired_tests import Correlation, pearson
 
-Cell = Mapping[str, Any]
 Place = tuple[float, float]
 
-TEST, HYPER_VALIDATION = "test_accuracy", "accuracy"
+Accuracy = Literal["test", "hyper_validation"]
+TEST: Accuracy = "test"
+HYPER_VALIDATION: Accuracy = "hyper_validation"
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Grid:
 
     Attributes:
         k: labelled samples a class in V.
-        figure: key of the accuracy in a cell's entry, in [0, 1].
+        figure: which accuracy of a cell is meant.
         cells: all cells that have it.
         betas: of the whole grid at this k, ascending.
         gammas: of the whole grid at this k, ascending.
@@ -29,8 +31,8 @@ class Grid:
     """
 
     k: int
-    figure: str
-    cells: tuple[Cell, ...]
+    figure: Accuracy
+    cells: tuple[CellRecord, ...]
     betas: tuple[float, ...]
     gammas: tuple[float, ...]
     draws: tuple[int, ...]
@@ -40,32 +42,32 @@ class Grid:
         """(beta, gamma), row by row."""
         return [(beta, gamma) for beta in self.betas for gamma in self.gammas]
 
-    def at(self, place: Place) -> list[Cell]:
+    def at(self, place: Place) -> list[CellRecord]:
         """The cells of all draws at one place."""
-        return [cell for cell in self.cells if (cell["beta"], cell["gamma"]) == place]
+        return [cell for cell in self.cells if (cell.beta, cell.gamma) == place]
 
     def mean(self, place: Place) -> float | None:
         """Mean over draws, in [0, 1]; None where no draw has the cell."""
-        found = [cell[self.figure] for cell in self.at(place)]
+        found = values(self.at(place), self.figure)
         return estimate(found).mean if found else None
 
     def selected(self, place: Place) -> bool:
         """Whether the cell is the best on hyper-validation in at least one draw."""
-        return any(cell["rank"] == 1 for cell in self.at(place))
+        return any(cell.rank == 1 for cell in self.at(place))
 
     @property
     def complete(self) -> list[Place]:
         """Places that every draw has."""
         return [place for place in self.places if len(self.at(place)) == len(self.draws)]
 
-    def of_draw(self, draw: int) -> list[Cell]:
+    def of_draw(self, draw: int) -> list[CellRecord]:
         """The cells of one draw."""
-        return [cell for cell in self.cells if cell["draw"] == draw]
+        return [cell for cell in self.cells if cell.draw == draw]
 
     def noise(self) -> dict[str, Selection]:
         """Selection noise of every draw, and of the means of complete places over draws."""
         found = {
-            f"draw {draw}": selection_noise([cell[self.figure] for cell in self.of_draw(draw)])
+            f"draw {draw}": selection_noise(values(self.of_draw(draw), self.figure))
             for draw in self.draws
             if self.of_draw(draw)
         }
@@ -77,9 +79,10 @@ class Grid:
     def chosen(self) -> dict[str, float]:
         """The figure of the cell that was selected, per cent, by the names of `noise`."""
         found = {
-            f"draw {cell['draw']}": 100 * cell[self.figure]
+            f"draw {cell.draw}": 100 * value
             for cell in self.cells
-            if cell["rank"] == 1
+            if cell.rank == 1
+            for value in values([cell], self.figure)
         }
         if len(found) == len(self.draws) > 1:
             found["mean over draws"] = estimate(list(found.values())).mean
@@ -94,29 +97,35 @@ class Grid:
         }
         if len(self.draws) > 1 and self.complete:
             means = [
-                {
-                    name: estimate([cell[name] for cell in self.at(place)]).mean
-                    for name in (HYPER_VALIDATION, self.figure)
-                }
-                for place in self.complete
+                [estimate(values(self.at(place), which)).mean for place in self.complete]
+                for which in (HYPER_VALIDATION, self.figure)
             ]
-            found["mean over draws"] = _pearson(means, self.figure)
+            found["mean over draws"] = pearson(*means)
         return found
 
 
-def grid_of(record: Record, k: int, figure: str) -> Grid:
+def grid_of(record: Record, k: int, figure: Accuracy) -> Grid:
     """The grid of one k; cells without the figure are left out."""
-    cells = [cell for cell in record["cells"] if cell["k"] == k]
-    betas, gammas, draws = (
-        tuple(sorted({cell[axis] for cell in cells})) for axis in ("beta", "gamma", "draw")
+    cells = [cell for cell in record.cells if cell.k == k]
+    return Grid(
+        k,
+        figure,
+        tuple(cell for cell in cells if values([cell], figure)),
+        tuple(sorted({cell.beta for cell in cells})),
+        tuple(sorted({cell.gamma for cell in cells})),
+        tuple(sorted({cell.draw for cell in cells})),
     )
-    there = tuple(cell for cell in cells if cell.get(figure) is not None)
-    return Grid(k, figure, there, betas, gammas, draws)
+
+
+def values(cells: Iterable[CellRecord], figure: Accuracy) -> list[float]:
+    """That accuracy of cells, in [0, 1]; those that have none are left out."""
+    found = (cell.test_accuracy if figure == TEST else cell.accuracy for cell in cells)
+    return [value for value in found if value is not None]
 
 
 def grid_k(record: Record) -> list[int]:
     """Every k that has cells, ascending."""
-    return sorted({cell["k"] for cell in record["cells"]})
+    return sorted({cell.k for cell in record.cells})
 
 
 def main_grid(record: Record, k: int) -> Grid:
@@ -130,5 +139,5 @@ def paper_noise() -> Selection:
     return selection_noise([value / 100 for line in protocol.GRID for value in line])
 
 
-def _pearson(cells: Sequence[Cell], figure: str) -> Correlation | None:
-    return pearson([cell[HYPER_VALIDATION] for cell in cells], [cell[figure] for cell in cells])
+def _pearson(cells: Sequence[CellRecord], figure: Accuracy) -> Correlation | None:
+    return pearson(values(cells, HYPER_VALIDATION), values(cells, figure))

@@ -1,297 +1,441 @@
-"""What a record says: the result table, paired differences, the grid; numbers, no words."""
+"""The record of a reproduction: every figure of its report, and where each came from.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+Accuracies and other shares are in [0, 1], times in seconds.
+"""
 
-from tasks.reporting.measures import Measure, measures
-from tasks.reporting.stats.estimates import Estimate, deviation, estimate, expected_lift
-from tasks.reporting.text_tables import plain_table
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
-Record = Mapping[str, Any]
-"""The record of a reproduction: plain JSON, accuracies in [0, 1]."""
+from tasks.codec import CodecError, Json, decode, encode
 
-NONE = "-"
+FORMAT = 2
+"""Of the file. Format 1 (version 0.1) had no key for what a run did not have."""
 
-TELLING = 3
-"""Of two cells the best lies always as far above their mean, in their sd."""
-
-
-@dataclass(frozen=True)
-class PaperFigure:
-    """The paper's mean in per cent, and its standard error where it gives one."""
-
-    mean: float
-    standard_error: float | None
+Labels = Literal["hard", "soft"]
 
 
-@dataclass(frozen=True)
-class ResultCell:
-    """One method at one k; test accuracy in per cent.
+@dataclass(frozen=True, kw_only=True)
+class InDraw:
+    """Of which V: k labelled samples a class, and the number of the draw."""
+
+    k: int
+    draw: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestScores:
+    """On the sealed test split, by image or frame, and by clip if frames are of clips."""
+
+    test_accuracy: float | None = None
+    test_n: int | None = None
+    test_clip_accuracy: float | None = None
+    test_clips: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord(TestScores, InDraw):
+    """A training: what it was, and what it reached on hyper-validation.
 
     Attributes:
-        measure: what the accuracy counts.
-        k: labelled samples a class in V.
-        ours: over the draws; None if no draw is there.
-        missing: draws that other rows have, or that the settings ask for, and this one lacks.
-        paper: None where the paper has no figure.
+        method: a row of `METHODS`.
+        settings: every field of its config.
+        pseudo: labels of S_u; None without S_u.
+        learning_rate: of SGD.
+        accuracy: at the best step.
+        loss: at the best step.
+        best_step: by accuracy, ties by lower loss.
+        last_accuracy: at the last step.
+        steps: gradient descents.
+        seconds: in its slot, from `resumed_from` on.
+        resumed_from: step of the checkpoint that an earlier attempt left; 0 without one.
+        identity: of the artifact.
+        run_id: of the MLflow run.
     """
 
-    measure: Measure
-    k: int
-    ours: Estimate | None
-    missing: tuple[int, ...]
-    paper: PaperFigure | None
-
-    @property
-    def ours_text(self) -> str:
-        """As the table shows it, with the number of draws if some are missing."""
-        text = estimate_text(self.ours)
-        if self.ours and self.missing:
-            return f"{text} ({self.ours.n} of {self.ours.n + len(self.missing)} draws)"
-        return text
-
-    @property
-    def paper_text(self) -> str:
-        """As the table shows it."""
-        if self.paper is None:
-            return NONE
-        return figure_text(self.paper.mean, self.paper.standard_error)
+    method: str
+    settings: Mapping[str, Any]
+    pseudo: Labels | None = None
+    learning_rate: float
+    accuracy: float
+    loss: float
+    best_step: int
+    last_accuracy: float
+    steps: int | None = None
+    seconds: float
+    resumed_from: int | None = None
+    identity: str
+    run_id: str
 
 
-@dataclass(frozen=True)
-class ResultRow:
-    """One method: the data sets that its model has seen, and its cells by measure and k."""
-
-    name: str
-    datasets: tuple[str, ...]
-    cells: tuple[ResultCell, ...]
-
-    def by(self, measure: Measure) -> "ResultRow":
-        """The row with the cells of one measure alone."""
-        return replace(self, cells=tuple(cell for cell in self.cells if cell.measure == measure))
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Test accuracy of one row minus another's on the same draws, in points (per cent).
+@dataclass(frozen=True, kw_only=True)
+class RowRecord(TrainingRecord):
+    """A row of the table in one draw.
 
     Attributes:
-        measure: what the accuracy counts.
-        k: labelled samples a class in V.
-        row: the one that the other is taken from.
-        other: the other.
-        points: over the draws that both have.
-        values: of each of these draws.
+        row: its name.
+        datasets: that the model has seen: sources, V, U.
+        searched: learning rates that it was chosen from; none for finals.
+        searched_settings: settings that it was chosen from, by name, with their values.
     """
 
-    measure: Measure
-    k: int
     row: str
-    other: str
-    points: Estimate
-    values: tuple[float, ...]
-
-    @property
-    def names(self) -> str:
-        """What is compared with what."""
-        return f"{self.row} against {self.other}"
-
-    @property
-    def text(self) -> str:
-        """Mean, standard error, number of draws, interval and what follows from it."""
-        error = self.points.standard_error
-        spread = "" if error is None else f" ± {error:.2f}"
-        mean = f"{signed(self.points.mean)}{spread} points over {plural(self.points.n, 'draw')}"
-        return f"{mean} ({self.interval_text}): {self.verdict}"
-
-    @property
-    def interval_text(self) -> str:
-        """The 95 % interval, or why there is none."""
-        if self.points.interval is None:
-            return "no interval"
-        low, high = self.points.interval
-        return f"95 % CI {signed(low)} to {signed(high)}"
-
-    @property
-    def verdict(self) -> str:
-        """Whether the interval tells the two apart."""
-        if self.points.n == 1:
-            return "one draw cannot tell"
-        if self.points.interval is None:
-            return "the same difference in every draw, no interval can be given"
-        low, high = self.points.interval
-        if low <= 0 <= high:
-            return "not distinguishable"
-        return f"distinguishable, {self.row if low > 0 else self.other} is higher"
+    datasets: tuple[str, ...]
+    searched: tuple[float, ...]
+    searched_settings: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Selection:
-    """How far the best of a grid stands out; accuracy in per cent, on whichever set is meant.
+@dataclass(frozen=True, kw_only=True)
+class CellRecord(TrainingRecord):
+    """A cell of the grid in one draw; its rank among the top R, from 1, None below."""
+
+    beta: float
+    gamma: float
+    rank: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipAgreement:
+    """Number of clips, and the shares whose frames are labelled differently."""
+
+    n: int
+    soft_disagree: float
+    hard_disagree: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationBin:
+    """Soft labels whose confidence is between two bounds."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdAudit:
+    """The hard labels that another threshold would give."""
+
+    threshold: float
+    agreed: int
+    coverage: float
+    precision: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelRecord(InDraw):
+    """Pseudo-labels of the top R, audited against the true labels of U.
 
     Attributes:
-        cells: number of cells.
-        mean: over the cells.
-        deviation: between the cells (ddof 1); None of one cell.
-        best: the largest.
-        expected: the largest to be expected of as many equal normal cells with that deviation;
-            None of fewer than three, whose best tells nothing.
+        r: number of members.
+        threshold: that was used.
+        unlabelled: samples of U.
+        agreed: samples with a hard label.
+        clips: agreement within clips; None of images.
+        coverage: share of U with a hard label.
+        precision: share of right ones among these; None if there is none.
+        precision_per_class: the same by the class of the label.
+        count_per_class: hard labels by class.
+        soft_accuracy: share of right soft labels.
+        calibration: of the soft labels, by bin.
+        thresholds: what others would give.
+        enlarged_v: samples of every class in the enlarged V; clips if there are clips.
+        run_id: of the MLflow run: of the labels, or of the model trained on them.
     """
+
+    r: int
+    threshold: float | None = None
+    unlabelled: int
+    agreed: int
+    clips: ClipAgreement | None = None
+    coverage: float
+    precision: float | None
+    precision_per_class: tuple[float | None, ...]
+    count_per_class: tuple[int, ...]
+    soft_accuracy: float
+    calibration: tuple[CalibrationBin, ...] = ()
+    thresholds: tuple[ThresholdAudit, ...] = ()
+    enlarged_v: tuple[int, ...]
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsembleRecord(LabelRecord, TestScores):
+    """Labels of the top R of figure 4, and the model trained on them.
+
+    Attributes:
+        accuracy: of the model on hyper-validation.
+        pseudo: labels that it was trained on.
+        identity: of its artifact.
+    """
+
+    accuracy: float
+    pseudo: Labels | None = None
+    identity: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """Hyper-validation after a step."""
+
+    step: int
+    accuracy: float
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveRecord(InDraw):
+    """Hyper-validation of a row's model while it was trained."""
+
+    row: str
+    points: tuple[CurvePoint, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeRecord:
+    """One mini-batch: its rho, the change of the loss, and both layer by layer."""
+
+    rho: float
+    change: float
+    cosines: tuple[float | None, ...]
+    changes: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RhoRecord(InDraw):
+    """Probes of mini-batches at random weights (`initial`) or at the finished model (`trained`)."""
+
+    start: str
+    layers: tuple[str, ...]
+    loss: float | None = None
+    probes: tuple[ProbeRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeRecord:
+    """Selections on subsets of hyper-validation of one size: test accuracy of the chosen cell."""
+
+    size: int
+    selections: int
+    test_accuracy: float
+    deviation: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeStudyRecord(InDraw):
+    """What the selection owes to the size of hyper-validation: mean and best of the cells."""
 
     cells: int
     mean: float
-    deviation: float | None
     best: float
-    expected: float | None
+    sizes: tuple[SizeRecord, ...]
 
 
-def asked(record: Record, kind: str, item: int | str) -> bool:
-    """Whether an output was asked for; records from before there was a choice have all."""
-    outputs = record.get("outputs")
-    return outputs is None or item in outputs[kind]
+@dataclass(frozen=True, kw_only=True)
+class StudyRecords:
+    """The studies beyond the paper; empty where one was not asked for."""
+
+    rho: tuple[RhoRecord, ...] = ()
+    hyper_validation: tuple[SizeStudyRecord, ...] = ()
 
 
-def result_table(record: Record) -> list[ResultRow]:
-    """The rows in the record's order, each with a cell for every measure and k, k ascending."""
-    return [
-        ResultRow(
-            name,
-            tuple(next(row["datasets"] for row in record["rows"] if row["row"] == name)),
-            tuple(
-                _cell(record, measure, name, k)
-                for measure in measures(record)
-                for k in all_k(record)
-            ),
-        )
-        for name in row_names(record)
-    ]
+@dataclass(frozen=True, kw_only=True)
+class DataRecord:
+    """One split of a data set.
 
-
-def table_text(rows: Sequence[ResultRow]) -> str:
-    """The result table for a terminal; if there are several measures, a block for each."""
-    found = _measures_of(rows)
-    if len(found) < 2:
-        return _plain(rows)
-    blocks = ((one, _plain([row.by(one) for row in rows])) for one in found)
-    return "\n\n".join(f"Test accuracy {one.name}, %:\n{block}" for one, block in blocks)
-
-
-def result_lines(rows: Sequence[ResultRow]) -> tuple[list[str], list[list[str]]]:
-    """Header and lines: name, data sets, for each k ours, and the paper's where it has any.
-
-    Of several measures, all k of the first come before the next.
+    Attributes:
+        dataset: its name in the experiment.
+        reader: that read it.
+        split: "train" or "test".
+        origin: of the files, in words.
+        official: whether this is the published split.
+        samples: images or frames.
+        clips: that the frames are of; None of images.
+        skipped: files that were left out, by reason.
+        broken: files that cannot be decoded.
+        digest: of the prepared data.
+        raw: digests of the raw files.
     """
-    header = ["Method", "Datasets"]
-    lines = [[row.name, ", ".join(row.datasets)] for row in rows]
-    several = len(_measures_of(rows)) > 1
-    for column in zip(*(row.cells for row in rows), strict=True):
-        with_paper = any(cell.paper for cell in column)
-        title = f"k={column[0].k} {column[0].measure.name}" if several else f"k={column[0].k}"
-        header += [title, "paper"] if with_paper else [title]
-        for line, cell in zip(lines, column, strict=True):
-            line.extend([cell.ours_text, cell.paper_text] if with_paper else [cell.ours_text])
-    return header, lines
+
+    dataset: str
+    reader: str
+    split: str
+    origin: str
+    official: bool
+    samples: int
+    clips: int | None = None
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    broken: int = 0
+    digest: str
+    raw: Mapping[str, str]
 
 
-def row_names(record: Record) -> list[str]:
-    """Names of the rows, in the record's order."""
-    return list(dict.fromkeys(row["row"] for row in record["rows"]))
+@dataclass(frozen=True, kw_only=True)
+class HardwareRecord:
+    """Processor, usable cores, memory and slots."""
+
+    cpu: str
+    cores: int
+    memory_gib: float
+    slots: tuple[str, ...]
+    system: str = ""
 
 
-def all_k(record: Record) -> list[int]:
-    """Every k of the record, ascending."""
-    return sorted({row["k"] for row in record["rows"]})
+@dataclass(frozen=True, kw_only=True)
+class MemoryRecord:
+    """Peaks over all processes: shared pages counted once (PSS), or in each of them (RSS)."""
+
+    pss_mib: float
+    rss_mib: float
 
 
-def draws_of(record: Record, k: int) -> list[int]:
-    """The draws that any row has at this k, and those that the settings ask for."""
-    found = {row["draw"] for row in record["rows"] if row["k"] == k}
-    return sorted(found | set(range(record["settings"]["target"]["draws"])))
+@dataclass(frozen=True, kw_only=True)
+class CountsRecord:
+    """Trainings that the run made, and those that earlier runs had made."""
+
+    trainings: int
+    cached: int
 
 
-def rows_of(record: Record, name: str, k: int) -> list[Mapping[str, Any]]:
-    """The entries of one row at one k, by draw."""
-    found = [row for row in record["rows"] if row["row"] == name and row["k"] == k]
-    return sorted(found, key=lambda row: int(row["draw"]))
+@dataclass(frozen=True, kw_only=True)
+class OutputsRecord:
+    """What was asked for: numbers of the paper's tables and figures, names of studies.
+
+    `rows` are names of the table's rows besides the first stage's; None: all of them.
+    """
+
+    rows: tuple[str, ...] | None = None
+    tables: tuple[int, ...]
+    figures: tuple[int, ...]
+    studies: tuple[str, ...]
 
 
-def reference_row(record: Record) -> str | None:
-    """The row that the others are compared with: the first stage's, if it is in the record."""
-    name: str = record["settings"]["first_stage"]["name"]
-    return name if name in row_names(record) else None
+@dataclass(frozen=True, kw_only=True)
+class TrackingRecord:
+    """Where MLflow's pages are: their address, and the id of the experiment if it was known."""
+
+    ui: str = ""
+    experiment_id: str | None = None
+    command: str | None = None
 
 
-def difference(record: Record, measure: Measure, k: int, row: str, other: str) -> Difference | None:
-    """`row` minus `other` on the draws that both have; None if there is none."""
-    ours, theirs = ({r["draw"]: r for r in rows_of(record, name, k)} for name in (row, other))
-    shared = sorted(ours.keys() & theirs.keys())
-    if row == other or not shared:
-        return None
-    key = measure.accuracy
-    points = [100 * (ours[draw][key] - theirs[draw][key]) for draw in shared]
-    return Difference(measure, k, row, other, estimate(points), tuple(points))
+Paper = Mapping[str, Mapping[int, tuple[float, ...]]]
+"""The paper's mean and standard error in per cent, by row and k."""
 
 
-def selection_noise(accuracies: Sequence[float]) -> Selection:
-    """Compare the best of some cells, accuracies in [0, 1], with the best of equal ones."""
-    values = [100 * accuracy for accuracy in accuracies]
-    mean, spread = estimate(values).mean, deviation(values)
-    expected = None
-    if spread is not None and len(values) >= TELLING:
-        expected = mean + spread * expected_lift(len(values))
-    return Selection(len(values), mean, spread, max(values), expected)
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A finished reproduction.
+
+    Attributes:
+        format: of the file.
+        name: of the reproduction.
+        identity: digest of settings and raw data.
+        run_id: its MLflow run.
+        experiment: name of the experiment.
+        title: of the experiment.
+        note: that the report begins with.
+        scale: of the experiment.
+        seed: of the experiment.
+        command: that asks for the same again.
+        started: ISO 8601, UTC.
+        finished: ISO 8601, UTC.
+        seconds: between the two.
+        git_sha: commit of the code; None where that is not part of a checkout.
+        git_dirty: whether it had uncommitted changes.
+        versions: of Python and packages.
+        hardware: that it ran on.
+        settings: of the experiment, as its file has them.
+        classes: of the target.
+        data: prepared splits.
+        outputs: that were asked for; None: all, before there was a choice.
+        tracking: MLflow's pages.
+        rows: of the table, in its order.
+        cells: of the grid.
+        pseudo_labels: that the rows are trained with.
+        ensembles: figure 4.
+        curves: figure 3.
+        studies: beyond the paper.
+        executed: number of trainings.
+        paper: its figures, by image or frame.
+        paper_clips: its figures by clip.
+        peak_memory: of the run.
+    """
+
+    format: int
+    name: str
+    identity: str
+    run_id: str
+    experiment: str
+    title: str
+    note: str | None = None
+    scale: str
+    seed: int
+    command: str
+    started: str
+    finished: str
+    seconds: float
+    git_sha: str | None
+    git_dirty: bool
+    versions: Mapping[str, str]
+    hardware: HardwareRecord
+    settings: Mapping[str, Any]
+    classes: tuple[str, ...]
+    data: tuple[DataRecord, ...]
+    outputs: OutputsRecord | None = None
+    tracking: TrackingRecord = TrackingRecord()
+    rows: tuple[RowRecord, ...]
+    cells: tuple[CellRecord, ...]
+    pseudo_labels: tuple[LabelRecord, ...]
+    ensembles: tuple[EnsembleRecord, ...] = ()
+    curves: tuple[CurveRecord, ...] = ()
+    studies: StudyRecords = StudyRecords()
+    executed: CountsRecord
+    paper: Paper
+    paper_clips: Paper = field(default_factory=dict)
+    peak_memory: MemoryRecord | None = None
 
 
-def estimate_text(figure: Estimate | None) -> str:
-    """Mean and standard error."""
-    return NONE if figure is None else figure_text(figure.mean, figure.standard_error)
+def record_text(record: Record) -> str:
+    """The file's content."""
+    return json.dumps(encode(record), indent=1) + "\n"
 
 
-def figure_text(mean: float, error: float | None) -> str:
-    """A mean and its standard error, two decimals each."""
-    return f"{mean:.2f}" if error is None else f"{mean:.2f} ± {error:.2f}"
+def read_record(path: Path) -> Record:
+    """Read a record of this version, or of an earlier one.
+
+    Raises:
+        CodecError: if it is of another version, or no record.
+        OSError: if the file cannot be read.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CodecError(
+            f"{path}: expected a record, found an unreadable file; remove it: gradmix reproduce "
+            "makes it again."
+        ) from error
+    return decode_record(content, str(path))
 
 
-def signed(points: float) -> str:
-    """With its sign, two decimals; rounding noise around zero has none to show."""
-    return f"{round(points, 2) + 0.0:+.2f}"
+def decode_record(content: Json, name: str = "record") -> Record:
+    """A record from its JSON, of format 1 or 2.
 
+    Args:
+        content: of the file.
+        name: of the file, for errors.
 
-def percent(share: float | None) -> str:
-    """A share in [0, 1] as per cent without the sign."""
-    return NONE if share is None else f"{100 * share:.2f}"
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 draw`, `2 draws`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _plain(rows: Sequence[ResultRow]) -> str:
-    header, lines = result_lines(rows)
-    return plain_table(header, lines, left=(0, 1))
-
-
-def _measures_of(rows: Sequence[ResultRow]) -> list[Measure]:
-    return list(dict.fromkeys(cell.measure for row in rows for cell in row.cells))
-
-
-def _cell(record: Record, measure: Measure, name: str, k: int) -> ResultCell:
-    entries = rows_of(record, name, k)
-    there = {entry["draw"] for entry in entries}
-    values = [100 * entry[measure.accuracy] for entry in entries]
-    return ResultCell(
-        measure,
-        k,
-        estimate(values) if values else None,
-        tuple(draw for draw in draws_of(record, k) if draw not in there),
-        _paper(record, measure, name, k),
-    )
-
-
-def _paper(record: Record, measure: Measure, name: str, k: int) -> PaperFigure | None:
-    figures = record.get(measure.paper, {}).get(name, {}).get(str(k))
-    if not figures:
-        return None
-    return PaperFigure(figures[0], figures[1] if len(figures) > 1 else None)
+    Raises:
+        CodecError: if it is of another version, or no record.
+    """
+    found = content.get("format") if isinstance(content, dict) else "none"
+    if found not in (1, FORMAT):
+        raise CodecError(
+            f"{name}: expected a record of format 1 or {FORMAT}, found format {found}; use the "
+            "version that made it, or gradmix reproduce makes it again."
+        )
+    return decode(Record, {**content, "format": FORMAT}, name=name, sparse=found == 1)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from tasks.reporting.csv_files import sheets
 from tasks.reporting.figures import draw_figure
-from tasks.reporting.record import Record, result_table, table_text
+from tasks.reporting.record import Record
 from tasks.reporting.render.captions import PICTURES
 from tasks.reporting.render.html_page import html_page, pictures
+from tasks.reporting.result_table import result_table, table_text
 from tasks.reporting.sections.curves import curve_section
 from tasks.reporting.sections.deviations import paper_section
 from tasks.reporting.sections.differences import difference_section
@@ -54,7 +55,7 @@ def write_report(record: Record, folder: Path) -> list[Path]:
 def markdown_report(record: Record) -> str:
     """The whole report; sections without anything to say are left out."""
     sections = [
-        f"# {markdown_cell(record['title'])}",
+        f"# {markdown_cell(record.title)}",
         opening(record),
         facts(record),
         missing_outputs(record),

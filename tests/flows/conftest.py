@@ -217,7 +217,10 @@ class Imitation:
         return {"cells": len(arguments.cells), "mean": 0.8, "best": 0.9, "sizes": []}, {}
 
     def _rho_study(self, _arguments, _output):
-        parts = [{"start": start, "layers": [], "probes": []} for start in ("initial", "trained")]
+        parts = [
+            {"start": start, "layers": [], "loss": 0.7, "probes": []}
+            for start in ("initial", "trained")
+        ]
         return {"parts": parts}, {}
 
 

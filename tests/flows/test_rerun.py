@@ -220,8 +220,8 @@ def test_what_was_made_last_goes_first(tiny_order, tmp_path, imitate, monkeypatc
     imitate(order, tmp_path)
     gone = []
     monkeypatch.setattr("flows.rerun.Store.forget", lambda _, artifact: gone.append(artifact.label))
-    names = forget_cell(order, tmp_path, chosen)
-    assert gone == list(reversed(names))
+    labels_in_order = [subject.label for subject in forget_cell(order, tmp_path, chosen)]
+    assert gone == labels_in_order[::-1]
     assert gone[-1] == f"{PLACE}GradMix beta=10 gamma=0"
 
 

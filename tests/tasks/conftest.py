@@ -75,6 +75,8 @@ def cells(k, draw):
             "draw": draw,
             "beta": beta,
             "gamma": gamma,
+            "method": "gradmix",
+            "settings": {"beta": beta, "gamma": gamma},
             "learning_rate": 0.02,
             "accuracy": accuracy,
             "loss": 0.3,

@@ -106,14 +106,14 @@ def test_paths_under_the_home_follow_it_and_no_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"extra": 1}, "tree: expected the keys flag, count, .*, found an unknown 'extra'"),
+        ({"extra": 1}, "tree: expected the 13 keys of Tree, found the unknown 'extra'"),
         ({"flag": 1}, r"tree\.flag: expected a value of type bool, found 1"),
         ({"count": True}, r"tree\.count: expected a value of type int, found True"),
         ({"count": 1.0}, r"tree\.count: expected a value of type int, found 1\.0"),
         ({"share": "x"}, r"tree\.share: expected a value of type float, found 'x'"),
         ({"kind": "none"}, r"tree\.kind: expected one of \['hard', 'soft'\], found 'none'"),
         ({"leaf": []}, r"tree\.leaf: expected the keys of Leaf, found \[\]"),
-        ({"leaves": [{"name": "a"}]}, r"tree\.leaves\[0\]: expected the keys .* found no 'path'"),
+        ({"leaves": [{"name": "a"}]}, r"tree\.leaves\[0\]: expected the key 'path', found none"),
         ({"pair": [1]}, r"tree\.pair: expected 2 values, found \[1\]"),
         ({"named": {"b": 1}}, r"tree\.named\.b: expected the keys of Leaf, found 1"),
         ({"maybe": 1}, r"tree\.maybe: expected a path, found 1"),
@@ -132,7 +132,7 @@ def test_what_does_not_fit_costs_one_line_that_says_where(
 def test_every_key_is_needed_also_one_with_a_default(key: str) -> None:
     content = encode(tree())
     del content[key]
-    with pytest.raises(CodecError, match=f"found no '{key}'"):
+    with pytest.raises(CodecError, match=f"expected the key '{key}', found none"):
         decode(Tree, content)
 
 

@@ -1,38 +1,36 @@
 """Figure 3: hyper-validation loss as the training goes on."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
-from tasks.reporting.record import Record, asked, estimate_text
+from tasks.reporting.record import CurveRecord, Record
 from tasks.reporting.render.captions import how_to_read, picture
+from tasks.reporting.result_table import asked, estimate_text
 from tasks.reporting.stats.estimates import estimate
 from tasks.reporting.text_tables import markdown_table
 
 EPOCH = 100
 """Steps; the paper's word for them (caption of its Figure 3)."""
 
-Curve = Mapping[str, Any]
 
-
-def curves_of(record: Record, k: int) -> dict[str, list[Curve]]:
+def curves_of(record: Record, k: int) -> dict[str, list[CurveRecord]]:
     """The curves at one k by row, in the record's order, draws ascending; empty ones left out."""
-    found: dict[str, list[Curve]] = {}
-    for curve in record.get("curves", ()):
-        if curve["k"] == k and curve["points"]:
-            found.setdefault(curve["row"], []).append(curve)
-    return {name: sorted(some, key=lambda c: int(c["draw"])) for name, some in found.items()}
+    found: dict[str, list[CurveRecord]] = {}
+    for curve in record.curves:
+        if curve.k == k and curve.points:
+            found.setdefault(curve.row, []).append(curve)
+    return {name: sorted(some, key=lambda c: c.draw) for name, some in found.items()}
 
 
 def curve_k(record: Record) -> list[int]:
     """Every k that has curves, ascending."""
-    return sorted({curve["k"] for curve in record.get("curves", ()) if curve["points"]})
+    return sorted({curve.k for curve in record.curves if curve.points})
 
 
-def mean_curve(curves: Sequence[Curve]) -> tuple[list[float], list[float]]:
+def mean_curve(curves: Sequence[CurveRecord]) -> tuple[list[float], list[float]]:
     """Epochs and mean loss over draws, at the steps that all draws have."""
-    losses = [{point["step"]: point["loss"] for point in curve["points"]} for curve in curves]
+    losses = [{point.step: point.loss for point in curve.points} for curve in curves]
     steps = sorted(set.intersection(*(set(found) for found in losses)))
     means = [statistics.fmean(found[step] for found in losses) for step in steps]
     return [step / EPOCH for step in steps], means
@@ -43,7 +41,7 @@ def curve_section(record: Record) -> str:
     ks = curve_k(record)
     if not ks or not asked(record, "figures", 3):
         return ""
-    names = list(dict.fromkeys(curve["row"] for curve in record["curves"]))
+    names = list(dict.fromkeys(curve.row for curve in record.curves))
     header = ["Method", "k", "lowest loss", "at epoch, by draw", "last loss", "mean move"]
     lines = [
         [name, str(k), *_line(found)] for k in ks for name, found in curves_of(record, k).items()
@@ -67,18 +65,18 @@ def curve_section(record: Record) -> str:
     )
 
 
-def _line(curves: Sequence[Curve]) -> list[str]:
-    lowest = [min(curve["points"], key=lambda point: float(point["loss"])) for curve in curves]
+def _line(curves: Sequence[CurveRecord]) -> list[str]:
+    lowest = [min(curve.points, key=lambda point: point.loss) for curve in curves]
     return [
-        estimate_text(estimate([point["loss"] for point in lowest])),
-        ", ".join(f"{point['step'] / EPOCH:g}" for point in lowest),
-        estimate_text(estimate([curve["points"][-1]["loss"] for curve in curves])),
+        estimate_text(estimate([point.loss for point in lowest])),
+        ", ".join(f"{point.step / EPOCH:g}" for point in lowest),
+        estimate_text(estimate([curve.points[-1].loss for curve in curves])),
         estimate_text(estimate([mean_move(curve) for curve in curves])),
     ]
 
 
-def mean_move(curve: Curve) -> float:
+def mean_move(curve: CurveRecord) -> float:
     """Mean absolute change of the loss between checks; 0 of a single check."""
-    losses = [point["loss"] for point in curve["points"]]
+    losses = [point.loss for point in curve.points]
     moves = [abs(after - before) for before, after in pairwise(losses)]
     return statistics.fmean(moves) if moves else 0.0

@@ -1,12 +1,8 @@
 """The report's tables on the data: what was used, what was left out and why, the raw files."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from tasks.reporting.record import NONE, Record
+from tasks.reporting.record import DataRecord, Record
+from tasks.reporting.result_table import NONE
 from tasks.reporting.text_tables import markdown_table
-
-Entry = Mapping[str, Any]
 
 BROKEN = "could not be decoded"
 TOGETHER = "files"
@@ -19,21 +15,21 @@ def data_tables(record: Record) -> list[str]:
 
 
 def _prepared(record: Record) -> str:
-    with_clips = any(entry.get("clips") for entry in record["data"])
+    with_clips = any(entry.clips for entry in record.data)
     header = ["data", "reader", "images", "official", "origin", "digest"]
     if with_clips:
         header[2:3] = ["images or frames", "clips"]
     lines = [
         [
             _name(entry),
-            entry["reader"],
-            f"{entry['samples']:,}",
-            *([f"{entry['clips']:,}" if entry.get("clips") else NONE] if with_clips else []),
-            "yes" if entry["official"] else "no",
-            entry["origin"],
-            f"`{entry['digest']}`",
+            entry.reader,
+            f"{entry.samples:,}",
+            *([f"{entry.clips:,}" if entry.clips else NONE] if with_clips else []),
+            "yes" if entry.official else "no",
+            entry.origin,
+            f"`{entry.digest}`",
         ]
-        for entry in record["data"]
+        for entry in record.data
     ]
     last = len(header) - 1
     return markdown_table(header, lines, (0, 1, last - 2, last - 1, last))
@@ -43,8 +39,8 @@ def _left_out(record: Record) -> list[str]:
     """Files that were named or found and not used; older records have not counted them."""
     lines = [
         [_name(entry), f"{count:,}", reason]
-        for entry in record["data"]
-        for reason, count in {**entry.get("skipped", {}), BROKEN: entry.get("broken", 0)}.items()
+        for entry in record.data
+        for reason, count in {**entry.skipped, BROKEN: entry.broken}.items()
         if count
     ]
     if not lines:
@@ -58,18 +54,18 @@ def _left_out(record: Record) -> list[str]:
 def _raw_files(record: Record) -> list[str]:
     files = [
         [_raw_name(entry, name), f"`{digest}`"]
-        for entry in record["data"]
-        for name, digest in entry["raw"].items()
+        for entry in record.data
+        for name, digest in entry.raw.items()
     ]
     if not files:
         return ["No raw files: the data come with the package or are made by it."]
     return [markdown_table(["raw file", "SHA-256"], files, (0, 1))]
 
 
-def _name(entry: Entry) -> str:
-    return f"{entry['dataset']} {entry['split']}"
+def _name(entry: DataRecord) -> str:
+    return f"{entry.dataset} {entry.split}"
 
 
-def _raw_name(entry: Entry, name: str) -> str:
+def _raw_name(entry: DataRecord, name: str) -> str:
     """A file; of photos or clips, which are too many to name, all of a split."""
-    return f"{_name(entry)}: all files" if name == TOGETHER else f"{entry['dataset']}: {name}"
+    return f"{_name(entry)}: all files" if name == TOGETHER else f"{entry.dataset}: {name}"

@@ -12,8 +12,9 @@ from tasks.reporting.paper import (
     TABLE,
     Settings,
 )
-from tasks.reporting.record import NONE, Record, row_names
+from tasks.reporting.record import Record
 from tasks.reporting.render.captions import how_to_read
+from tasks.reporting.result_table import NONE, row_names
 from tasks.reporting.text_tables import markdown_table
 
 NO_CODE = "our own reading of it, as its code is not public"
@@ -30,7 +31,7 @@ LAYERS = {
 def has_paper_figures(record: Record) -> bool:
     """Whether any row of the record has a figure of the paper beside it."""
     return any(
-        record.get(measure.paper, {}).get(name)
+        measure.paper(record).get(name)
         for measure in measures(record)
         for name in row_names(record)
     )
@@ -46,16 +47,12 @@ def our_readings(record: Record) -> list[str]:
 
 def _read(record: Record) -> dict[str, str]:
     """Rows of our reading, and what they are in the paper."""
-    return {
-        row["row"]: OUR_READINGS[row["method"]]
-        for row in record["rows"]
-        if row["method"] in OUR_READINGS
-    }
+    return {row.row: OUR_READINGS[row.method] for row in record.rows if row.method in OUR_READINGS}
 
 
 def held_to(record: Record) -> str | None:
     """The paper's experiment that a record is held to: its own, or the one of its figures."""
-    experiment: str = record["experiment"]
+    experiment: str = record.experiment
     if experiment in PROTOCOL:
         return experiment
     if not has_paper_figures(record):
@@ -65,7 +62,7 @@ def held_to(record: Record) -> str | None:
 
 def paper_section(record: Record) -> str:
     """Deviations from the paper, and what the paper leaves open."""
-    experiment, theirs = record["experiment"], held_to(record)
+    experiment, theirs = record.experiment, held_to(record)
     parts = ["## Against the paper"]
     if theirs is None:
         parts.append(f"The paper has no experiment `{experiment}`: there is nothing to hold it to.")
@@ -85,16 +82,16 @@ def paper_section(record: Record) -> str:
 
 
 def _deviations(record: Record, experiment: str) -> list[str]:
-    settings = record["settings"]
+    settings = record.settings
     lines = []
     for name, where, theirs, read in PROTOCOL[experiment]:
         ours = read(settings)
         if not _same(theirs, ours):
             lines.append([name, f"{_shown(theirs)} ({where})", _shown(ours)])
     lines += [
-        [f"data: {entry['dataset']} {entry['split']}", DATA[experiment], entry["origin"]]
-        for entry in record["data"]
-        if not entry["official"]
+        [f"data: {entry.dataset} {entry.split}", DATA[experiment], entry.origin]
+        for entry in record.data
+        if not entry.official
     ]
     lines += [
         [f"method: {name.removesuffix(OUR_READING)}", "its authors' own (§4.3)", NO_CODE]
@@ -128,7 +125,7 @@ def _other_rows(record: Record, experiment: str) -> list[str]:
 
 
 def _choices(record: Record) -> list[str]:
-    settings = record["settings"]
+    settings = record.settings
     training = settings["training"]
     stages = [*settings["baselines"], settings["first_stage"], *settings["final"]]
     given = [f"{s['name']}: {_shown(s['settings'])}" for s in stages if s.get("settings")]
@@ -174,7 +171,7 @@ def _convnet(settings: Settings) -> str:
 
 def _of_pictures(record: Record) -> list[str]:
     """How photos and clips became images."""
-    images = record["settings"].get("images")
+    images = record.settings.get("images")
     if not images:
         return []
     side = images["side"]
@@ -182,7 +179,7 @@ def _of_pictures(record: Record) -> list[str]:
         f"images: squares of {side} x {side} pixels, the same at every step (no augmentation but "
         "what a method asks for)"
     ]
-    if not any(entry.get("clips") for entry in record["data"]):
+    if not any(entry.clips for entry in record.data):
         return said
     if images.get("every"):
         return [*said, f"frames: of every clip, frame {images['every']} and its multiples"]

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from tasks.reporting.measures import Measure, main_table, measures, of_clips
-from tasks.reporting.record import (
+from tasks.reporting.record import Record
+from tasks.reporting.render.captions import how_to_read, picture
+from tasks.reporting.result_table import (
     NONE,
     Difference,
-    Record,
     all_k,
     asked,
     difference,
@@ -17,7 +18,6 @@ from tasks.reporting.record import (
     rows_of,
     signed,
 )
-from tasks.reporting.render.captions import how_to_read, picture
 from tasks.reporting.stats.estimates import LEVEL, estimate
 from tasks.reporting.stats.paired_tests import WILCOXON_FROM, holm, p_text, t_test, wilcoxon
 from tasks.reporting.text_tables import markdown_table
@@ -117,8 +117,8 @@ def _line(pair: Difference, corrected: float | None, *, signed_rank: bool) -> li
 def _caution(record: Record, reference: str, found: list[Difference]) -> str:
     """What intervals and tests do not say; what is alike is counted by the coarsest measure."""
     measure = measures(record)[-1]
-    entry = next(row for row in record["rows"] if row["row"] == reference)
-    share, count = entry[measure.accuracy], entry[measure.count]
+    entry = next(row for row in record.rows if row.row == reference)
+    share, count = measure.accuracy(entry) or 0.0, measure.count(entry) or 0
     alike = "; clips of one recording are alike, so that it is larger" if of_clips(record) else ""
     said = [
         *_few(max(pair.points.n for pair in found)),
@@ -151,9 +151,10 @@ def _unpicked(record: Record, reference: str) -> list[str]:
 
 def _blind(record: Record, measure: Measure, reference: str, k: int) -> str:
     """Mean of the grid's cells at one k; empty where not all of them are scored."""
-    cells = [cell for cell in record["cells"] if cell["k"] == k]
-    scores = [100 * cell[measure.accuracy] for cell in cells if cell.get(measure.accuracy)]
-    picked = [100 * row[measure.accuracy] for row in rows_of(record, reference, k)]
+    cells = [cell for cell in record.cells if cell.k == k]
+    scores = [100 * share for cell in cells if (share := measure.accuracy(cell))]
+    chosen = rows_of(record, reference, k)
+    picked = [100 * share for row in chosen if (share := measure.accuracy(row)) is not None]
     if len(scores) != len(cells) or len(cells) <= len(picked) or not picked:
         return ""
     mean, kept = estimate(scores).mean, estimate(picked).mean

@@ -1,15 +1,13 @@
 """Figure 4: what the number of models in the ensemble does."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from tasks.reporting.measures import selected_by
-from tasks.reporting.record import NONE, Record, asked, estimate_text, plural, signed
+from tasks.reporting.record import EnsembleRecord, Record
 from tasks.reporting.render.captions import how_to_read, picture
+from tasks.reporting.result_table import NONE, asked, estimate_text, plural, signed
 from tasks.reporting.stats.estimates import Estimate, estimate
 from tasks.reporting.text_tables import markdown_table
-
-Entry = Mapping[str, Any]
 
 DISAGREEMENTS = {"soft_disagree": "soft labels", "hard_disagree": "hard labels"}
 """Shares of clips whose frames are labelled differently, and of which labels."""
@@ -18,15 +16,15 @@ DISAGREEMENTS = {"soft_disagree": "soft labels", "hard_disagree": "hard labels"}
 def swept(record: Record, k: int) -> dict[int, dict[int, float]]:
     """Test accuracy in per cent at one k, by R and draw, both ascending; unscored ones left out."""
     found: dict[int, dict[int, float]] = {}
-    for entry in sorted(record.get("ensembles", ()), key=lambda e: (e["r"], e["draw"])):
-        if entry["k"] == k and entry["test_accuracy"] is not None:
-            found.setdefault(entry["r"], {})[entry["draw"]] = 100 * entry["test_accuracy"]
+    for entry in sorted(record.ensembles, key=lambda e: (e.r, e.draw)):
+        if entry.k == k and entry.test_accuracy is not None:
+            found.setdefault(entry.r, {})[entry.draw] = 100 * entry.test_accuracy
     return found
 
 
 def swept_k(record: Record) -> list[int]:
     """Every k that has a scored ensemble, ascending."""
-    ks = sorted({entry["k"] for entry in record.get("ensembles", ())})
+    ks = sorted({entry.k for entry in record.ensembles})
     return [k for k in ks if swept(record, k)]
 
 
@@ -43,7 +41,7 @@ def sweep_section(record: Record) -> str:
     ks = swept_k(record)
     if not ks or not asked(record, "figures", 4):
         return ""
-    main = record["settings"]["ensemble"]["r"]
+    main = record.settings["ensemble"]["r"]
     header = ["k", "R", "test accuracy", "draws", f"minus R = {main}", "95 % CI"]
     lines = [
         [str(k), str(r), *_line(found, r, main)]
@@ -73,22 +71,19 @@ def sweep_section(record: Record) -> str:
 
 def ensemble_audit(record: Record) -> list[str]:
     """Coverage and precision by R."""
-    entries: Sequence[Entry] = record.get("ensembles", ())
-    groups: dict[tuple[int, int], list[Entry]] = {}
-    for entry in sorted(entries, key=lambda e: (e["k"], e["r"], e["draw"])):
-        groups.setdefault((entry["k"], entry["r"]), []).append(entry)
+    entries = record.ensembles
+    groups: dict[tuple[int, int], list[EnsembleRecord]] = {}
+    for entry in sorted(entries, key=lambda e: (e.k, e.r, e.draw)):
+        groups.setdefault((entry.k, entry.r), []).append(entry)
     if not groups:
         return []
-    figures = {name: f"{name} %" for name in ("coverage", "precision")}
-    figures |= {"soft_accuracy": "soft labels right %"}
-    clips = [entry["clips"] for entry in entries if entry.get("clips")]
-    if len(clips) == len(entries):
-        figures |= {name: f"{said} differ in a clip %" for name, said in DISAGREEMENTS.items()}
+    of_clips = all(entry.clips for entry in entries)
     lines = [
-        [str(k), str(r), str(len(some)), *(_mean(some, name) for name in figures)]
+        [str(k), str(r), str(len(some)), *_means(some), *(_clip_means(some) if of_clips else [])]
         for (k, r), some in groups.items()
     ]
-    header = ["k", "R", "draws", *figures.values()]
+    header = ["k", "R", "draws", "coverage %", "precision %", "soft labels right %"]
+    header += [f"{said} differ in a clip %" for said in DISAGREEMENTS.values() if of_clips]
     return [
         "### Effect of R",
         f"Mean ± s.e. over draws ({plural(len(entries), 'ensemble')}).",
@@ -97,8 +92,23 @@ def ensemble_audit(record: Record) -> list[str]:
     ]
 
 
-def _mean(entries: Sequence[Entry], name: str) -> str:
-    shares = [{**(entry.get("clips") or {}), **entry}[name] for entry in entries]
+def _means(entries: Sequence[EnsembleRecord]) -> list[str]:
+    return [
+        _mean([entry.coverage for entry in entries]),
+        _mean([entry.precision for entry in entries]),
+        _mean([entry.soft_accuracy for entry in entries]),
+    ]
+
+
+def _clip_means(entries: Sequence[EnsembleRecord]) -> list[str]:
+    found = [entry.clips for entry in entries if entry.clips]
+    return [
+        _mean([clips.soft_disagree for clips in found]),
+        _mean([clips.hard_disagree for clips in found]),
+    ]
+
+
+def _mean(shares: Sequence[float | None]) -> str:
     values = [100 * share for share in shares if share is not None]
     return estimate_text(estimate(values)) if values else NONE
 

@@ -14,8 +14,9 @@ from tasks.reporting.grid_numbers import (
     paper_noise,
 )
 from tasks.reporting.measures import selected_by
-from tasks.reporting.record import NONE, Record, Selection, asked, percent, plural
+from tasks.reporting.record import Record
 from tasks.reporting.render.captions import how_to_read, picture
+from tasks.reporting.result_table import NONE, Selection, asked, percent, plural
 from tasks.reporting.stats.estimates import expected_lift
 from tasks.reporting.stats.paired_tests import correlation_text
 from tasks.reporting.text_tables import markdown_table
@@ -41,7 +42,7 @@ def grid_section(record: Record) -> str:
         if grid.figure == TEST:
             parts += _one_grid(grid_of(record, k, HYPER_VALIDATION))
         parts.append(how_to_read("grid"))
-    if record["experiment"] == protocol.GRID_EXPERIMENT:
+    if record.experiment == protocol.GRID_EXPERIMENT:
         parts += _papers(whole=protocol.GRID_K in ks)
     return "\n\n".join(parts)
 
@@ -59,7 +60,7 @@ def _opening(record: Record, *, scored: bool) -> list[str]:
     ]
     return [
         f"First stage. Accuracy{selected_by(record)} in per cent, mean over draws. "
-        f"{opened} `(n)`: among the top {record['settings']['ensemble']['r']} of n draws on "
+        f"{opened} `(n)`: among the top {record.settings['ensemble']['r']} of n draws on "
         "hyper-validation, whose ensemble makes the pseudo-labels. Bold: the best cell on "
         "hyper-validation of at least one draw, which is the model in the table.",
         "Below each grid, what picking alone gives: the expected largest of as many equal normal "
@@ -109,7 +110,7 @@ def _cell_text(grid: Grid, place: Place) -> str:
     if mean is None:
         return NONE
     text = percent(mean)
-    ranks = [cell["rank"] for cell in grid.at(place) if cell["rank"] is not None]
+    ranks = [cell.rank for cell in grid.at(place) if cell.rank is not None]
     if grid.selected(place):
         text = f"**{text}**"
     return f"{text} ({len(ranks)})" if ranks else text

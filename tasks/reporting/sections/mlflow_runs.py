@@ -1,11 +1,11 @@
 """The MLflow runs behind a report, as links where the record says where MLflow's pages are."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 from urllib.parse import quote
 
-from tasks.reporting.record import Record, all_k, row_names, rows_of
+from tasks.reporting.record import EnsembleRecord, Record, RowRecord
 from tasks.reporting.render.captions import how_to_read
+from tasks.reporting.result_table import all_k, row_names, rows_of
 from tasks.reporting.text_tables import markdown_table
 
 SHOWN = 8
@@ -14,8 +14,7 @@ SHOWN = 8
 
 def pages(record: Record) -> str | None:
     """What the address of a run begins with; None where the record has no pages."""
-    tracking = record.get("tracking") or {}
-    ui, experiment = (str(tracking.get(name) or "") for name in ("ui", "experiment_id"))
+    ui, experiment = record.tracking.ui, record.tracking.experiment_id
     if not ui.startswith(("http://", "https://")) or not experiment:
         return None
     return f"{ui.rstrip('/')}/#/experiments/{quote(experiment, safe='')}/runs/"
@@ -48,18 +47,18 @@ def run_parts(record: Record) -> list[str]:
 
 def _how_to_open(record: Record) -> list[str]:
     """Said once: what must run for the links to work."""
-    if not pages(record) or not record["tracking"].get("command"):
+    if not pages(record) or not record.tracking.command:
         return []
-    return [f"The links open once MLflow's pages are there: `{record['tracking']['command']}`."]
+    return [f"The links open once MLflow's pages are there: `{record.tracking.command}`."]
 
 
 def _swept_runs(record: Record) -> list[str]:
-    groups: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
-    for entry in sorted(record.get("ensembles", ()), key=lambda e: (e["k"], e["r"], e["draw"])):
-        groups.setdefault((entry["k"], entry["r"]), []).append(entry)
+    groups: dict[tuple[int, int], list[EnsembleRecord]] = {}
+    for entry in sorted(record.ensembles, key=lambda e: (e.k, e.r, e.draw)):
+        groups.setdefault((entry.k, entry.r), []).append(entry)
     lines = [[f"R = {r}", str(k), _runs(record, some)] for (k, r), some in groups.items()]
     return [markdown_table(["Figure 4", "k", "draw: run"], lines, (0, 1, 2))] if lines else []
 
 
-def _runs(record: Record, entries: Iterable[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{entry['draw']}: {run_link(record, entry['run_id'])}" for entry in entries)
+def _runs(record: Record, entries: Iterable[RowRecord | EnsembleRecord]) -> str:
+    return ", ".join(f"{entry.draw}: {run_link(record, entry.run_id)}" for entry in entries)

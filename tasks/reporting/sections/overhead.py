@@ -2,25 +2,25 @@
 
 import statistics
 from collections.abc import Mapping
-from typing import Any
 
-from tasks.reporting.record import NONE, Record, plural, reference_row, row_names
+from tasks.reporting.record import Record, RowRecord
 from tasks.reporting.render.captions import how_to_read
+from tasks.reporting.result_table import NONE, plural, reference_row, row_names
 from tasks.reporting.text_tables import markdown_table
 
 
 def step_times(record: Record, row: str) -> dict[tuple[int, int], float]:
     """Seconds a step of a row by (k, draw); a training with no step of its own is left out."""
     return {
-        (entry["k"], entry["draw"]): entry["seconds"] / steps
-        for entry in record["rows"]
-        if entry["row"] == row and (steps := _steps(entry)) > 0
+        (entry.k, entry.draw): entry.seconds / steps
+        for entry in record.rows
+        if entry.row == row and (steps := _steps(entry)) > 0
     }
 
 
 def overhead_section(record: Record) -> str:
     """Time a step of every row over Source only, paired by draw."""
-    base = next((row["row"] for row in record["rows"] if row["method"] == "source_only"), None)
+    base = next((row.row for row in record.rows if row.method == "source_only"), None)
     reference = reference_row(record)
     if base is None or reference is None:
         return ""
@@ -53,9 +53,9 @@ def overhead_section(record: Record) -> str:
     )
 
 
-def _steps(entry: Mapping[str, Any]) -> int:
+def _steps(entry: RowRecord) -> int:
     """Steps that the row's seconds cover; 0 where the record does not say."""
-    return int(entry.get("steps") or 0) - int(entry.get("resumed_from") or 0)
+    return (entry.steps or 0) - (entry.resumed_from or 0)
 
 
 def _line(times: Mapping[tuple[int, int], float], ratios: list[float]) -> list[str]:

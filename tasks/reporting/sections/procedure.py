@@ -1,13 +1,14 @@
 """The report's sections on how it was done: data, selection, learning rates, provenance."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from tasks.reporting.measures import main_table, measures, of_clips, selected_by
-from tasks.reporting.record import Record, all_k, plural, row_names, rows_of
+from tasks.reporting.record import DataRecord, HardwareRecord, MemoryRecord, Record, RowRecord
 from tasks.reporting.render.captions import how_to_read
+from tasks.reporting.result_table import all_k, plural, row_names, rows_of
 from tasks.reporting.sections.data_sources import data_tables
 from tasks.reporting.sections.deviations import has_paper_figures
 from tasks.reporting.sections.mlflow_runs import run_link, run_parts
@@ -16,24 +17,24 @@ from tasks.reporting.text_tables import markdown_table
 
 def opening(record: Record) -> str:
     """What the experiment file wants said first; what this run is, at which scale and data."""
-    note = [f"**{' '.join(record['note'].split())}**"] if record.get("note") else []
+    note = [f"**{' '.join(record.note.split())}**"] if record.note else []
     return "\n\n".join([*note, _what(record)])
 
 
 def _what(record: Record) -> str:
     """One sentence."""
-    target = record["settings"]["target"]
+    target = record.settings["target"]
     scope = (
-        f"The experiment `{record['experiment']}` at scale `{record['scale']}` "
+        f"The experiment `{record.experiment}` at scale `{record.scale}` "
         f"(k = {_list(all_k(record))}; {plural(target['draws'], 'draw')} of V; "
-        f"seed {record['seed']})"
+        f"seed {record.seed})"
     )
     embedded = _embedded(record)
-    others = [entry for entry in record["data"] if entry not in embedded]
-    unofficial = [entry for entry in others if not entry["official"]]
+    others = [entry for entry in record.data if entry not in embedded]
+    unofficial = [entry for entry in others if not entry.official]
     said = []
     if embedded:
-        names = dict.fromkeys(entry["dataset"] for entry in embedded)
+        names = dict.fromkeys(entry.dataset for entry in embedded)
         said.append(
             f"**embedded stand-ins, not {_and([name.upper() for name in names])}**: "
             f"{_origins(embedded)}"
@@ -50,24 +51,24 @@ def _what(record: Record) -> str:
 
 def facts(record: Record) -> str:
     """One line: when, how long, from which code, under which name."""
-    finished = datetime.fromisoformat(record["finished"])
-    minutes = max(1, round(record["seconds"] / 60))
+    finished = datetime.fromisoformat(record.finished)
+    minutes = max(1, round(record.seconds / 60))
     return (
         f"Finished {finished:%Y-%m-%d %H:%M} {finished.tzname() or ''} after "
         f"{plural(minutes, 'minute')}; trainings: {_trainings(record)}; "
-        f"commit {_commit(record, letters=12)}; record `{record['name']}`."
+        f"commit {_commit(record, letters=12)}; record `{record.name}`."
     )
 
 
 def missing_outputs(record: Record) -> str:
     """What was asked for and is not in the record."""
-    outputs: Mapping[str, Any] = record.get("outputs") or {}
-    there = {
-        ("tables", main_table(record)): record["rows"],
-        ("tables", 2): record["cells"],
-        ("figures", 3): record.get("curves"),
-        ("figures", 4): record.get("ensembles"),
-        **{("studies", name): part for name, part in record.get("studies", {}).items()},
+    outputs = {} if record.outputs is None else vars(record.outputs)
+    there: dict[tuple[str, int | str], Sequence[object]] = {
+        ("tables", main_table(record)): record.rows,
+        ("tables", 2): record.cells,
+        ("figures", 3): record.curves,
+        ("figures", 4): record.ensembles,
+        **{("studies", name): parts for name, parts in vars(record.studies).items()},
     }
     absent = [
         f"{kind[:-1] if kind != 'studies' else 'study'} {item}"
@@ -108,21 +109,21 @@ def selection_section(record: Record) -> str:
 def provenance_section(record: Record) -> str:
     """Commit, machine, versions, times, data digests, MLflow runs, and the command again."""
     facts = [
-        ("command", f"`{record['command']}`"),
-        ("seed", str(record["seed"])),
-        ("identity", f"`{record['identity']}`"),
+        ("command", f"`{record.command}`"),
+        ("seed", str(record.seed)),
+        ("identity", f"`{record.identity}`"),
         ("commit", _commit(record)),
         ("time", _times(record)),
         ("trainings", _trainings(record)),
-        ("hardware", _hardware(record["hardware"])),
-        ("peak memory, all processes", _memory(record["peak_memory"])),
-        ("versions", _list(f"{name} {number}" for name, number in record["versions"].items())),
-        ("MLflow parent run", run_link(record, record["run_id"])),
+        ("hardware", _hardware(record.hardware)),
+        ("peak memory, all processes", _memory(record.peak_memory)),
+        ("versions", _list(f"{name} {number}" for name, number in record.versions.items())),
+        ("MLflow parent run", run_link(record, record.run_id)),
     ]
     return "\n\n".join(
         [
             "## Provenance",
-            markdown_table(["name", record["name"]], [list(fact) for fact in facts], left=(0, 1)),
+            markdown_table(["name", record.name], [list(fact) for fact in facts], left=(0, 1)),
             how_to_read("provenance"),
             "### Data",
             *data_tables(record),
@@ -136,9 +137,9 @@ def provenance_section(record: Record) -> str:
 
 def again_section(record: Record) -> str:
     """The exact command, and what may differ."""
-    checkout = f"git checkout {record['git_sha']}\n" if record["git_sha"] else ""
-    parts = ["## To make it again", f"```\n{checkout}{record['command']}\n```"]
-    if record["git_dirty"]:
+    checkout = f"git checkout {record.git_sha}\n" if record.git_sha else ""
+    parts = ["## To make it again", f"```\n{checkout}{record.command}\n```"]
+    if record.git_dirty:
         parts.append("The checkout had uncommitted changes: the commit alone is not the code used.")
     parts.append(
         "Finished stages in the home folder are reused; give another `--home` to run all of it."
@@ -146,23 +147,23 @@ def again_section(record: Record) -> str:
     return "\n\n".join(parts)
 
 
-def _embedded(record: Record) -> list[Mapping[str, Any]]:
+def _embedded(record: Record) -> list[DataRecord]:
     """The data that stand in for the experiment's real ones."""
-    datasets = record["settings"]["datasets"]
+    datasets = record.settings["datasets"]
     return [
         entry
-        for entry in record["data"]
-        if entry["reader"] == datasets[entry["dataset"]]["embedded"] != _reader(record, entry)
+        for entry in record.data
+        if entry.reader == datasets[entry.dataset]["embedded"] != _reader(record, entry)
     ]
 
 
-def _reader(record: Record, entry: Mapping[str, Any]) -> str:
-    name: str = record["settings"]["datasets"][entry["dataset"]]["reader"]
+def _reader(record: Record, entry: DataRecord) -> str:
+    name: str = record.settings["datasets"][entry.dataset]["reader"]
     return name
 
 
-def _origins(entries: list[Mapping[str, Any]]) -> str:
-    return "; ".join(entry["origin"] for entry in entries)
+def _origins(entries: list[DataRecord]) -> str:
+    return "; ".join(entry.origin for entry in entries)
 
 
 def _and(words: Sequence[str]) -> str:
@@ -173,7 +174,7 @@ def _and(words: Sequence[str]) -> str:
 
 def _held_out(record: Record) -> str:
     """How much hyper-validation is; whole recordings may be some clips more."""
-    count = f"{record['settings']['target']['hyper_validation']:,}"
+    count = f"{record.settings['target']['hyper_validation']:,}"
     if of_clips(record):
         return f"{count} labelled target clips or a few more, in whole recordings,"
     return f"{count} labelled target images"
@@ -182,7 +183,7 @@ def _held_out(record: Record) -> str:
 def _tested(record: Record) -> str:
     """How much was tested."""
     counts = [
-        dict.fromkeys(f"{row[measure.count]:,}" for row in record["rows"])
+        dict.fromkeys(f"{measure.count(row) or 0:,}" for row in record.rows)
         for measure in measures(record)
     ]
     return " of ".join(
@@ -208,57 +209,56 @@ def _selection_line(record: Record, name: str, k: int) -> list[str]:
     ]
 
 
-def _searched(entry: Mapping[str, Any]) -> str:
+def _searched(entry: RowRecord) -> str:
     """Learning rates, and settings by name, among which a row's model was chosen."""
-    rates = ", ".join(f"{rate:g}" for rate in sorted(entry["searched"], reverse=True))
-    settings = entry.get("searched_settings", {}).items()
+    rates = ", ".join(f"{rate:g}" for rate in sorted(entry.searched, reverse=True))
+    settings = entry.searched_settings.items()
     return "; ".join([*([rates] if rates else []), *(f"{k} {_list(v)}" for k, v in settings)])
 
 
-def _chosen(entry: Mapping[str, Any]) -> str:
+def _chosen(entry: RowRecord) -> str:
     """The learning rate, and what was searched besides, of a row's model."""
-    settings = [f"{key} {entry['settings'][key]}" for key in entry.get("searched_settings", {})]
-    return " ".join([f"{entry['learning_rate']:g}", *settings])
+    settings = [f"{key} {entry.settings[key]}" for key in entry.searched_settings]
+    return " ".join([f"{entry.learning_rate:g}", *settings])
 
 
-def _choices(record: Record, name: str, entry: Mapping[str, Any]) -> str:
+def _choices(record: Record, name: str, entry: RowRecord) -> str:
     """How many trainings a row's model of one draw was picked from."""
-    rates = len(entry["searched"])
-    if name != record["settings"]["first_stage"]["name"]:
-        values = entry.get("searched_settings", {}).values()
-        return str(max(1, rates) * math.prod(map(len, values)))
-    cells = [c for c in record["cells"] if (c["k"], c["draw"]) == (entry["k"], entry["draw"])]
+    rates = len(entry.searched)
+    if name != record.settings["first_stage"]["name"]:
+        return str(max(1, rates) * math.prod(map(len, entry.searched_settings.values())))
+    cells = [c for c in record.cells if (c.k, c.draw) == (entry.k, entry.draw)]
     search = f", after {rates} for the rate" if rates > 1 else ""
     return f"{plural(len(cells), 'cell')}{search}"
 
 
 def _commit(record: Record, letters: int = 40) -> str:
-    if not record["git_sha"]:
+    if not record.git_sha:
         return "unknown: the code did not run from a commit"
-    return f"`{record['git_sha'][:letters]}`" + (
-        ", with uncommitted changes" if record["git_dirty"] else ""
+    return f"`{record.git_sha[:letters]}`" + (
+        ", with uncommitted changes" if record.git_dirty else ""
     )
 
 
 def _times(record: Record) -> str:
-    return f"{record['started']} to {record['finished']}, {record['seconds']:,.0f} s"
+    return f"{record.started} to {record.finished}, {record.seconds:,.0f} s"
 
 
 def _trainings(record: Record) -> str:
-    executed, cached = record["executed"]["trainings"], record["executed"]["cached"]
+    executed, cached = record.executed.trainings, record.executed.cached
     if not cached:
         return f"{executed:,} run, none reused"
     return f"{executed:,} run, {cached:,} reused: the time above is not that of all of them"
 
 
-def _hardware(hardware: Mapping[str, Any]) -> str:
+def _hardware(hardware: HardwareRecord) -> str:
     return (
-        f"{hardware['cpu']}, {plural(hardware['cores'], 'core')}, {hardware['memory_gib']:g} GiB, "
-        f"slots {_list(hardware['slots'])}"
+        f"{hardware.cpu}, {plural(hardware.cores, 'core')}, {hardware.memory_gib:g} GiB, "
+        f"slots {_list(hardware.slots)}"
     )
 
 
-def _memory(peak: Mapping[str, float] | None) -> str:
+def _memory(peak: MemoryRecord | None) -> str:
     if peak is None:
         return "not measured"
-    return f"{peak['pss_mib']:,.0f} MiB (PSS), {peak['rss_mib']:,.0f} MiB (RSS)"
+    return f"{peak.pss_mib:,.0f} MiB (PSS), {peak.rss_mib:,.0f} MiB (RSS)"

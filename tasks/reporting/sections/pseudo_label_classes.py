@@ -1,15 +1,13 @@
 """The report's tables on pseudo-labels by class; of many classes, those at the ends."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tasks.reporting.measures import of_clips, sample_noun
-from tasks.reporting.record import NONE, Record, percent
+from tasks.reporting.record import LabelRecord, Record
 from tasks.reporting.render.captions import how_to_read
+from tasks.reporting.result_table import NONE, percent
 from tasks.reporting.text_tables import markdown_table
-
-Entry = Mapping[str, Any]
 
 MANY = 20
 """Classes up to which each has a column of its own."""
@@ -38,27 +36,27 @@ class ClassLabels:
 
 def many_classes(record: Record) -> bool:
     """Whether there are too many for a column each."""
-    return len(record["classes"]) > MANY
+    return len(record.classes) > MANY
 
 
-def labels_by_class(record: Record, entry: Entry) -> list[ClassLabels]:
+def labels_by_class(record: Record, entry: LabelRecord) -> list[ClassLabels]:
     """The classes of an entry, in the record's order."""
-    columns = (entry[key] for key in ("count_per_class", "precision_per_class", "enlarged_v"))
-    return [ClassLabels(*values) for values in zip(record["classes"], *columns, strict=True)]
+    columns = (entry.count_per_class, entry.precision_per_class, entry.enlarged_v)
+    return [ClassLabels(*values) for values in zip(record.classes, *columns, strict=True)]
 
 
 def class_parts(record: Record) -> list[str]:
     """Labels by class, and the classes that did not fill the enlarged V."""
-    entries, sample = record["pseudo_labels"], f"{sample_noun(record)}s"
+    entries, sample = record.pseudo_labels, f"{sample_noun(record)}s"
     if many_classes(record):
         return [*_ends(record, entries), _short_count(record, entries)]
     lines = [
-        [str(entry["k"]), str(entry["draw"]), *map(_text, labels_by_class(record, entry))]
+        [str(entry.k), str(entry.draw), *map(_text, labels_by_class(record, entry))]
         for entry in entries
     ]
     return [
         f"Per class: hard labels given; their precision in per cent; {sample} in the enlarged V.",
-        markdown_table(["k", "draw", *(f"class {name}" for name in record["classes"])], lines),
+        markdown_table(["k", "draw", *(f"class {name}" for name in record.classes)], lines),
         _short_names(record, entries),
         how_to_read("label classes"),
     ]
@@ -68,16 +66,16 @@ def _text(one: ClassLabels) -> str:
     return f"{one.count:,}; {percent(one.precision)}; {one.enlarged_v:,}"
 
 
-def _ends(record: Record, entries: Sequence[Entry]) -> list[str]:
+def _ends(record: Record, entries: Sequence[LabelRecord]) -> list[str]:
     """A line for every entry: the classes with the least and the most."""
     header = ["k", "draw", "without", "fewest labels", "most labels"]
     header += ["lowest precision %", "highest precision %"]
     lines = [
-        [str(entry["k"]), str(entry["draw"]), *_end_texts(labels_by_class(record, entry))]
+        [str(entry.k), str(entry.draw), *_end_texts(labels_by_class(record, entry))]
         for entry in entries
     ]
     return [
-        f"By class, of {len(record['classes'])}: how many are without any hard label; of the "
+        f"By class, of {len(record.classes)}: how many are without any hard label; of the "
         f"others the {SHOWN} with the fewest and the most labels, and the {SHOWN} with the lowest "
         "and the highest precision, in brackets of how many labels. "
         f"`{FILE}` has every class.",
@@ -108,17 +106,17 @@ def _end_texts(classes: Sequence[ClassLabels]) -> list[str]:
     ]
 
 
-def _short_names(record: Record, entries: Sequence[Entry]) -> str:
+def _short_names(record: Record, entries: Sequence[LabelRecord]) -> str:
     """Classes of the enlarged V that did not reach their size."""
     short = [
-        f"{one.name} (k = {entry['k']}, draw {entry['draw']}: {one.enlarged_v})"
+        f"{one.name} (k = {entry.k}, draw {entry.draw}: {one.enlarged_v})"
         for entry in entries
         for one in _short(record, entry)
     ]
     return f"{_short_of(record)}: class {', '.join(short)}." if short else ""
 
 
-def _short_count(record: Record, entries: Sequence[Entry]) -> str:
+def _short_count(record: Record, entries: Sequence[LabelRecord]) -> str:
     """How many they are, and the one that has the fewest."""
     said = []
     for entry in entries:
@@ -126,20 +124,20 @@ def _short_count(record: Record, entries: Sequence[Entry]) -> str:
         if short:
             least = min(short, key=lambda one: one.enlarged_v)
             said.append(
-                f"{len(short)} of {len(record['classes'])} (k = {entry['k']}, draw "
-                f"{entry['draw']}; the fewest: {least.name}, {least.enlarged_v})"
+                f"{len(short)} of {len(record.classes)} (k = {entry.k}, draw "
+                f"{entry.draw}; the fewest: {least.name}, {least.enlarged_v})"
             )
     return f"{_short_of(record)}: {', '.join(said)}." if said else ""
 
 
-def _short(record: Record, entry: Entry) -> list[ClassLabels]:
-    wanted = record["settings"]["ensemble"]["enlarged_v"]
+def _short(record: Record, entry: LabelRecord) -> list[ClassLabels]:
+    wanted = record.settings["ensemble"]["enlarged_v"]
     return [one for one in labels_by_class(record, entry) if one.enlarged_v < wanted]
 
 
 def _short_of(record: Record) -> str:
     unit = "clip" if of_clips(record) else sample_noun(record)
     return (
-        f"Short of the {record['settings']['ensemble']['enlarged_v']} {unit}s a "
+        f"Short of the {record.settings['ensemble']['enlarged_v']} {unit}s a "
         "class that the enlarged V asks for, because fewer were agreed on"
     )

@@ -1,18 +1,17 @@
 """The report's section on pseudo-labels: coverage, precision, calibration, R and threshold."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 from tasks.reporting.measures import measures, of_clips
-from tasks.reporting.record import Record, percent
+from tasks.reporting.record import CalibrationBin, LabelRecord, Record, ThresholdAudit
 from tasks.reporting.render.captions import how_to_read, picture
+from tasks.reporting.result_table import NONE, percent
 from tasks.reporting.sections.ensemble_size import DISAGREEMENTS, ensemble_audit
 from tasks.reporting.sections.pseudo_label_classes import class_parts
 from tasks.reporting.text_tables import markdown_table
-
-Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,11 @@ class Threshold:
 
 def calibration(record: Record, k: int) -> list[Bin]:
     """The bins of all draws at one k put together, weighted by samples, by confidence."""
-    bins: dict[tuple[float, float], list[Entry]] = {}
+    bins: dict[tuple[float, float], list[CalibrationBin]] = {}
     for entry in _of(record, k):
-        for one in entry.get("calibration", ()):
-            if one["n"]:
-                bins.setdefault((one["low"], one["high"]), []).append(one)
+        for one in entry.calibration:
+            if one.n:
+                bins.setdefault((one.low, one.high), []).append(one)
     return [Bin(low, high, *_pooled(some)) for (low, high), some in sorted(bins.items()) if some]
 
 
@@ -54,21 +53,21 @@ def calibration_error(bins: Sequence[Bin]) -> float:
 
 def thresholds(record: Record, k: int) -> list[Threshold]:
     """Coverage and precision by threshold at one k, mean over draws, ascending."""
-    found: dict[float, list[Entry]] = {}
+    found: dict[float, list[ThresholdAudit]] = {}
     for entry in _of(record, k):
-        for one in entry.get("thresholds", ()):
-            found.setdefault(one["threshold"], []).append(one)
+        for one in entry.thresholds:
+            found.setdefault(one.threshold, []).append(one)
     return [_mean_threshold(value, some) for value, some in sorted(found.items())]
 
 
-def label_k(record: Record, key: str) -> list[int]:
-    """Every k whose audit has this key, ascending."""
-    return sorted({entry["k"] for entry in record["pseudo_labels"] if entry.get(key)})
+def label_k(record: Record, part: Literal["calibration", "thresholds"]) -> list[int]:
+    """Every k whose audit has this part, ascending."""
+    return sorted({entry.k for entry in record.pseudo_labels if getattr(entry, part)})
 
 
 def pseudo_label_section(record: Record) -> str:
     """Coverage, precision and counts of the pseudo-labels."""
-    entries, swept = record["pseudo_labels"], ensemble_audit(record)
+    entries, swept = record.pseudo_labels, ensemble_audit(record)
     if not entries and not swept:
         return ""
     clips = of_clips(record)
@@ -88,7 +87,7 @@ def pseudo_label_section(record: Record) -> str:
 def _given(record: Record) -> list[str]:
     """What the rows were trained with, in all, by class and by clip."""
     header = ["k", "draw", "R", "threshold", "unlabelled", "agreed", "coverage %", "precision %"]
-    lines = [_line(entry) for entry in record["pseudo_labels"]]
+    lines = [_line(entry) for entry in record.pseudo_labels]
     return [
         markdown_table([*header, "soft labels right %"], lines),
         how_to_read("labels"),
@@ -99,18 +98,19 @@ def _given(record: Record) -> list[str]:
 
 def _clip_part(record: Record) -> list[str]:
     """How often the frames of one clip are labelled differently."""
-    entries = [entry for entry in record["pseudo_labels"] if entry.get("clips")]
-    if not entries:
-        return []
     lines = [
         [
-            str(entry["k"]),
-            str(entry["draw"]),
-            f"{entry['clips']['n']:,}",
-            *(percent(entry["clips"][name]) for name in DISAGREEMENTS),
+            str(entry.k),
+            str(entry.draw),
+            f"{clips.n:,}",
+            percent(clips.soft_disagree),
+            percent(clips.hard_disagree),
         ]
-        for entry in entries
+        for entry in record.pseudo_labels
+        if (clips := entry.clips) is not None
     ]
+    if not lines:
+        return []
     header = ["k", "draw", "clips in U", *(f"{said} differ %" for said in DISAGREEMENTS.values())]
     return [
         "### Frames of one clip",
@@ -165,7 +165,7 @@ def _threshold_part(record: Record) -> list[str]:
         for k in ks
         for one in thresholds(record, k)
     ]
-    used = record["settings"]["ensemble"]["threshold"]
+    used = record.settings["ensemble"]["threshold"]
     return [
         "### Effect of the threshold",
         f"Mean over draws. {used:g} was used; the others are counted afterwards, with the same "
@@ -180,24 +180,22 @@ def _threshold_part(record: Record) -> list[str]:
     ]
 
 
-def _of(record: Record, k: int) -> list[Entry]:
-    return [entry for entry in record["pseudo_labels"] if entry["k"] == k]
+def _of(record: Record, k: int) -> list[LabelRecord]:
+    return [entry for entry in record.pseudo_labels if entry.k == k]
 
 
-def _pooled(bins: Sequence[Entry]) -> tuple[int, float, float]:
-    n = sum(one["n"] for one in bins)
-    confidence, accuracy = (
-        sum(one["n"] * one[name] for one in bins) / n for name in ("confidence", "accuracy")
-    )
-    return n, confidence, accuracy
+def _pooled(bins: Sequence[CalibrationBin]) -> tuple[int, float, float]:
+    n = sum(one.n for one in bins)
+    confidence = sum(one.n * one.confidence for one in bins) / n
+    return n, confidence, sum(one.n * (one.accuracy or 0.0) for one in bins) / n
 
 
-def _mean_threshold(value: float, some: Sequence[Entry]) -> Threshold:
-    precisions = [one["precision"] for one in some if one["precision"] is not None]
+def _mean_threshold(value: float, some: Sequence[ThresholdAudit]) -> Threshold:
+    precisions = [one.precision for one in some if one.precision is not None]
     return Threshold(
         value,
-        statistics.fmean(one["agreed"] for one in some),
-        statistics.fmean(one["coverage"] for one in some),
+        statistics.fmean(one.agreed for one in some),
+        statistics.fmean(one.coverage for one in some),
         statistics.fmean(precisions) if precisions else None,
     )
 
@@ -206,15 +204,15 @@ def _shares(one: Bin) -> list[str]:
     return [percent(one.confidence), percent(one.accuracy)]
 
 
-def _line(entry: Entry) -> list[str]:
+def _line(entry: LabelRecord) -> list[str]:
     return [
-        str(entry["k"]),
-        str(entry["draw"]),
-        str(entry["r"]),
-        f"{entry['threshold']:g}",
-        f"{entry['unlabelled']:,}",
-        f"{entry['agreed']:,}",
-        percent(entry["coverage"]),
-        percent(entry["precision"]),
-        percent(entry["soft_accuracy"]),
+        str(entry.k),
+        str(entry.draw),
+        str(entry.r),
+        NONE if entry.threshold is None else f"{entry.threshold:g}",
+        f"{entry.unlabelled:,}",
+        f"{entry.agreed:,}",
+        percent(entry.coverage),
+        percent(entry.precision),
+        percent(entry.soft_accuracy),
     ]

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from tasks.reporting.measures import Measure, main_table, measures, of_clips, selected_by
-from tasks.reporting.record import (
+from tasks.reporting.record import Record
+from tasks.reporting.render.captions import how_to_read
+from tasks.reporting.result_table import (
     Difference,
-    Record,
     ResultRow,
     all_k,
     asked,
@@ -18,7 +19,6 @@ from tasks.reporting.record import (
     rows_of,
     signed,
 )
-from tasks.reporting.render.captions import how_to_read
 from tasks.reporting.sections.deviations import has_paper_figures, our_readings
 from tasks.reporting.stats.estimates import estimate
 from tasks.reporting.text_tables import markdown_table
@@ -65,22 +65,18 @@ def _of_the_paper(record: Record, rows: Sequence[ResultRow]) -> str:
 
 def _softened(record: Record) -> list[str]:
     """Rows with hard labels that were trained with soft ones, because no hard one was left."""
-    hard = {final["name"] for final in record["settings"]["final"] if final["labels"] == "hard"}
+    hard = {final["name"] for final in record.settings["final"] if final["labels"] == "hard"}
     entries = [
+        *((row.row, row) for row in record.rows if row.row in hard and row.pseudo == "soft"),
         *(
-            (row["row"], row)
-            for row in record["rows"]
-            if row["row"] in hard and row.get("pseudo") == "soft"
-        ),
-        *(
-            (f"figure 4, R = {entry['r']}", entry)
-            for entry in record.get("ensembles") or []
-            if entry.get("pseudo") == "soft"
+            (f"figure 4, R = {entry.r}", entry)
+            for entry in record.ensembles or []
+            if entry.pseudo == "soft"
         ),
     ]
     if not entries:
         return []
-    said = "; ".join(f"{name} (k = {e['k']}, draw {e['draw']})" for name, e in entries)
+    said = "; ".join(f"{name} (k = {e.k}, draw {e.draw})" for name, e in entries)
     return [f"**Soft labels in place of hard ones**, as the members agreed on nothing: {said}."]
 
 
@@ -146,7 +142,7 @@ def _comparisons(record: Record, rows: Sequence[ResultRow], k: int) -> list[str]
 
 def _against_joint(record: Record, measure: Measure, k: int) -> Difference | None:
     reference = reference_row(record)
-    joint = [row["row"] for row in record["rows"] if row["method"] == "joint" and row["k"] == k]
+    joint = [row.row for row in record.rows if row.method == "joint" and row.k == k]
     return difference(record, measure, k, reference, joint[0]) if reference and joint else None
 
 
@@ -199,9 +195,8 @@ def _missing(rows: Sequence[ResultRow]) -> list[str]:
 
 def _hyper_validation_line(record: Record, name: str, k: int) -> list[str]:
     entries = rows_of(record, name, k)
-    best, last = (
-        [100 * entry[figure] for entry in entries] for figure in ("accuracy", "last_accuracy")
-    )
+    best = [100 * entry.accuracy for entry in entries]
+    last = [100 * entry.last_accuracy for entry in entries]
     lost = estimate([after - before for after, before in zip(last, best, strict=True)])
     return [
         name,
@@ -209,5 +204,5 @@ def _hyper_validation_line(record: Record, name: str, k: int) -> list[str]:
         estimate_text(estimate(best)),
         estimate_text(estimate(last)),
         signed(lost.mean),
-        ", ".join(str(entry["best_step"]) for entry in entries),
+        ", ".join(str(entry.best_step) for entry in entries),
     ]

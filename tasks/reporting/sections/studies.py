@@ -2,59 +2,58 @@
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from tasks.reporting.measures import of_clips, sample_noun, selected_by
-from tasks.reporting.record import NONE, Record, asked, percent, plural
+from tasks.reporting.record import Record, RhoRecord, SizeRecord, SizeStudyRecord
 from tasks.reporting.render.captions import how_to_read, picture
+from tasks.reporting.result_table import NONE, asked, percent, plural
 from tasks.reporting.stats.paired_tests import Correlation, correlation_text, spearman
 from tasks.reporting.text_tables import markdown_table
-
-Part = Mapping[str, Any]
 
 STARTS = {"initial": "random weights", "trained": "trained model"}
 
 
-def study(record: Record, name: str) -> list[Part]:
-    """The parts of a study; none if it was not asked for or is not there."""
-    parts: list[Part] = record.get("studies", {}).get(name, [])
-    return parts if asked(record, "studies", name) else []
+def rho_parts(record: Record) -> tuple[RhoRecord, ...]:
+    """The parts of the study of rho; none if it was not asked for or is not there."""
+    return record.studies.rho if asked(record, "studies", "rho") else ()
 
 
-def rho_correlation(part: Part) -> Correlation | None:
+def size_parts(record: Record) -> tuple[SizeStudyRecord, ...]:
+    """The parts of the study of sizes; none if it was not asked for or is not there."""
+    return record.studies.hyper_validation if asked(record, "studies", "hyper_validation") else ()
+
+
+def rho_correlation(part: RhoRecord) -> Correlation | None:
     """Rank correlation of rho and the change of the loss over one part's mini-batches."""
-    probes = part["probes"]
-    return spearman([probe["rho"] for probe in probes], [probe["change"] for probe in probes])
+    probes = part.probes
+    return spearman([probe.rho for probe in probes], [probe.change for probe in probes])
 
 
-def layer_correlations(parts: Sequence[Part]) -> dict[str, list[float]]:
+def layer_correlations(parts: Sequence[RhoRecord]) -> dict[str, list[float]]:
     """For every layer the rank correlations of its cosine and its change, one for each part."""
     found: dict[str, list[float]] = {}
     for part in parts:
-        for place, layer in enumerate(part["layers"]):
-            pairs = [
-                (probe["cosines"][place], probe["changes"][place])
-                for probe in part["probes"]
-                if probe["cosines"][place] is not None and probe["changes"][place] is not None
-            ]
+        for place, layer in enumerate(part.layers):
+            both = [(probe.cosines[place], probe.changes[place]) for probe in part.probes]
+            pairs = [(c, change) for c, change in both if c is not None and change is not None]
             one = spearman([cosine for cosine, _ in pairs], [change for _, change in pairs])
             found.setdefault(layer, []).extend([one.r] if one else [])
     return found
 
 
-def starts(parts: Sequence[Part]) -> dict[str, list[Part]]:
+def starts(parts: Sequence[RhoRecord]) -> dict[str, list[RhoRecord]]:
     """The parts by where they start, random weights first."""
-    names = sorted({part["start"] for part in parts}, key=lambda name: (name != "initial", name))
-    return {name: [part for part in parts if part["start"] == name] for name in names}
+    names = sorted({part.start for part in parts}, key=lambda name: (name != "initial", name))
+    return {name: [part for part in parts if part.start == name] for name in names}
 
 
 def rho_section(record: Record) -> str:
     """Whether rho predicts what a step does to the loss on hyper-validation."""
-    parts = study(record, "rho")
+    parts = rho_parts(record)
     if not parts:
         return ""
     header = ["k", "draw", "starts from", "batches", "Spearman (95 % CI)", "loss fell %"]
-    ordered = sorted(parts, key=lambda p: (p["k"], p["draw"], p["start"]))
+    ordered = sorted(parts, key=lambda p: (p.k, p.draw, p.start))
     by_start = starts(parts)
     return "\n\n".join(
         [
@@ -90,12 +89,12 @@ def rho_section(record: Record) -> str:
 
 def size_section(record: Record) -> str:
     """What the selection of the cell owes to the number of hyper-validation samples."""
-    parts = study(record, "hyper_validation")
+    parts = size_parts(record)
     if not parts:
         return ""
     lines = []
-    for k in sorted({part["k"] for part in parts}):
-        of_k = [part for part in parts if part["k"] == k]
+    for k in sorted({part.k for part in parts}):
+        of_k = [part for part in parts if part.k == k]
         for size, some in by_size(of_k).items():
             lines.append([str(k), f"{size:,}", *_size_line(of_k, some)])
     header = [
@@ -126,19 +125,14 @@ def size_section(record: Record) -> str:
     )
 
 
-def by_size(parts: Sequence[Part]) -> dict[int, list[Mapping[str, Any]]]:
+def by_size(parts: Sequence[SizeStudyRecord]) -> dict[int, list[SizeRecord]]:
     """The entries of every size that all of these parts have, ascending."""
-    sizes = [{entry["size"]: entry for entry in part["sizes"]} for part in parts]
+    sizes = [{entry.size: entry for entry in part.sizes} for part in parts]
     shared = sorted(set.intersection(*(set(found) for found in sizes)))
     return {size: [found[size] for found in sizes] for size in shared}
 
 
-def mean_of(entries: Sequence[Mapping[str, Any]], name: str) -> float:
-    """Mean of one figure over entries."""
-    return statistics.fmean(entry[name] for entry in entries)
-
-
-def _said(parts: Sequence[Part]) -> str:
+def _said(parts: Sequence[RhoRecord]) -> str:
     """The correlations in words, their range."""
     found = [one.r for part in parts if (one := rho_correlation(part))]
     if not found:
@@ -146,20 +140,20 @@ def _said(parts: Sequence[Part]) -> str:
     return f"rank correlation {_range(found)} in {plural(len(found), 'draw')}"
 
 
-def _rho_line(part: Part) -> list[str]:
-    probes = part["probes"]
-    fell = statistics.fmean(probe["change"] < 0 for probe in probes) if probes else None
+def _rho_line(part: RhoRecord) -> list[str]:
+    probes = part.probes
+    fell = statistics.fmean(probe.change < 0 for probe in probes) if probes else None
     return [
-        str(part["k"]),
-        str(part["draw"]),
-        str(STARTS.get(part["start"], part["start"])),
+        str(part.k),
+        str(part.draw),
+        str(STARTS.get(part.start, part.start)),
         str(len(probes)),
         correlation_text(rho_correlation(part)),
         percent(fell),
     ]
 
 
-def _rho_finding(by_start: Mapping[str, Sequence[Part]]) -> str:
+def _rho_finding(by_start: Mapping[str, Sequence[RhoRecord]]) -> str:
     """How many correlations are negative with an interval that leaves out 0."""
     said = []
     for name, parts in by_start.items():
@@ -174,7 +168,7 @@ def _rho_finding(by_start: Mapping[str, Sequence[Part]]) -> str:
     return f"Valid where negative: {'; '.join(said)}."
 
 
-def _layer_lines(by_start: Mapping[str, Sequence[Part]]) -> Iterator[list[str]]:
+def _layer_lines(by_start: Mapping[str, Sequence[RhoRecord]]) -> Iterator[list[str]]:
     found = {name: layer_correlations(parts) for name, parts in by_start.items()}
     for layer in dict.fromkeys(layer for layers in found.values() for layer in layers):
         yield [layer, *(_range(found[name].get(layer, [])) for name in by_start)]
@@ -187,28 +181,34 @@ def _range(values: Sequence[float]) -> str:
     return mean if len(values) < 2 else f"{mean} ({min(values):+.2f} to {max(values):+.2f})"
 
 
-def _size_line(parts: Sequence[Part], entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    gain = mean_of(entries, "test_accuracy") - mean_of(parts, "mean")
-    counts = dict.fromkeys(f"{entry['selections']:,}" for entry in entries)
+def _size_line(parts: Sequence[SizeStudyRecord], entries: Sequence[SizeRecord]) -> list[str]:
+    reached = statistics.fmean(entry.test_accuracy for entry in entries)
+    gain = reached - statistics.fmean(part.mean for part in parts)
+    spread = statistics.fmean(entry.deviation for entry in entries)
+    counts = dict.fromkeys(f"{entry.selections:,}" for entry in entries)
     return [
         " or ".join(counts),
-        percent(mean_of(entries, "test_accuracy")),
-        percent(mean_of(entries, "deviation")) if _repeated(entries) else NONE,
+        percent(reached),
+        percent(spread) if _repeated(entries) else NONE,
         f"{100 * gain + 0.0:+.2f}",
     ]
 
 
-def _repeated(entries: Sequence[Mapping[str, Any]]) -> bool:
+def _repeated(entries: Sequence[SizeRecord]) -> bool:
     """Whether there is more than one subset: of the whole set there is one."""
-    return all(entry["selections"] > 1 for entry in entries)
+    return all(entry.selections > 1 for entry in entries)
 
 
-def _frames(parts: Sequence[Part]) -> Iterator[str]:
+def _frames(parts: Sequence[SizeStudyRecord]) -> Iterator[str]:
     """Between what any selection lies."""
-    for k in sorted({part["k"] for part in parts}):
-        of_k = [part for part in parts if part["k"] == k]
+    for k in sorted({part.k for part in parts}):
+        of_k = [part for part in parts if part.k == k]
+        blind, best = (
+            percent(statistics.fmean(values))
+            for values in ([part.mean for part in of_k], [part.best for part in of_k])
+        )
         yield (
-            f"- k = {k}: a cell picked blindly has {percent(mean_of(of_k, 'mean'))} % (mean of the "
-            f"cells), the best cell on the test split {percent(mean_of(of_k, 'best'))} % "
+            f"- k = {k}: a cell picked blindly has {blind} % (mean of the "
+            f"cells), the best cell on the test split {best} % "
             f"(mean over {plural(len(of_k), 'draw')})."
         )

@@ -2,17 +2,21 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from data.fingerprint import digest_json as sha
 from deploy.cli import main
-from flows.records.stored import FILE, FOLDER, FORMAT
+from flows.records.stored import FILE, FOLDER
 from tasks.storage.home import open_home
 from tasks.tracking.tracker import EXPERIMENT, open_tracker
 
 NAME = "tiny-demo-0123abcd"
+
+
+COMMITTED = Path(__file__).parents[3] / "docs" / "results" / "digits-small" / "record.json"
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +44,10 @@ def told(tmp_path_factory):
     tracker.finish(parent)
     folder = home / FOLDER / NAME
     folder.mkdir(parents=True)
-    record = {"format": FORMAT, "name": NAME, "run_id": parent, "command": "gradmix x"}
-    (folder / FILE).write_text(json.dumps(record | {"rows": rows}))
+    whole = json.loads(COMMITTED.read_text())
+    changed = {"name": NAME, "run_id": parent, "command": "gradmix x"}
+    changed["rows"] = [whole["rows"][0] | row for row in rows]
+    (folder / FILE).write_text(json.dumps(whole | changed))
     return home, ids | {"parent": (parent, None)}
 
 

@@ -7,7 +7,9 @@ import pytest
 from flows.monitoring.event_log import Ledger
 from flows.records.record import make_record, save_record
 from flows.records.stored import FILE
+from tasks.codec import encode
 from tasks.events import Event
+from tasks.reporting.record import decode_record
 from tasks.subjects import Subject
 
 TWO_RATES = ("learning_rates = [0.05]", "learning_rates = [0.05, 0.02]")
@@ -36,7 +38,9 @@ def record_of(imitate, tmp_path, an_artifact):
         )
         slots, pages = ["cpu:0", "cpu:1"], {"ui": "http://127.0.0.1:5000"}
         home = tmp_path / "home"
-        return make_record(order, stages, ledger, "parent-run", slots, home, pages), stages
+        memory = {"pss_mib": 10.0, "rss_mib": 12.0}
+        made = make_record(order, stages, ledger, "parent-run", slots, home, pages, memory)
+        return encode(made), stages
 
     return make
 
@@ -58,7 +62,7 @@ def test_a_record_says_what_was_asked_and_where_it_ran(record_of, tiny_order):
     assert record["hardware"]["slots"] == ["cpu:0", "cpu:1"]
     assert {"gradmix", "torch", "python"} <= record["versions"].keys()
     assert record["executed"] == {"trainings": 1, "cached": 1}
-    assert record["paper"] == {"Source only": {"2": (82.39,)}}
+    assert record["paper"] == {"Source only": {"2": [82.39]}}
     assert record["settings"]["training"]["steps"] == 20
     assert record["seconds"] >= 0
 
@@ -171,8 +175,7 @@ def test_pseudo_labels_stand_with_their_audit(record_of, tiny_order):
 
 def test_a_saved_record_lies_under_its_name_with_its_report(record_of, tiny_order, tmp_path):
     record, _ = record_of(tiny_order())
-    record["peak_memory"] = {"pss_mib": 10, "rss_mib": 20}
-    folder = save_record(record, tmp_path / "home")
+    folder = save_record(decode_record(record), tmp_path / "home")
     assert folder == tmp_path / "home" / "reproductions" / record["name"]
     assert json.loads((folder / FILE).read_text())["identity"] == record["identity"]
     assert "Tiny" in (folder / "report.md").read_text().splitlines()[0]

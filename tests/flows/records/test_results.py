@@ -3,6 +3,7 @@
 import pytest
 
 from flows.records.results import results
+from tasks.codec import encode
 
 EVERYTHING = (
     "[ensemble]",
@@ -23,7 +24,7 @@ def results_of(imitate, tmp_path):
 
     def make(order):
         stages = imitate(order, tmp_path / "home")
-        return results(order, stages.draws, tmp_path / "home"), stages
+        return encode(results(order, stages.draws, tmp_path / "home")), stages
 
     return make
 
@@ -86,7 +87,7 @@ def test_studies_stand_draw_by_draw(results_of, tiny_order):
 def test_what_is_not_asked_for_is_not_there(results_of, tiny_order):
     found, _ = results_of(tiny_order(ONLY_TABLE_1))
     assert found["ensembles"] == found["curves"] == []
-    assert found["studies"] == {}
+    assert found["studies"] == {"rho": [], "hyper_validation": []}
 
 
 def test_rows_without_u_stand_before_those_with_it(results_of, tiny_order):

@@ -111,5 +111,5 @@ def test_a_job_without_one_of_its_keys_is_refused_by_its_name(tmp_path: Path, jo
     del content["seed"]
     (tmp_path / JOB).write_text(json.dumps(content))
 
-    with pytest.raises(CodecError, match=r"^job\.json: expected the keys seed, [^\n]*no 'seed'"):
+    with pytest.raises(CodecError, match=r"^job\.json: expected the key 'seed', found none"):
         read_job(Job, tmp_path, HERE)

@@ -160,7 +160,7 @@ def test_a_job_of_another_version_is_rejected_by_the_name_of_its_key(
     monkeypatch.setattr(worker, "job_named", lambda _: doubled)
 
     assert worker.main(["label", str(tmp_path), "/mnt/home"]) == worker.REJECTED
-    message = "job.json: expected the keys x, data, found an unknown 'rate'"
+    message = "job.json: expected the 2 keys of Double, found the unknown 'rate'"
     assert message in capsys.readouterr().err
 
 

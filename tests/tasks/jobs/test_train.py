@@ -11,8 +11,9 @@ from data.tables.split import Split, save_split
 from gradmix.networks import predict
 from gradmix.sampling import Stream
 from tasks.jobs import train as train_job
+from tasks.jobs.files import PROGRESS
 from tasks.jobs.models import MODEL, load_model
-from tasks.jobs.train import CHECKPOINT, CURVE, PROGRESS, TrainJob
+from tasks.jobs.train import CHECKPOINT, CURVE, TrainJob
 from tasks.outcome import Outcome
 
 RESULTS = (MODEL, CURVE)

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tasks.reporting.report import markdown_report
+from tests.tasks.reporting.typed import typed
 
 
 def section(text, title):
@@ -21,7 +22,7 @@ def lines_of(text):
 
 @pytest.fixture
 def text(actions):
-    return markdown_report(actions)
+    return markdown_report(typed(actions))
 
 
 def test_our_reading_of_energynet_is_said_to_be_one(text, record):
@@ -32,7 +33,7 @@ def test_our_reading_of_energynet_is_said_to_be_one(text, record):
         "original."
     )
     assert said in section(text, "Table 3")
-    assert "EnergyNet" not in markdown_report(record)
+    assert "EnergyNet" not in markdown_report(typed(record))
 
 
 def test_what_differs_from_the_papers_protocol_of_actions_is_listed(text):
@@ -57,7 +58,7 @@ def test_every_part_of_the_protocol_of_actions_is_looked_at(actions):
     settings["ensemble"] = {"r": 3, "threshold": 0.7, "enlarged_v": 50}
     settings["training"] |= {"learning_rates": [0.01], "fine_tuning_rates": [0.001]}
     settings["network"] |= {"trunk": "resnet18", "weights": "none"}
-    lines = lines_of(section(markdown_report(actions), "Against"))
+    lines = lines_of(section(markdown_report(typed(actions)), "Against"))
     assert ["draws of V", "2 (§4.3)", "3"] in lines
     assert ["confidence threshold", "0.8 (§3.5)", "0.7"] in lines
     assert ["clips a class in the enlarged V", "100 (§3.5)", "50"] in lines
@@ -68,9 +69,9 @@ def test_every_part_of_the_protocol_of_actions_is_looked_at(actions):
 
 
 def test_a_miniature_that_shows_the_papers_figures_is_held_to_its_actions(actions):
-    whole = section(markdown_report(actions), "Against")
+    whole = section(markdown_report(typed(actions)), "Against")
     actions["experiment"] = "actions-miniature"
-    part = section(markdown_report(actions), "Against")
+    part = section(markdown_report(typed(actions)), "Against")
     said = "it is held to the paper's experiment with actions."
     assert said in part
     assert lines_of(part) == lines_of(whole)
@@ -84,13 +85,13 @@ def test_the_papers_own_protocol_of_actions_has_no_deviation(actions):
     settings["network"] |= {"trunk": "resnet18", "frozen": ""}
     actions["data"] = [{**entry, "official": True} for entry in actions["data"]]
     actions["rows"] = [row for row in actions["rows"] if row["method"] != "energynet"]
-    part = section(markdown_report(actions), "Against")
+    part = section(markdown_report(typed(actions)), "Against")
     assert "All are the paper's." in part
     assert lines_of(part) == []
 
 
 def test_choices_that_the_paper_leaves_open_for_actions_are_named(actions, record):
-    part = section(markdown_report(actions), "Against")
+    part = section(markdown_report(typed(actions)), "Against")
     for choice in (
         "network: `efficientnet_lite0`, from ImageNet weights, frozen up to `block14`: only what "
         "follows it is trained",
@@ -111,13 +112,13 @@ def test_choices_that_the_paper_leaves_open_for_actions_are_named(actions, recor
         "normalisation": "half",
         "frozen": "",
     }
-    part = section(markdown_report(actions), "Against")
+    part = section(markdown_report(typed(actions)), "Against")
     assert "- frames: of every clip, frame 5 and its multiples\n" in part
     assert (
         "- network: `mine.trunks:wide`, depth = 3, images normalised as `half`, from `wide.pt` "
         "weights\n"
     ) in part
-    digits = section(markdown_report(record), "Against")
+    digits = section(markdown_report(typed(record)), "Against")
     assert not any(f"- {name}:" in digits for name in ("images", "frames", "grid", "momentum"))
     assert "V whole up to 64 samples" in digits
 
@@ -127,19 +128,19 @@ def test_our_own_trunk_is_told_in_words_as_it_always_was(record):
         "- network: convolution widths 16, 16, 32, 32, a hidden layer of 128, normalisation "
         "`batch`\n"
     )
-    assert words in markdown_report(record)
+    assert words in markdown_report(typed(record))
     network = record["settings"]["network"]
     record["settings"]["network"] = network["settings"]
-    assert words in markdown_report(record)
+    assert words in markdown_report(typed(record))
     record["settings"]["network"] = {**network, "settings": {"hidden": 0}}
-    assert "- network: no hidden layer\n" in markdown_report(record)
+    assert "- network: no hidden layer\n" in markdown_report(typed(record))
     record["settings"]["network"] = {**network, "settings": {}}
-    assert "- network: `convnet`\n" in markdown_report(record)
+    assert "- network: `convnet`\n" in markdown_report(typed(record))
 
 
 def test_the_first_lines_say_what_the_data_are_not(actions):
     actions["note"] = "S1 and S2 are stand-ins:\nnot BU101, not MPII."
-    title, note, opening = markdown_report(actions).split("\n\n")[:3]
+    title, note, opening = markdown_report(typed(actions)).split("\n\n")[:3]
     assert title == "# BU101 + MPII -> UCF101"
     assert note == "**S1 and S2 are stand-ins: not BU101, not MPII.**"
     assert opening.startswith("The experiment `actions` at scale `small` (k = 3, 5; 2 draws of V;")
@@ -148,7 +149,7 @@ def test_the_first_lines_say_what_the_data_are_not(actions):
         "1 with 137 of the official 9,537 training clips, 3 of 101 classes: not the official split;"
     ) in opening
     actions["note"] = None
-    assert markdown_report(actions).split("\n\n")[1] == opening
+    assert markdown_report(typed(actions)).split("\n\n")[1] == opening
 
 
 def test_three_stand_ins_are_listed_as_in_a_sentence(actions):
@@ -159,7 +160,7 @@ def test_three_stand_ins_are_listed_as_in_a_sentence(actions):
         {**actions["data"][0], "dataset": name, "reader": f"drawn_{name}", "origin": "drawn"}
         for name in ("bu101", "mpii", "ucf101")
     ]
-    assert "embedded stand-ins, not BU101, MPII and UCF101**" in markdown_report(actions)
+    assert "embedded stand-ins, not BU101, MPII and UCF101**" in markdown_report(typed(actions))
 
 
 def test_the_data_are_told_with_clips_and_with_what_was_left_out(text, record):
@@ -172,7 +173,7 @@ def test_the_data_are_told_with_clips_and_with_what_was_left_out(text, record):
     assert ["ucf101 test", "3,720", "named in testlist01.txt and not there"] in lines
     assert sum(line[0] == "ucf101 train" for line in lines) == 1
     assert ["ucf101 test: all files", "`raw-ucf101-test`"] in lines
-    old = section(markdown_report(record), "Provenance")
+    old = section(markdown_report(typed(record)), "Provenance")
     assert "not used" not in old
     assert ["data", "reader", "images", "official", "origin", "digest"] in lines_of(old)
 
@@ -191,16 +192,16 @@ def test_how_often_frames_of_one_clip_disagree_is_told_by_draw(text, record):
     ]
     assert "How to read this" in part.split("### Frames of one clip")[1]
     assert "Short of the 100 clips a class" in part
-    assert "Frames of one clip" not in markdown_report(record)
+    assert "Frames of one clip" not in markdown_report(typed(record))
 
 
 def test_the_disagreement_stands_beside_every_r_too(actions):
     actions["ensembles"] = [
-        {**entry, "r": r, "test_accuracy": 0.6, "test_n": 630, "identity": f"{r}"}
+        {**entry, "r": r, "test_accuracy": 0.6, "test_n": 630, "accuracy": 0.6, "identity": f"{r}"}
         for entry in actions["pseudo_labels"]
         for r in (1, 2)
     ]
-    part = section(markdown_report(actions), "Pseudo-labels").split("### Effect of R")[1]
+    part = section(markdown_report(typed(actions)), "Pseudo-labels").split("### Effect of R")[1]
     lines = lines_of(part)
     assert lines[0][-2:] == ["soft labels differ in a clip %", "hard labels differ in a clip %"]
     # 30 and 40: sd 7.0711 over sqrt(2).
@@ -213,7 +214,7 @@ def test_selection_speaks_of_clips_and_frames_or_of_images(text, record):
     assert "cell: by accuracy per frame, ties" in part
     assert "(630 frames of 63 clips of the target's classes)" in part
     assert "Accuracy per frame in per cent on hyper-validation" in section(text, "Hyper-validation")
-    digits = markdown_report(record)
+    digits = markdown_report(typed(record))
     assert "1,000 labelled target images that are no one's" in digits
     assert "cell: by accuracy, ties" in digits
     assert "(4,861 images of the target's classes)" in digits
@@ -224,25 +225,25 @@ def test_the_study_of_sizes_counts_frames(actions):
     part = {"k": 3, "draw": 0, "cells": 4, "mean": 0.55, "best": 0.7, "sizes": sizes}
     actions |= {"studies": {"hyper_validation": [part]}}
     actions["outputs"]["studies"] = ["hyper_validation"]
-    said = section(markdown_report(actions), "How large")
+    said = section(markdown_report(typed(actions)), "How large")
     assert lines_of(said)[0][1] == "frames"
     assert "Parts are of frames: those of one clip are alike." in said
 
 
 def test_table_3_that_was_not_asked_for_is_left_out_and_one_without_rows_is_named(actions):
     actions["outputs"]["tables"] = [2]
-    text = markdown_report(actions)
+    text = markdown_report(typed(actions))
     assert "## Table 3" not in text
     assert "## Paired" not in text
     actions["outputs"]["tables"] = [3]
-    assert "not in the record" not in markdown_report(actions)
+    assert "not in the record" not in markdown_report(typed(actions))
     actions["outputs"]["tables"] = [2, 3]
     actions["cells"] = []
-    assert "not in the record:** table 2." in markdown_report(actions)
+    assert "not in the record:** table 2." in markdown_report(typed(actions))
 
 
 def test_every_table_and_figure_says_how_to_read_it(actions):
-    for part in re.split(r"^#+ ", markdown_report(actions), flags=re.MULTILINE):
+    for part in re.split(r"^#+ ", markdown_report(typed(actions)), flags=re.MULTILINE):
         if "\n|" in part or "\n![" in part:
             after = re.split(r"^(?:\||!\[).*\n", part, flags=re.MULTILINE)[-1]
             assert "How to read this" in after, part[:60]

@@ -10,9 +10,10 @@ import pytest
 
 from tasks.reporting.figures import differences
 from tasks.reporting.measures import FRAMES, VIDEOS
-from tasks.reporting.record import PaperFigure, difference, result_table, table_text
 from tasks.reporting.render.plotting import STYLE
 from tasks.reporting.report import markdown_report, write_report
+from tasks.reporting.result_table import PaperFigure, difference, result_table, table_text
+from tests.tasks.reporting.typed import typed
 
 
 def section(text, title):
@@ -29,7 +30,7 @@ def lines_of(text):
 
 @pytest.fixture
 def text(actions):
-    return markdown_report(actions)
+    return markdown_report(typed(actions))
 
 
 def scored(actions):
@@ -43,7 +44,7 @@ def scored(actions):
 
 
 def test_a_row_has_a_cell_for_every_measure_and_k_with_the_papers_figure_of_it(actions):
-    gradmix = result_table(actions)[2]
+    gradmix = result_table(typed(actions))[2]
     found = [(cell.measure, cell.k, cell.ours.mean, cell.paper) for cell in gradmix.cells]
     assert found == [
         (FRAMES, 3, pytest.approx(56.0), PaperFigure(56.25, None)),
@@ -57,9 +58,11 @@ def test_a_row_has_a_cell_for_every_measure_and_k_with_the_papers_figure_of_it(a
 
 def test_differences_of_videos_are_those_of_videos(actions):
     # 0.62 - 0.60 and 0.66 - 0.58; of frames 0.55 - 0.50 and 0.57 - 0.54.
-    of_videos = difference(actions, VIDEOS, 3, "GradMix", "Joint")
+    of_videos = difference(typed(actions), VIDEOS, 3, "GradMix", "Joint")
     assert of_videos.values == pytest.approx((2.0, 8.0))
-    assert difference(actions, FRAMES, 3, "GradMix", "Joint").values == pytest.approx((5.0, 3.0))
+    assert difference(typed(actions), FRAMES, 3, "GradMix", "Joint").values == pytest.approx(
+        (5.0, 3.0)
+    )
 
 
 def test_table_3_has_both_blocks_with_the_paper_beside_ours(text):
@@ -83,10 +86,10 @@ def test_table_3_has_both_blocks_with_the_paper_beside_ours(text):
 
 def test_a_block_without_any_figure_of_the_paper_has_no_column_for_it(actions):
     del actions["paper_clips"]
-    lines = lines_of(markdown_report(actions))
+    lines = lines_of(markdown_report(typed(actions)))
     assert lines[0][-2:] == ["k=3 per video", "k=5 per video"]
     actions |= {"paper": {}, "paper_clips": {"GradMix": {"3": [59.41]}}}
-    text = markdown_report(actions)
+    text = markdown_report(typed(actions))
     assert lines_of(text)[0].count("paper") == 1
     assert "the paper's figures, on other data, stand beside for orientation only" in text
 
@@ -100,7 +103,7 @@ def test_the_terminal_shows_a_block_after_the_other_within_120_columns(actions):
     actions["rows"] += wide
     for key in ("paper", "paper_clips"):
         actions[key]["GradMix"]["10"] = [67.30]
-    shown = table_text(result_table(actions))
+    shown = table_text(result_table(typed(actions)))
     frames, videos = shown.split("\n\n")
     assert frames.splitlines()[0] == "Test accuracy per frame, %:"
     assert videos.splitlines()[0] == "Test accuracy per video, %:"
@@ -136,7 +139,7 @@ def test_other_pairs_of_the_best_are_named_by_their_measure(actions):
     for row in actions["rows"]:
         if row["row"] == "Joint" and row["k"] == 3:
             row["test_clip_accuracy"] += 0.1
-    said = section(markdown_report(actions), "Table 3")
+    said = section(markdown_report(typed(actions)), "Table 3")
     assert re.search(
         r"after the fact: GradMix w/ hard label against GradMix, per frame: .*; "
         r"GradMix w/ hard label against Joint, per video: ",
@@ -147,7 +150,7 @@ def test_other_pairs_of_the_best_are_named_by_their_measure(actions):
 def test_a_missing_draw_is_named_once(actions):
     gone = ("Joint", 3, 1)
     actions["rows"] = [r for r in actions["rows"] if (r["row"], r["k"], r["draw"]) != gone]
-    text = markdown_report(actions)
+    text = markdown_report(typed(actions))
     assert text.count("Joint lacks draw 1 at k = 3") == 1
     assert text.count("(1 of 2 draws)") == 2
 
@@ -179,13 +182,13 @@ def test_the_noise_of_the_test_split_is_that_of_clips(text):
 
 
 def test_a_cell_that_nobody_picked_is_told_by_both_measures(actions):
-    said = section(markdown_report(scored(actions)), "Paired")
+    said = section(markdown_report(typed(scored(actions))), "Paired")
     assert "65.00 % at k = 3 (+9.00 against the row) per frame" in said
     assert "70.00 % at k = 3 (+6.00 against the row) per video" in said
 
 
 def test_the_grid_is_per_frame_and_without_the_papers_which_is_of_digits(actions):
-    part = section(markdown_report(scored(actions)), "Table 2")
+    part = section(markdown_report(typed(scored(actions))), "Table 2")
     assert "Accuracy per frame in per cent" in part
     assert ["beta 5", "60.00", "64.00"] in lines_of(part)
     assert "paper's own grid" not in part
@@ -193,7 +196,7 @@ def test_the_grid_is_per_frame_and_without_the_papers_which_is_of_digits(actions
 
 def test_the_forest_plot_has_the_measures_of_one_k_side_by_side(actions):
     with mpl.rc_context(STYLE):
-        axes = differences(actions).axes
+        axes = differences(typed(actions)).axes
     titles = [axis.get_title(loc="left") for axis in axes]
     assert titles == [
         *("k = 3, per frame", "k = 3, per video", "k = 5, per frame", "k = 5, per video"),
@@ -211,7 +214,7 @@ def read(path):
 
 
 def test_the_csv_files_have_the_figures_of_clips_where_there_are_some(actions, tmp_path):
-    write_report(scored(actions), tmp_path)
+    write_report(typed(scored(actions)), tmp_path)
     results = read(tmp_path / "results.csv")
     for line, row in zip(results, actions["rows"], strict=True):
         assert float(line["test_clip_accuracy"]) == row["test_clip_accuracy"]
@@ -227,14 +230,14 @@ def test_the_csv_files_have_the_figures_of_clips_where_there_are_some(actions, t
 
 
 def test_the_csv_files_of_images_have_no_columns_of_clips(record, tmp_path):
-    write_report(record, tmp_path)
+    write_report(typed(record), tmp_path)
     for name in ("results", "cells", "pseudo_labels"):
         assert "clip" not in (tmp_path / f"{name}.csv").read_text(encoding="utf-8")
 
 
 def test_the_page_shows_both_blocks_and_the_note(actions, tmp_path):
     actions["note"] = "S1 and S2 are stand-ins."
-    write_report(json.loads(json.dumps(actions)), tmp_path)
+    write_report(typed(json.loads(json.dumps(actions))), tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<strong>S1 and S2 are stand-ins.</strong>" in page.split("</header>")[0]
     assert "k=5 per video</th>" in page

@@ -17,6 +17,7 @@ from tasks.reporting.figures import (
     threshold_curves,
 )
 from tasks.reporting.render.plotting import COLOURS, STYLE, look
+from tests.tasks.reporting.typed import typed
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def series(axis):
 
 
 def test_the_forest_plot_has_the_means_and_intervals(record):
-    left, right = differences(record).axes
+    left, right = differences(typed(record)).axes
     assert [label.get_text() for label in left.get_yticklabels()] == [
         *("Target only", "Joint", "GradMix hard"),
     ]
@@ -48,14 +49,14 @@ def test_the_forest_plot_has_the_means_and_intervals(record):
 
 
 def test_the_heat_map_has_the_mean_test_accuracy_and_stars_the_selected(full):
-    axis = grid(full).axes[0]
+    axis = grid(typed(full)).axes[0]
     drawn = np.asarray(axis.images[0].get_array())
     assert drawn == pytest.approx(np.array([[79.0, 84.0], [83.0, 86.0]]))
     assert [text.get_text() for text in axis.texts] == ["79.00", "84.00", "83.00", "86.00★"]
 
 
 def test_the_loss_curves_are_the_means_over_draws(full):
-    first, second = loss_curves(full).axes
+    first, second = loss_curves(typed(full)).axes
     found = series(first)
     assert list(found) == ["Source only", "GradMix"]
     assert np.array(found["Source only"]) == pytest.approx(
@@ -66,7 +67,7 @@ def test_the_loss_curves_are_the_means_over_draws(full):
 
 
 def test_the_ensembles_have_their_means_and_standard_errors(full):
-    (axis,) = ensemble_sizes(full).axes
+    (axis,) = ensemble_sizes(typed(full)).axes
     line, _, (bars,) = axis.containers[0]
     assert line.get_ydata() == pytest.approx([91.0, 94.0, 93.0])
     assert [round(x) for x in line.get_xdata()] == [1, 2, 3]
@@ -75,20 +76,20 @@ def test_the_ensembles_have_their_means_and_standard_errors(full):
 
 
 def test_the_reliability_diagram_pools_the_draws(full):
-    (axis,) = reliability(full).axes
+    (axis,) = reliability(typed(full)).axes
     points = axis.collections[0].get_offsets().tolist()
     assert np.array(points) == pytest.approx(np.array([[0.85, 0.85], [0.95, 0.90]]))
 
 
 def test_the_thresholds_have_coverage_and_precision(full):
-    found = series(threshold_curves(full).axes[0])
+    found = series(threshold_curves(typed(full)).axes[0])
     assert np.array(found["precision"]) == pytest.approx(np.array([[0.8, 97.5], [0.9, 98.5]]))
     assert np.array(found["coverage"]) == pytest.approx(np.array([[0.8, 80.6], [0.9, 60.0]]))
     assert found["used: 0.8"][0][0] == 0.8
 
 
 def test_the_cloud_of_rho_has_every_probe(full):
-    first, second = rho(full).axes
+    first, second = rho(typed(full)).axes
     assert (first.get_title(loc="left"), second.get_title(loc="left")) == (
         *("random weights", "trained model"),
     )
@@ -98,7 +99,7 @@ def test_the_cloud_of_rho_has_every_probe(full):
 
 
 def test_the_sizes_lie_between_blind_and_best(full):
-    found = series(selection_sizes(full).axes[0])
+    found = series(selection_sizes(typed(full)).axes[0])
     assert np.array(found["selected cell"]) == pytest.approx(
         np.array([[10, 85.0], [100, 87.0], [1000, 88.0]])
     )
@@ -108,22 +109,22 @@ def test_the_sizes_lie_between_blind_and_best(full):
 
 @pytest.mark.parametrize("name", ["figure-4", "rho"])
 def test_a_drawing_is_one_element_without_date_or_address(full, name):
-    svg = draw_figure(name, full)
+    svg = draw_figure(name, typed(full))
     assert svg.startswith("<svg ")
     assert svg.count("<svg") == 1
     assert "<metadata" not in svg
     assert "<!--" not in svg
-    assert svg == draw_figure(name, full)
+    assert svg == draw_figure(name, typed(full))
     assert set(FIGURES) >= {name}
 
 
 def test_names_with_marks_of_mathematics_and_unknown_letters_are_drawn(record):
     for row in record["rows"]:
         row["row"] = row["row"].replace("Joint", "a $x_{ $ \u6f22 " + "long " * 20)
-    assert draw_figure("differences", record).startswith("<svg ")
+    assert draw_figure("differences", typed(record)).startswith("<svg ")
 
 
 def test_no_two_series_differ_by_colour_alone():
-    looks = [look(place) for place in range(len(COLOURS))]
+    looks = [look(typed(place)) for place in range(len(COLOURS))]
     for key in ("color", "marker", "linestyle"):
         assert len({str(one[key]) for one in looks}) == len(looks)

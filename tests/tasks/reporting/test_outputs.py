@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tasks.reporting.report import markdown_report
+from tests.tasks.reporting.typed import typed
 
 
 def section(text, title):
@@ -21,13 +22,13 @@ def lines_of(text):
 
 @pytest.fixture
 def text(full):
-    return markdown_report(full)
+    return markdown_report(typed(full))
 
 
 def test_differences_stand_with_p_and_holm_within_one_k(record):
     # k = 3: t = 15 sqrt 3, sqrt 3, -5 sqrt 3; p = 1 - t / sqrt(2 + t^2): 0.00148, 0.2254, 0.01307;
     # Holm: times 3, 1, 2. k = 2: -6 in every draw has no p and is not counted.
-    lines = lines_of(section(markdown_report(record), "Paired"))
+    lines = lines_of(section(markdown_report(typed(record)), "Paired"))
     header = lines[0]
     columns = [header.index(name) for name in ("GradMix minus", "k", "p (t)", "p (Holm)")]
     found = {tuple(line[c] for c in columns[:2]): [line[c] for c in columns[2:]] for line in lines}
@@ -37,7 +38,7 @@ def test_differences_stand_with_p_and_holm_within_one_k(record):
     assert found["GradMix hard", "2"] == ["-", "-"]
     assert lines[-1][-1] == "GradMix hard is higher"
     assert "p (signed rank)" not in header
-    assert "by signs or ranks alone could not go below p = 0.25" in markdown_report(record)
+    assert "by signs or ranks alone could not go below p = 0.25" in markdown_report(typed(record))
 
 
 def test_the_signed_rank_test_comes_with_five_draws(record):
@@ -47,7 +48,7 @@ def test_the_signed_rank_test_comes_with_five_draws(record):
         for draw in range(5)
         for name, accuracy in (("Joint", 0.90), ("GradMix", 0.91 + 0.01 * draw))
     ]
-    lines = lines_of(section(markdown_report(record), "Paired"))
+    lines = lines_of(section(markdown_report(typed(record)), "Paired"))
     assert lines[0][-2] == "p (signed rank)"
     assert lines[2][-2] == "0.062"
 
@@ -87,7 +88,7 @@ def test_the_papers_grid_stands_beside_ours_with_its_own_noise(text, full):
     assert "0.91 points above the mean of the cells" in part
     for name in ("cells", "rows", "ensembles", "curves"):
         full[name] = [entry for entry in full[name] if entry["k"] == 2]
-    lines = lines_of(section(markdown_report(full), "Table 2"))
+    lines = lines_of(section(markdown_report(typed(full)), "Table 2"))
     assert wanted in lines
     assert "gamma 0.8" not in lines[0]
 
@@ -148,7 +149,7 @@ def test_the_overhead_is_paired_and_counts_only_timed_steps(text, full):
     assert ["GradMix", "45.0", "1.50", "1.40", "1.60", "6"] in lines_of(part)
     for row in full["rows"]:
         row["resumed_from"] = 1000 if row["row"] == "GradMix" else 0
-    assert "## Time of a step" not in markdown_report(full)
+    assert "## Time of a step" not in markdown_report(typed(full))
 
 
 @pytest.mark.parametrize(
@@ -164,15 +165,15 @@ def test_the_overhead_is_paired_and_counts_only_timed_steps(text, full):
     ],
 )
 def test_what_was_not_asked_for_is_left_out(full, kind, item, title):
-    assert f"\n## {title}" in markdown_report(full)
+    assert f"\n## {title}" in markdown_report(typed(full))
     full["outputs"][kind].remove(item)
-    assert f"\n## {title}" not in markdown_report(full)
+    assert f"\n## {title}" not in markdown_report(typed(full))
 
 
 def test_what_was_asked_for_and_is_not_there_is_named(full):
-    assert "not in the record" not in markdown_report(full)
+    assert "not in the record" not in markdown_report(typed(full))
     full |= {"ensembles": [], "studies": {"rho": []}}
-    text = markdown_report(full)
+    text = markdown_report(typed(full))
     assert (
         "**Asked for, but not in the record:** figure 4, study rho, study hyper_validation." in text
     )
@@ -186,7 +187,7 @@ def test_runs_are_links_and_how_they_open_is_said_once(text, full):
     assert "/runs/final-3-2-1)" in text
     assert text.count("mlflow ui") == 1
     full["tracking"]["ui"] = "javascript:alert(1)//"
-    assert "javascript" not in markdown_report(full)
+    assert "javascript" not in markdown_report(typed(full))
 
 
 def test_every_table_and_figure_says_how_to_read_it(text):
@@ -200,7 +201,7 @@ def test_every_table_and_figure_says_how_to_read_it(text):
 
 def test_the_difference_to_a_cell_that_nobody_picked_is_said(full):
     # k = 3: cells 78, 83, 82, 85 plus 0, 1, 2 by draw: mean 83.00; the row 90, 92, 94: mean 92.00.
-    said = section(markdown_report(full), "Paired")
+    said = section(markdown_report(typed(full)), "Paired")
     assert "**Tuned unequally:**" in said
     assert re.search(r"8\d\.\d\d % at k = 2", said)
     cells = [100 * c["test_accuracy"] for c in full["cells"] if c["k"] == 3]
@@ -210,12 +211,12 @@ def test_the_difference_to_a_cell_that_nobody_picked_is_said(full):
 
 def test_without_scores_of_all_cells_nothing_is_said_of_unpicked_ones(full):
     full["cells"][0]["test_accuracy"] = None
-    assert "at k = 2 (" not in section(markdown_report(full), "Paired")
+    assert "at k = 2 (" not in section(markdown_report(typed(full)), "Paired")
 
 
 def test_soft_labels_in_place_of_hard_ones_are_named(full):
-    assert "in place of hard ones" not in markdown_report(full)
+    assert "in place of hard ones" not in markdown_report(typed(full))
     row = next(row for row in full["rows"] if row["row"] == "GradMix hard" and row["k"] == 3)
     row["pseudo"] = full["ensembles"][0]["pseudo"] = "soft"
-    said = section(markdown_report(full), "Table 1")
+    said = section(markdown_report(typed(full)), "Table 1")
     assert "GradMix hard (k = 3, draw 0); figure 4, R = 1 (k = 2, draw 0)." in said

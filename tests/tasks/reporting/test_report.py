@@ -3,7 +3,9 @@
 import json
 import re
 
+from tasks.reporting.record import decode_record, record_text
 from tasks.reporting.report import markdown_report
+from tests.tasks.reporting.typed import typed
 
 
 def without(record, **wanted):
@@ -45,7 +47,7 @@ def lines_of(text):
 
 
 def test_the_first_screen_says_on_what_data_and_what_came_out(record):
-    text = markdown_report(record)
+    text = markdown_report(typed(record))
     first = text.split("## Paired")[0]
     assert first.startswith(
         "# SVHN 5-9 + MNIST 0-4 -> MNIST 5-9\n\nThe experiment `digits` at scale"
@@ -69,7 +71,7 @@ def test_a_joint_that_wins_is_said_to_win(record):
     for entry in record["rows"]:
         if entry["row"] == "Joint":
             entry["test_accuracy"] += 0.08 + 0.001 * entry["draw"]
-    text = markdown_report(record)
+    text = markdown_report(typed(record))
     assert "- k = 3: largest mean **Joint** (99.10 %)." in text
     assert "GradMix against Joint: -7.10 ± 0.55 points over 3 draws" in text
     assert re.search(r"GradMix against Joint: .*: distinguishable, Joint is higher", text)
@@ -79,25 +81,25 @@ def test_equal_means_share_the_first_place(record):
     for entry in record["rows"]:
         if entry["row"] == "GradMix" and entry["k"] == 3:
             entry["test_accuracy"] += 0.05
-    assert "largest mean **GradMix and GradMix hard** (97.00 %)" in markdown_report(record)
+    assert "largest mean **GradMix and GradMix hard** (97.00 %)" in markdown_report(typed(record))
 
 
 def test_embedded_data_are_called_stand_ins_and_official_data_official(record):
     for entry, reader in zip(record["data"], ("street", "handwritten"), strict=True):
         entry |= {"reader": reader, "official": False, "origin": f"drawn by {reader}", "raw": {}}
-    text = markdown_report(record)
+    text = markdown_report(typed(record))
     assert "on **embedded stand-ins, not SVHN and MNIST**: drawn by street; drawn by" in text
     assert "the paper's figures, on other data, stand beside for orientation only" in text
     assert "No raw files" in text
     for entry, reader in zip(record["data"], ("svhn", "mnist"), strict=True):
         entry |= {"reader": reader, "official": True}
-    text = markdown_report(record)
+    text = markdown_report(typed(record))
     assert "seed 7), on real data with the official counts." in text
     assert "stand-ins" not in text
 
 
 def test_rows_that_lack_a_draw_are_named_and_counted(record):
-    text = markdown_report(without(record, row="Joint", k=2, draw=1))
+    text = markdown_report(typed(without(record, row="Joint", k=2, draw=1)))
     assert "**Incomplete:** Joint lacks draw 1 at k = 2." in text
     assert "88.50 ± 0.50 (2 of 3 draws)" in text
     assert "over 2 or 3 draws of V" in text
@@ -105,19 +107,21 @@ def test_rows_that_lack_a_draw_are_named_and_counted(record):
 
 def test_a_draw_that_the_settings_ask_for_and_no_row_has_is_named(record):
     record["settings"]["target"]["draws"] = 4
-    assert "GradMix lacks draw 3 at k = 2; GradMix lacks draw 3 at k = 3" in markdown_report(record)
+    assert "GradMix lacks draw 3 at k = 2; GradMix lacks draw 3 at k = 3" in markdown_report(
+        typed(record)
+    )
 
 
 def test_a_row_without_any_draw_at_a_k_is_named_and_shown_empty(record):
     for draw in range(3):
         record = without(record, row="Joint", k=2, draw=draw)
-    text = markdown_report(record)
+    text = markdown_report(typed(record))
     assert "Joint lacks draws 0, 1, 2 at k = 2" in text
     assert ["Joint", "S1, S2, V", "-", "-", "91.00 ± 1.00", "-"] in lines_of(text)
 
 
 def test_one_draw_and_one_k_give_a_report_without_standard_errors(record):
-    text = markdown_report(one_k(one_draw(record)))
+    text = markdown_report(typed(one_k(one_draw(record))))
     assert ["GradMix", "S1, S2, V", "90.00", "91.45"] in lines_of(text)
     assert "over 1 draw of V" in text
     assert (
@@ -130,21 +134,21 @@ def test_one_draw_and_one_k_give_a_report_without_standard_errors(record):
 
 
 def test_the_caution_about_few_draws_goes_with_them(record):
-    assert "3 draws prove nothing by themselves" in markdown_report(record)
+    assert "3 draws prove nothing by themselves" in markdown_report(typed(record))
     more = [{**entry, "draw": entry["draw"] + 3 * i} for i in range(4) for entry in record["rows"]]
     record["rows"] = more
-    assert "prove nothing" not in markdown_report(record)
+    assert "prove nothing" not in markdown_report(typed(record))
 
 
 def test_the_noise_of_the_test_images_is_told(record):
     # sqrt(0.89 * 0.11 / 4861) = 0.004488
     assert "an accuracy of 89.00 % alone has a binomial standard error of 0.45 points" in (
-        markdown_report(record)
+        markdown_report(typed(record))
     )
 
 
 def test_hyper_validation_shows_best_and_last_step(record):
-    lines = lines_of(section(markdown_report(record), "Hyper-validation"))
+    lines = lines_of(section(markdown_report(typed(record)), "Hyper-validation"))
     assert ["GradMix", "3", "93.00 ± 1.15", "90.00 ± 1.15", "-3.00", "900, 901, 902"] in lines
 
 
@@ -154,7 +158,7 @@ def test_the_grid_marks_selected_cells_and_gives_the_noise_of_selection(record):
             cell["accuracy"], cell["rank"] = 0.92, 1
         elif (cell["k"], cell["draw"], cell["accuracy"]) == (3, 0, 0.90):
             cell["rank"] = 2
-    grid = section(markdown_report(record), "Table 2")
+    grid = section(markdown_report(typed(record)), "Table 2")
     lines = lines_of(grid.split("### k = 3")[1].split("###")[0])
     assert lines[0] == ["", "gamma 0", "gamma 0.4"]
     assert lines[2] == ["beta 5", "**84.00** (1)", "84.00"]
@@ -168,7 +172,7 @@ def test_the_grid_marks_selected_cells_and_gives_the_noise_of_selection(record):
 
 def test_cells_that_are_missing_in_a_draw_are_named(record):
     record["cells"] = [c for c in record["cells"] if c["identity"] != "cell-2-1-5.0-0.4"]
-    assert "**Incomplete:** not in every draw: beta 5, gamma 0.4." in markdown_report(record)
+    assert "**Incomplete:** not in every draw: beta 5, gamma 0.4." in markdown_report(typed(record))
 
 
 def test_pseudo_labels_may_be_none_at_all_in_a_class(record):
@@ -180,7 +184,7 @@ def test_pseudo_labels_may_be_none_at_all_in_a_class(record):
         "count_per_class": [0, 0],
         "enlarged_v": [2, 100],
     }
-    part = section(markdown_report(record), "Pseudo-labels")
+    part = section(markdown_report(typed(record)), "Pseudo-labels")
     assert ["2", "0", "2", "0.8", "1,000", "0", "0.00", "-", "91.23"] in lines_of(part)
     assert ["2", "0", "0; -; 2", "0; -; 100"] in lines_of(part)
     assert ["2", "1", "406; 95.00; 100", "400; 100.00; 100"] in lines_of(part)
@@ -192,7 +196,7 @@ def test_a_record_without_finals_grid_and_paper_is_reported_too(record):
     record |= {"cells": [], "pseudo_labels": [], "paper": {}}
     record["settings"]["final"] = []
     record["rows"] = [entry for entry in record["rows"] if entry["row"] != "GradMix hard"]
-    text = markdown_report(record)
+    text = markdown_report(typed(record))
     assert "## Table 2" not in text
     assert "## Pseudo-labels" not in text
     assert "Best with U" not in text
@@ -203,13 +207,13 @@ def test_a_record_without_finals_grid_and_paper_is_reported_too(record):
 
 def test_a_record_without_the_first_stages_row_has_no_differences(record):
     record["rows"] = [entry for entry in record["rows"] if entry["row"] == "Joint"]
-    text = markdown_report(record)
+    text = markdown_report(typed(record))
     assert "## Paired" not in text
     assert "largest mean **Joint** (91.00 %)" in text
 
 
 def test_selection_lists_the_rates_and_how_many_trainings_were_compared(record):
-    lines = lines_of(section(markdown_report(record), "Selection"))
+    lines = lines_of(section(markdown_report(typed(record)), "Selection"))
     assert ["Joint", "3", "0.05, 0.02", "0.02, 0.02, 0.02", "2"] in lines
     assert ["GradMix", "3", "-", "0.02, 0.02, 0.02", "4 cells"] in lines
     assert ["GradMix hard", "3", "-", "0.02, 0.02, 0.02", "1"] in lines
@@ -220,20 +224,20 @@ def test_selection_lists_searched_settings_beside_the_rates(record):
         if entry["row"] == "Joint" and entry["k"] == 3:
             entry["searched_settings"] = {"weight": [0.1, 0.5, 1.0]}
             entry["settings"] = {"weight": 0.5}
-    lines = lines_of(section(markdown_report(record), "Selection"))
+    lines = lines_of(section(markdown_report(typed(record)), "Selection"))
     chosen = ", ".join(["0.02 weight 0.5"] * 3)
     assert ["Joint", "3", "0.05, 0.02; weight 0.1, 0.5, 1.0", chosen, "6"] in lines
 
 
 def test_deviations_are_read_off_the_settings(record):
-    lines = lines_of(section(markdown_report(record), "Against"))
+    lines = lines_of(section(markdown_report(typed(record)), "Against"))
     assert ["draws of V", "10 (§4.2)", "3"] in lines
     assert ["k, labelled samples a class", "2, 3, 4, 5 (§4.2)", "2, 3"] in lines
     assert ["learning rate", "0.05 (§4.1)", "0.05, 0.02"] in lines
     assert not any(line[0] in ("momentum", "hyper-validation samples", "gamma ") for line in lines)
     record["settings"]["training"]["momentum"] = 0.5
     record["settings"]["target"] |= {"draws": 10, "k": [2, 3, 4, 5]}
-    lines = lines_of(section(markdown_report(record), "Against"))
+    lines = lines_of(section(markdown_report(typed(record)), "Against"))
     assert ["momentum", "0.9 (§4.1)", "0.5"] in lines
     assert "draws of V" not in [line[0] for line in lines]
 
@@ -247,13 +251,13 @@ def test_the_papers_own_protocol_has_no_deviation(record):
     }
     record["settings"]["ensemble"]["r"] = 3
     record["data"] = [entry for entry in record["data"] if entry["official"]]
-    part = section(markdown_report(record), "Against")
+    part = section(markdown_report(typed(record)), "Against")
     assert "All are the paper's." in part
     assert lines_of(part) == []
 
 
 def test_rows_that_only_one_of_the_two_tables_has_are_listed(record):
-    part = section(markdown_report(record), "Against")
+    part = section(markdown_report(typed(record)), "Against")
     assert "Table 1 that are not here: Source only, Fine-tune, GradMix SGD" in part
     assert "Table 1 does not have: Joint, GradMix hard." in part
     assert "GradMix: solver = slsqp" in part
@@ -261,18 +265,18 @@ def test_rows_that_only_one_of_the_two_tables_has_are_listed(record):
 
 def test_an_experiment_of_ones_own_is_held_to_the_one_whose_figures_it_shows(record):
     record["experiment"] = "birds"
-    part = section(markdown_report(record), "Against")
+    part = section(markdown_report(typed(record)), "Against")
     assert "it is held to the paper's experiment with digits." in part
     assert ["draws of V", "10 (§4.2)", "3"] in lines_of(part)
     assert "Table 1 does not have" in part
     record["paper"] = {}
-    part = section(markdown_report(record), "Against")
+    part = section(markdown_report(typed(record)), "Against")
     assert "The paper has no experiment `birds`: there is nothing to hold it to." in part
     assert lines_of(part) == []
 
 
 def test_provenance_holds_command_seed_digests_machine_commit_and_runs(record):
-    part = section(markdown_report(record), "Provenance")
+    part = section(markdown_report(typed(record)), "Provenance")
     lines = lines_of(part)
     assert ["seed", "7"] in lines
     assert ["commit", f"`{record['git_sha']}`"] in lines
@@ -286,28 +290,30 @@ def test_provenance_holds_command_seed_digests_machine_commit_and_runs(record):
 
 
 def test_the_last_lines_are_the_command_and_its_commit(record):
-    last = section(markdown_report(record), "To make it again")
+    last = section(markdown_report(typed(record)), "To make it again")
     assert f"```\ngit checkout {record['git_sha']}\n{record['command']}\n```" in last
     assert "uncommitted" not in last
     record |= {"git_dirty": True, "peak_memory": None}
     record["executed"] = {"trainings": 1, "cached": 59}
-    text = markdown_report(record)
+    text = markdown_report(typed(record))
     assert "the commit alone is not the code used" in text
     assert "1 run, 59 reused: the time above is not that of all of them" in text
     assert "not measured" in text
     record |= {"git_sha": None, "git_dirty": False}
-    text = markdown_report(record)
+    text = markdown_report(typed(record))
     assert "git checkout" not in text
     assert "unknown: the code did not run from a commit" in text
 
 
 def test_every_table_line_has_as_many_cells_as_its_header(record):
-    tables = re.findall(r"(?:^\|.*\n)+", markdown_report(record), flags=re.MULTILINE)
+    tables = re.findall(r"(?:^\|.*\n)+", markdown_report(typed(record)), flags=re.MULTILINE)
     assert len(tables) >= 10
     for table in tables:
         assert len({len(line) for line in lines_of(table)}) == 1
 
 
 def test_a_record_read_back_from_json_gives_the_same_report(record):
-    record["paper"]["GradMix"]["2"] = (91.17, 0.37)
-    assert markdown_report(json.loads(json.dumps(record))) == markdown_report(record)
+    once = typed(record)
+    again = decode_record(json.loads(record_text(once)))
+    assert again == once
+    assert markdown_report(again) == markdown_report(once)

@@ -4,19 +4,20 @@ import csv
 import json
 
 from tasks.reporting.report import markdown_report, write_report
+from tests.tasks.reporting.typed import typed
 
 
 def test_the_csv_files_hold_the_figures_in_full_precision(record, tmp_path):
     record["rows"][0]["test_accuracy"] = 2 / 3
     record["pseudo_labels"][0]["precision"] = None
-    paths = write_report(record, tmp_path / "new")
+    paths = write_report(typed(record), tmp_path / "new")
     assert [path.name for path in paths] == [
         *("report.md", "report.html", "results.csv", "cells.csv", "pseudo_labels.csv"),
         *("differences.svg", "grid.svg"),
     ]
     written = [path for path in tmp_path.joinpath("new").rglob("*") if path.is_file()]
     assert sorted(written) == sorted(paths)
-    assert paths[0].read_text(encoding="utf-8") == markdown_report(record)
+    assert paths[0].read_text(encoding="utf-8") == markdown_report(typed(record))
     results, found_cells, found_labels = (
         list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) for path in paths[2:5]
     )
@@ -38,7 +39,7 @@ def test_the_csv_files_hold_the_figures_in_full_precision(record, tmp_path):
 
 
 def test_ensembles_and_curves_get_files_of_their_own(full, tmp_path):
-    by_name = {path.name: path for path in write_report(full, tmp_path)}
+    by_name = {path.name: path for path in write_report(typed(full), tmp_path)}
     ensembles, curves, cells, results = (
         list(csv.DictReader(by_name[name].read_text(encoding="utf-8").splitlines()))
         for name in ("ensembles.csv", "curves.csv", "cells.csv", "results.csv")

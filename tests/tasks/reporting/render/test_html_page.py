@@ -11,6 +11,7 @@ import pytest
 
 from tasks.reporting.render.html_page import html_page, pictures
 from tasks.reporting.report import markdown_report, write_report
+from tests.tasks.reporting.typed import typed
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
 
@@ -61,7 +62,7 @@ def read(page):
 def written(record):
     """The page and the names of the figures' files; drawing costs seconds."""
     with TemporaryDirectory() as folder:
-        paths = write_report(json.loads(record), Path(folder))
+        paths = write_report(typed(json.loads(record)), Path(folder))
         page = Path(folder, "report.html").read_text(encoding="utf-8")
     return page, sorted(path.stem for path in paths if path.suffix == ".svg")
 
@@ -93,7 +94,7 @@ def test_ids_are_unique_and_every_reference_in_the_page_leads_somewhere(page):
 
 
 def test_every_heading_stands_in_the_contents(page, full):
-    headings = re.findall(r"^## (.*)$", markdown_report(full), flags=re.MULTILINE)
+    headings = re.findall(r"^## (.*)$", markdown_report(typed(full)), flags=re.MULTILINE)
     contents = re.findall(r'<li><a href="#section-\d+">(.*?)</a>', page)
     assert contents == headings
     assert len(headings) == 14
@@ -101,7 +102,7 @@ def test_every_heading_stands_in_the_contents(page, full):
 
 def test_every_line_of_every_table_is_in_the_page(page, full):
     cells = set(read(page).cells)
-    for line in markdown_report(full).splitlines():
+    for line in markdown_report(typed(full)).splitlines():
         if line.startswith("|") and "---" not in line:
             for cell in re.split(r"(?<!\\)\|", line)[1:-1]:
                 plain = re.sub(r"\[(.*?)\]\(.*?\)", r"\1", cell).replace("**", "").replace("`", "")
@@ -109,7 +110,7 @@ def test_every_line_of_every_table_is_in_the_page(page, full):
 
 
 def test_every_figure_is_there_with_words_for_those_who_do_not_see_it(page, full):
-    names = pictures(markdown_report(full))
+    names = pictures(typed(markdown_report(typed(full))))
     assert names == [
         *("differences", "grid", "figure-3", "figure-4", "calibration", "thresholds", "rho"),
         "sizes",
@@ -127,7 +128,7 @@ def test_names_from_the_record_are_text_and_nothing_else(full, tmp_path):
     for row in full["rows"]:
         if row["row"] == "Joint":
             row["row"] = evil
-    write_report(full, tmp_path)
+    write_report(typed(full), tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     found = read(page)
     assert "script" not in found.tags
@@ -145,12 +146,12 @@ def test_links_that_only_look_like_runs_are_text():
 
 
 def test_the_same_record_gives_the_same_bytes(page, full, tmp_path):
-    write_report(full, tmp_path)
+    write_report(typed(full), tmp_path)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
 
 
 def test_an_old_record_gives_a_page_too(record, tmp_path):
-    names = [path.name for path in write_report(record, tmp_path)]
+    names = [path.name for path in write_report(typed(record), tmp_path)]
     assert "report.html" in names
     assert "curves.csv" not in names
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ import pytest
 
 from tasks.reporting.report import markdown_report, write_report
 from tasks.reporting.sections.pseudo_label_classes import MANY, many_classes
+from tests.tasks.reporting.typed import typed
 
 NAMES = [f"c{i:02}" for i in range(MANY + 1)]
 
@@ -35,12 +36,12 @@ def read(path):
 
 
 def test_many_classes_are_more_than_twenty(many):
-    assert many_classes(many)
-    assert not many_classes(many | {"classes": NAMES[:MANY]})
+    assert many_classes(typed(many))
+    assert not many_classes(typed(many | {"classes": NAMES[:MANY]}))
 
 
 def test_the_report_has_the_ends_alone(many):
-    part = markdown_report(many).split("## Pseudo-labels")[1].split("\n## ")[0]
+    part = markdown_report(typed(many)).split("## Pseudo-labels")[1].split("\n## ")[0]
     line = next(found for found in part.splitlines() if re.match(r"\| 2 +\| +0 .* c", found))
     assert [cell.strip() for cell in line.split("|")[1:-1]] == [
         *("2", "0", "1", "c01 1, c02 2, c03 3", "c20 20, c19 19, c18 18"),
@@ -54,11 +55,11 @@ def test_the_report_has_the_ends_alone(many):
 
 
 def test_classes_that_are_short_are_counted_not_listed(many):
-    text = markdown_report(many)
+    text = markdown_report(typed(many))
     assert "were agreed on: 2 of 21 (k = 2, draw 0; the fewest: c01, 98), 2 of 21 (k" in text
     for entry in many["pseudo_labels"]:
         entry["enlarged_v"] = [100] * len(NAMES)
-    assert "Short of" not in markdown_report(many)
+    assert "Short of" not in markdown_report(typed(many))
 
 
 def test_an_ensemble_that_agrees_on_nothing_has_no_ends(many):
@@ -66,16 +67,14 @@ def test_an_ensemble_that_agrees_on_nothing_has_no_ends(many):
         "count_per_class": [0] * len(NAMES),
         "precision_per_class": [None] * len(NAMES),
     }
-    assert re.search(r"\| 2 +\| +0 \| +21 \| - +\| - +\| - +\| - +\|", markdown_report(many))
+    assert re.search(r"\| 2 +\| +0 \| +21 \| - +\| - +\| - +\| - +\|", markdown_report(typed(many)))
 
 
 def test_the_file_has_every_class_of_every_ensemble_once(many, tmp_path):
     first = many["pseudo_labels"][0]
-    many["ensembles"] = [
-        {**first, "r": r, "test_accuracy": 0.9, "test_n": 9, "run_id": "run", "identity": "id"}
-        for r in (1, first["r"])
-    ]
-    paths = write_report(many, tmp_path)
+    model = {"accuracy": 0.9, "test_accuracy": 0.9, "test_n": 9, "run_id": "run", "identity": "id"}
+    many["ensembles"] = [{**first, **model, "r": r} for r in (1, first["r"])]
+    paths = write_report(typed(many), tmp_path)
     assert "pseudo_label_classes.csv" in [path.name for path in paths]
     lines = read(tmp_path / "pseudo_label_classes.csv")
     assert len(lines) == (len(many["pseudo_labels"]) + 1) * len(NAMES)
@@ -87,5 +86,5 @@ def test_the_file_has_every_class_of_every_ensemble_once(many, tmp_path):
 
 
 def test_few_classes_have_their_columns_and_no_file(record, tmp_path):
-    assert "pseudo_label_classes.csv" not in [p.name for p in write_report(record, tmp_path)]
+    assert "pseudo_label_classes.csv" not in [p.name for p in write_report(typed(record), tmp_path)]
     assert "count_5" in read(tmp_path / "pseudo_labels.csv")[0]

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tasks.reporting.measures import IMAGES
-from tasks.reporting.record import (
+from tasks.reporting.result_table import (
     PaperFigure,
     difference,
     result_table,
@@ -13,10 +13,11 @@ from tasks.reporting.record import (
     signed,
     table_text,
 )
+from tests.tasks.reporting.typed import typed
 
 
 def test_the_table_has_the_rows_in_the_records_order_and_means_in_per_cent(record):
-    rows = result_table(record)
+    rows = result_table(typed(record))
     assert [found.name for found in rows] == ["Target only", "Joint", "GradMix", "GradMix hard"]
     gradmix = rows[2]
     assert gradmix.datasets == ("S1", "S2", "V")
@@ -30,7 +31,7 @@ def test_the_table_has_the_rows_in_the_records_order_and_means_in_per_cent(recor
 
 
 def test_the_terminal_table_is_aligned_and_shows_the_papers_figure(record):
-    lines = table_text(result_table(record)).splitlines()
+    lines = table_text(typed(result_table(typed(record)))).splitlines()
     assert lines[0].split() == ["Method", "Datasets", "k=2", "paper", "k=3", "paper"]
     names = ["Target only", "Joint", "GradMix", "GradMix hard"]
     assert [line.split("  ")[0] for line in lines[2:]] == names
@@ -43,33 +44,35 @@ def test_the_terminal_table_is_aligned_and_shows_the_papers_figure(record):
 
 def test_differences_are_taken_on_the_same_draws(record):
     # k = 3: GradMix - Joint = 0, 2, 1 points: mean 1, sd 1, s.e. 0.57735, t 4.302653.
-    pair = difference(record, IMAGES, 3, "GradMix", "Joint")
+    pair = difference(typed(record), IMAGES, 3, "GradMix", "Joint")
     assert pair.points.mean == pytest.approx(1.0)
     assert pair.points.standard_error == pytest.approx(0.57735, abs=1e-5)
     assert pair.points.interval == pytest.approx((-1.48414, 3.48414), abs=1e-5)
     assert pair.verdict == "not distinguishable"
-    assert difference(record, IMAGES, 3, "Joint", "GradMix").points.mean == pytest.approx(-1.0)
+    assert difference(typed(record), IMAGES, 3, "Joint", "GradMix").points.mean == pytest.approx(
+        -1.0
+    )
     gone = ("Joint", 3, 1)
     record["rows"] = [r for r in record["rows"] if (r["row"], r["k"], r["draw"]) != gone]
-    shared = difference(record, IMAGES, 3, "GradMix", "Joint")
+    shared = difference(typed(record), IMAGES, 3, "GradMix", "Joint")
     assert (shared.points.n, shared.points.mean) == (2, pytest.approx(0.5))
 
 
 def test_the_verdict_names_the_higher_one_only_when_the_interval_misses_zero(record):
     # GradMix - Target only at k = 3: 15, 16, 14 points: s.e. 0.57735, interval 12.5 to 17.5.
-    assert difference(record, IMAGES, 3, "GradMix", "Target only").verdict == (
+    assert difference(typed(record), IMAGES, 3, "GradMix", "Target only").verdict == (
         "distinguishable, GradMix is higher"
     )
-    assert difference(record, IMAGES, 3, "Target only", "GradMix").verdict == (
+    assert difference(typed(record), IMAGES, 3, "Target only", "GradMix").verdict == (
         "distinguishable, GradMix is higher"
     )
-    assert difference(record, IMAGES, 3, "GradMix hard", "GradMix").verdict.startswith(
+    assert difference(typed(record), IMAGES, 3, "GradMix hard", "GradMix").verdict.startswith(
         "distinguishable"
     )
 
 
 def test_the_same_difference_in_every_draw_gives_no_interval(record):
-    pair = difference(record, IMAGES, 2, "GradMix hard", "GradMix")
+    pair = difference(typed(record), IMAGES, 2, "GradMix hard", "GradMix")
     assert (pair.points.standard_error, pair.points.interval) == (0.0, None)
     assert "no interval can be given" in pair.verdict
 
@@ -83,4 +86,8 @@ def test_selection_noise_is_measured_in_the_cells_own_deviation():
 
 
 def test_rounding_noise_around_zero_shows_no_minus():
-    assert [signed(points) for points in (-1e-14, 0.004, -0.006)] == ["+0.00", "+0.00", "-0.01"]
+    assert [signed(points) for points in (-1e-14, 0.004, -0.006)] == [
+        "+0.00",
+        "+0.00",
+        "-0.01",
+    ]

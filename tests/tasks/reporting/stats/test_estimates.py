@@ -12,6 +12,7 @@ from tasks.reporting.stats.estimates import (
     expected_maximum,
     t_quantile,
 )
+from tests.tasks.reporting.typed import typed
 
 
 def test_the_standard_error_is_the_sample_deviation_over_the_root_of_n():
@@ -28,7 +29,7 @@ def test_the_interval_is_students_t():
 
 @pytest.mark.parametrize(("degrees", "value"), [(1, 12.7062), (2, 4.3027), (9, 2.2622)])
 def test_t_quantiles_are_those_of_the_tables(degrees, value):
-    assert t_quantile(degrees) == pytest.approx(value, abs=5e-5)
+    assert t_quantile(typed(degrees)) == pytest.approx(value, abs=5e-5)
 
 
 def test_one_draw_has_neither_standard_error_nor_interval():
@@ -64,8 +65,8 @@ def test_the_expected_maximum_is_that_of_the_tables_of_order_statistics(n, value
 
 
 def test_two_values_always_lie_0_7071_of_their_own_deviation_from_their_mean():
-    assert expected_lift(2) == pytest.approx(math.sqrt(0.5), abs=1e-9)
-    assert (7.0 - 5.0) / deviation([3.0, 7.0]) == pytest.approx(expected_lift(2))
+    assert expected_lift(typed(2)) == pytest.approx(math.sqrt(0.5), abs=1e-9)
+    assert (7.0 - 5.0) / deviation([3.0, 7.0]) == pytest.approx(expected_lift(typed(2)))
 
 
 @pytest.mark.parametrize("n", [3, 6, 54])

@@ -15,6 +15,7 @@ from tasks.reporting.stats.paired_tests import (
     t_test,
     wilcoxon,
 )
+from tests.tasks.reporting.typed import typed
 
 
 def test_the_p_of_three_differences_is_that_of_the_closed_form():
@@ -72,13 +73,13 @@ def test_the_rank_correlation_and_its_interval_are_those_by_hand():
     found = spearman([1, 2, 3, 4, 5], [-0.1, -0.3, -0.2, -0.5, -0.4])
     assert found.r == pytest.approx(-0.8)
     assert found.interval == pytest.approx((np.tanh(-2.690894), np.tanh(0.493670)), abs=1e-6)
-    assert correlation_text(found) == "-0.80 (-0.99 to +0.46)"
+    assert correlation_text(typed(found)) == "-0.80 (-0.99 to +0.46)"
 
 
 def test_the_linear_correlation_has_scipys_interval():
     x, y = [80, 84, 86, 90, 91], [78, 83, 82, 85, 88]
     wanted = stats.pearsonr(x, y)
-    found = pearson(x, y)
+    found = pearson(typed(x), y)
     assert found.r == pytest.approx(wanted.statistic)
     assert found.interval == pytest.approx(tuple(wanted.confidence_interval(0.95)))
 
@@ -88,8 +89,13 @@ def test_no_spread_and_too_few_pairs_give_no_correlation():
     assert spearman([1, 2], [1, 2]) is None
     assert pearson([1, 2, 3], [5, 5, 5]) is None
     assert spearman([1, 2, 3, 4], [1, 2, 3, 4]).interval is None
-    assert correlation_text(None) == "-"
+    assert correlation_text(typed(None)) == "-"
 
 
 def test_small_p_are_not_shown_as_zero():
-    assert [p_text(p) for p in (0.0004, 0.0456, 1.0, None)] == ["< 0.001", "0.046", "1.000", "-"]
+    assert [p_text(p) for p in (0.0004, 0.0456, 1.0, None)] == [
+        "< 0.001",
+        "0.046",
+        "1.000",
+        "-",
+    ]

@@ -1,0 +1,299 @@
+"""What a record says: the result table, paired differences, the grid; numbers, no words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from tasks.reporting.measures import Measure, measures
+from tasks.reporting.record import Record, RowRecord
+from tasks.reporting.stats.estimates import Estimate, deviation, estimate, expected_lift
+from tasks.reporting.text_tables import plain_table
+
+NONE = "-"
+
+TELLING = 3
+"""Of two cells the best lies always as far above their mean, in their sd."""
+
+
+@dataclass(frozen=True)
+class PaperFigure:
+    """The paper's mean in per cent, and its standard error where it gives one."""
+
+    mean: float
+    standard_error: float | None
+
+
+@dataclass(frozen=True)
+class ResultCell:
+    """One method at one k; test accuracy in per cent.
+
+    Attributes:
+        measure: what the accuracy counts.
+        k: labelled samples a class in V.
+        ours: over the draws; None if no draw is there.
+        missing: draws that other rows have, or that the settings ask for, and this one lacks.
+        paper: None where the paper has no figure.
+    """
+
+    measure: Measure
+    k: int
+    ours: Estimate | None
+    missing: tuple[int, ...]
+    paper: PaperFigure | None
+
+    @property
+    def ours_text(self) -> str:
+        """As the table shows it, with the number of draws if some are missing."""
+        text = estimate_text(self.ours)
+        if self.ours and self.missing:
+            return f"{text} ({self.ours.n} of {self.ours.n + len(self.missing)} draws)"
+        return text
+
+    @property
+    def paper_text(self) -> str:
+        """As the table shows it."""
+        if self.paper is None:
+            return NONE
+        return figure_text(self.paper.mean, self.paper.standard_error)
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One method: the data sets that its model has seen, and its cells by measure and k."""
+
+    name: str
+    datasets: tuple[str, ...]
+    cells: tuple[ResultCell, ...]
+
+    def by(self, measure: Measure) -> "ResultRow":
+        """The row with the cells of one measure alone."""
+        return replace(self, cells=tuple(cell for cell in self.cells if cell.measure == measure))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Test accuracy of one row minus another's on the same draws, in points (per cent).
+
+    Attributes:
+        measure: what the accuracy counts.
+        k: labelled samples a class in V.
+        row: the one that the other is taken from.
+        other: the other.
+        points: over the draws that both have.
+        values: of each of these draws.
+    """
+
+    measure: Measure
+    k: int
+    row: str
+    other: str
+    points: Estimate
+    values: tuple[float, ...]
+
+    @property
+    def names(self) -> str:
+        """What is compared with what."""
+        return f"{self.row} against {self.other}"
+
+    @property
+    def text(self) -> str:
+        """Mean, standard error, number of draws, interval and what follows from it."""
+        error = self.points.standard_error
+        spread = "" if error is None else f" ± {error:.2f}"
+        mean = f"{signed(self.points.mean)}{spread} points over {plural(self.points.n, 'draw')}"
+        return f"{mean} ({self.interval_text}): {self.verdict}"
+
+    @property
+    def interval_text(self) -> str:
+        """The 95 % interval, or why there is none."""
+        if self.points.interval is None:
+            return "no interval"
+        low, high = self.points.interval
+        return f"95 % CI {signed(low)} to {signed(high)}"
+
+    @property
+    def verdict(self) -> str:
+        """Whether the interval tells the two apart."""
+        if self.points.n == 1:
+            return "one draw cannot tell"
+        if self.points.interval is None:
+            return "the same difference in every draw, no interval can be given"
+        low, high = self.points.interval
+        if low <= 0 <= high:
+            return "not distinguishable"
+        return f"distinguishable, {self.row if low > 0 else self.other} is higher"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How far the best of a grid stands out; accuracy in per cent, on whichever set is meant.
+
+    Attributes:
+        cells: number of cells.
+        mean: over the cells.
+        deviation: between the cells (ddof 1); None of one cell.
+        best: the largest.
+        expected: the largest to be expected of as many equal normal cells with that deviation;
+            None of fewer than three, whose best tells nothing.
+    """
+
+    cells: int
+    mean: float
+    deviation: float | None
+    best: float
+    expected: float | None
+
+
+def asked(record: Record, kind: Literal["tables", "figures", "studies"], item: int | str) -> bool:
+    """Whether an output was asked for; records from before there was a choice have all."""
+    return record.outputs is None or item in getattr(record.outputs, kind)
+
+
+def result_table(record: Record) -> list[ResultRow]:
+    """The rows in the record's order, each with a cell for every measure and k, k ascending."""
+    return [
+        ResultRow(
+            name,
+            tuple(next(row.datasets for row in record.rows if row.row == name)),
+            tuple(
+                _cell(record, measure, name, k)
+                for measure in measures(record)
+                for k in all_k(record)
+            ),
+        )
+        for name in row_names(record)
+    ]
+
+
+def table_text(rows: Sequence[ResultRow]) -> str:
+    """The result table for a terminal; if there are several measures, a block for each."""
+    found = _measures_of(rows)
+    if len(found) < 2:
+        return _plain(rows)
+    blocks = ((one, _plain([row.by(one) for row in rows])) for one in found)
+    return "\n\n".join(f"Test accuracy {one.name}, %:\n{block}" for one, block in blocks)
+
+
+def result_lines(rows: Sequence[ResultRow]) -> tuple[list[str], list[list[str]]]:
+    """Header and lines: name, data sets, for each k ours, and the paper's where it has any.
+
+    Of several measures, all k of the first come before the next.
+    """
+    header = ["Method", "Datasets"]
+    lines = [[row.name, ", ".join(row.datasets)] for row in rows]
+    several = len(_measures_of(rows)) > 1
+    for column in zip(*(row.cells for row in rows), strict=True):
+        with_paper = any(cell.paper for cell in column)
+        title = f"k={column[0].k} {column[0].measure.name}" if several else f"k={column[0].k}"
+        header += [title, "paper"] if with_paper else [title]
+        for line, cell in zip(lines, column, strict=True):
+            line.extend([cell.ours_text, cell.paper_text] if with_paper else [cell.ours_text])
+    return header, lines
+
+
+def row_names(record: Record) -> list[str]:
+    """Names of the rows, in the record's order."""
+    return list(dict.fromkeys(row.row for row in record.rows))
+
+
+def all_k(record: Record) -> list[int]:
+    """Every k of the record, ascending."""
+    return sorted({row.k for row in record.rows})
+
+
+def draws_of(record: Record, k: int) -> list[int]:
+    """The draws that any row has at this k, and those that the settings ask for."""
+    found = {row.draw for row in record.rows if row.k == k}
+    return sorted(found | set(range(record.settings["target"]["draws"])))
+
+
+def rows_of(record: Record, name: str, k: int) -> list[RowRecord]:
+    """The entries of one row at one k, by draw."""
+    found = [row for row in record.rows if row.row == name and row.k == k]
+    return sorted(found, key=lambda row: row.draw)
+
+
+def reference_row(record: Record) -> str | None:
+    """The row that the others are compared with: the first stage's, if it is in the record."""
+    name: str = record.settings["first_stage"]["name"]
+    return name if name in row_names(record) else None
+
+
+def difference(record: Record, measure: Measure, k: int, row: str, other: str) -> Difference | None:
+    """`row` minus `other` on the draws that both have; None if there is none."""
+    ours, theirs = (_accuracies(record, measure, name, k) for name in (row, other))
+    shared = sorted(ours.keys() & theirs.keys())
+    if row == other or not shared:
+        return None
+    points = [100 * (ours[draw] - theirs[draw]) for draw in shared]
+    return Difference(measure, k, row, other, estimate(points), tuple(points))
+
+
+def selection_noise(accuracies: Sequence[float]) -> Selection:
+    """Compare the best of some cells, accuracies in [0, 1], with the best of equal ones."""
+    values = [100 * accuracy for accuracy in accuracies]
+    mean, spread = estimate(values).mean, deviation(values)
+    expected = None
+    if spread is not None and len(values) >= TELLING:
+        expected = mean + spread * expected_lift(len(values))
+    return Selection(len(values), mean, spread, max(values), expected)
+
+
+def estimate_text(figure: Estimate | None) -> str:
+    """Mean and standard error."""
+    return NONE if figure is None else figure_text(figure.mean, figure.standard_error)
+
+
+def figure_text(mean: float, error: float | None) -> str:
+    """A mean and its standard error, two decimals each."""
+    return f"{mean:.2f}" if error is None else f"{mean:.2f} ± {error:.2f}"
+
+
+def signed(points: float) -> str:
+    """With its sign, two decimals; rounding noise around zero has none to show."""
+    return f"{round(points, 2) + 0.0:+.2f}"
+
+
+def percent(share: float | None) -> str:
+    """A share in [0, 1] as per cent without the sign."""
+    return NONE if share is None else f"{100 * share:.2f}"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 draw`, `2 draws`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _plain(rows: Sequence[ResultRow]) -> str:
+    header, lines = result_lines(rows)
+    return plain_table(header, lines, left=(0, 1))
+
+
+def _measures_of(rows: Sequence[ResultRow]) -> list[Measure]:
+    return list(dict.fromkeys(cell.measure for row in rows for cell in row.cells))
+
+
+def _cell(record: Record, measure: Measure, name: str, k: int) -> ResultCell:
+    entries = rows_of(record, name, k)
+    there = {entry.draw for entry in entries}
+    values = [100 * share for share in _accuracies(record, measure, name, k).values()]
+    return ResultCell(
+        measure,
+        k,
+        estimate(values) if values else None,
+        tuple(draw for draw in draws_of(record, k) if draw not in there),
+        _paper(record, measure, name, k),
+    )
+
+
+def _accuracies(record: Record, measure: Measure, name: str, k: int) -> dict[int, float]:
+    """Test accuracy of one row at one k by draw, in [0, 1]."""
+    shares = {entry.draw: measure.accuracy(entry) for entry in rows_of(record, name, k)}
+    return {draw: share for draw, share in shares.items() if share is not None}
+
+
+def _paper(record: Record, measure: Measure, name: str, k: int) -> PaperFigure | None:
+    figures = measure.paper(record).get(name, {}).get(k)
+    if not figures:
+        return None
+    return PaperFigure(figures[0], figures[1] if len(figures) > 1 else None)
