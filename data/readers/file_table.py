@@ -164,13 +164,15 @@ def _columns(
             f"{path}: expected the columns {', '.join(needed)}, each once, found {there}: name "
             "them in the first row."
         )
-    table = table.set_axis(folded, axis="columns")
-    kept = table.reindex(columns=[PATH, LABEL, GROUP])
-    if LABEL not in names:
-        kept[LABEL] = ""
-    texts: pd.DataFrame = kept.astype("string").fillna("").apply(lambda text: text.str.strip())
+    there_too = [name for name in names if name in folded]
+    kept = table.iloc[:, [folded.index(name) for name in there_too]].set_axis(there_too, axis=1)
+    try:
+        texts: pd.DataFrame = kept.astype("string").fillna("").apply(lambda text: text.str.strip())
+    # Of Parquet, bytes that are no text.
+    except Exception as error:
+        raise _unreadable(path, path.suffix[1:], error) from error
     filled: pd.Series[bool] = (texts != "").any(axis="columns")
-    return texts.loc[filled]
+    return texts.loc[filled].reindex(columns=[PATH, LABEL, GROUP], fill_value="")
 
 
 def _read_parquet(path: Path) -> "pd.DataFrame":
@@ -179,7 +181,15 @@ def _read_parquet(path: Path) -> "pd.DataFrame":
     try:
         # pandas.read_parquet would add columns found in folder names.
         with pq.ParquetFile(path) as file:
-            table: pd.DataFrame = file.read().to_pandas(types_mapper=pd.ArrowDtype)
+            whole = file.read()
+        names = whole.column_names
+        # pandas tells the columns of a table by their names.
+        kept = [
+            place
+            for place, name in enumerate(names)
+            if names.index(name) == place or name in (PATH, LABEL, GROUP)
+        ]
+        table: pd.DataFrame = whole.select(kept).to_pandas(types_mapper=pd.ArrowDtype)
         table.index = pd.RangeIndex(1, len(table) + 1)
     # PyArrow fails in many ways on damaged bytes.
     except Exception as error:

@@ -98,6 +98,31 @@ def test_labels_that_are_numbers_stay_whole_beside_empty_ones(photos):
     assert read_file_table(photos / "t.parquet", labelled=True)[0][0].label == "3"
 
 
+def test_columns_that_are_not_read_may_be_anything(photos):
+    found = rows(photos, "path,x,x,label,\na.jpg,1,2,cat,\ndeep/c.jpg,,,dog,3\n")
+    assert short(found) == TWO
+    (photos / "t.parquet").unlink(missing_ok=True)
+    columns = [pa.array(["a.jpg"]), pa.array([[1, 2]]), pa.array([b"\xff"]), pa.array(["cat"])]
+    table = pa.Table.from_arrays(columns, ["path", "x", "x", "label"])
+    pq.write_table(table, photos / "t.parquet")
+    assert read_file_table(photos / "t.parquet", labelled=True)[0][0].label == "cat"
+
+
+def test_a_column_that_is_there_twice_is_refused(photos):
+    columns = [pa.array(["a.jpg"]), pa.array(["b.jpg"]), pa.array(["cat"])]
+    table = pa.Table.from_arrays(columns, ["path", "path", "label"])
+    pq.write_table(table, photos / "t.parquet")
+    with pytest.raises(DataError, match="each once, found path, path, label"):
+        read_file_table(photos / "t.parquet", labelled=True)
+
+
+def test_bytes_that_are_no_text_are_refused(photos):
+    table = pa.table({"path": ["a.jpg"], "label": pa.array([b"\xff\xfe"])})
+    pq.write_table(table, photos / "t.parquet")
+    with pytest.raises(DataError, match=r"Expected a parquet table of files .*cannot be read"):
+        read_file_table(photos / "t.parquet", labelled=True)
+
+
 def test_a_folder_name_adds_no_column_to_a_parquet_table(photos):
     folder = photos / "label=cat"
     folder.mkdir()
