@@ -26,6 +26,7 @@ from deploy.automations import automations
 from deploy.pools import POOLS, Pool
 from tasks.execution.fleet_state import FleetError
 from tasks.execution.parent_death import LAUNCHER, WORKER
+from tasks.redaction import redacted
 
 FILE = "prefect.yaml"
 _PYTHON = ["python", "-P", "-m", LAUNCHER]
@@ -100,7 +101,8 @@ def _talking(url: str) -> Iterator[None]:
         yield
     except (HTTPError, PrefectException) as error:
         raise FleetError(
-            f"expected Prefect's server at {url} to answer, found {type(error).__name__}: {error}; "
+            f"expected Prefect's server at {redacted(url)} to answer, found "
+            f"{type(error).__name__}: {redacted(str(error))}; "
             "check that it runs, and PREFECT_API_AUTH_STRING."
         ) from error
 

@@ -1,6 +1,7 @@
 """The error that a stage shows a user, and others' errors in one line."""
 
 from data.errors import UserError
+from tasks.redaction import redacted
 
 
 class StageError(UserError, RuntimeError):
@@ -12,5 +13,5 @@ class VariableError(UserError, ValueError):
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message, at most 200 characters."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+    """The first line of an error's message, without secrets."""
+    return redacted(next(iter(str(error).strip().splitlines()), type(error).__name__))

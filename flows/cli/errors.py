@@ -1,6 +1,5 @@
 """Errors on the command line: one line and exit code 2 for those that a user can fix."""
 
-import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +8,10 @@ from typing import IO, Any
 import click
 
 from data.errors import UserError
+from tasks.redaction import redacted
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
 
 
 class OneLineError(click.ClickException):
@@ -22,7 +21,8 @@ class OneLineError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line."""
-        click.echo(f"gradmix: {' '.join(self.message.split())}", file=file, err=file is None)
+        line = redacted(" ".join(self.message.split()))
+        click.echo(f"gradmix: {line}", file=file, err=file is None)
 
 
 @contextmanager
@@ -45,11 +45,3 @@ def one_line_errors(program: str) -> Iterator[None]:
     except KeyboardInterrupt:
         click.echo("gradmix: stopped; the same command continues.", err=True)
         sys.exit(INTERRUPTED)
-    except OSError as error:
-        if error.errno not in _DISK:
-            raise
-        where = error.filename or "the home folder"
-        raise OneLineError(
-            f"expected to write {where}, found: {error.strerror}; make room or choose another "
-            "folder with --home. Finished work is kept."
-        ) from error

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 from rich.console import Console
@@ -15,6 +14,7 @@ from rich.progress import (
 )
 
 from data.frames.decode import USUAL_FRAMES, Sampling
+from data.paths import expanded
 from flows.cli.progress import duration
 from tasks.extraction.folder import extract as extract_folder
 
@@ -28,7 +28,7 @@ def extract(
     """Extract with a progress bar on a terminal, then sum up."""
     usual = USUAL_FRAMES if every is None else None
     sampling = Sampling(frames=usual if frames is None else frames, every=every)
-    started, folder = time.monotonic(), Path(out).expanduser()
+    started, folder = time.monotonic(), expanded(out)
     columns = (TextColumn("clips"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     plain = not console.is_terminal
@@ -39,7 +39,7 @@ def extract(
             del slots
             bar.update(shown, completed=done, total=total)
 
-        found = extract_folder(Path(videos).expanduser(), folder, sampling, max_broken, tell)
+        found = extract_folder(expanded(videos), folder, sampling, max_broken, tell)
     click.echo(
         f"{found.clips - len(found.skipped):,} clips, {found.frames:,} frames in "
         f"{duration(time.monotonic() - started)}: {folder / 'frames.parquet'}"

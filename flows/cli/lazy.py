@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 import click
 
-from flows.cli.errors import one_line_errors
+from flows.cli.errors import OneLineError, one_line_errors
+from flows.cli.os_errors import os_errors
+from flows.cli.terminal import prepare_terminal, stdout_failure
 from flows.experiment.run_request import RunRequest
 from flows.experiment.toml_file import read_toml
 from tasks.execution.environment import configure
@@ -59,13 +61,14 @@ class LazyCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Check the home folder, prepare the environment, import and call."""
-        if "home" in ctx.params:
-            check_home(ctx.params["home"])
-            if self.needs:
-                configure(ctx.params["home"])
-            if "prefect" in self.needs:
-                load_prefect()
-        return ctx.invoke(self.load(), **ctx.params)
+        with os_errors(ctx.params):
+            if "home" in ctx.params:
+                check_home(ctx.params["home"])
+                if self.needs:
+                    configure(ctx.params["home"])
+                if "prefect" in self.needs:
+                    load_prefect()
+            return ctx.invoke(self.load(), **ctx.params)
 
 
 class RunCommand(LazyCommand):
@@ -84,5 +87,12 @@ class OneLineGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Parse and run a command."""
+        prepare_terminal()
         with one_line_errors(ctx.command_path):
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            if (error := stdout_failure()) is not None:
+                raise OneLineError(
+                    f"expected room for what is printed, found {error.strerror} (standard output); "
+                    "send it elsewhere. Files that the command wrote are complete."
+                )
+            return result

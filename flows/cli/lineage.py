@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.paths import expanded
 from flows.cli.console import expect_home, open_console, short
 from flows.cli.errors import OneLineError
 from flows.records.stored import find_record
 from tasks.codec import encode
 from tasks.execution.databases import ensure_tracking
 from tasks.reporting.record import Record, RowRecord
-from tasks.storage.home import HomeError, write_atomically
+from tasks.storage.atomic import write_atomically
+from tasks.storage.home import HomeError
 from tasks.tracking.lineage.graph import Node, graph, narrowed, tree
 from tasks.tracking.lineage.page import lineage_page
 from tasks.tracking.tracker import EXPERIMENT, Tracker, open_tracker
@@ -134,7 +136,7 @@ def _sentence(entry: RowRecord) -> str:
 
 
 def _save(html: str, page: str) -> None:
-    file = Path(html).expanduser()
+    file = expanded(html)
     try:
         write_atomically(file, page)
     except OSError as error:

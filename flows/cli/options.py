@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from data.paths import expanded
 from flows.cli.errors import OneLineError
 from tasks.storage.home import USUAL, VARIABLE
 
@@ -20,7 +21,7 @@ class HomeFolder(click.ParamType[Path]):
     ) -> Path:
         """The absolute path."""
         del param, ctx
-        return Path(value).expanduser().absolute()
+        return expanded(value).absolute()
 
 
 def listed(of: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None]:

@@ -39,7 +39,7 @@ def _summary(entries: Sequence[PlanEntry]) -> str:
     trainings = [entry for entry in entries if entry.stage == TRAIN]
     to_run = [entry for entry in trainings if entry.state != "cached"]
     known = [entry.seconds for entry in to_run if entry.seconds is not None]
-    slots = len(SlotPool.of_this_machine().slots)
+    slots = len(SlotPool.of_this_machine(ask_torch=False).slots)
     words = f"{len(to_run)} of {len(trainings)} trainings will run"
     if to_run and len(known) == len(to_run):
         words += f", about {duration(sum(known) / slots)} on {slots} slots"

@@ -21,10 +21,11 @@ from flows.monitoring.counts import Board, Work
 from flows.pipeline.plan import PlanEntry, make_plan
 from flows.records.stored import FILE, stored_record
 from flows.reproduce import Engine, Observer, start
-from tasks.errors import StageError
+from tasks.errors import StageError, first_line
 from tasks.execution.prefect_server import ServerError, prefect_server
 from tasks.execution.slots import SlotPool
 from tasks.execution.template import Template
+from tasks.redaction import redacted, without_login
 from tasks.reporting.report import result_table, table_text
 from tasks.storage.database_url import sqlite_url
 from tasks.storage.home import open_home
@@ -82,8 +83,9 @@ def run_spec(
             folder = start(spec, home, engine, observer, template)
         except (HTTPError, PrefectException) as error:
             raise ServerError(
-                f"expected Prefect's server to answer, found {type(error).__name__}: {error}; its "
-                f"log is {home / 'prefect' / 'server.log'}; the same command continues."
+                f"expected Prefect's server to answer, found {type(error).__name__}: "
+                f"{first_line(error)}; its log is {home / 'prefect' / 'server.log'}; the "
+                "same command continues."
             ) from error
     console.print(table_text(result_table(stored_record(folder / FILE))), soft_wrap=True)
     console.print(f"Report: {short(folder / 'report.html')}", soft_wrap=True)
@@ -95,6 +97,6 @@ def open_tracking(home: Path) -> str:
     """How to see what was tracked: the server's address, or the command that opens MLflow."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(home / DATABASE)
     if uri.startswith(("http:", "https:")):
-        return uri
+        return without_login(uri)
     mlflow = Path(sys.executable).with_name("mlflow")
-    return shlex.join([short(mlflow), "ui", "--backend-store-uri", uri])
+    return shlex.join([short(mlflow), "ui", "--backend-store-uri", redacted(uri)])

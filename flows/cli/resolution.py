@@ -1,11 +1,11 @@
 """Resolves a run request and tells the user what takes time."""
 
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
 from rich.console import Console
 
 from data.digest_cache import KnownDigests
+from data.paths import expanded
 from flows.experiment.inputs import download_raw
 from flows.experiment.run_request import RunRequest
 from flows.experiment.run_spec import RunSpec, resolve, settings_of
@@ -25,7 +25,7 @@ def fetch(console: Console, request: RunRequest) -> None:
     experiment = check_download(request)
     where = f" in {request.data}" if request.data is not None else ""
     console.print(f"Fetching what is missing{where} ...", soft_wrap=True)
-    download_raw(experiment, None if request.data is None else Path(request.data).expanduser())
+    download_raw(experiment, None if request.data is None else expanded(request.data))
 
 
 def check_download(request: RunRequest) -> Experiment:

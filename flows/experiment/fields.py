@@ -18,6 +18,8 @@ from flows.experiment.issues import Finding, not_among, repeated, said, shown, u
 from flows.experiment.validation import refuse
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+# Two of them and a digest make the name of a folder; some file systems take 143 bytes.
+_LONGEST_WORD = 60
 _K = re.compile(r"[1-9][0-9]*")
 
 
@@ -54,8 +56,8 @@ def one_of(known: Sequence[str], name: str) -> str:
 
 
 def _word(text: str) -> str:
-    if not _WORD.fullmatch(text):
-        expected = "letters, digits, - and _ (the name is used in paths)"
+    if not _WORD.fullmatch(text) or len(text) > _LONGEST_WORD:
+        expected = f"letters, digits, - and _, {_LONGEST_WORD} at most (the name is used in paths)"
         refuse([Finding((), said(expected, shown(text), "rename it"))])
     return text
 

@@ -7,6 +7,7 @@ from data.catalog import find_reader
 from data.digest_cache import KnownDigests
 from data.errors import DataError
 from data.fingerprint import sha256_file
+from data.paths import expanded
 from data.raw_files import RawFiles, raw_files
 from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
@@ -27,7 +28,7 @@ def find_raw(experiment: Experiment, root: Path | None, known: KnownDigests) -> 
         DataError: if a file is missing or cannot be read.
         StageError: if the trunk or its weights are.
     """
-    folder = root.expanduser().absolute() if root is not None else None
+    folder = expanded(root).absolute() if root is not None else None
     roots = {
         name: None if folder is None else str(folder / dataset.folder)
         for name, dataset in experiment.datasets.items()

@@ -17,7 +17,7 @@ from flows.monitoring.counts import Board, Work
 from tasks.events import Event
 from tasks.execution.prefect_runs import PrefectDispatch
 from tasks.execution.processes import Process
-from tasks.storage.home import write_atomically
+from tasks.storage.atomic import write_atomically
 
 FOLDER = "status"
 INTERVAL_S = 1.0

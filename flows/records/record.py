@@ -25,7 +25,7 @@ from tasks.reporting.record import (
 )
 from tasks.reporting.report import write_report
 from tasks.storage.artifacts import Artifact
-from tasks.storage.home import write_atomically
+from tasks.storage.atomic import write_atomically
 
 
 def make_record(

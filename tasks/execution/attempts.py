@@ -20,7 +20,7 @@ from tasks.execution.parent_death import python_module
 from tasks.execution.processes import ChildFailedError, Process
 from tasks.execution.slots import Slot, run_in_slot
 from tasks.jobs.files import OUTCOME
-from tasks.storage.home import write_atomically
+from tasks.storage.atomic import write_atomically
 from tasks.storage.locks import locked
 
 LOG = "log.txt"

@@ -19,6 +19,7 @@ from pathlib import Path
 from tasks.errors import StageError
 from tasks.execution.parent_death import python_module
 from tasks.execution.processes import kill_group, last_line, start_tethered
+from tasks.storage.atomic import replacing
 from tasks.storage.database_url import sqlite_url
 from tasks.storage.locks import locked
 from tasks.tracking.tracker import DATABASE as TRACKING_DATABASE
@@ -83,12 +84,8 @@ def ensure_database(kind: DatabaseKind, path: Path) -> None:
             return
         if path.exists() and path.stat().st_size:
             _set_aside(kind, path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
+        with replacing(path) as temporary:
             _copy_or_make(kind, temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def ensure_tracking(home: Path) -> None:
@@ -120,18 +117,12 @@ def _copy_or_make(kind: DatabaseKind, target: Path) -> None:
     empty = cache / f"empty-{kind.library}-{version(kind.library)}.db"
     try:
         if not _is_whole(empty):
-            temporary = cache / f".{empty.name}.{os.getpid()}.tmp"
-            try:
+            with replacing(empty) as temporary:
                 _make(kind, temporary)
-                temporary.replace(empty)
-            finally:
-                temporary.unlink(missing_ok=True)
         shutil.copyfile(empty, target)
     except OSError:
         # A cache that is full or read-only must not keep anybody from working.
         _make(kind, target)
-        return
-    _sync(target)
 
 
 def _make(kind: DatabaseKind, target: Path) -> None:
@@ -148,7 +139,6 @@ def _make(kind: DatabaseKind, target: Path) -> None:
                 f"{process.returncode}]; check that the installation is whole: pip check."
             )
         _mark(target)
-        _sync(target)
     finally:
         kill_group(process)
         for left in (log, *(target.with_name(f"{target.name}-{end}") for end in ("wal", "shm"))):
@@ -220,11 +210,3 @@ def _set_aside(kind: DatabaseKind, path: Path) -> None:
         kind.counted,
         aside,
     )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,6 +4,7 @@ Prefect and MLflow read theirs when they are imported, glibc and OpenMP when a p
 `configure` runs before the first import of either, and a slot process gets a mapping of its own.
 """
 
+import logging
 import os
 import pwd
 import socket
@@ -38,7 +39,14 @@ _TAKEN = (
     "PREFECT_SERVER_",
     "PREFECT_UI_",
     "PREFECT_WORKER_",
-    "MLFLOW_",
+)
+# Of MLflow's, where the home's own database or a fleet keeps the runs. A user who names another
+# store means the rest of them for it.
+_TAKEN_BY_OWN_STORE = (
+    "MLFLOW_ARTIFACTS_DESTINATION",
+    "MLFLOW_BACKEND_STORE_URI",
+    "MLFLOW_LOGGING_LEVEL",
+    "MLFLOW_SERVER_ALLOWED_HOSTS",
 )
 
 left_out: dict[str, str] = {}
@@ -55,7 +63,7 @@ def configure(home: Path) -> None:
         home: the home folder, which exists.
 
     Raises:
-        VariableError: if PREFECT_HOME is no path.
+        VariableError: if PREFECT_HOME is no path, or MLFLOW_LOGGING_LEVEL no level.
     """
     home = home.absolute()
     prefect = home / "prefect"
@@ -88,6 +96,7 @@ def configure(home: Path) -> None:
         if not os.environ.get(name):
             os.environ[name] = value
     os.environ["PREFECT_HOME"] = str(_expanded("PREFECT_HOME"))
+    _check_level("MLFLOW_LOGGING_LEVEL")
     # There is none: a user's profile is for commands of the user's own.
     os.environ["PREFECT_PROFILES_PATH"] = str(prefect / "no-profiles.toml")
 
@@ -138,13 +147,24 @@ def _stand_in_for_user(folder: Path) -> None:
 
 
 def _leave_out_foreign() -> None:
+    own_store = not os.environ.get("MLFLOW_TRACKING_URI")
+    taken = (*_TAKEN, *(_TAKEN_BY_OWN_STORE if own_store else ("MLFLOW_",)))
     for name, value in list(os.environ.items()):
         if not name.startswith(_LIBRARIES):
             continue
         if not value:
             del os.environ[name]
-        elif not name.startswith(_TAKEN):
+        elif not name.startswith(taken):
             left_out[name] = os.environ.pop(name)
+
+
+def _check_level(name: str) -> None:
+    """MLflow cannot be imported with a wrong one."""
+    if os.environ[name].upper() not in logging.getLevelNamesMapping():
+        raise VariableError(
+            f"{name}: expected a level such as WARNING, found {os.environ[name]!r}; correct it, or "
+            "unset it."
+        )
 
 
 def _expanded(name: str) -> Path:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.execution.processes import Process
-from tasks.storage.home import HomeError, write_atomically
+from tasks.storage.atomic import write_atomically
+from tasks.storage.home import HomeError
 
 FOLDER = "fleet"
 

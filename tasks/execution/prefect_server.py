@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from data.errors import UserError
-from tasks.errors import VariableError
+from tasks.errors import VariableError, first_line
 from tasks.execution.databases import PREFECT, ensure_database
 from tasks.execution.parent_death import python_module
 from tasks.execution.prefect_settings import refresh
@@ -197,13 +197,9 @@ def _expect_answer(url: str) -> None:
     except Exception as error:
         raise ServerError(
             f"expected Prefect's server at {redacted(url)} (PREFECT_API_URL) to answer, found "
-            f"{type(error).__name__}: {_first_line(error)}; start it, check "
+            f"{type(error).__name__}: {first_line(error)}; start it, check "
             "PREFECT_API_AUTH_STRING, or unset PREFECT_API_URL for a server of this command's own."
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return redacted(next(iter(str(error).strip().splitlines()), "no message"))
 
 
 @contextmanager

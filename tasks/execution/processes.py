@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import psutil
 from tasks.execution.parent_death import tethered
 
 _TAIL = 1 << 16
+_ROOM = 1 << 16
+"""Bytes without which a log can say nothing."""
 _START_FIELD = 19
 """Of the numbers in /proc/PID/stat after the name; clock ticks from the boot to the start."""
 
@@ -33,10 +36,19 @@ class ChildFailedError(RuntimeError):
             ending = f"the process was killed ({signal.Signals(-exit_code).name}{hint})"
         else:
             ending = f"exit code {exit_code}"
-        super().__init__(f"{last_line or 'no message'} [{ending}; log: {log}]")
+        super().__init__(f"{last_line or _silence(log)} [{ending}; log: {log}]")
         self.exit_code = exit_code
         self.last_line = last_line
         self.log = log
+
+
+def _silence(log: Path) -> str:
+    """Why a process may have said nothing."""
+    try:
+        full = shutil.disk_usage(log.parent).free < _ROOM
+    except OSError:
+        full = False
+    return f"No space left on device ({log.parent})" if full else "it said nothing"
 
 
 @dataclass(frozen=True)

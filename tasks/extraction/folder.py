@@ -18,7 +18,8 @@ from tasks.errors import StageError
 from tasks.execution.processes import ChildFailedError
 from tasks.execution.slots import SlotPool
 from tasks.extraction.parallel import OnClips, extract_in_slots
-from tasks.storage.home import LOCK, exclusive, write_atomically
+from tasks.storage.atomic import write_atomically
+from tasks.storage.home import LOCK, exclusive
 
 WORK, DONE = ".extraction", "extraction.json"
 """In the folder of the frames: what is under way; and what was extracted, once it is finished."""

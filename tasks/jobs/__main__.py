@@ -5,6 +5,7 @@ to FOLDER/output. A failure ends with one line that says what happened, and an e
 whether a retry may help.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -51,13 +52,18 @@ def inputs_class(run: Job) -> type[Any]:
 
 
 def _ended(error: Exception, code: int) -> int:
-    sys.stderr.write(f"{error}\n")
+    # The log may lie on the disk that is full.
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{error}\n")
+        sys.stderr.flush()
     return code
 
 
 if __name__ == "__main__":
     # The interpreter's own clean-up costs up to a second with torch loaded, and frees nothing.
     code = main(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
     os._exit(code)

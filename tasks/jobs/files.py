@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from tasks.codec import HOME, Json, decode, encode
 from tasks.outcome import Outcome
-from tasks.storage.home import write_atomically
+from tasks.storage.atomic import write_atomically
 
 JOB = "job.json"
 OUTCOME = "outcome.json"

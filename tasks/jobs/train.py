@@ -1,7 +1,6 @@
 """The training of one model, as it runs inside a slot process."""
 
 import json
-import os
 import pickle
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from tasks.jobs.streams import (
     unlabelled_stream,
 )
 from tasks.outcome import Outcome
+from tasks.storage.atomic import replacing
 
 State = dict[str, Any]
 """Of a training, as torch saves it."""
@@ -133,12 +133,8 @@ def _checkpoint(folder: Path) -> State | None:
 
 def _save(state: State, path: Path) -> None:
     """Save so that the file is there whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
 
 
 class _Progress:

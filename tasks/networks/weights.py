@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from data.errors import one_line
 from data.fingerprint import sha256_file
+from data.paths import expanded
 from data.readers.downloads import fetch_into
 from tasks.errors import StageError
 
@@ -33,7 +34,7 @@ def find_weights(trunk: str, weights: str) -> Path | None:
         return None
     if weights == IMAGENET:
         return _imagenet_file(trunk)
-    path = Path(weights).expanduser().absolute()
+    path = expanded(weights).absolute()
     if not path.is_file():
         raise StageError(
             f"network.weights: expected none, imagenet or a file of weights, found no file at "

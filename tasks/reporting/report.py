@@ -27,7 +27,7 @@ from tasks.reporting.sections.pseudo_labels import pseudo_label_section
 from tasks.reporting.sections.results import hyper_validation_section, result_section
 from tasks.reporting.sections.studies import rho_section, size_section
 from tasks.reporting.text_tables import markdown_cell
-from tasks.storage.home import write_atomically
+from tasks.storage.atomic import write_atomically
 
 XML = '<?xml version="1.0" encoding="utf-8"?>\n'
 

@@ -1,7 +1,6 @@
 """Artifacts: what a stage left behind, named by its identity and checked on every use."""
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,7 +10,7 @@ from typing import Any
 from data.errors import DataError
 from data.fingerprint import digest_json, sha256_file
 from tasks.storage.artifact_mirror import LAST, Mirror
-from tasks.storage.home import write_atomically
+from tasks.storage.atomic import sync, write_atomically
 from tasks.storage.remote import Storage
 from tasks.subjects import Subject
 
@@ -176,13 +175,13 @@ class Store:
             contents=dict(contents),
         )
         for path in output.iterdir():
-            _fsync(path)
+            sync(path)
         write_atomically(output / RESULT, json.dumps(artifact.to_json(), indent=1) + "\n")
         if folder.exists():
             shutil.rmtree(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         output.rename(folder)
-        _fsync(folder.parent)
+        sync(folder.parent)
         if self._mirror is not None:
             self._mirror.send(artifact.folder)
         return artifact
@@ -238,11 +237,3 @@ def _digest(
 ) -> str:
     content = {name: contents.get(name, entry["sha256"]) for name, entry in files.items()}
     return digest_json({"files": content, "summary": dict(summary)})
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

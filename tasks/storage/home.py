@@ -1,7 +1,6 @@
 """The home folder: everything that runs write lies under it."""
 
 import contextlib
-import fcntl
 import json
 import os
 import tempfile
@@ -10,10 +9,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 from data.errors import UserError
+from data.paths import expanded
+from tasks.storage.atomic import write_atomically
+from tasks.storage.locks import try_lock, unlock
 
 FORMAT = 1
 MARKER = "gradmix-home.json"
 LOCK = ".lock"
+LONGEST = 3500
+"""Bytes of a home folder's path; the system takes 4,096 for a file deep in it."""
 
 
 VARIABLE = "GRADMIX_HOME"
@@ -36,7 +40,12 @@ def open_home(folder: Path) -> Path:
     Raises:
         HomeError: if it is not writable, holds other things, or was made by another version.
     """
-    folder = folder.expanduser().absolute()
+    folder = expanded(folder).absolute()
+    if len(os.fsencode(folder)) > LONGEST:
+        raise HomeError(
+            f"expected a home folder with a path of at most {LONGEST} bytes, found "
+            f"{len(os.fsencode(folder))}; choose another with --home."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         marker = folder / MARKER
@@ -61,7 +70,7 @@ def check_home(folder: Path) -> Path:
     Raises:
         HomeError: if it holds other things, or was made by another version.
     """
-    folder = folder.expanduser().absolute()
+    folder = expanded(folder).absolute()
     try:
         if (folder / MARKER).exists():
             _check_format(folder / MARKER)
@@ -81,34 +90,27 @@ def exclusive(home: Path, advice: str = "choose another folder with --home") -> 
 
     Raises:
         HomeError: if another process holds it.
+        LockError: if the file system has no locks.
     """
-    with (home / LOCK).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.seek(0)
-            raise HomeError(
-                f"another gradmix process ({lock.read().strip() or 'unknown'}) works in {home}; "
-                f"wait for it, or {advice}."
-            ) from error
-        lock.truncate(0)
-        lock.write(f"pid {os.getpid()}\n")
-        lock.flush()
-        yield
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path = home / LOCK
+    held = try_lock(path)
+    if held is None:
+        raise HomeError(
+            f"another gradmix process ({_text(path) or 'unknown'}) works in {home}; wait for it, "
+            f"or {advice}."
+        )
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        path.write_text(f"pid {os.getpid()}\n", encoding="ascii")
+        yield
+    finally:
+        unlock(path, held)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
     except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+        return ""
 
 
 def _refuse_foreign(folder: Path) -> None:

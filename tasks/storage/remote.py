@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import fsspec
 
 from tasks.errors import StageError, first_line
+from tasks.storage.atomic import replacing
 
 VARIABLE = "GRADMIX_STORAGE"
 MARKER = "gradmix-storage.json"
@@ -154,12 +154,12 @@ class Storage:
         if source.name != MARKER and not Path(self._root, MARKER).exists():
             raise StorageError(f"expected {MARKER} in {self.url}, found none; mount it again.")
         Path(place).parent.mkdir(parents=True, exist_ok=True)
-        with _renamed_to(Path(place)) as temporary:
+        with replacing(Path(place)) as temporary:
             self._fs.put_file(str(source), str(temporary))
 
     def _get(self, place: str, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _renamed_to(target) as temporary:
+        with replacing(target) as temporary:
             self._fs.get_file(place, str(temporary))
 
     @contextlib.contextmanager
@@ -224,14 +224,3 @@ def _refuse_secrets(url: str) -> None:
             "expected a storage URL such as s3://bucket/prefix, found one with a key or options in "
             "it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment instead."
         )
-
-
-@contextlib.contextmanager
-def _renamed_to(path: Path) -> Iterator[Path]:
-    """A temporary name that becomes the path in the end, or is removed."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

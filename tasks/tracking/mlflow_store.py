@@ -6,11 +6,15 @@ outage-proof face of this module is ``tracker``, whose pending ids are taken eve
 
 import json
 import os
+import shlex
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from data.errors import UserError
+from tasks.errors import VariableError
+from tasks.redaction import redacted, redacted_value
 from tasks.tracking.run_records import OUTPUT, DatasetRecord, ModelRecord, RunRecord
 
 if TYPE_CHECKING:
@@ -27,6 +31,8 @@ PENDING_MODEL = "pending-model:"
 
 METRICS_PER_BATCH, PARAMS_PER_BATCH, DIGEST_LENGTH = 1000, 100, 36  # MLflow's limits
 NEWEST_FIRST = ["attributes.start_time DESC"]
+KINDS = {"bool": "true or false", "int": "an integer", "float": "a number"}
+URIS = frozenset({"MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"})
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the default of 7 holds a writer for minutes
@@ -59,13 +65,16 @@ class MlflowStore:
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
         # Here, not on top: the import costs seconds and 160 MB, and reads the settings above.
-        from mlflow import MlflowClient, entities  # noqa: PLC0415
+        from mlflow import MlflowClient, entities, environment_variables  # noqa: PLC0415
 
-        self.uri = uri
+        _check_variables(vars(environment_variables))
+
+        self._address, self.uri = uri, redacted(uri)
         self._name = experiment
         self._root = artifact_root.absolute().as_uri() if artifact_root else None
         self._entities = entities
-        self._client = MlflowClient(uri)
+        # Models are registered where runs are recorded, unless a user names a registry.
+        self._client = MlflowClient(uri, os.environ.get("MLFLOW_REGISTRY_URI") or uri)
         self._id: str | None = None
         self._real: dict[str, str] = {}
         self._held: dict[str, set[tuple[str, int, float]]] = {}
@@ -84,9 +93,12 @@ class MlflowStore:
         if self._id is None:
             found = self._client.get_experiment_by_name(self._name)
             if found and found.lifecycle_stage != "active":
+                restore = mlflow_command(
+                    self._address, "experiments", "restore", "-x", found.experiment_id
+                )
                 raise TrackingError(
-                    f"expected experiment {self._name!r} to be active, found it deleted; run "
-                    f"mlflow experiments restore -x {found.experiment_id}."
+                    f"expected experiment {self._name!r} to be active, found it deleted; restore "
+                    f"it: {restore}"
                 )
             new = None if found else self._client.create_experiment(self._name, self._root)
             self._id = str(found.experiment_id if found else new)
@@ -282,6 +294,34 @@ class MlflowStore:
         history = self._client.get_metric_history
         run_id = run.info.run_id
         return {(m.key, m.step, m.value) for key in run.data.metrics for m in history(run_id, key)}
+
+
+def _check_variables(known: Mapping[str, Any]) -> None:
+    """Read every variable of MLflow's that is set, as it will.
+
+    Raises:
+        VariableError: if it does not take one.
+    """
+    for name, value in os.environ.items():
+        variable = known.get(name) if name.startswith("MLFLOW_") else None
+        if variable is None or name in URIS:
+            continue
+        try:
+            variable.get()
+        except (TypeError, ValueError) as error:
+            kind = getattr(variable.type, "__name__", "value")
+            raise VariableError(
+                f"{name}: expected {KINDS.get(kind, kind)}, found "
+                f"{redacted_value(name, value)!r}; correct it, or unset it."
+            ) from error
+
+
+def mlflow_command(uri: str, *words: str) -> str:
+    """A command line of MLflow's own, as a user may run it on that store."""
+    command = [str(Path(sys.executable).with_name("mlflow")), *words]
+    # A server, or a login that is not to be shown: the user's own environment names it.
+    named_by_user = uri.startswith(("http:", "https:")) or redacted(uri) != uri
+    return shlex.join(command if named_by_user else ["env", f"MLFLOW_TRACKING_URI={uri}", *command])
 
 
 def _present(paths: Sequence[str]) -> str:

@@ -1,16 +1,18 @@
 """Sends writes to a store that may be away: what cannot be sent now waits in order on disk."""
 
-import contextlib
-import fcntl
 import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from tasks.errors import first_line
+from tasks.redaction import redacted
+from tasks.storage.atomic import write_atomically
+from tasks.storage.locks import locked
 
 RETRY_AFTER_S = 60.0
 
@@ -88,16 +90,10 @@ class Spool:
         if not lines:
             self.path.unlink(missing_ok=True)
             return
-        fresh = self.path.with_name(f"{self.path.name}.new")
-        fresh.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-        fresh.replace(self.path)
+        write_atomically(self.path, "".join(f"{line}\n" for line in lines))
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._lock.open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)  # freed when the file closes, also by a kill
-            yield
+    def _locked(self) -> AbstractContextManager[None]:
+        return locked(self._lock, poll_s=0.01)
 
 
 class Outbox:
@@ -164,7 +160,7 @@ class Outbox:
         try:
             return self._send(write)
         except RefusedError as error:
-            self._spool.reject(write, str(error))
+            self._spool.reject(write, redacted(str(error)))
             reason = f"{self._store} refused {write.get('op')}: {first_line(error)}"
             self._warn(reason, f"{reason}; kept in {self._spool.rejected}")
             return None

@@ -2,13 +2,16 @@
 
 import contextlib
 from collections.abc import Callable
+from importlib.metadata import version
 
 from data.errors import DataError
 from tasks.errors import first_line
+from tasks.redaction import redacted, without_login
 from tasks.tracking.lineage.graph import Node, walk
-from tasks.tracking.mlflow_store import MlflowStore, T, TrackingError
+from tasks.tracking.mlflow_store import MlflowStore, T, TrackingError, mlflow_command
 from tasks.tracking.resolve import find
 
+OTHER_VERSION = "out-of-date database schema"
 LOCAL_UI = "http://127.0.0.1:5000"
 """Where `mlflow ui` shows a store that no server serves."""
 
@@ -45,7 +48,7 @@ class Looking:
     def ui(self) -> str:
         """Address of MLflow's pages."""
         served = self._store.uri.startswith(("http:", "https:"))
-        return self._store.uri.rstrip("/") if served else LOCAL_UI
+        return without_login(self._store.uri).rstrip("/") if served else LOCAL_UI
 
     def pages(self) -> dict[str, str]:
         """Where MLflow shows runs: `ui`, its address; `experiment_id`, unless it is out."""
@@ -73,7 +76,14 @@ class Looking:
 
 def unusable(uri: str, error: Exception) -> TrackingError:
     """The one line about a store that does not answer as it should."""
+    if OTHER_VERSION in str(error):
+        return TrackingError(
+            f"expected a database of MLflow {version('mlflow')} at {redacted(uri)}, found one of "
+            "another version; if it is an older one's, make a copy of it and run: "
+            f"{mlflow_command(uri, 'db', 'upgrade', redacted(uri))} ; if it is a newer one's, "
+            "install that version of MLflow, or choose another folder with --home."
+        )
     return TrackingError(
-        f"expected a readable tracking store at {uri}, found: {first_line(error)}; "
+        f"expected a readable tracking store at {redacted(uri)}, found: {first_line(error)}; "
         "check MLFLOW_TRACKING_URI and the id."
     )

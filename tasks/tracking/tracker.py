@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tasks.errors import VariableError
+from tasks.redaction import redacted
 from tasks.storage.database_url import sqlite_url
 from tasks.tracking.errors import is_refusal
 from tasks.tracking.lineage.publish import log_lineage
@@ -25,6 +27,7 @@ from tasks.tracking.mlflow_store import (
     STAGE,
     MlflowStore,
     Status,
+    TrackingError,
     chunks,
 )
 from tasks.tracking.outbox import Outbox, RefusedError, Spool, Write
@@ -97,11 +100,15 @@ class Tracker(Looking):
     def __init__(self, uri: str, experiment: str, artifact_root: Path | None, spool: Path) -> None:
         try:
             super().__init__(MlflowStore(uri, experiment, artifact_root))
+        except VariableError:
+            raise
         except Exception as error:
             raise unusable(uri, error) from error
-        self._outbox = Outbox(uri, self._send, Spool(spool))
+        self._outbox = Outbox(redacted(uri), self._send, Spool(spool))
         try:
             self._store.experiment_id()
+        except TrackingError:
+            raise
         except Exception as error:
             if is_refusal(error):
                 raise unusable(uri, error) from error

@@ -316,7 +316,7 @@ def test_a_disk_that_fills_up_outside_a_stage_costs_one_line(gradmix, tiny, monk
     monkeypatch.setattr("flows.cli.plan.make_plan", fail(errno.ENOSPC))
     code, _, err = gradmix("plan", tiny(), "--scale", "tiny", "--home", "home")
     assert (code, err.count("\n")) == (2, 1)
-    assert "found: No space left on device; make room" in err
+    assert "found No space left on device (somewhere); make room" in err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs tmpfs")
@@ -379,9 +379,12 @@ def test_an_interrupt_is_one_line_and_its_own_exit_code(gradmix, tiny, monkeypat
 
 
 def test_other_errors_keep_their_traceback(tiny, monkeypatch):
-    monkeypatch.setattr("flows.cli.plan.make_plan", fail(errno.EIO))
+    def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("flows.cli.plan.make_plan", broken)
     result = CliRunner().invoke(main, ["plan", tiny(), "--scale", "tiny"])
-    assert isinstance(result.exception, OSError)
+    assert isinstance(result.exception, ZeroDivisionError)
 
 
 def test_report_of_what_is_not_there_costs_one_line(gradmix, tiny_order, tmp_path):

@@ -90,6 +90,24 @@ def test_settings_of_a_users_own_flows_are_left_out(
     assert environment.left_out == ({} if stays else {name: "9"})
 
 
+def test_mlflows_settings_are_for_the_store_that_they_came_with(bare: None, tmp_path: Path) -> None:
+    mine = {"MLFLOW_REGISTRY_URI": "http://registry", "MLFLOW_WORKSPACE": "team"}
+    os.environ |= mine
+    configure(tmp_path)
+    assert environment.left_out == mine
+
+    os.environ |= mine | {"MLFLOW_TRACKING_URI": "http://tracking"}
+    configure(tmp_path)
+    assert os.environ["MLFLOW_REGISTRY_URI"] == "http://registry"
+
+
+def test_a_level_that_mlflow_cannot_be_imported_with_is_refused(bare: None, tmp_path: Path) -> None:
+    os.environ["MLFLOW_LOGGING_LEVEL"] = "verbose"
+
+    with pytest.raises(VariableError, match=r"MLFLOW_LOGGING_LEVEL: .*, found 'verbose'; correct"):
+        configure(tmp_path)
+
+
 def test_no_profile_is_read(bare: None, tmp_path: Path) -> None:
     os.environ["PREFECT_PROFILES_PATH"] = "/home/me/profiles.toml"
 

@@ -180,7 +180,7 @@ def test_a_commit_that_is_cut_short_leaves_no_artifact(
         raise KeyboardInterrupt
 
     place, name = {
-        "fsync": (artifacts_module, "_fsync"),
+        "fsync": (artifacts_module, "sync"),
         "write": (artifacts_module, "write_atomically"),
         "rename": (Path, "rename"),
     }[moment]
@@ -204,7 +204,7 @@ def test_the_result_is_written_last_and_after_the_files_are_on_the_disk(
         assert sorted(synced) == ["a.txt", "b.txt"]
         write(path, text)
 
-    monkeypatch.setattr(artifacts_module, "_fsync", lambda path: synced.append(path.name))
+    monkeypatch.setattr(artifacts_module, "sync", lambda path: synced.append(path.name))
     monkeypatch.setattr(artifacts_module, "write_atomically", spy)
 
     made(store, request_of())

@@ -8,15 +8,8 @@ from pathlib import Path
 import pytest
 
 from tasks.storage import home as home_module
-from tasks.storage.home import (
-    MARKER,
-    HomeError,
-    check_home,
-    exclusive,
-    home_named,
-    open_home,
-    write_atomically,
-)
+from tasks.storage.atomic import write_atomically
+from tasks.storage.home import MARKER, HomeError, check_home, exclusive, home_named, open_home
 
 HOLD = """
 import sys, time

@@ -1,5 +1,6 @@
 """Locks on files: one holder among all processes, and none that a killed process leaves behind."""
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -12,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.storage import locks
-from tasks.storage.locks import locked, try_lock, unlock
+from tasks.storage.locks import LockError, locked, try_lock, unlock
 
 HOLD = """
 import sys, time
@@ -159,13 +159,13 @@ def test_a_lock_on_a_file_that_is_gone_is_none(
     flock, next_holders = fcntl.flock, []
 
     def later(descriptor: int, operation: int) -> None:
-        monkeypatch.setattr(locks.fcntl, "flock", flock)
+        monkeypatch.setattr(fcntl, "flock", flock)
         unlock(path, holder)
         if taken_again:
             next_holders.append(try_lock(path))
         flock(descriptor, operation)
 
-    monkeypatch.setattr(locks.fcntl, "flock", later)
+    monkeypatch.setattr(fcntl, "flock", later)
 
     assert try_lock(path) is None
 
@@ -181,12 +181,10 @@ def test_the_file_is_gone_before_the_lock_is_free(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # In the other order it might be the next holder's file that is removed.
-    descriptor, there, close = try_lock(path), [], os.close
+    descriptor, there, flock = try_lock(path), [], fcntl.flock
     assert descriptor is not None
     with monkeypatch.context() as watched:
-        watched.setattr(
-            locks.os, "close", lambda number: (there.append(path.exists()), close(number))
-        )
+        watched.setattr(fcntl, "flock", lambda *words: (there.append(path.exists()), flock(*words)))
         unlock(path, descriptor)
 
     assert there == [False]
@@ -203,10 +201,40 @@ def test_a_try_that_fails_leaves_no_file_open(path: Path, monkeypatch: pytest.Mo
         raise OSError(37, "No locks available")
 
     before = open_files()
-    monkeypatch.setattr(locks.fcntl, "flock", broken)
-    with pytest.raises(OSError, match="No locks available"):
+    monkeypatch.setattr(fcntl, "flock", broken)
+    with pytest.raises(LockError, match="No locks available"):
         try_lock(path)
     assert open_files() == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_a_file_system_without_locks_is_said_and_not_replaced_by_a_weaker_lock(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def missing(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", missing)
+
+    with pytest.raises(LockError) as caught:
+        try_lock(path)
+
+    assert str(caught.value) == (
+        f"expected a file system with locks (flock), found that {path.parent} is on one without: "
+        f"{os.strerror(number)}; choose a folder on another disk, or mount this one with locks "
+        "(Lustre: -o flock)."
+    )
+
+
+def test_another_error_is_no_missing_lock(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fcntl, "flock", broken)
+
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        try_lock(path)
+    assert not isinstance(caught.value, LockError)
 
 
 def test_a_child_that_outlives_the_holder_does_not_keep_the_lock(path: Path) -> None:
