@@ -4,7 +4,8 @@ from gradmix.layer_problem import TIE, LayerProblem
 from gradmix.least_norm import least_norm
 from gradmix.projection import project
 
-_TIED_CORRELATION = 1e-9
+TIED_CORRELATION = 1e-9
+"""Distance of a correlation from one up to which two sources are collinear."""
 
 
 def exact(problem: LayerProblem) -> list[float]:
@@ -31,6 +32,6 @@ def vertex(problem: LayerProblem) -> list[float]:
     lowest = max(problem.cosine) - TIE
     j = next(i for i, c in enumerate(problem.cosine) if c >= lowest)
     return [
-        n if r >= 1.0 - _TIED_CORRELATION and c >= lowest else 0.0
+        n if r >= 1.0 - TIED_CORRELATION and c >= lowest else 0.0
         for n, r, c in zip(problem.norm, problem.correlation[j], problem.cosine, strict=True)
     ]
