@@ -4,7 +4,8 @@ The same rules as `gradmix.solvers`, in tensor operations alone. Every support i
 it is for a few sources; on a CPU the plain form is several times faster.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
@@ -37,6 +38,17 @@ class Solutions(NamedTuple):
     weights: Tensor
     cosine: Tensor
     regime: Tensor
+
+    def figures(self, layers: Sequence[str], sources: Sequence[str]) -> dict[str, Tensor]:
+        """Mean weight entropy, regimes and the weights of every layer, for the curves."""
+        entropy = torch.special.entr(self.weights).sum(1) / math.log(max(len(sources), 2))
+        counts = {f"count/{name}": (self.regime == i).sum() for i, name in enumerate(REGIMES)}
+        weights = {
+            f"weight/{layer}/{source}": weight
+            for layer, of_layer in zip(layers, self.weights, strict=True)
+            for source, weight in zip(sources, of_layer, strict=True)
+        }
+        return {"weight_entropy": entropy.mean(), **counts, **weights}
 
 
 @dataclass(frozen=True)
@@ -78,6 +90,17 @@ def solve_layers(grams: Tensor, solver: BatchedSolver) -> Solutions:
         torch.where(finite[:, None], weights, torch.nan),
         torch.where(finite, cosine * mixable, torch.nan),
         _regime(problems, target),
+    )
+
+
+def without_opposed(solutions: Solutions) -> Solutions:
+    """The solutions, with weights of zero where no source's gradient points along V's."""
+    alone = (solutions.regime == REGIMES.index("single")) & (solutions.cosine <= 0.0)
+    opposed = alone | (solutions.regime == REGIMES.index("vertex"))
+    return Solutions(
+        solutions.weights.where(~opposed[:, None], 0.0),
+        solutions.cosine.where(~opposed, 0.0),
+        solutions.regime.where(~opposed, REGIMES.index("skipped")),
     )
 
 

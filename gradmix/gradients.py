@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from gradmix.batched import Solutions
 from gradmix.grouping import Grouping, trunk_layers
 from gradmix.solvers import Solution
 
@@ -58,11 +59,15 @@ class FlatParameters:
 
     def grams(self) -> list[list[list[float]]]:
         """Gram matrices [L-1, rows, rows] of the layers' gradients."""
-        stacked = torch.stack([gram_of(self.gradients[:, segment]) for segment in self.segments])
-        grams: list[list[list[float]]] = stacked.double().tolist()
+        grams: list[list[list[float]]] = self.gram_tensor().tolist()
         return grams
 
-    def set_mixed(self, solutions: Sequence[Solution], head_rows: int) -> None:
+    def gram_tensor(self) -> Tensor:
+        """The same on the device, float64."""
+        grams = [gram_of(self.gradients[:, segment]) for segment in self.segments]
+        return torch.stack(grams).double()
+
+    def set_mixed(self, solutions: Sequence[Solution] | Solutions, head_rows: int) -> None:
         """Mix the source rows layer by layer into `gradient` (the sum in Eq. 10).
 
         Args:
@@ -70,11 +75,15 @@ class FlatParameters:
             head_rows: the heads get the plain sum of this many first rows; a row holds zeros for
                 the heads that its data do not use.
         """
-        self.set_weighted([solution.weights for solution in solutions], head_rows)
+        if isinstance(solutions, Solutions):
+            self.set_weighted(solutions.weights.to(self.gradients), head_rows)
+        else:
+            self.set_weighted([solution.weights for solution in solutions], head_rows)
 
-    def set_weighted(self, weights: Sequence[Sequence[float]], head_rows: int) -> None:
+    def set_weighted(self, weights: Sequence[Sequence[float]] | Tensor, head_rows: int) -> None:
         """Mix the first k rows by weights [L-1, k] into `gradient`; heads as in `set_mixed`."""
-        k, by_layer = len(weights[0]), self.gradients.new_tensor(weights)
+        by_layer = weights if isinstance(weights, Tensor) else self.gradients.new_tensor(weights)
+        k = by_layer.shape[1]
         for segment, layer_weights in zip(self.segments, by_layer, strict=True):
             weighted_sum(self.gradients[:k, segment], layer_weights, self.gradient[segment])
         torch.sum(self.gradients[:head_rows, self.heads], dim=0, out=self.gradient[self.heads])

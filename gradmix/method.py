@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -68,6 +68,9 @@ class Method:
     """Factor of the learning rate in the present step; the loop sets it by the schedule."""
     progress: float = 0.0
     """Share of the training's steps that are done, in [0, 1); the loop sets it."""
+    deferred: bool = False
+    """Whether figures stay on the device until the loop reads them at a validation, so that no step
+    waits for the device; set where the parameters are not on the CPU."""
 
     def __init__(
         self,
@@ -85,6 +88,7 @@ class Method:
         self.soft_direction = soft_direction
         self.flat = FlatParameters(network, rows, grouping)
         self._descent = Optimiser(optimiser, self.flat.vector)
+        self.deferred = self.flat.vector.device.type != "cpu"
 
     @classmethod
     def reads_source(cls, head: str) -> bool:
@@ -111,14 +115,23 @@ class Method:
             unlabelled: images [B, C, H, W] of U, if the method uses it.
 
         Returns:
-            Losses in nats and the like. Keys that start with `count/` are added up between two
-            validations, others averaged.
+            Losses in nats and the like, numbers as `figure` gives them. Keys that start with
+            `count/` are added up between two validations, others averaged.
 
         Raises:
             ValueError: if a mini-batch that the method declares is missing.
-            FloatingPointError: if a gradient that decides the step holds NaN or Inf.
+            FloatingPointError: if a gradient that decides the step holds NaN or Inf; if `deferred`,
+                a figure is NaN instead.
         """
         raise NotImplementedError
+
+    def figure(self, value: Tensor) -> float:
+        """A tensor of one number as a figure for the curves.
+
+        Typed as the number that it stands for; if `deferred`, it is still on the device.
+        """
+        value = value.detach()
+        return cast("float", value) if self.deferred else float(value)
 
     def required(self, data: Data | None, what: str) -> Data:
         """The data, which the method has declared that it uses.
@@ -155,7 +168,7 @@ class Method:
             logits = self.network(batch.images, batch.head)
             value = loss(logits, batch.labels, self.soft_direction)
         value.backward()  # type: ignore[no-untyped-call]  # untyped in torch
-        return float(value.detach())
+        return self.figure(value)
 
     def train_mode(self) -> None:
         """Put the network in the mode that `backward` needs."""
@@ -194,7 +207,7 @@ class Method:
         """The learning rate of the present step, before eta."""
         return self.optimiser.learning_rate * self.pace
 
-    def step(self, scale: float = 1.0) -> None:
+    def step(self, scale: float | Tensor = 1.0) -> None:
         """One step along the flat gradient; `scale` (eta) multiplies the scheduled rate."""
         self._descent.step(self.flat.vector, self.flat.gradient, self.rate * scale)
 

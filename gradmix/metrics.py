@@ -25,12 +25,14 @@ def score(
     predict: Callable[[Tensor], Tensor], images: Images, labels: Tensor, batch_size: int = BATCH
 ) -> Score:
     """Score logits predicted from stored images [N, H, W, C] against class numbers [N]."""
-    correct, total = 0, 0.0
+    # On the labels' device, and read once.
+    sums = torch.zeros(2, dtype=torch.float64, device=labels.device)
     for start in range(0, len(labels), batch_size):
         logits = predict(images[start : start + batch_size])
         wanted = labels[start : start + batch_size]
-        correct += int((logits.argmax(1) == wanted).sum())
-        total += float(hard_loss(logits, wanted)) * len(wanted)
+        sums[0] += (logits.argmax(1) == wanted).sum()
+        sums[1] += hard_loss(logits, wanted).double() * len(wanted)
+    correct, total = sums.tolist()
     return Score(correct / len(labels), total / len(labels), len(labels))
 
 

@@ -11,6 +11,7 @@ from gradmix.normalisation import Normalisation, normalise
 from gradmix.problem import TARGET_HEAD
 
 Norm = Literal["batch", "none"]
+Precision = Literal["float32", "bfloat16"]
 Shape = tuple[int, int, int]
 """Channels, height, width of what a trunk reads."""
 
@@ -71,6 +72,9 @@ class Network(nn.Module):
         ValueError: if the trunk's output is neither.
     """
 
+    precision: Precision = "float32"
+    """Of the trunk's passes in training, its parameters staying as they are."""
+
     def __init__(
         self,
         trunk: nn.Module,
@@ -93,18 +97,28 @@ class Network(nn.Module):
         Raises:
             ValueError: if it ends in features without a place.
         """
-        found: Tensor = self.dropout(self.trunk(x))
+        found: Tensor = self._found(x)
         map_size(found.shape[1:])
         return found
 
     def embed(self, x: Tensor) -> Tensor:
         """Features [B, F] of [B, C, H, W]: a map's are averaged over space."""
-        return pooled(self.dropout(self.trunk(x)))
+        return pooled(self._found(x))
 
     def forward(self, x: Tensor, head: str) -> Tensor:
         """Logits [B, classes of the head] of [B, C, H, W]."""
-        logits: Tensor = self.heads[head](self.dropout(self.trunk(x)))
+        logits: Tensor = self.heads[head](self._found(x))
         return logits
+
+    def _found(self, x: Tensor) -> Tensor:
+        """What the trunk ends in; training's passes have the precision that is set."""
+        if self.precision == "float32" or not self.training:
+            found: Tensor = self.dropout(self.trunk(x))
+            return found
+        with torch.autocast(x.device.type, torch.bfloat16):
+            found = self.trunk(x)
+        wide: Tensor = self.dropout(found.float())
+        return wide
 
 
 @dataclass(frozen=True, kw_only=True)

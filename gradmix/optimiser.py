@@ -66,8 +66,11 @@ class Optimiser:
         self._memory = vector.new_zeros(2 if config.optimiser == "adamw" else 1, len(vector))
         self._steps = 0
 
-    def step(self, vector: Tensor, gradient: Tensor, rate: float) -> None:
-        """Move the vector [P] along the gradient [P], which clipping scales in place."""
+    def step(self, vector: Tensor, gradient: Tensor, rate: float | Tensor) -> None:
+        """Move the vector [P] along the gradient [P], which clipping scales in place.
+
+        A rate that is a tensor stays on its device.
+        """
         if self.config.clip:
             gradient.mul_((self.config.clip / (gradient.norm() + 1e-6)).clamp_max(1.0))
         self._steps += 1
@@ -85,21 +88,27 @@ class Optimiser:
         self._memory.copy_(state["memory"])
         self._steps = state["steps"]
 
-    def _sgd(self, vector: Tensor, gradient: Tensor, rate: float) -> None:
+    def _sgd(self, vector: Tensor, gradient: Tensor, rate: float | Tensor) -> None:
         if self.config.weight_decay:
             gradient = gradient.add(vector, alpha=self.config.weight_decay)
         velocity = self._memory[0]
         velocity.mul_(self.config.momentum).add_(gradient)
-        vector.add_(velocity, alpha=-rate)
+        if isinstance(rate, Tensor):
+            vector.sub_(velocity * rate)
+        else:
+            vector.add_(velocity, alpha=-rate)
 
-    def _adamw(self, vector: Tensor, gradient: Tensor, rate: float) -> None:
+    def _adamw(self, vector: Tensor, gradient: Tensor, rate: float | Tensor) -> None:
         """Decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2)."""
         first, (mean, square) = self.config.momentum, self._memory
         vector.mul_(1.0 - rate * self.config.weight_decay)
         mean.lerp_(gradient, 1.0 - first)
         square.mul_(SECOND_BETA).addcmul_(gradient, gradient, value=1.0 - SECOND_BETA)
         root = (square.sqrt() / math.sqrt(1.0 - SECOND_BETA**self._steps)).add_(EPSILON)
-        vector.addcdiv_(mean, root, value=-rate / (1.0 - first**self._steps))
+        if isinstance(rate, Tensor):
+            vector.sub_(mean / root * (rate / (1.0 - first**self._steps)))
+        else:
+            vector.addcdiv_(mean, root, value=-rate / (1.0 - first**self._steps))
 
 
 def schedule_factor(schedule: Schedule, step: int, steps: int, warm_up: int = 0) -> float:

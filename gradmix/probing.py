@@ -3,12 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from gradmix.metrics import score
 from gradmix.sampling import Batch, Images
+from gradmix.solvers import Solution
 from gradmix.steering import Mixture, Steered
 
 
@@ -61,6 +63,7 @@ def probe(
         FloatingPointError: if a gradient, or the loss after a step, is not finite.
     """
     mixture = _mixture(method, sources, target, unlabelled)
+    solutions = cast("Sequence[Solution]", mixture.solutions)
     start = score(method.predict, images, labels).loss if before is None else before
     trunk = slice(0, method.flat.heads.start)
 
@@ -71,7 +74,7 @@ def probe(
         rho=mixture.rho,
         change=change(trunk),
         layers=method.flat.layer_names,
-        cosines=tuple(solution.cosine for solution in mixture.solutions),
+        cosines=tuple(solution.cosine for solution in solutions),
         changes=tuple(change(segment) for segment in method.flat.segments),
     )
 
@@ -80,10 +83,13 @@ def _mixture(
     method: Steered, sources: Sequence[Batch], target: Batch, unlabelled: Tensor | None
 ) -> Mixture:
     """Mix, then put back what the passes have moved on."""
-    state, generator = method.state_dict(), torch.get_rng_state()
+    state, generator, deferred = method.state_dict(), torch.get_rng_state(), method.deferred
     try:
+        # A probe reads all of it at once.
+        method.deferred = False
         return method.mix(sources, target, unlabelled)
     finally:
+        method.deferred = deferred
         method.load_state_dict(state)
         torch.set_rng_state(generator)
 

@@ -123,7 +123,7 @@ class SemiSupervised(Steered, OnUnlabelled):
         self.flat.collect_in(self._row)
         value = self.unlabelled_loss(images, target)
         (self.config.unlabelled_weight * value).backward()  # type: ignore[no-untyped-call]
-        return {f"loss/{UNLABELLED}": float(value.detach())}
+        return {f"loss/{UNLABELLED}": self.figure(value)}
 
     def after_mixing(self) -> None:
         """Add the gradient of the loss on U, if it is not mixed."""

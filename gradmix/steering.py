@@ -5,10 +5,12 @@ What GradMix and its variants share; each of them is a file of `gradmix.methods`
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import cast, get_args
 
 from torch import Tensor
 
+from gradmix import batched
+from gradmix.batched import Solutions
 from gradmix.grouping import Grouping, trunk_layers
 from gradmix.layer_weights import (
     Gram,
@@ -82,12 +84,14 @@ class Mixture:
     """
 
     losses: dict[str, float]
-    solutions: Sequence[Solution]
+    solutions: Sequence[Solution] | Solutions
     rho_scale: float = 1.0
 
     @property
     def rho(self) -> float:
         """Importance (Eq. 8), scaled; layers without a cosine are left out."""
+        if isinstance(self.solutions, Solutions):
+            return cast("float", self.rho_scale * self.solutions.cosine.sum())
         return self.rho_scale * importance_of(self.solutions)
 
 
@@ -148,7 +152,7 @@ class Steered(Method):
             **mixture.losses,
             "rho": mixture.rho,
             "eta": eta,
-            **weight_figures(self.flat.layer_names, self.mixed, mixture.solutions),
+            **self._figures(mixture.solutions),
         }
 
     def mix(
@@ -179,11 +183,27 @@ class Steered(Method):
     def after_mixing(self) -> None:
         """Add what is not mixed to `flat.gradient`; here there is none."""
 
-    def solve(self, target: Batch) -> list[Solution]:
+    def solve(self, target: Batch) -> Sequence[Solution] | Solutions:
         """Weights of every layer (Eq. 6); the gradients of all rows are there."""
+        name = self.config.solver
+        solver = batched.batched_solver(name, len(self.mixed)) if self.deferred else None
+        if solver is None:
+            return self.solve_each()
+        rows = self.v_row + 1
+        found = batched.solve_layers(self.flat.gram_tensor()[:, :rows, :rows], solver)
+        return batched.without_opposed(found) if self.config.opposed == "skip" else found
+
+    def solve_each(self) -> list[Solution]:
+        """Weights of one layer after another, on the host."""
         rows, grams = (*self.mixed, "V"), self.flat.grams()
         return solve_layers(self.flat.layer_names, rows, grams, self._solver, self.config.opposed)
 
     def solve_named(self, layer: str, gram: Gram, solver: Solver) -> Solution:
         """Weights of one layer from the Gram matrix of all rows."""
         return solve_named(layer, (*self.mixed, "V"), gram, solver, self.config.opposed)
+
+    def _figures(self, solutions: Sequence[Solution] | Solutions) -> dict[str, float]:
+        """What the weights say, for the curves."""
+        if isinstance(solutions, Solutions):
+            return cast("dict[str, float]", solutions.figures(self.flat.layer_names, self.mixed))
+        return weight_figures(self.flat.layer_names, self.mixed, solutions)

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from gradmix.method import Method, copied_state
 from gradmix.metrics import Score, score
+from gradmix.networks import Precision
 from gradmix.optimiser import Average, Schedule, schedule_factor
 from gradmix.sampling import Images, ImageStream, Stream, UnlabelledStream
-
-COUNT = "count/"
+from gradmix.telemetry import Window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +29,11 @@ class TrainingConfig:
         average: decay of the moving average of the weights; 0: none. If there is one, it is the
             training's model: validated and kept. The weights that are trained are validated
             beside it, as `raw`, and decide nothing.
+        precision: of the trunk's passes in training. Heads, losses, Gram matrices, weights and
+            steps stay in single precision and above, and so does prediction.
 
     Raises:
-        ValueError: if a number is out of range or the schedule unknown.
+        ValueError: if a number is out of range, or schedule or precision unknown.
     """
 
     steps: int = 1500
@@ -39,12 +41,18 @@ class TrainingConfig:
     schedule: Schedule = "constant"
     warm_up: int = 0
     average: float = 0.0
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         """Refuse a training without a step, and schedules that it does not fit."""
         if self.schedule not in get_args(Schedule):
             raise ValueError(
                 f"schedule must be one of {', '.join(get_args(Schedule))}. Found {self.schedule!r}."
+            )
+        if self.precision not in get_args(Precision):
+            raise ValueError(
+                f"precision must be one of {', '.join(get_args(Precision))}. "
+                f"Found {self.precision!r}."
             )
         if not 0 <= self.average < 1:
             raise ValueError(f"average must be in [0, 1), found {self.average}.")
@@ -114,14 +122,16 @@ def train(
             state to resume from.
 
     Raises:
-        FloatingPointError: if a loss or a gradient is not finite, naming the step.
+        FloatingPointError: if a loss or a gradient is not finite, naming the step; where figures
+            are deferred, at the validation after it.
         ValueError: if the state to resume from has other streams.
     """
     training = Training(average=_average(method, config))
     every = [*streams, target] if unlabelled is None else [*streams, target, unlabelled]
     if resume is not None:
         training = _restore(resume, method, every, training.average)
-    window = _Window()
+    method.network.precision = config.precision
+    window = Window()
 
     def validate() -> None:
         _validate(training, method, hyper_validation, window)
@@ -141,7 +151,7 @@ def train(
             training.average.add(method.flat.vector)
         if training.step % config.validate_every == 0 or training.step == config.steps:
             validate()
-            window = _Window()
+            window = Window()
     return training
 
 
@@ -152,21 +162,18 @@ def _update(
     unlabelled: UnlabelledStream | None,
 ) -> dict[str, float]:
     """One step on what the method declares that it uses."""
-    figures = method.update(
+    return method.update(
         [stream.next() for stream in streams if method.reads_source(stream.head)],
         target.next() if method.uses_target else None,
         unlabelled.next() if unlabelled is not None and method.uses_unlabelled else None,
     )
-    for name, value in figures.items():
-        if not math.isfinite(value):
-            raise FloatingPointError(f"{name} is {value}; lower the learning rate.")
-    return figures
 
 
 def _validate(
-    training: Training, method: Method, hyper_validation: HyperValidation, window: "_Window"
+    training: Training, method: Method, hyper_validation: HyperValidation, window: Window
 ) -> None:
     """Score the present model, keep it if it is the best, extend the curve."""
+    figures = window.figures(training.step)
     row = {"step": float(training.step)}
     if training.average:
         raw = _finite_score(training, method, hyper_validation)
@@ -177,7 +184,7 @@ def _validate(
             training.best, training.best_step = now, training.step
             training.best_model = copied_state(method.network)
     row |= {"hyper_validation/accuracy": now.accuracy, "hyper_validation/loss": now.loss}
-    training.curve.append(row | window.figures())
+    training.curve.append(row | figures)
 
 
 def _finite_score(training: Training, method: Method, hyper_validation: HyperValidation) -> Score:
@@ -200,25 +207,6 @@ def _averaged(training: Training, method: Method) -> AbstractContextManager[None
     if training.average is None:
         return nullcontext()
     return training.average.in_place_of(method.flat.vector)
-
-
-class _Window:
-    """Figures between two validations: counts are added up, all else averaged."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._steps = 0
-
-    def add(self, figures: dict[str, float]) -> None:
-        self._steps += 1
-        for name, value in figures.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-
-    def figures(self) -> dict[str, float]:
-        return {
-            name: value if name.startswith(COUNT) else value / self._steps
-            for name, value in self._sums.items()
-        }
 
 
 def _state(training: Training, method: Method, streams: Sequence[ImageStream]) -> dict[str, Any]:

@@ -102,6 +102,7 @@ class Training(Frozen):
     warm_up: Annotated[int, Field(ge=0)] = 0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     @field_validator("warm_up")
     @classmethod

@@ -85,9 +85,9 @@ class EnergyNet(Method):
         self.flat.set_sum()
         self.step()
         return {
-            "loss/V": float(plain.detach()),
-            "energy": float(energy.detach()),
-            "triplet": float(triplet.detach()),
+            "loss/V": self.figure(plain),
+            "energy": self.figure(energy),
+            "triplet": self.figure(triplet),
         }
 
     def losses(self, reading: Reading, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from gradmix.batched import Solutions
 from gradmix.networks import Network
 from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
@@ -66,12 +67,12 @@ class GradMixSGD(Steered):
     ) -> None:
         super().__init__(network, sources, optimiser, config, aside=int(config.weight_steps > 1))
 
-    def solve(self, target: Batch) -> list[Solution]:
+    def solve(self, target: Batch) -> Sequence[Solution] | Solutions:
         """One step in closed form, or `weight_steps` of descent."""
         if self.config.weight_steps == 1:
             return super().solve(target)
         # Refuses gradients that are not finite before anything is moved along them.
-        super().solve(target)
+        self.solve_each()
         weights = self._descended(target)
         return [
             self.solve_named(name, gram, _given(weights[name], gram))

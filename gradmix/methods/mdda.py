@@ -83,4 +83,4 @@ class MDDA(Method):
         entropy = mean_entropy(of_u)
         value = supervised + self.config.entropy_weight * entropy
         value.backward()  # type: ignore[no-untyped-call]  # untyped in torch
-        return {"loss/V": float(supervised.detach()), "entropy/U": float(entropy.detach())}
+        return {"loss/V": self.figure(supervised), "entropy/U": self.figure(entropy)}

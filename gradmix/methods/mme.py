@@ -107,4 +107,4 @@ class MME(Method):
         # Gradient reversal: the trunk minimises what the head maximises.
         self.flat.gradient[: self.flat.heads.start].neg_()
         self.step(self.config.rate_factor)
-        return float(entropy.detach())
+        return self.figure(entropy)
