@@ -12,6 +12,7 @@ FloatArray = npt.NDArray[np.float64]
 
 STRICTER_PIVOT = 1e-14
 _RCOND = 1e-12
+_EPSILON = 4e-16
 
 
 def least_norm(problem: LayerProblem, columns: Sequence[float], tied: Sequence[int]) -> list[float]:
@@ -28,7 +29,9 @@ def least_norm(problem: LayerProblem, columns: Sequence[float], tied: Sequence[i
     """
     correlation = np.array(problem.correlation)[np.ix_(tied, tied)]
     norm = np.array(problem.norm) / max(problem.norm)
-    lowest = cosine_in_columns(problem, columns) - TIE
+    # Rounding of a cosine, where sources nearly cancel out.
+    noise = _EPSILON * sum(columns) ** 2
+    lowest = cosine_in_columns(problem, columns) - TIE - noise
     for smallest in (SMALLEST_PIVOT, STRICTER_PIVOT):
         # Coordinates and not the Gram matrix, whose condition is the square of theirs: gradients of
         # one layer may differ in size by orders of magnitude.
