@@ -172,7 +172,7 @@ class JointSemiSupervised(OnUnlabelled):
         (self.config.unlabelled_weight * value).backward()  # type: ignore[no-untyped-call]
         self.flat.set_sum()
         self.step()
-        return {**losses, f"loss/{UNLABELLED}": float(value.detach())}
+        return {**losses, f"loss/{UNLABELLED}": self.figure(value)}
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
         """The loss on images [B, C, H, W] of U, in training mode; `target` is V's mini-batch."""

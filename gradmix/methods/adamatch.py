@@ -169,7 +169,7 @@ class AdaMatch(OnUnlabelled):
         (labelled + weight * losses["loss/U"]).backward()  # type: ignore[no-untyped-call]
         self.flat.set_sum()
         self.step()
-        return {name: float(value.detach()) for name, value in {**losses, **figures}.items()}
+        return {name: self.figure(value) for name, value in {**losses, **figures}.items()}
 
     def pseudo_labelled_loss(
         self, of_sources: Mapping[str, Tensor], weak_logits: Tensor, strong_logits: Tensor

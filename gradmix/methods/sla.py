@@ -174,7 +174,7 @@ class SLA(Method):
         alpha = self.config.alpha
         value = (1.0 - alpha) * own + alpha * functional.cross_entropy(logits, suggested)
         value.backward()  # type: ignore[no-untyped-call]  # untyped in torch
-        return float(own.detach())
+        return self.figure(own)
 
     def suggested(self, features: Tensor, centres: Tensor) -> Tensor:
         """Labels [B, C] by the distances of features [B, F] to centres [C, F]."""
