@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradmix import batched
-from gradmix.solvers import SOLVERS, solve_layer
+from gradmix.solvers import solve_layer, solver_named
 
 KINDS = (
     "independent", "aligned", "opposed", "spread", "collinear", "duplicates", "near_collinear",
@@ -40,7 +40,7 @@ def test_all_layers_at_once_are_solved_like_each_alone(
 ) -> None:
     grams = grams_of(random_problem, kind, seed, k)
     found = batched.solve_layers(grams, batched.BATCHED[solver])
-    alone = [solve_layer(gram, SOLVERS[solver]) for gram in grams.tolist()]
+    alone = [solve_layer(gram, solver_named(solver)) for gram in grams.tolist()]
     assert [batched.REGIMES[i] for i in found.regime] == [s.regime for s in alone]
     cosines = [s.cosine or 0.0 for s in alone]
     assert found.cosine.tolist() == pytest.approx(cosines, abs=1e-8)
