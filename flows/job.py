@@ -11,8 +11,8 @@ from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
 from data.fingerprint import sha256_file
-from tasks.execution.attempts import Attempt, Ended, RetiredError, alone, say_ended, work_on
-from tasks.execution.job_transfer import Working
+from tasks.execution.attempts import Attempt, Ended, RetiredError, alone, work_on, write_end
+from tasks.execution.job_transfer import WorkerSync
 from tasks.execution.parent_death import die_with_parent
 from tasks.execution.slots import Slot
 from tasks.jobs.__main__ import REJECTED, RETRYABLE
@@ -39,13 +39,13 @@ def job(name: str, work: str, label: str, key: str, digest: str) -> Any:  # noqa
     die_with_parent()
     home = _home()
     attempt = Attempt(_inside(home, work), key)
-    working = Working(home, attempt, open_storage())
+    worker_sync = WorkerSync(home, attempt, open_storage())
     try:
-        working.fetch()
+        worker_sync.fetch()
         with alone(attempt):
-            ended = _work(attempt, home, name, working, digest)
-            say_ended(attempt, ended)
-            working.finish()
+            ended = _work(attempt, home, name, worker_sync, digest)
+            write_end(attempt, ended)
+            worker_sync.finish()
     except RetiredError as error:
         return Cancelled(message=str(error))
     if ended.exit_code:
@@ -53,24 +53,24 @@ def job(name: str, work: str, label: str, key: str, digest: str) -> Any:  # noqa
     return Completed(message="Its outcome is in the work folder.")
 
 
-def _work(attempt: Attempt, home: Path, name: str, working: Working, digest: str) -> Ended:
+def _work(attempt: Attempt, home: Path, name: str, worker_sync: WorkerSync, digest: str) -> Ended:
     if sha256_file(attempt.folder / JOB) != digest:
         message = f"expected the settings that were handed over, found another {JOB}; start again."
         return Ended(attempt.key, REJECTED, message)
     slot = Slot(os.environ.get(SLOT, "worker"), os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     lines = _Lines(attempt.folder / PROGRESS)
 
-    def told() -> None:
+    def on_poll() -> None:
         lines.tell()
         # Without the storage the work goes on.
         with contextlib.suppress(StorageError):
-            working.tell()
+            worker_sync.sync()
 
     try:
         # What an attempt before this one may have left.
         shutil.rmtree(attempt.folder / "output", ignore_errors=True)
         (attempt.folder / "output").mkdir()
-        return work_on(attempt, home, name, slot, told)
+        return work_on(attempt, home, name, slot, on_poll)
     except OSError as error:
         return Ended(attempt.key, RETRYABLE, str(error))
 

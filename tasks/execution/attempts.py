@@ -1,7 +1,7 @@
-"""Attempts at a job: small files in its work folder, by which who asks and who works speak.
+"""Attempts at a job: small files in its work folder, by which submitter and worker communicate.
 
-The newest attempt counts. Whoever works on an older one stops: a process that was taken for dead,
-and is not, cannot write over its successor.
+The newest attempt is current. A process that works on an older one stops as soon as it notices, so
+one that was taken for dead, and is not, cannot overwrite its successor's files.
 """
 
 import json
@@ -11,10 +11,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+from tasks.codec import Json, decode, encode
 from tasks.errors import StageError
 from tasks.execution.parent_death import python_module
 from tasks.execution.processes import ChildFailedError, Process
@@ -25,33 +26,36 @@ from tasks.storage.locks import locked
 
 LOG = "log.txt"
 NEWEST = "attempt.json"
-PULSE = "pulse.json"
+HEARTBEAT = "heartbeat.json"
 ENDED = "ended.json"
 LOCK = ".lock"
+SUPERSEDED = "the attempt was superseded or withdrawn."
 HANDOVER_S = 60.0
-"""Seconds that an attempt waits for the one before it to notice and stop."""
+"""Seconds that an attempt waits for the previous one to stop."""
 BEAT_S = 2.0
-"""Seconds between two signs of life."""
+"""Seconds between two heartbeats."""
+
+T = TypeVar("T")
 
 
 class RetiredError(StageError):
-    """A newer attempt, or none, is wanted."""
+    """This attempt was superseded or withdrawn."""
 
 
 class BusyError(StageError):
-    """An older attempt does not stop."""
+    """The previous attempt does not stop."""
 
 
 @dataclass(frozen=True)
-class Pulse:
-    """A sign of life.
+class Heartbeat:
+    """A sign that an attempt is still running.
 
     Attributes:
         key: of the attempt.
-        beat: grows; clocks of other hosts, which may jump, play no part.
-        host: where it works.
-        process: there that watches over the job.
-        slot: of the job, for people.
+        beat: a counter, so that no clock of another host matters.
+        host: that it runs on.
+        process: on that host, which runs the job.
+        slot: of the job, as it is displayed.
     """
 
     key: str
@@ -62,13 +66,8 @@ class Pulse:
 
     @property
     def gone(self) -> bool:
-        """Whether the process was on this host and has ended."""
+        """Whether the process ran on this host and has ended."""
         return self.host == socket.gethostname() and not self.process.alive
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "Pulse":
-        """What was written."""
-        return cls(**{**content, "process": Process(**content["process"])})
 
 
 @dataclass(frozen=True)
@@ -82,11 +81,11 @@ class Ended:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt, seen by who asks for it.
+    """One attempt at a job.
 
     Attributes:
         folder: of the job.
-        key: unlike that of any other attempt.
+        key: unique to this attempt.
     """
 
     folder: Path
@@ -94,53 +93,56 @@ class Attempt:
 
     @classmethod
     def begin(cls, folder: Path) -> "Attempt":
-        """Make a new attempt the one that counts."""
-        for name in (PULSE, ENDED, OUTCOME):
+        """Start a new attempt, which supersedes all earlier ones."""
+        for name in (HEARTBEAT, ENDED, OUTCOME):
             (folder / name).unlink(missing_ok=True)
         attempt = cls(folder, uuid.uuid4().hex)
         write_atomically(folder / NEWEST, json.dumps({"key": attempt.key}) + "\n")
         return attempt
 
     def retire(self) -> None:
-        """Have whoever works on it stop."""
+        """Withdraw the attempt; its process stops when it next checks."""
         (self.folder / NEWEST).unlink(missing_ok=True)
 
     def check(self) -> None:
-        """Go on only while it counts.
+        """Check that the attempt is still current.
 
         Raises:
-            RetiredError: if a newer attempt, or none, is wanted.
+            RetiredError: if it was superseded or withdrawn.
         """
-        found = _read(self.folder / NEWEST)
+        found = read_json(self.folder / NEWEST)
         if found is None or found.get("key") != self.key:
-            raise RetiredError("another attempt at this job, or none, is wanted.")
+            raise RetiredError(SUPERSEDED)
 
-    def pulse(self) -> Pulse | None:
-        """Its last sign of life."""
-        found = _read(self.folder / PULSE)
-        return Pulse.from_json(found) if found and found["key"] == self.key else None
+    def heartbeat(self) -> Heartbeat | None:
+        """Its last heartbeat."""
+        return self._own(Heartbeat, HEARTBEAT)
 
     def ended(self) -> Ended | None:
         """How it ended; None if it has not."""
-        found = _read(self.folder / ENDED)
-        return Ended(**found) if found and found["key"] == self.key else None
+        return self._own(Ended, ENDED)
+
+    def _own(self, kind: type[T], name: str) -> T | None:
+        """What this attempt wrote into a file; None if it has not, or another attempt did."""
+        found = read_json(self.folder / name)
+        return decode(kind, found) if found and found.get("key") == self.key else None
 
 
 @contextmanager
 def alone(attempt: Attempt) -> Iterator[None]:
-    """Have a job's folder to oneself, once the attempt before has stopped.
+    """Hold a job's folder exclusively, once the previous attempt has stopped.
 
     Raises:
-        RetiredError: if a newer attempt is wanted.
-        BusyError: if the one before goes on.
+        RetiredError: if the attempt was superseded meanwhile.
+        BusyError: if the previous attempt does not stop.
     """
     deadline = time.monotonic() + HANDOVER_S
 
     def waiting() -> None:
         if time.monotonic() > deadline:
             raise BusyError(
-                f"expected the attempt before to stop within {HANDOVER_S:g} s, found it at work in "
-                f"{attempt.folder}; stop its process, and start again."
+                f"expected the previous attempt to stop within {HANDOVER_S:g} s, found it running "
+                f"in {attempt.folder}; stop its process, and start again."
             )
         attempt.check()
 
@@ -149,25 +151,27 @@ def alone(attempt: Attempt) -> Iterator[None]:
         yield
 
 
-def work_on(attempt: Attempt, home: Path, name: str, slot: Slot, told: Callable[[], None]) -> Ended:
-    """Run the job in a process of its own, with a sign of life while it does.
+def work_on(
+    attempt: Attempt, home: Path, name: str, slot: Slot, on_poll: Callable[[], None]
+) -> Ended:
+    """Run the job in a process of its own, and send heartbeats while it runs.
 
     Args:
         attempt: at the job.
         home: the home folder.
         name: of the job.
-        slot: where.
-        told: called after every sign of life, and once after the end.
+        slot: that it runs in.
+        on_poll: called after every heartbeat, and once after the end.
 
     Raises:
-        RetiredError: if a newer attempt is wanted.
+        RetiredError: if the attempt was superseded.
     """
-    heart = _Heart(attempt, slot.name)
+    heartbeats = _HeartbeatWriter(attempt, slot.name)
 
     def poll() -> None:
         attempt.check()
-        heart.beat()
-        told()
+        heartbeats.beat()
+        on_poll()
 
     command, log = job_command(name, attempt.folder, home), attempt.folder / LOG
     try:
@@ -177,9 +181,9 @@ def work_on(attempt: Attempt, home: Path, name: str, slot: Slot, told: Callable[
     return Ended(attempt.key)
 
 
-def say_ended(attempt: Attempt, ended: Ended) -> None:
-    """Leave word of the end; the last thing that an attempt does."""
-    write_atomically(attempt.folder / ENDED, json.dumps(asdict(ended)) + "\n")
+def write_end(attempt: Attempt, ended: Ended) -> None:
+    """Write how the attempt ended, the last thing that it does."""
+    write_atomically(attempt.folder / ENDED, json.dumps(encode(ended)) + "\n")
 
 
 def job_command(name: str, folder: Path, home: Path) -> list[str]:
@@ -187,26 +191,25 @@ def job_command(name: str, folder: Path, home: Path) -> list[str]:
     return [*python_module("tasks.jobs"), name, str(folder), str(home)]
 
 
-class _Heart:
-    """Writes signs of life."""
+class _HeartbeatWriter:
+    """Writes the heartbeats of an attempt."""
 
     def __init__(self, attempt: Attempt, slot: str) -> None:
-        self._path, self._next = attempt.folder / PULSE, 0.0
+        self._path, self._next = attempt.folder / HEARTBEAT, 0.0
         process = Process.find(os.getpid())
-        self._pulse = Pulse(attempt.key, 0, socket.gethostname(), process, slot)
+        self._last = Heartbeat(attempt.key, 0, socket.gethostname(), process, slot)
 
     def beat(self) -> None:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + BEAT_S
-        self._pulse = replace(self._pulse, beat=self._pulse.beat + 1)
-        write_atomically(self._path, json.dumps(asdict(self._pulse)) + "\n")
+        self._last = replace(self._last, beat=self._last.beat + 1)
+        write_atomically(self._path, json.dumps(encode(self._last)) + "\n")
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path) -> Json:
+    """The content of a small file; None if it does not exist or is still being copied."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        # Not there, or on its way.
         return None
-    return found

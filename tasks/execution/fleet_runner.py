@@ -1,4 +1,4 @@
-"""Jobs on the workers of a fleet: handed over, followed, and handed over again if one is lost."""
+"""Jobs on the workers of a fleet: submitted, followed, and submitted again if one is lost."""
 
 import contextlib
 import logging
@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from data.fingerprint import sha256_file
 from tasks.errors import StageError
-from tasks.execution.attempts import Attempt, Ended, Pulse
-from tasks.execution.job_transfer import Asking
+from tasks.execution.attempts import Attempt, Ended, Heartbeat
+from tasks.execution.job_transfer import SubmitterSync
 from tasks.execution.prefect_runs import UNFINISHED, Dispatch, RunState
 from tasks.execution.progress import Follower
 from tasks.jobs.__main__ import REJECTED
@@ -20,29 +20,29 @@ from tasks.storage.artifacts import Store
 from tasks.storage.remote import Storage, StorageError
 
 LOST = 1000
-"""In place of an exit code: the attempt left no word."""
+"""In place of an exit code: the attempt ended without writing how."""
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
-class AwayError(RuntimeError):
-    """The server does not answer now."""
+class ServerAwayError(RuntimeError):
+    """The server does not answer at present."""
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """Limits, in seconds except `attempts`.
 
     Attributes:
-        attempts: at a job in all.
-        poll: between two looks at the files.
-        ask: between two questions to the server.
-        start: from a worker's taking a job to its first sign of life.
-        silence: between two signs of life.
-        grace: for files of a run that has ended to be seen here.
-        outage: for server and storage to come back.
+        attempts: maximum number of attempts at a job.
+        poll: between two checks of the files.
+        ask: between two requests to the server.
+        start: from the start of a job on a worker to its first heartbeat.
+        silence: between two heartbeats.
+        grace: for the files of a finished run to arrive on this host.
+        outage: for the server and the storage to come back.
     """
 
     attempts: int = 3
@@ -60,27 +60,27 @@ class FleetRunner:
 
     Attributes:
         dispatch: to the workers.
-        store: of the home folder; what it has yet to send to the storage goes before a job.
+        store: of the home folder; artifacts that are not in the storage yet are sent before a job.
         tags: of every flow run.
-        storage: between this host's home folder and the workers'; None: they mount this one.
-        patience: limits.
+        storage: shared with the workers; None: they mount this home folder.
+        timeouts: limits.
     """
 
     dispatch: Dispatch
     store: Store
     tags: tuple[str, ...] = ()
     storage: Storage | None = None
-    patience: Patience = field(default_factory=Patience)
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
     def run(self, name: str, folder: Path, follower: Follower) -> None:
-        """Have a worker run a job; returns when its outcome is there.
+        """Run a job on a worker; returns when its outcome is there.
 
         Raises:
-            StageError: if the job was refused, or every attempt was lost.
-            SlotsStoppedError: if the run was stopped; the worker stops as well.
+            StageError: if the job was rejected, or every attempt was lost.
+            SlotsStoppedError: if the run was stopped; the worker is stopped too.
         """
         ended = Ended("")
-        for _ in range(self.patience.attempts):
+        for _ in range(self.timeouts.attempts):
             ended = self._attempt(name, Attempt.begin(folder), follower)
             if ended.exit_code == 0:
                 return
@@ -88,12 +88,12 @@ class FleetRunner:
                 raise StageError(f"{follower.label}: {ended.message}")
             logger.warning("%s: lost an attempt: %s", follower.label, ended.message)
         raise StageError(
-            f"{follower.label}: expected a worker to finish it, lost {self.patience.attempts} "
+            f"{follower.label}: expected a worker to finish it, lost {self.timeouts.attempts} "
             f"attempts, the last because: {ended.message}"
         )
 
     def stop(self) -> None:
-        """Nothing waits here for long: the follower of every job raises, which cancels its run."""
+        """Nothing to do: the follower of every job raises, which cancels its run."""
 
     def _attempt(self, name: str, attempt: Attempt, follower: Follower) -> Ended:
         home, label = self.store.home, follower.label
@@ -105,22 +105,22 @@ class FleetRunner:
             "key": attempt.key,
             "digest": sha256_file(attempt.folder / JOB),
         }
-        asking = Asking(home, work, self.storage)
+        submitter = SubmitterSync(home, work, self.storage)
         run, ended = None, None
 
-        def hand_over() -> None:
-            # What the job reads may have been made while the storage was away.
+        def send() -> None:
+            # Artifacts that the job reads may have been made during an outage of the storage.
             self.store.flush()
-            asking.hand_over()
+            submitter.send()
 
         try:
-            self._retried(hand_over, label, follower)
+            self._retried(send, label, follower)
             run = self._submit(parameters, follower)
-            ended = self._wait(run, attempt, asking, follower)
+            ended = self._wait(run, attempt, submitter, follower)
         finally:
             attempt.retire()
             with contextlib.suppress(StorageError):
-                asking.take_away()
+                submitter.delete()
             if run is not None and ended is None:
                 self.dispatch.close(run, "CANCELLED", "The reproduction was stopped.")
         if ended.exit_code == LOST:
@@ -133,82 +133,87 @@ class FleetRunner:
         def submit() -> str:
             run = self.dispatch.submit(parameters, parameters["key"], label, self.tags)
             if run is None:
-                raise AwayError("Prefect's server is away.")
+                raise ServerAwayError("Prefect's server does not answer.")
             return run
 
         return self._retried(submit, label, follower)
 
     def _retried(self, action: Callable[[], T], label: str, follower: Follower) -> T:
-        """Try until the server and the storage are there."""
-        deadline = time.monotonic() + self.patience.outage
+        """Retry until the server and the storage answer."""
+        deadline = time.monotonic() + self.timeouts.outage
         while True:
             try:
                 return action()
-            except (AwayError, StorageError) as error:
+            except (ServerAwayError, StorageError) as error:
                 if time.monotonic() > deadline:
                     raise StageError(
                         f"{label}: expected server and storage to answer within "
-                        f"{self.patience.outage:g} s, found: {error}; the same command goes on."
+                        f"{self.timeouts.outage:g} s, found: {error}; the same command goes on."
                     ) from error
             follower.poll()
-            time.sleep(self.patience.poll)
+            time.sleep(self.timeouts.poll)
 
-    def _wait(self, run: str, attempt: Attempt, asking: Asking, follower: Follower) -> Ended:
-        watch = _Watch(self.dispatch, run, self.patience)
-        heard = False
+    def _wait(
+        self, run: str, attempt: Attempt, submitter: SubmitterSync, follower: Follower
+    ) -> Ended:
+        watch = _Watch(self.dispatch, run, self.timeouts)
+        started = False
         while True:
-            watch.hear(deaf=not asking.look())
+            watch.heartbeat(storage_available=submitter.receive())
             follower.poll()
-            ended, pulse = attempt.ended(), attempt.pulse()
+            ended, heartbeat = attempt.ended(), attempt.heartbeat()
             if ended is not None:
                 follower.poll()
                 return ended
-            if pulse is not None and not heard:
-                heard = True
-                follower.start(pulse.slot)
-            reason = watch.lost(pulse)
+            if heartbeat is not None and not started:
+                started = True
+                follower.start(heartbeat.slot)
+            reason = watch.lost(heartbeat)
             if reason:
-                # It may have left word in between.
+                # It may have ended in the meantime.
                 return attempt.ended() or Ended(attempt.key, LOST, reason)
-            time.sleep(self.patience.poll)
+            time.sleep(self.timeouts.poll)
 
 
 class _Watch:
-    """Tells when an attempt is lost; by this host's steady clock, whatever the others say."""
+    """Decides when an attempt is lost, by the monotonic clock of this host alone."""
 
-    def __init__(self, dispatch: Dispatch, run: str, patience: Patience) -> None:
-        self._dispatch, self._run, self._patience = dispatch, run, patience
+    def __init__(self, dispatch: Dispatch, run: str, timeouts: Timeouts) -> None:
+        self._dispatch, self._run, self._timeouts = dispatch, run, timeouts
         self._beat = -1
         self._heard = self._asked = time.monotonic()
         self._state = RunState("SCHEDULED")
         self._over: float | None = None
-        self._deaf: float | None = None
+        self._storage_lost: float | None = None
 
-    def hear(self, *, deaf: bool) -> None:
-        """Whether signs of life can be heard: while the storage is away, silence says nothing.
+    def heartbeat(self, *, storage_available: bool) -> None:
+        """Note whether heartbeats can arrive: while the storage is away, silence proves nothing.
 
-        Not for ever: by then nobody who has finished waits for it any more.
+        This holds for `outage` seconds, after which a finished worker gives up as well.
         """
         now = time.monotonic()
-        self._deaf = (now if self._deaf is None else self._deaf) if deaf else None
-        if self._deaf is not None and now - self._deaf < self._patience.outage:
+        if storage_available:
+            self._storage_lost = None
+            return
+        self._storage_lost = now if self._storage_lost is None else self._storage_lost
+        if now - self._storage_lost < self._timeouts.outage:
             self._heard = now
 
-    def lost(self, pulse: Pulse | None) -> str:
-        """Why the attempt is lost; empty while it is not."""
-        now, patience = time.monotonic(), self._patience
-        if pulse is not None and pulse.beat != self._beat:
-            self._beat, self._heard = pulse.beat, now
-        if pulse is not None and pulse.gone:
-            return f"its process {pulse.process.pid} on {pulse.host} is gone"
-        if now - self._asked > patience.ask:
+    def lost(self, heartbeat: Heartbeat | None) -> str:
+        """Why the attempt counts as lost; empty if it does not."""
+        now, timeouts = time.monotonic(), self._timeouts
+        if heartbeat is not None and heartbeat.beat != self._beat:
+            self._beat, self._heard = heartbeat.beat, now
+        if heartbeat is not None and heartbeat.gone:
+            return f"its process {heartbeat.process.pid} on {heartbeat.host} is gone"
+        if now - self._asked > timeouts.ask:
             self._ask(now)
-        if self._over is not None and now - self._over > patience.grace:
+        if self._over is not None and now - self._over > timeouts.grace:
             kind, said = self._state
-            return f"its flow run is {kind.lower()} ({said or 'no message'}) and left no word"
-        limit = patience.start if self._beat < 0 else patience.silence
+            return f"its flow run is {kind.lower()} ({said or 'no message'}) and wrote no outcome"
+        limit = timeouts.start if self._beat < 0 else timeouts.silence
         if self._state.type != "SCHEDULED" and now - self._heard > limit:
-            return f"no sign of life for {limit:g} s"
+            return f"no heartbeat for {limit:g} s"
         return ""
 
     def _ask(self, now: float) -> None:
@@ -217,7 +222,7 @@ class _Watch:
         if state is None or state.type == self._state.type:
             return
         if self._state.type == "SCHEDULED":
-            # Until now it waited for a worker, which may take hours.
+            # Until now it was waiting for a worker, which may take hours.
             self._heard = now
         self._state = state
         self._over = None if state.type in UNFINISHED else now

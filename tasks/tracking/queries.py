@@ -16,7 +16,7 @@ LOCAL_UI = "http://127.0.0.1:5000"
 """Where `mlflow ui` shows a store that no server serves."""
 
 
-class Looking:
+class TrackingQueries:
     """The reading half of a tracker.
 
     Args:

@@ -31,7 +31,7 @@ from tasks.tracking.mlflow_store import (
     chunks,
 )
 from tasks.tracking.outbox import Outbox, RefusedError, Spool, Write
-from tasks.tracking.queries import Looking, unusable
+from tasks.tracking.queries import TrackingQueries, unusable
 from tasks.tracking.registry import CHAMPION, register_model
 
 WRITES: dict[str, Callable[..., str | None]] = {
@@ -81,7 +81,7 @@ def open_tracker(home: Path, experiment: str) -> "Tracker":
     return Tracker(uri, experiment, artifacts, home / "tracking-spool.jsonl")
 
 
-class Tracker(Looking):
+class Tracker(TrackingQueries):
     """Records runs of one experiment; safe to share between threads.
 
     A run or model made during an outage gets a pending id, ``pending-run:<identity>``. Every

@@ -10,7 +10,7 @@ from data.fingerprint import sha256_bytes
 from flows import job as job_module
 from flows.job import job
 from tasks.execution import attempts as attempt_module
-from tasks.execution.attempts import ENDED, PULSE, Attempt, BusyError, Ended
+from tasks.execution.attempts import ENDED, HEARTBEAT, Attempt, BusyError, Ended
 from tasks.execution.processes import ChildFailedError
 from tasks.jobs.__main__ import REJECTED, RETRYABLE
 from tasks.storage.home import HomeError, open_home
@@ -86,7 +86,7 @@ def test_a_finished_job_leaves_its_outcome_and_its_word(run, home):
     # The checkpoint is there to go on from; half a result of an attempt before is not.
     assert [path.name for path in (folder / "output").iterdir()] == ["model.pt"]
     assert (folder / "checkpoint.pt").exists()
-    assert json.loads((folder / PULSE).read_text())["key"] == ended.key
+    assert json.loads((folder / HEARTBEAT).read_text())["key"] == ended.key
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, -9])

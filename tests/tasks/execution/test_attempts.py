@@ -16,18 +16,18 @@ import pytest
 from tasks.execution import attempts as attempt_module
 from tasks.execution.attempts import (
     ENDED,
+    HEARTBEAT,
     LOCK,
     NEWEST,
-    PULSE,
     Attempt,
     BusyError,
     Ended,
-    Pulse,
+    Heartbeat,
     RetiredError,
     alone,
     job_command,
-    say_ended,
     work_on,
+    write_end,
 )
 from tasks.execution.processes import ChildFailedError, Process
 from tasks.execution.slots import Slot
@@ -46,13 +46,13 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., None]], 
     return replace
 
 
-def pulse_of(attempt: Attempt, host: str = "", process: Process | None = None) -> Pulse:
-    """A sign of life; of this process unless another is named."""
+def pulse_of(attempt: Attempt, host: str = "", process: Process | None = None) -> Heartbeat:
+    """A heartbeat; of this process unless another is named."""
     process = process or Process.find(os.getpid())
-    pulse = Pulse(attempt.key, 1, host or socket.gethostname(), process, SLOT.name)
-    text = json.dumps({**vars(pulse), "process": vars(process)})
-    (attempt.folder / PULSE).write_text(text)
-    return pulse
+    heartbeat = Heartbeat(attempt.key, 1, host or socket.gethostname(), process, SLOT.name)
+    text = json.dumps({**vars(heartbeat), "process": vars(process)})
+    (attempt.folder / HEARTBEAT).write_text(text)
+    return heartbeat
 
 
 def dead() -> Process:
@@ -97,7 +97,7 @@ def test_a_new_attempt_hears_nothing_of_the_one_before_but_finds_its_checkpoint(
 ) -> None:
     first = Attempt.begin(tmp_path)
     pulse_of(first)
-    say_ended(first, Ended(first.key, 1, "lost"))
+    write_end(first, Ended(first.key, 1, "lost"))
     for name in ("outcome.json", "checkpoint.pt", "log.txt", "job.json"):
         (tmp_path / name).touch()
 
@@ -112,23 +112,23 @@ def test_signs_and_last_words_of_an_older_attempt_are_not_believed(tmp_path: Pat
     second = Attempt.begin(tmp_path)
     # It was taken for dead and is not: it writes after its successor has begun.
     pulse_of(first)
-    say_ended(first, Ended(first.key))
+    write_end(first, Ended(first.key))
 
-    assert (second.pulse(), second.ended()) == (None, None)
+    assert (second.heartbeat(), second.ended()) == (None, None)
 
-    pulse = pulse_of(second)
-    say_ended(second, Ended(second.key, 3, "No space"))
-    assert second.pulse() == pulse
+    heartbeat = pulse_of(second)
+    write_end(second, Ended(second.key, 3, "No space"))
+    assert second.heartbeat() == heartbeat
     assert second.ended() == Ended(second.key, 3, "No space")
-    assert (first.pulse(), first.ended()) == (None, None)
+    assert (first.heartbeat(), first.ended()) == (None, None)
 
 
-@pytest.mark.parametrize("name", [PULSE, ENDED])
+@pytest.mark.parametrize("name", [HEARTBEAT, ENDED])
 def test_half_a_file_is_no_word(tmp_path: Path, name: str) -> None:
     attempt = Attempt.begin(tmp_path)
     (tmp_path / name).write_text('{"key": "' + attempt.key)
 
-    assert (attempt.pulse(), attempt.ended()) == (None, None)
+    assert (attempt.heartbeat(), attempt.ended()) == (None, None)
 
 
 def test_a_process_is_gone_only_where_somebody_can_tell(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_an_attempt_that_does_not_stop_is_not_waited_for_without_end(
 
     with (
         alone(attempt),
-        pytest.raises(BusyError, match=r"within 0\.05 s, found it at work in .*; stop its process"),
+        pytest.raises(BusyError, match=r"within 0\.05 s, found it running in .*; stop its process"),
         alone(Attempt.begin(tmp_path)),
     ):
         pytest.fail("two at work")
@@ -266,9 +266,9 @@ def test_signs_of_life_grow_with_the_steady_clock_whatever_the_other_says(
     seen: list[tuple[int, int]] = []
 
     def told() -> None:
-        pulse = attempt.pulse()
-        assert pulse is not None
-        seen.append((round(clocks.steady - 1000), pulse.beat))
+        heartbeat = attempt.heartbeat()
+        assert heartbeat is not None
+        seen.append((round(clocks.steady - 1000), heartbeat.beat))
 
     def run(*_: object, poll: Callable[[], None], **__: object) -> None:
         for jump in (0, -1e9, 1e9, 0, 0, -1e12):
@@ -281,11 +281,11 @@ def test_signs_of_life_grow_with_the_steady_clock_whatever_the_other_says(
 
     # One every two seconds.
     assert seen == [(0, 1), (1, 1), (2, 2), (3, 2), (4, 3), (5, 3)]
-    pulse = attempt.pulse()
-    assert pulse is not None
-    assert (pulse.host, pulse.slot) == (socket.gethostname(), "cuda:1")
-    assert pulse.process == Process.find(os.getpid())
-    assert pulse.process.alive
+    heartbeat = attempt.heartbeat()
+    assert heartbeat is not None
+    assert (heartbeat.host, heartbeat.slot) == (socket.gethostname(), "cuda:1")
+    assert heartbeat.process == Process.find(os.getpid())
+    assert heartbeat.process.alive
 
 
 @pytest.mark.parametrize("newer", [True, False])

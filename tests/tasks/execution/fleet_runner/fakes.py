@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from tasks.execution.attempts import PULSE, Attempt, Ended, Pulse, say_ended
+from tasks.execution.attempts import HEARTBEAT, Attempt, Ended, Heartbeat, write_end
 from tasks.execution.prefect_runs import RunState
 from tasks.execution.processes import Process
 
@@ -41,11 +41,11 @@ class Run:
         self.beat = 0
 
     def live(self, process: Process | None = None, host: str = "host-b") -> None:
-        """A sign of life."""
+        """A heartbeat."""
         self.beat += 1
         process = process or Process(os.getpid(), 0.0)
-        pulse = Pulse(self.key, self.beat, host, process, "host-b cuda:1")
-        (self.folder / PULSE).write_text(json.dumps(asdict(pulse)))
+        heartbeat = Heartbeat(self.key, self.beat, host, process, "host-b cuda:1")
+        (self.folder / HEARTBEAT).write_text(json.dumps(asdict(heartbeat)))
 
     def live_every(self, seconds: float, times: int) -> None:
         for number in range(times):
@@ -55,7 +55,7 @@ class Run:
         """Leave word of the end."""
         if exit_code == 0:
             (self.folder / "outcome.json").write_text('{"summary": {}}')
-        say_ended(Attempt(self.folder, self.key), Ended(self.key, exit_code, message))
+        write_end(Attempt(self.folder, self.key), Ended(self.key, exit_code, message))
         self.state = state
 
 

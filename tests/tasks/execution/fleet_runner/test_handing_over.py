@@ -9,12 +9,12 @@ from tasks.engine.stage import Workplace
 from tasks.errors import StageError
 from tasks.events import Event
 from tasks.execution.attempts import NEWEST
-from tasks.execution.fleet_runner import FleetRunner, Patience
+from tasks.execution.fleet_runner import FleetRunner, Timeouts
 from tasks.execution.slots import SlotsStoppedError
 from tests.tasks.execution.fleet_runner.fakes import Clock, Run, Server, succeed
 
 DAY = 86_400.0
-PATIENCE = Patience()
+TIMEOUTS = Timeouts()
 
 
 # The end.
@@ -82,11 +82,11 @@ def test_a_job_waits_for_a_worker_for_ever(run, server: Server, clock: Clock) ->
     def wait_long(worker: Run) -> None:
         worker.state = "SCHEDULED"
         clock.after(DAY, lambda: setattr(worker, "state", "PENDING"))
-        # The limit for the first sign of life counts from here.
-        clock.after(DAY + PATIENCE.start - PATIENCE.ask, worker.live)
-        clock.after(DAY + PATIENCE.start, worker.finish)
+        # The limit for the first heartbeat counts from here.
+        clock.after(DAY + TIMEOUTS.start - TIMEOUTS.ask, worker.live)
+        clock.after(DAY + TIMEOUTS.start, worker.finish)
 
-    run(wait_long, patience=Patience(poll=5.0))
+    run(wait_long, timeouts=Timeouts(poll=5.0))
 
     assert len(server.submitted) == 1
     assert clock.now - began > DAY
@@ -106,13 +106,13 @@ def test_a_server_that_stays_away_costs_one_line(run, server: Server, clock: Clo
     server.away, began = 10**9, clock.now
 
     with pytest.raises(StageError) as raised:
-        run(succeed, patience=Patience(poll=10.0))
+        run(succeed, timeouts=Timeouts(poll=10.0))
 
     message = str(raised.value)
     assert message.startswith("k=3 draw=0: GradMix: expected ")
     assert "within 1800 s, found" in message
     assert "\n" not in message
-    assert clock.now - began == pytest.approx(PATIENCE.outage, abs=20.0)
+    assert clock.now - began == pytest.approx(TIMEOUTS.outage, abs=20.0)
     assert server.closed == []
 
 

@@ -14,12 +14,12 @@ import pytest
 from tasks.engine.stage import Workplace
 from tasks.errors import StageError
 from tasks.execution.attempts import ENDED, NEWEST, Attempt, RetiredError, alone
-from tasks.execution.fleet_runner import FleetRunner, Patience
+from tasks.execution.fleet_runner import FleetRunner, Timeouts
 from tasks.execution.prefect_runs import RunState
 from tasks.execution.processes import Process
 from tests.tasks.execution.fleet_runner.fakes import Clock, Run, Server, succeed
 
-PATIENCE = Patience()
+TIMEOUTS = Timeouts()
 
 
 def dead() -> Process:
@@ -59,22 +59,22 @@ LOSSES = {
     "killed for memory": (crash(-9), "it ended with -9", False),
     "the flow run crashed": (
         end_without_a_word("CRASHED"),
-        "flow run is crashed (No space left.) and left",
+        "flow run is crashed (No space left.) and wrote",
         True,
     ),
     "somebody cancelled it": (
         end_without_a_word("CANCELLED"),
-        "run is cancelled (No space left.) and left",
+        "run is cancelled (No space left.) and wrote",
         True,
     ),
     "it says that it is done": (
         end_without_a_word("COMPLETED"),
-        "run is completed (No space left.) and left",
+        "run is completed (No space left.) and wrote",
         True,
     ),
     "the process died here": (die, f"on {socket.gethostname()} is gone", True),
-    "no sign of life at all": (never_start, "no sign of life for 180 s", True),
-    "no further sign of life": (fall_silent, "no sign of life for 120 s", True),
+    "no heartbeat at all": (never_start, "no heartbeat for 180 s", True),
+    "no further heartbeat": (fall_silent, "no heartbeat for 120 s", True),
 }
 
 
@@ -106,7 +106,7 @@ def test_an_attempt_after_a_loss_counts_as_if_it_were_the_first(
     assert (place.folder / "outcome.json").exists()
 
 
-# Signs of life and last words.
+# Heartbeats and last words.
 
 
 def test_silence_is_told_from_the_last_sign_and_no_earlier(run, clock: Clock) -> None:
@@ -120,13 +120,13 @@ def test_silence_is_told_from_the_last_sign_and_no_earlier(run, clock: Clock) ->
     run(fall_silent, second)
 
     # The tenth sign comes after 18 s.
-    assert ends == [pytest.approx(18.0 + PATIENCE.silence, abs=2 * PATIENCE.poll)]
+    assert ends == [pytest.approx(18.0 + TIMEOUTS.silence, abs=2 * TIMEOUTS.poll)]
 
 
 def test_signs_that_come_just_in_time_are_enough(run, server: Server) -> None:
     def slow(worker: Run) -> None:
-        worker.live_every(PATIENCE.silence - 1, 20)
-        worker.clock.after(19 * PATIENCE.silence, worker.finish)
+        worker.live_every(TIMEOUTS.silence - 1, 20)
+        worker.clock.after(19 * TIMEOUTS.silence, worker.finish)
 
     run(slow)
 
@@ -154,7 +154,7 @@ def test_word_that_arrives_after_the_flow_run_has_ended_counts(
     def finish_late(worker: Run) -> None:
         worker.state = "COMPLETED"
         # A network file system shows files of other hosts late.
-        clock.after(PATIENCE.ask + PATIENCE.grace - 1, worker.finish)
+        clock.after(TIMEOUTS.ask + TIMEOUTS.grace - 1, worker.finish)
 
     run(finish_late)
 
@@ -169,7 +169,7 @@ def test_word_that_was_left_while_the_attempt_was_given_up_counts(run, server: S
 
         server.state = state
 
-    run(finish_when_asked, patience=Patience(ask=0.0, grace=-1.0))
+    run(finish_when_asked, timeouts=Timeouts(ask=0.0, grace=-1.0))
 
     assert len(server.submitted) == 1
 
@@ -225,7 +225,7 @@ def test_an_attempt_that_was_taken_for_dead_stops_before_the_next_starts(
                 order.append(f"{name} stops")
 
     def stalled(attempt: Attempt) -> None:
-        # As a process that was suspended: no sign of life, and no look at the key either.
+        # As a process that was suspended: no heartbeat, and no look at the key either.
         while len(server.runs) < 2:
             time.sleep(0.005)
         attempt.check()
@@ -236,7 +236,7 @@ def test_an_attempt_that_was_taken_for_dead_stops_before_the_next_starts(
 
     def in_a_thread(name: str, body: Callable[[Attempt], None]) -> Callable[[Run], None]:
         def happen(run: Run) -> None:
-            # Only the first is watched for signs of life.
+            # Only the first is watched for heartbeats.
             run.state = "RUNNING" if name == "first" else "SCHEDULED"
             threads.append(threading.Thread(target=work, args=(name, run.key, body)))
             threads[-1].start()
@@ -244,8 +244,8 @@ def test_an_attempt_that_was_taken_for_dead_stops_before_the_next_starts(
         return happen
 
     server.happens = [in_a_thread("first", stalled), in_a_thread("second", finishes)]
-    patience = Patience(poll=0.005, ask=0.0, start=0.1)
-    runner = FleetRunner(server, place.runtime.store, patience=patience)
+    timeouts = Timeouts(poll=0.005, ask=0.0, start=0.1)
+    runner = FleetRunner(server, place.runtime.store, timeouts=timeouts)
     runner.run("train", place.folder, place.follower())
     for thread in threads:
         thread.join(10)

@@ -9,7 +9,7 @@ import pytest
 from tasks.engine.stage import Workplace
 from tasks.errors import StageError
 from tasks.execution.attempts import NEWEST
-from tasks.execution.fleet_runner import Patience
+from tasks.execution.fleet_runner import Timeouts
 from tasks.storage.remote import Storage, StorageError
 from tests.tasks.execution.fleet_runner.fakes import Clock, Run, Server, succeed
 
@@ -55,7 +55,7 @@ def test_a_storage_that_stays_away_costs_one_line(run, server: Server, storage: 
     storage.push.side_effect = StorageError("the bucket is away.")
 
     with pytest.raises(StageError, match=r"^[^\n]*GradMix: .*1800 s, found: the bucket is away"):
-        run(succeed, storage=storage, patience=Patience(poll=10.0))
+        run(succeed, storage=storage, timeouts=Timeouts(poll=10.0))
 
     assert server.submitted == []
 
@@ -78,8 +78,8 @@ def unheard(storage: Any, clock: Clock, seconds: float) -> Callable[[Run], None]
 def test_silence_while_the_storage_is_away_is_no_loss(
     run, server: Server, storage: Any, clock: Clock
 ) -> None:
-    patience = Patience(outage=600.0)
-    run(unheard(storage, clock, patience.silence + 400.0), storage=storage, patience=patience)
+    timeouts = Timeouts(outage=600.0)
+    run(unheard(storage, clock, timeouts.silence + 400.0), storage=storage, timeouts=timeouts)
     assert len(server.submitted) == 1
     assert server.closed == []
 
@@ -87,7 +87,7 @@ def test_silence_while_the_storage_is_away_is_no_loss(
 def test_a_storage_that_stays_away_does_not_excuse_silence_for_ever(
     run, server: Server, storage: Any, clock: Clock
 ) -> None:
-    patience = Patience(outage=600.0, attempts=1)
-    with pytest.raises(StageError, match="no sign of life for 120 s"):
-        run(unheard(storage, clock, 10_000.0), storage=storage, patience=patience)
-    assert clock.now < 5000.0 + 600.0 + patience.silence + 60.0
+    timeouts = Timeouts(outage=600.0, attempts=1)
+    with pytest.raises(StageError, match="no heartbeat for 120 s"):
+        run(unheard(storage, clock, 10_000.0), storage=storage, timeouts=timeouts)
+    assert clock.now < 5000.0 + 600.0 + timeouts.silence + 60.0

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.execution import job_transfer as exchange
 from tasks.execution.attempts import Attempt
-from tasks.execution.job_transfer import Asking, Working
+from tasks.execution.job_transfer import SubmitterSync, WorkerSync
 from tasks.jobs.files import write_job
 from tasks.storage.artifacts import Artifact, Request, Store
 from tasks.storage.remote import Storage, open_storage
@@ -70,18 +70,18 @@ def folder(asker: Store, data: Artifact) -> Path:
 
 
 @pytest.fixture
-def asking(asker: Store, storage: Storage, clock: Clock) -> Asking:
-    return Asking(asker.home, WORK, storage)
+def submitter(asker: Store, storage: Storage, clock: Clock) -> SubmitterSync:
+    return SubmitterSync(asker.home, WORK, storage)
 
 
 @pytest.fixture
-def fetch(asking: Asking, folder: Path, worker: Path, storage: Storage) -> Fetch:
+def fetch(submitter: SubmitterSync, folder: Path, worker: Path, storage: Storage) -> Fetch:
     """Hand the job over and fetch it: the attempt and its exchange, on the host that works."""
 
-    def call() -> tuple[Attempt, Working]:
-        attempt = on(worker, handed_over(asking, folder))
-        working = Working(worker, attempt, storage)
-        working.fetch()
-        return attempt, working
+    def call() -> tuple[Attempt, WorkerSync]:
+        attempt = on(worker, handed_over(submitter, folder))
+        worker_sync = WorkerSync(worker, attempt, storage)
+        worker_sync.fetch()
+        return attempt, worker_sync
 
     return call

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.execution.attempts import Attempt
-from tasks.execution.job_transfer import Asking, Working
+from tasks.execution.job_transfer import SubmitterSync, WorkerSync
 
 WORK = "work/train/3f2a9c01"
-Fetch = Callable[[], tuple[Attempt, Working]]
+Fetch = Callable[[], tuple[Attempt, WorkerSync]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +31,9 @@ class Clock:
         self.now += seconds
 
 
-def handed_over(asking: Asking, folder: Path) -> Attempt:
+def handed_over(submitter: SubmitterSync, folder: Path) -> Attempt:
     attempt = Attempt.begin(folder)
-    asking.hand_over()
+    submitter.send()
     return attempt
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.execution.attempts import NEWEST, PULSE, Ended, RetiredError, say_ended
-from tasks.execution.job_transfer import Asking, Working
+from tasks.execution.attempts import HEARTBEAT, NEWEST, Ended, RetiredError, write_end
+from tasks.execution.job_transfer import SubmitterSync, WorkerSync
 from tasks.storage.artifacts import Store
 from tasks.storage.remote import Storage
 from tests.tasks.execution.job_transfer.hosts import WORK, Fetch, handed_over, names
@@ -15,7 +15,7 @@ from tests.tasks.execution.job_transfer.hosts import WORK, Fetch, handed_over, n
 
 @pytest.mark.parametrize("newer", [True, False])
 def test_an_attempt_that_is_no_longer_wanted_brings_and_sends_nothing(
-    asking: Asking,
+    submitter: SubmitterSync,
     folder: Path,
     worker: Path,
     storage: Storage,
@@ -23,33 +23,33 @@ def test_an_attempt_that_is_no_longer_wanted_brings_and_sends_nothing(
     there: Path,
     newer: bool,
 ) -> None:
-    attempt, working = fetch()
+    attempt, worker_sync = fetch()
     if newer:
-        handed_over(asking, folder)
+        handed_over(submitter, folder)
     else:
-        asking.take_away()
+        submitter.delete()
     before = names(there)
-    (attempt.folder / PULSE).write_text("{}")
+    (attempt.folder / HEARTBEAT).write_text("{}")
 
-    working.tell()
+    worker_sync.sync()
 
     # The process looks at its own folder, and stops.
     with pytest.raises(RetiredError):
         attempt.check()
-    say_ended(attempt, Ended(attempt.key))
+    write_end(attempt, Ended(attempt.key))
     with pytest.raises(RetiredError):
-        working.finish()
+        worker_sync.finish()
     with pytest.raises(RetiredError):
-        Working(worker, attempt, storage).fetch()
+        WorkerSync(worker, attempt, storage).fetch()
     assert names(there) == before
 
 
 def test_what_a_killed_attempt_has_left_on_a_worker_is_no_reason_to_refuse_the_next(
-    asking: Asking, fetch: Fetch
+    submitter: SubmitterSync, fetch: Fetch
 ) -> None:
     killed, _ = fetch()
     (killed.folder / "checkpoint.pt").write_text("its own, perhaps half")
-    asking.take_away()
+    submitter.delete()
 
     attempt, _ = fetch()
 
@@ -58,17 +58,17 @@ def test_what_a_killed_attempt_has_left_on_a_worker_is_no_reason_to_refuse_the_n
 
 
 def test_a_late_attempt_leaves_the_folder_of_who_asks_alone(
-    asking: Asking, folder: Path, asker: Store, storage: Storage
+    submitter: SubmitterSync, folder: Path, asker: Store, storage: Storage
 ) -> None:
     # Host of who asks: it has workers of its own, for which there is nothing to carry.
-    late = handed_over(asking, folder)
+    late = handed_over(submitter, folder)
     late.retire()
-    asking.take_away()
+    submitter.delete()
     (folder / "checkpoint.pt").touch()
     before = names(folder)
 
     with pytest.raises(RetiredError):
-        Working(asker.home, late, storage).fetch()
+        WorkerSync(asker.home, late, storage).fetch()
 
     assert names(folder) == before
 
@@ -88,16 +88,16 @@ def test_a_checkpoint_of_an_attempt_before_goes_along_and_half_a_file_does_not(
 
 
 def test_an_outcome_comes_back_although_an_earlier_attempt_has_left_the_same_bytes(
-    asking: Asking, folder: Path, fetch: Fetch, there: Path
+    submitter: SubmitterSync, folder: Path, fetch: Fetch, there: Path
 ) -> None:
     # Of an attempt that was taken for dead and ended before the next was handed over.
     (there / WORK).mkdir(parents=True)
     (there / WORK / "outcome.json").write_text("{}")
-    attempt, working = fetch()
+    attempt, worker_sync = fetch()
     (attempt.folder / "outcome.json").write_text("{}")
-    say_ended(attempt, Ended(attempt.key))
+    write_end(attempt, Ended(attempt.key))
 
-    working.finish()
-    asking.look()
+    worker_sync.finish()
+    submitter.receive()
 
     assert (folder / "outcome.json").read_text() == "{}"
