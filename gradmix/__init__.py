@@ -14,18 +14,22 @@ Mix two source gradients towards a target gradient:
     0.99
 """
 
-from gradmix.ensembling import enlarge, hard_labels, select_top, soft_labels
-from gradmix.method import Method
-from gradmix.methods import METHODS, build_method, method_named
-from gradmix.mixer import Mixer
-from gradmix.mixing import importance, learning_rate_scale, mixing_weights
-from gradmix.networks import ConvTrunk, ConvTrunkConfig, Network
-from gradmix.optimiser import OptimiserConfig
-from gradmix.problem import LabelSpace, Problem
-from gradmix.proposing import Proposal
-from gradmix.sampling import Batch, Stream
-from gradmix.step import Step
-from gradmix.training import HyperValidation, Training, TrainingConfig, train
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradmix.ensembling import enlarge, hard_labels, select_top, soft_labels
+    from gradmix.method import Method
+    from gradmix.methods import METHODS, build_method, method_named
+    from gradmix.mixer import Mixer
+    from gradmix.mixing import importance, learning_rate_scale, mixing_weights
+    from gradmix.networks import ConvTrunk, ConvTrunkConfig, Network
+    from gradmix.optimiser import OptimiserConfig
+    from gradmix.problem import LabelSpace, Problem
+    from gradmix.proposing import Proposal
+    from gradmix.sampling import Batch, Stream
+    from gradmix.step import Step
+    from gradmix.training import HyperValidation, Training, TrainingConfig, train
 
 __all__ = [
     "METHODS",
@@ -55,3 +59,61 @@ __all__ = [
     "soft_labels",
     "train",
 ]
+
+_MODULES = {
+    "ensembling": (
+        "enlarge",
+        "hard_labels",
+        "select_top",
+        "soft_labels",
+    ),
+    "method": ("Method",),
+    "methods": (
+        "METHODS",
+        "build_method",
+        "method_named",
+    ),
+    "mixer": ("Mixer",),
+    "mixing": (
+        "importance",
+        "learning_rate_scale",
+        "mixing_weights",
+    ),
+    "networks": (
+        "ConvTrunk",
+        "ConvTrunkConfig",
+        "Network",
+    ),
+    "optimiser": ("OptimiserConfig",),
+    "problem": (
+        "LabelSpace",
+        "Problem",
+    ),
+    "proposing": ("Proposal",),
+    "sampling": (
+        "Batch",
+        "Stream",
+    ),
+    "step": ("Step",),
+    "training": (
+        "HyperValidation",
+        "Training",
+        "TrainingConfig",
+        "train",
+    ),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """A public name, when it is first asked for: a loop with `Mixer` loads no method."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gradmix' has no attribute {name!r}")
+    found = getattr(import_module(f"gradmix.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """What is public."""
+    return __all__

@@ -81,3 +81,20 @@ def test_an_error_inside_nlopt_is_not_taken_for_a_missing_one(monkeypatch) -> No
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     with pytest.raises(ModuleNotFoundError, match="libm"):
         solver_named("slsqp")
+
+
+def test_public_names_come_from_their_modules_when_they_are_asked_for() -> None:
+    import gradmix
+
+    assert sorted(gradmix._HOMES) == sorted(gradmix.__all__) == sorted(dir(gradmix))
+    for name, module in gradmix._HOMES.items():
+        assert getattr(gradmix, name) is getattr(sys.modules[f"gradmix.{module}"], name)
+    with pytest.raises(AttributeError, match="no attribute 'Mixed'"):
+        gradmix.Mixed  # noqa: B018 - looking is what is tested
+
+
+def test_a_mixing_loop_loads_no_method() -> None:
+    code = "from gradmix import Mixer; print(*(n for n in sys.modules if n.startswith('gradmix.')))"
+    loaded = output_of(code).split()
+    assert "gradmix.mixer" in loaded
+    assert not [name for name in loaded if "method" in name or "network" in name]
