@@ -6,6 +6,11 @@ from collections.abc import Sequence
 class UserError(Exception):
     """An error that a user can fix: one line saying what was expected, found, and what to do."""
 
+    @property
+    def lines(self) -> list[str]:
+        """What to print: one line, unless the error is about several things."""
+        return [" ".join(str(self).split())]
+
 
 class DataError(UserError, ValueError):
     """Data that cannot be used: one line saying what was expected, found, and what to do."""

@@ -15,14 +15,14 @@ INTERRUPTED = 130
 
 
 class OneLineError(click.ClickException):
-    """An error that a user can fix: one line, exit code 2."""
+    """An error that a user can fix: a line for each problem, mostly one, and exit code 2."""
 
     exit_code = USAGE_ERROR
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the line."""
-        line = redacted(" ".join(self.message.split()))
-        click.echo(f"gradmix: {line}", file=file, err=file is None)
+        """Print the lines."""
+        for line in self.message.splitlines():
+            click.echo(f"gradmix: {redacted(line)}", file=file, err=file is None)
 
 
 @contextmanager
@@ -39,9 +39,10 @@ def one_line_errors(program: str) -> Iterator[None]:
         yield
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else program
-        raise OneLineError(f"{error.format_message()} See {command} --help.") from error
+        message = " ".join(error.format_message().split())
+        raise OneLineError(f"{message} See {command} --help.") from error
     except UserError as error:
-        raise OneLineError(str(error)) from error
+        raise OneLineError("\n".join(error.lines)) from error
     except KeyboardInterrupt:
         click.echo("gradmix: stopped; the same command continues.", err=True)
         sys.exit(INTERRUPTED)

@@ -5,11 +5,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from flows.experiment.issues import dotted, unknown_keys
+from flows.experiment.issues import Finding, unexplained, unknown_keys
 from flows.experiment.settings import Experiment
-from flows.experiment.toml_file import SCALES, TomlFile, merged, read_toml, settings_error
+from flows.experiment.toml_file import (
+    SCALES,
+    Problem,
+    TomlFile,
+    merged,
+    problem,
+    read_toml,
+    settings_error,
+)
 from flows.experiment.toml_lines import Key
-from flows.experiment.validation import key_and_text
+from flows.experiment.validation import findings_in
 
 Options = Mapping[Key, tuple[str, Any]]
 
@@ -25,32 +33,55 @@ def load_experiment(name: str, scale: str, options: Options | None = None) -> Ex
         options: values that override both, by key, each with the option's name for messages.
 
     Raises:
-        SettingsError: if anything in it is wrong.
+        SettingsError: if anything in it is wrong: everything that is, a line each.
     """
     file = read_toml(name)
-    for unknown in unknown_keys(file.document, [*_TOP, SCALES]):
-        raise file.error(unknown.key, unknown.text)
-    experiment = _at(file, scale, options or {})
-    for other in file.scales:
-        _at(file, other, {})
+    unknown = unknown_keys(file.document, [*_TOP, SCALES])
+    if unknown and SCALES not in file.document:
+        raise settings_error(file.problem(entry.key, entry.text) for entry in unknown)
+    experiment = _at(file, scale, options or {}, unknown)
+    others = [_at(file, other, {}, unknown) for other in file.scales]
+    problems = [found for tried in (experiment, *others) for found in _problems(tried)]
+    if problems or not isinstance(experiment, Experiment):
+        raise settings_error(problems)
     return experiment
 
 
-def _at(file: TomlFile, scale: str, options: Options) -> Experiment:
-    """The experiment at a scale."""
-    for unknown in unknown_keys(file.scale(scale), _TOP):
-        raise file.error((SCALES, scale, *unknown.key), unknown.text)
-    values = file.at(scale)
+def _problems(tried: Experiment | list[Problem]) -> list[Problem]:
+    return [] if isinstance(tried, Experiment) else tried
+
+
+def _at(
+    file: TomlFile, scale: str, options: Options, unknown: list[Finding]
+) -> Experiment | list[Problem]:
+    """The experiment at a scale, or what is wrong with it.
+
+    Args:
+        file: the file.
+        scale: one of its scales.
+        options: values that override the file's.
+        unknown: keys of the file that are not known.
+    """
+    in_scale = unknown_keys(file.scale(scale), _TOP)
+    wrong = [file.problem(entry.key, entry.text) for entry in unknown]
+    wrong += [file.problem((SCALES, scale, *entry.key), entry.text) for entry in in_scale]
+    values = {key: value for key, value in file.at(scale).items() if key in (*_TOP, "scale")}
     for key, (_, value) in options.items():
         values = merged(values, _nested(key, value))
     try:
-        return Experiment.model_validate(values)
+        experiment = Experiment.model_validate(values | {"scale": scale})
     except ValidationError as error:
-        key, text = key_and_text(error.errors())
-        option = next((options[given][0] for given in options if key[: len(given)] == given), None)
-        if option:
-            raise settings_error(option, f"{dotted(key)}: {text}") from error
-        raise file.error(file.origin(scale, key), text) from error
+        found = unexplained(findings_in(error.errors()), [*unknown, *in_scale], _TOP)
+        return [*wrong, *(_placed(file, scale, options, entry) for entry in found)]
+    return wrong or experiment
+
+
+def _placed(file: TomlFile, scale: str, options: Options, found: Finding) -> Problem:
+    """A finding at the option or the line that it comes from."""
+    for key, (option, _) in options.items():
+        if found.key[: len(key)] == key:
+            return problem(option, found.key, found.text)
+    return file.problem(file.origin(scale, found.key), found.text)
 
 
 def _nested(key: Key, value: object) -> dict[str, Any]:

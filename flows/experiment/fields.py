@@ -2,20 +2,30 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     TypeAdapter,
+    ValidationError,
     WrapValidator,
     model_validator,
 )
 
-from flows.experiment.issues import Finding, not_among, repeated, said, shown, unknown_keys
-from flows.experiment.validation import refuse
+from flows.experiment.issues import (
+    Finding,
+    not_among,
+    repeated,
+    said,
+    shown,
+    unexplained,
+    unknown_keys,
+)
+from flows.experiment.validation import findings_in, refuse
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 # Two of them and a digest make the name of a folder; some file systems take 143 bytes.
@@ -28,13 +38,21 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _keys_are_known(cls, values: object) -> object:
-        # Refused before the fields are read: a misspelt key would also be missing.
-        if isinstance(values, dict):
-            refuse(unknown_keys(values, list(cls.model_fields)))
-        return _tuples(values)
+    def _report_every_key(cls, values: object, check: ModelWrapValidatorHandler[Self]) -> Self:
+        # Pydantic would report a misspelt key twice, as unknown and as missing.
+        if not isinstance(values, dict):
+            return check(values)
+        known = list(cls.model_fields)
+        unknown = unknown_keys(values, known)
+        try:
+            checked = check(_tuples({key: values[key] for key in values if key in known}))
+        except ValidationError as error:
+            refuse([*unknown, *unexplained(findings_in(error.errors()), unknown, known)])
+            raise
+        refuse(unknown)
+        return checked
 
 
 def _tuples(value: Any) -> Any:  # noqa: ANN401 - TOML or JSON

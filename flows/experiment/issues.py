@@ -19,7 +19,7 @@ class Finding:
 
     key: Key
     text: str
-    kind: Literal["wrong", "unknown"] = "wrong"
+    kind: Literal["wrong", "unknown", "absent"] = "wrong"
 
 
 def said(expected: str, found: str, advice: str = "correct the value") -> str:
@@ -39,6 +39,20 @@ def unknown_keys(table: Iterable[str], known: Sequence[str]) -> list[Finding]:
         for name in table
         if name not in known
     ]
+
+
+def unexplained(
+    found: Iterable[Finding], unknown: Iterable[Finding], known: Sequence[str]
+) -> list[Finding]:
+    """The findings of a table, less keys that are absent because they are misspelt.
+
+    Args:
+        found: of the known keys.
+        unknown: the keys that are not known.
+        known: names of all keys.
+    """
+    meant = {name for entry in unknown for name in _nearest(str(entry.key[-1]), known)}
+    return [entry for entry in found if not (entry.kind == "absent" and entry.key[0] in meant)]
 
 
 def repeated(values: Sequence[object]) -> list[int]:
@@ -73,9 +87,13 @@ def dotted(key: Key) -> str:
 
 def _choice(value: str, known: Sequence[str], otherwise: str) -> str:
     expected = f"one of {', '.join(known)}" if known else "no key here"
-    nearest = difflib.get_close_matches(value, known, n=1)
+    nearest = _nearest(value, known)
     advice = f"did you mean {nearest[0]}?" if nearest else f"{otherwise}."
     return f"expected {expected}, found {shown(value)}; {advice}"
+
+
+def _nearest(value: str, known: Sequence[str]) -> list[str]:
+    return difflib.get_close_matches(value, known, n=1)
 
 
 def _huge(value: object) -> bool:

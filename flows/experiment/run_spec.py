@@ -11,13 +11,12 @@ from data.digest_cache import KnownDigests
 from data.fingerprint import digest_json
 from flows.experiment.experiment_file import load_experiment
 from flows.experiment.inputs import check_apart, find_raw
-from flows.experiment.issues import dotted
 from flows.experiment.raw_data import RawData
 from flows.experiment.run_request import RunRequest
 from flows.experiment.settings import Experiment
-from flows.experiment.toml_file import SettingsError
+from flows.experiment.toml_file import problem, settings_error
 from flows.experiment.toml_lines import Key
-from flows.experiment.validation import key_and_text
+from flows.experiment.validation import findings_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +98,8 @@ def resolve(request: RunRequest, known: KnownDigests) -> RunSpec:
         try:
             experiment = experiment.with_classes(raw.classes)
         except ValidationError as error:
-            key, text = key_and_text(error.errors())
-            where = raw.root or "embedded data"
-            raise SettingsError(f"{experiment.name} on {where}: {dotted(key)}: {text}") from error
+            where = f"{experiment.name} on {raw.root or 'embedded data'}"
+            found = [problem(where, entry.key, entry.text) for entry in findings_in(error.errors())]
+            raise settings_error(found) from error
     check_apart(experiment, raw)
     return RunSpec(request=request, experiment=experiment, raw=raw)

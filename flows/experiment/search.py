@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 from flows.experiment.fields import Different
 from flows.experiment.issues import Finding, said
 from flows.experiment.method_settings import check_settings, fields_of
-from flows.experiment.validation import key_and_text, refuse
+from flows.experiment.validation import findings_in, refuse
 
 Search = dict[str, Annotated[tuple[int | float, ...], Field(min_length=1), Different]]
 """Values of settings, by name."""
@@ -37,7 +37,7 @@ def check_search(
         elsewhere: values that come from another key.
 
     Raises:
-        ValidationError: with the key of the first that is wrong, relative to the search's.
+        ValidationError: with the keys of everything wrong, relative to the search's.
     """
     for key, values in search.items():
         if key in settings:
@@ -48,5 +48,10 @@ def check_search(
             try:
                 check_settings(method, {**settings, key: value}, elsewhere)
             except ValidationError as error:
-                (found, *_), text = key_and_text(error.errors())
-                refuse([Finding((found, place) if free and found == key else (found,), text)])
+                refuse(
+                    Finding(
+                        (key, place) if free and found.key[:1] == (key,) else found.key[:1],
+                        found.text,
+                    )
+                    for found in findings_in(error.errors())
+                )

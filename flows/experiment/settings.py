@@ -1,7 +1,7 @@
 """The settings of an experiment at one scale, and what must hold between their parts."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -23,7 +23,7 @@ from flows.experiment.training import (
     Outputs,
     Training,
 )
-from flows.experiment.validation import key_and_text, refuse
+from flows.experiment.validation import findings_in, refuse
 from gradmix.methods import METHODS
 from gradmix.networks import Shape
 from gradmix.problem import LabelSpace, Problem
@@ -59,11 +59,19 @@ class Experiment(Frozen):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        refuse([*self._wrong_data(), *self._wrong_names(), *self._wrong_methods()])
-        self._check_finals()
-        refuse([*self._wrong_tables(), *self._wrong_ensembles()])
-        if self.classes_are_known:
-            refuse(self._wrong_problem())
+        wrong_data, wrong_names = list(self._wrong_data()), list(self._wrong_names())
+        refuse(
+            [
+                *wrong_data,
+                *wrong_names,
+                *self._wrong_methods(),
+                *self._wrong_finals(),
+                *([] if wrong_names else self._wrong_rows()),
+                *self._wrong_ensembles(),
+                *([] if wrong_data else self._wrong_tables()),
+                *([] if wrong_data or not self.classes_are_known else self._wrong_problem()),
+            ]
+        )
         return self
 
     @property
@@ -144,17 +152,17 @@ class Experiment(Frozen):
         """The row that figure 4 shows for every R: the first with hard labels."""
         return next((final for final in self.final if final.labels == "hard"), None)
 
-    def _check_finals(self) -> None:
-        """Refuse settings of final trainings that their methods do not have."""
+    def _wrong_finals(self) -> Iterator[Finding]:
+        """Settings of final trainings that their methods do not have."""
         stage = self.first_stage
         given = {**stage.settings, **{name: getattr(stage, name)[0] for name in GRID}}
         for i, final in enumerate(self.final):
             method = final.method or stage.method
             elsewhere = {name: given[name] for name in fields_of(method) if name in given}
-            with _at("final", i, "settings"):
-                check_settings(method, final.settings, elsewhere=elsewhere)
-            with _at("final", i, "search"):
-                check_search(method, final.settings, final.search, elsewhere)
+            check = partial(check_settings, method, final.settings, elsewhere=elsewhere)
+            wrong = _found_by(check, ("final", i, "settings"))
+            check = partial(check_search, method, final.settings, final.search, elsewhere)
+            yield from wrong or _found_by(check, ("final", i, "search"))
 
     def _wrong_data(self) -> Iterator[Finding]:
         """Data sets that are not listed, classes that they do not have."""
@@ -220,11 +228,14 @@ class Experiment(Frozen):
                 advice = "leave them out, they would show the labels of U"
                 yield Finding(("sources", i, "classes"), said(expected, found, advice))
 
-    def _wrong_tables(self) -> Iterator[Finding]:
-        """Rows that there are not; table 1 of clips, table 3 of images: they show the same rows."""
+    def _wrong_rows(self) -> Iterator[Finding]:
+        """Rows of the outputs that do not exist."""
         for i, name in enumerate(self.outputs.rows or ()):
             if name not in self.rows:
                 yield not_among(("outputs", "rows", i), name, self.rows)
+
+    def _wrong_tables(self) -> Iterator[Finding]:
+        """Table 1 of clips, table 3 of images: they show the same rows."""
         clips = self.datasets[self.target.dataset].media == "clips"
         unfit, fit = (1, 3) if clips else (3, 1)
         if unfit in self.outputs.tables:
@@ -260,11 +271,11 @@ class Experiment(Frozen):
         return [*sources, (("target",), self.target)]
 
 
-@contextmanager
-def _at(*place: str | int) -> Iterator[None]:
-    """Put a place in front of the keys of what is refused within the context."""
+def _found_by(check: Callable[[], None], place: Key) -> list[Finding]:
+    """What a check refuses, with a place in front of its keys."""
     try:
-        yield
+        check()
     except ValidationError as error:
-        key, text = key_and_text(error.errors())
-        refuse([Finding((*place, *key), text)])
+        found = findings_in(error.errors())
+        return [Finding((*place, *entry.key), entry.text) for entry in found]
+    return []

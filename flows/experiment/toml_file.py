@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -18,7 +18,21 @@ _PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)
 
 
 class SettingsError(UserError, ValueError):
-    """An experiment file or an option is wrong: one line with file, line, key, what to do."""
+    """An experiment file or an option is wrong: for each problem a line with place and remedy."""
+
+    @property
+    def lines(self) -> list[str]:
+        """A line for each problem."""
+        return str(self).splitlines()
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that is wrong: line in the file, 0 if there is none; key; and the message."""
+
+    line: int
+    key: str
+    message: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,14 +93,26 @@ class TomlFile:
 
     def error(self, key: Key, text: str) -> SettingsError:
         """An error at a key of the file."""
+        return settings_error([self.problem(key, text)])
+
+    def problem(self, key: Key, text: str) -> Problem:
+        """A problem at a key of the file."""
         line = line_of(line_numbers(self.text), key)
-        place = f"{self.where}:{line}" if line else self.where
-        return settings_error(place, f"{dotted(key)}: {text}")
+        return problem(f"{self.where}:{line}" if line else self.where, key, text, line or 0)
 
 
-def settings_error(place: str, text: str) -> SettingsError:
-    """An error at a place: a file with its line, or an option."""
-    return SettingsError(" ".join(f"{place}: {text}".splitlines()))
+def problem(place: str, key: Key, text: str, line: int = 0) -> Problem:
+    """A problem at a place: a file with its line, or an option."""
+    words = f"{dotted(key)}: {text}" if key else text
+    return Problem(line, dotted(key), " ".join(f"{place}: {words}".splitlines()))
+
+
+def settings_error(problems: Iterable[Problem]) -> SettingsError:
+    """The problems of a file as one error, in the order of its lines; of a key, the first."""
+    first: dict[tuple[int, str], Problem] = {}
+    for found in problems:
+        first.setdefault((found.line, found.key), found)
+    return SettingsError("\n".join(found.message for found in sorted(first.values())))
 
 
 def experiment_names() -> list[str]:
@@ -113,7 +139,7 @@ def read_toml(name: str) -> TomlFile:
         where = f"{name}.toml"
         return _parsed(where, _content(where, _packaged() / where))
     known = [*experiment_names(), "the path of a .toml file"]
-    raise settings_error("experiment", not_among((), name, known).text)
+    raise settings_error([problem("experiment", (), not_among((), name, known).text)])
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,14 +161,14 @@ def _content(where: str, path: Path | Traversable) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as error:
         text = said("an experiment file", "none", "check the path")
-        raise settings_error(where, text) from error
+        raise settings_error([problem(where, (), text)]) from error
     except IsADirectoryError as error:
         text = said("an experiment file", "a folder", "name a file in it")
-        raise settings_error(where, text) from error
+        raise settings_error([problem(where, (), text)]) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         text = said("a file that can be read", reason, "check the path and its permissions")
-        raise settings_error(where, text) from error
+        raise settings_error([problem(where, (), text)]) from error
 
 
 def _parsed(where: str, content: bytes) -> TomlFile:
@@ -153,13 +179,15 @@ def _parsed(where: str, content: bytes) -> TomlFile:
         line = content.count(b"\n", 0, error.start) + 1
         found = f"the byte 0x{content[error.start]:02x}"
         advice = said("text in UTF-8", found, "save the file as UTF-8")
-        raise settings_error(f"{where}:{line}", advice) from error
+        raise settings_error([problem(f"{where}:{line}", (), advice)]) from error
     except RecursionError as error:
         advice = said("TOML", "brackets nested too deep", "correct the file")
-        raise settings_error(where, advice) from error
+        raise settings_error([problem(where, (), advice)]) from error
     except ValueError as error:
         at = _PLACE.search(str(error))
         found = f"an error: {_PLACE.sub('', str(error)).partition(';')[0]}"
         last = content.rstrip().count(b"\n") + 1
         place = f"{where}:{at['line'] or last}" if at else where
-        raise settings_error(place, said("TOML", found, "correct the line")) from error
+        raise settings_error(
+            [problem(place, (), said("TOML", found, "correct the line"))]
+        ) from error

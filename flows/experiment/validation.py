@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from flows.experiment.issues import Finding, said, shown
-from flows.experiment.toml_lines import Key
 
 # What pydantic's checks expect, in the words of a TOML file.
 _EXPECTED = {
@@ -27,6 +26,12 @@ _EXPECTED = {
     "less_than_equal": "a value of at most {le:.12g}",
     "too_short": "an array of length at least {min_length}",
     "too_long": "an array of length at most {max_length}",
+}
+
+_KINDS: dict[str, Literal["unknown", "absent"]] = {
+    "unknown": "unknown",
+    "absent": "absent",
+    "missing": "absent",
 }
 
 
@@ -48,16 +53,27 @@ def refuse(findings: Iterable[Finding], value: object = None) -> None:
         raise ValidationError.from_exception_data("settings", errors)
 
 
-def key_and_text(errors: Sequence[ErrorDetails]) -> tuple[Key, str]:
-    """Key and sentence of the most telling error: an unknown key explains a missing one."""
-    first = min(errors, key=lambda error: error["type"] != "unknown")
-    key = tuple(part for part in first["loc"] if part != "[key]")
-    return key, _sentence(first)
+def findings_in(errors: Sequence[ErrorDetails]) -> list[Finding]:
+    """Everything that pydantic found, in the words of a TOML file."""
+    return [
+        Finding(
+            tuple(part for part in entry["loc"] if part != "[key]"),
+            _sentence(entry),
+            _KINDS.get(entry["type"], "wrong"),
+        )
+        for entry in errors
+        if not _is_about_items(entry)
+    ]
+
+
+def _is_about_items(error: ErrorDetails) -> bool:
+    """Whether an array is called too short because some of its items are wrong."""
+    return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
 def _sentence(error: ErrorDetails) -> str:
     kind, value = error["type"], error["input"]
-    if kind in ("wrong", "unknown"):
+    if kind in ("wrong", "unknown", "absent"):
         return error["msg"]
     if kind == "missing":
         return said("a value", "none", "add the key")

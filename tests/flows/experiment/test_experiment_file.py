@@ -137,7 +137,7 @@ def test_a_value_in_an_array_over_several_lines_has_the_line_of_its_key(own):
             "scales.demo.network.settings.widths[3]",
             "widths = [8, 8, 16, 16]",
         ),
-        ("seed = 0", 'scale = "demo"', "scale", "seed = 0"),
+        ('title = "SVHN', 'scale = "demo"\ntitle = "SVHN', "scale", 'title = "SVHN'),
         ('trunk = "convnet"\n', "", "network.trunk", "[network]"),
         ("{ 2 = [94.62", "{ two = [94.62", "final[0].paper.two", "paper = { 2 = [94.62"),
     ],
@@ -147,6 +147,53 @@ def test_what_is_wrong_is_found_at_its_key_and_line(own, old, new, key, at):
         text = message(own, old, new, scale)
         assert text.startswith(f"own.toml:{line(at)}: {key}: expected ")
         assert ONE_LINE.fullmatch(text)
+
+
+def test_everything_wrong_is_said_at_once_in_the_order_of_the_lines(own):
+    document = DIGITS
+    for old, new in (
+        ("seed = 0", "seed = -1"),
+        ('dataset = "svhn"', 'dataset = "sv"'),
+        ("steps = 5000", "stepz = 5000"),
+        ("momentum = 0.9\n", ""),
+        ('method = "joint"', 'method = "joins"'),
+        ("hidden = 64", 'hidden = "64"'),
+    ):
+        document = document.replace(old, new, 1)
+    with pytest.raises(SettingsError) as caught:
+        own(DIGITS, document, options={("target", "draws"): ("--draws", 0)})
+    lines = caught.value.lines
+    places = [
+        ("seed = -1", "seed"),
+        ("[training]", "training.momentum"),
+        ("stepz = 5000", "training.stepz"),
+        ('method = "joins"', "baselines[2].method"),
+        ('hidden = "64"', "scales.demo.network.settings.hidden"),
+    ]
+    assert [text.partition(": expected")[0] for text in lines] == [
+        "--draws: target.draws",
+        *(f"own.toml:{line(text, document)}: {key}" for text, key in places),
+    ]
+    assert all(ONE_LINE.fullmatch(text) for text in lines[1:])
+
+
+def test_what_depends_on_other_parts_is_said_at_once_too(own):
+    document = DIGITS
+    for old, new in (
+        ('dataset = "svhn"', 'dataset = "sv"'),
+        ('name = "Joint"', 'name = "Fine-tune"'),
+        ("r = 3", "r = 55"),
+        ('method = "gradmix_vat"', 'method = "gradmix_vat"\nsettings = { beta = 3.0, eta = 1 }'),
+    ):
+        document = document.replace(old, new, 1)
+    with pytest.raises(SettingsError) as caught:
+        own(DIGITS, document)
+    assert [text.split(": ")[1] for text in caught.value.lines] == [
+        "sources[0].dataset",
+        "baselines[3].name",
+        "ensemble.r",
+        "final[2].settings.beta",
+    ]
 
 
 def test_no_source_with_the_targets_classes_is_found_at_the_sources(own):

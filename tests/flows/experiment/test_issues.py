@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from flows.experiment.issues import dotted, not_among, repeated, shown
-from flows.experiment.validation import key_and_text
+from flows.experiment.issues import Finding, dotted, not_among, repeated, shown
+from flows.experiment.validation import findings_in
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,6 @@ def test_repetitions_are_the_later_ones():
 
 def test_a_check_without_words_of_its_own_still_gives_the_form():
     error = {"type": "new_in_pydantic", "loc": ("a", 0), "msg": "Input is odd", "input": 3}
-    assert key_and_text([error]) == (
-        ("a", 0),
-        "expected another value (Input is odd), found 3; correct the value.",
-    )
+    assert findings_in([error]) == [
+        Finding(("a", 0), "expected another value (Input is odd), found 3; correct the value.")
+    ]

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from flows.experiment import method_settings
 from flows.experiment.issues import dotted
 from flows.experiment.method_settings import check_settings, fields_of
-from flows.experiment.validation import key_and_text
+from flows.experiment.validation import findings_in
 from gradmix.method import Method
 from gradmix.methods import METHODS, MethodEntry
 
@@ -36,8 +36,8 @@ def odd(monkeypatch):
 def wrong(method, settings, elsewhere=None):
     with pytest.raises(ValidationError) as caught:
         check_settings(method, settings, elsewhere)
-    key, text = key_and_text(caught.value.errors())
-    return f"{dotted(key)}: {text}"
+    first = findings_in(caught.value.errors())[0]
+    return f"{dotted(first.key)}: {first.text}"
 
 
 @pytest.mark.parametrize("method", METHODS)

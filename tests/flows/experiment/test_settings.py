@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from flows.experiment.experiment_file import load_experiment
 from flows.experiment.issues import dotted
 from flows.experiment.settings import Experiment
-from flows.experiment.validation import key_and_text
+from flows.experiment.validation import findings_in
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ def wrong(values):
     """Key and sentence of the first thing that is wrong."""
     with pytest.raises(ValidationError) as caught:
         Experiment.model_validate(values)
-    key, text = key_and_text(caught.value.errors())
-    return f"{dotted(key)}: {text}"
+    first = findings_in(caught.value.errors())[0]
+    return f"{dotted(first.key)}: {first.text}"
 
 
 def test_the_paper_scale_is_the_protocol_of_the_paper(digits):
@@ -337,9 +337,12 @@ def test_a_misspelt_key_is_named_before_the_one_that_is_missing(values, path):
     assert wrong(values).endswith(f'found "{key}"; did you mean {right}?')
 
 
-def test_an_unknown_key_is_named_before_a_key_that_is_missing_elsewhere(values):
+def test_an_unknown_key_and_one_that_is_missing_elsewhere_are_both_named(values):
     values["training"]["draws"] = values["target"].pop("draws")
-    assert wrong(values).startswith("training.draws: expected one of steps, ")
+    with pytest.raises(ValidationError) as caught:
+        Experiment.model_validate(values)
+    keys = [dotted(found.key) for found in findings_in(caught.value.errors())]
+    assert keys == ["target.draws", "training.draws"]
 
 
 def test_a_missing_key_is_named(values):
