@@ -1,11 +1,10 @@
 """The flow: an experiment from raw data to its record."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from prefect import flow
 from prefect.context import FlowRunContext
@@ -13,9 +12,9 @@ from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from data.digest_cache import KnownDigests
-from flows.experiment.run_request import RunRequest
+from flows.experiment.run_request import Engine, RunRequest
 from flows.experiment.run_spec import RunSpec, resolve
-from flows.monitoring.counts import Work
+from flows.monitoring.counts import Observer, Work
 from flows.monitoring.event_log import Ledger
 from flows.monitoring.peak_memory import PeakMemory
 from flows.monitoring.status_file import StatusFile, close_dead
@@ -51,21 +50,6 @@ THREADS = 256
 """Tasks wait for their inputs in threads; slots and workers, not threads, limit the trainings."""
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=THREADS)
-
-Engine = Literal["local", "workers"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Observer:
-    """Follows a reproduction.
-
-    Attributes:
-        work: the planned trainings.
-        listen: called with every event.
-    """
-
-    work: Work
-    listen: Callable[[Event], None]
 
 
 @flow(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.experiment.run_request import RunRequest
+from flows.experiment.run_request import Engine, RunRequest
 from flows.experiment.run_spec import RunSpec
 from flows.experiment.toml_file import SettingsError
 from flows.pipeline.plan import PlanEntry, make_plan
 from flows.pipeline.subjects import cell_subject
-from flows.reproduce import RUNNER, Engine, resolve_in, run
+from flows.reproduce import RUNNER, resolve_in, run
 from tasks.engine.runtime import identity_lock
 from tasks.storage.artifacts import Store
 from tasks.storage.locks import locked

@@ -8,13 +8,14 @@ are used) give the same bytes on the same kind of machine.
 
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter, ImageFont
 
+from data.errors import DataError
 from data.images.pixels import BLUE, GREEN, IMAGE_SIZE, RED, THOUSAND, luminance
 from data.reader import DIGITS, SPLITS, RawImages, check_split, no_download
 
@@ -120,9 +121,18 @@ def draw_street_digits(
 
 
 @cache
+def _fonts() -> Path:
+    """Where matplotlib keeps its fonts; it is not imported, which costs a second."""
+    found = find_spec("matplotlib")
+    if found is None or found.origin is None:
+        raise DataError("Expected matplotlib, whose fonts are used, found none: install it.")
+    return Path(found.origin).with_name("mpl-data") / "fonts" / "ttf"
+
+
+@cache
 def _glyph(font: str, digit: int) -> Image.Image:
     """The ink of a digit, "L", cropped to its bounding box."""
-    path = Path(mpl.get_data_path()) / "fonts" / "ttf" / font
+    path = _fonts() / font
     # The basic layout engine is built into Pillow; the other depends on the system's libraries.
     drawn = ImageFont.truetype(path, GLYPH_HEIGHT * 4 // 3, layout_engine=ImageFont.Layout.BASIC)
     mask = drawn.getmask(str(digit), mode="L")

@@ -5,8 +5,6 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from scipy.io import loadmat
-
 _HEADER, _ORDER = 128, slice(126, 128)
 _MATRIX, _COMPRESSED = 14, 15
 # miINT8 to miUTF32 without those that are reserved (MAT-File Format, table 1-1).
@@ -21,6 +19,9 @@ def load_mat(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
         Exception: of dozens of kinds if the file is missing, damaged or of another format: catch
             them all.
     """
+    # Here, not on top: scipy costs every command, and every job, a second.
+    from scipy.io import loadmat  # noqa: PLC0415
+
     _check(memoryview(path.read_bytes()))
     variables: dict[str, Any] = loadmat(path, variable_names=names)
     return variables

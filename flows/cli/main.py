@@ -22,7 +22,7 @@ COMMANDS: list[LazyCommand] = [
         [*RUN, ENGINE],
         summary="Run an experiment from raw data to its report; finished work is reused.",
         example="reproduce digits --scale small --data DIR --k 3",
-        needs=["prefect", "mlflow"],
+        needs=["mlflow"],
     ),
     RunCommand(
         "plan",

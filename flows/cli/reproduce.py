@@ -7,26 +7,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from httpx import HTTPError
-from prefect.exceptions import PrefectException
 from rich.console import Console
 
 from data.digest_cache import KnownDigests
 from flows.cli.console import open_console, short
 from flows.cli.progress import Progress
 from flows.cli.resolution import fetch, headline, resolve_request
-from flows.experiment.run_request import RunRequest
+from flows.experiment.run_request import Engine, RunRequest
 from flows.experiment.run_spec import RunSpec
-from flows.monitoring.counts import Board, Work
+from flows.monitoring.counts import Board, Observer, Work
 from flows.pipeline.plan import PlanEntry, make_plan
 from flows.records.stored import FILE, stored_record
-from flows.reproduce import Engine, Observer, start
-from tasks.errors import StageError, first_line
-from tasks.execution.prefect_server import ServerError, prefect_server
+from tasks.errors import StageError
+from tasks.execution.prefect_server import starting_server
+from tasks.execution.prefect_settings import load_prefect
 from tasks.execution.slots import SlotPool
 from tasks.execution.template import Template
 from tasks.redaction import redacted, without_login
-from tasks.reporting.report import result_table, table_text
 from tasks.storage.database_url import sqlite_url
 from tasks.storage.home import open_home
 from tasks.tracking.tracker import DATABASE
@@ -73,20 +70,18 @@ def run_spec(
     board = Board(work)
     # Like Ctrl-C, which `gradmix cancel` cannot send: shells make background commands ignore it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with (
-        Template() as template,
-        prefect_server(home),
-        Progress(console, board).shown() as listener,
-    ):
-        try:
-            observer = Observer(work=work, listen=listener)
-            folder = start(spec, home, engine, observer, template)
-        except (HTTPError, PrefectException) as error:
-            raise ServerError(
-                f"expected Prefect's server to answer, found {type(error).__name__}: "
-                f"{first_line(error)}; its log is {home / 'prefect' / 'server.log'}; the "
-                "same command continues."
-            ) from error
+    with starting_server(home) as ready, Template() as template:
+        if work.to_run and engine == "local":
+            template.start()
+        # Prefect takes seconds to import; its server and the template start meanwhile.
+        load_prefect()
+        from flows.cli.flow_run import run_flow  # noqa: PLC0415
+
+        with ready(), Progress(console, board).shown() as listener:
+            folder = run_flow(spec, home, engine, Observer(work=work, listen=listener), template)
+    # Only now: scipy and matplotlib would delay the first training by seconds.
+    from tasks.reporting.report import result_table, table_text  # noqa: PLC0415
+
     console.print(table_text(result_table(stored_record(folder / FILE))), soft_wrap=True)
     console.print(f"Report: {short(folder / 'report.html')}", soft_wrap=True)
     console.print(f"MLflow: {open_tracking(home)}", soft_wrap=True)

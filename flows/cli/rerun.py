@@ -6,9 +6,8 @@ from data.digest_cache import KnownDigests
 from flows.cli.console import open_console
 from flows.cli.reproduce import check_engine, run_spec
 from flows.cli.resolution import fetch, resolve_request
-from flows.experiment.run_request import RunRequest
+from flows.experiment.run_request import Engine, RunRequest
 from flows.pipeline.plan import make_plan
-from flows.reproduce import Engine
 from flows.rerun import Cell, forget, forgotten, made_from
 from tasks.storage.home import open_home
 from tasks.storage.remote import open_storage

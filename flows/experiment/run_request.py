@@ -2,8 +2,10 @@
 
 import shlex
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+Engine = Literal["local", "workers"]
+"""Where trainings run: in slots of this machine, or on the workers of a fleet."""
 NOTHING = "none"
 """The value of an output option that asks for none."""
 

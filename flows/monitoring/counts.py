@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from flows.pipeline.plan import PlanEntry
 
 TRAIN = "train"
+RECENT_ROUNDS = 2
+"""Of trainings in all slots: so many tell the present speed."""
 
 News = Literal["start", "step", "end", ""]
 
@@ -39,6 +41,19 @@ class Work:
         return cls(
             len(trainings), {entry.subject for entry in trainings if entry.state != "cached"}, slots
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observer:
+    """Follows a reproduction.
+
+    Attributes:
+        work: the planned trainings.
+        listen: called with every event.
+    """
+
+    work: Work
+    listen: Callable[[Event], None]
 
 
 class Board:
@@ -106,13 +121,24 @@ class Board:
 
     @property
     def time_left(self) -> float | None:
-        """Seconds, from the mean of the trainings that finished in this run."""
+        """Seconds at the present speed: of the last trainings to finish and of those that run."""
         with self._lock:
-            if not self._seconds:
-                return None
-            left = sum(subject not in self._ended for subject in self.work.to_run)
             slots = self.work.slots or self._most
-            return left * sum(self._seconds) / len(self._seconds) / slots
+            running = [event for event in self._running.values() if event.stage == TRAIN]
+            whole = {
+                event.subject: event.seconds * event.steps / event.step
+                for event in running
+                if event.step
+            }
+            known = [*self._seconds[-RECENT_ROUNDS * slots :], *whole.values()]
+            if not known:
+                return None
+            mean = sum(known) / len(known)
+            waiting = {*self.work.to_run} - self._ended.keys() - self._running.keys()
+            left = len(waiting) * mean + sum(
+                max(0.0, whole.get(event.subject, mean) - event.seconds) for event in running
+            )
+            return left / slots
 
     def snapshot(self) -> dict[str, Any]:
         """All of it in plain JSON types; seconds."""

@@ -9,7 +9,6 @@ from typing import Any
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from tasks.reporting.record import Record
-from tasks.reporting.report import result_table, table_text
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +23,9 @@ def announce_run(name: str, run_id: str, pages: Mapping[str, str]) -> None:
 
 def announce_results(name: str, record: Record, folder: Path) -> None:
     """Show the table of a finished reproduction."""
+    # Only now: scipy and matplotlib would delay the first training by seconds.
+    from tasks.reporting.report import result_table, table_text  # noqa: PLC0415
+
     table = table_text(result_table(record))
     text = f"```\n{table}\n```\n\nReport: `{folder / 'report.html'}`\n"
     _try(create_markdown_artifact, markdown=text, key=_key(name, "table"), description=name)

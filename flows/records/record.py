@@ -23,7 +23,6 @@ from tasks.reporting.record import (
     TrackingRecord,
     record_text,
 )
-from tasks.reporting.report import write_report
 from tasks.storage.artifacts import Artifact
 from tasks.storage.atomic import write_atomically
 
@@ -92,6 +91,9 @@ def save_record(record: Record, home: Path) -> Path:
     folder = record_folder(record.name, home)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / FILE, record_text(record))
+    # Only now: scipy and matplotlib would delay the first training by seconds.
+    from tasks.reporting.report import write_report  # noqa: PLC0415
+
     write_report(record, folder)
     return folder
 

@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import httpx
@@ -58,6 +58,9 @@ _LEAN = {
 }
 
 
+Ready = Callable[[], AbstractContextManager[None]]
+
+
 class ServerError(UserError, RuntimeError):
     """The server did not come up: one line with what happened and where its log lies."""
 
@@ -76,13 +79,29 @@ def prefect_server(home: Path, start_limit_s: float = 180.0) -> Iterator[None]:
     Raises:
         ServerError: if it does not start, or the one of PREFECT_API_URL does not answer.
     """
-    if os.environ.get(_URL):
-        _expect_answer(os.environ[_URL])
+    with starting_server(home, start_limit_s) as ready, ready():
         yield
+
+
+@contextmanager
+def starting_server(home: Path, start_limit_s: float = 180.0) -> Iterator[Ready]:
+    """The same in two steps: start a server and go on, then wait until it answers.
+
+    Yields:
+        A context that has the API; entering it waits.
+    """
+    if os.environ.get(_URL):
+        yield _given
         return
     usual = Path(os.environ.get("PREFECT_HOME") or home / "prefect").absolute()
-    with _folder_of_its_own(usual) as folder, _served(folder, start_limit_s):
-        yield
+    with _folder_of_its_own(usual) as folder, _started(folder, start_limit_s) as ready:
+        yield ready
+
+
+@contextmanager
+def _given() -> Iterator[None]:
+    _expect_answer(os.environ[_URL])
+    yield
 
 
 @contextmanager
@@ -101,19 +120,24 @@ def _folder_of_its_own(usual: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _served(folder: Path, start_limit_s: float) -> Iterator[None]:
+def _started(folder: Path, start_limit_s: float) -> Iterator[Ready]:
     ensure_database(PREFECT, folder / DATABASE)
     log = folder / "server.log"
     log.unlink(missing_ok=True)
     port = _free_port()
     process = _start(folder, log, port)
-    try:
+
+    @contextmanager
+    def ready() -> Iterator[None]:
         _wait_until_healthy(process, port, log, start_limit_s)
         with _api_url(f"http://{_HOST}:{port}/api"):
             try:
                 yield
             finally:
                 _settle(port)
+
+    try:
+        yield ready
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

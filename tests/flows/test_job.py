@@ -1,6 +1,8 @@
 """The flow that a worker runs, without Prefect's engine and with the job's process replaced."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -237,3 +239,11 @@ def test_the_attempt_before_is_not_waited_for_for_ever(run, attempt, home, monke
         run(must_not_run)
     # No word: who asks learns it from the flow run, which has failed, and asks again.
     assert not Path(home / WORK / ENDED).exists()
+
+
+def test_the_flow_of_a_worker_does_not_import_torch():
+    # A slot starts a process for every flow run: torch would cost it seconds and 700 MB, twice.
+    slow = ("torch", "scipy", "mlflow")
+    code = f"import sys, flows.job; print([name for name in {slow} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, check=True)
+    assert found.stdout == b"[]\n"

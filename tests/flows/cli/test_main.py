@@ -105,7 +105,8 @@ print((result.exit_code, result.stderr, [name for name in {SLOW} if name in sys.
 @pytest.mark.parametrize(
     ("name", "unused"),
     [
-        ("plan", ("prefect", "mlflow", "pandas")),
+        ("plan", ("prefect", "mlflow", "pandas", "scipy", "matplotlib")),
+        ("reproduce", ("prefect", "mlflow", "pandas", "scipy", "matplotlib")),
         ("report", ("torch", "prefect", "mlflow", "pandas")),
         ("lineage", ("torch", "prefect", "mlflow", "pandas")),
         ("extract", ("torch", "prefect", "mlflow", "pandas", "scipy")),

@@ -80,7 +80,7 @@ def test_only_trainings_are_counted_and_other_stages_are_told(board):
     assert [event.label for event in board.ended("finished")] == ["svhn train"]
 
 
-def test_time_left_is_the_mean_time_of_what_is_left_on_all_slots(board):
+def test_time_left_is_the_mean_time_of_what_waits_on_all_slots(board):
     assert board.time_left is None
     board.take(Event(C, "train", "cached"))
     assert board.time_left is None
@@ -98,7 +98,21 @@ def test_where_slots_are_unknown_the_most_that_ran_at_a_time_count(clock):
         board.take(running(label, seconds=30.0, slot=f"host-b cuda:{number}"))
     for label in (A, B):
         board.take(Event(label, "train", "finished"))
-    assert board.time_left == pytest.approx(3 * 30.0 / 3)
+    # C, without a step so far, has taken its 30 s already.
+    assert board.time_left == pytest.approx(2 * 30.0 / 3)
+
+
+def test_time_left_follows_the_present_speed(clock):
+    subjects = [Subject(name=str(number)) for number in range(12)]
+    board = Board(Work(12, subjects, 1))
+    for number, seconds in enumerate([10.0] * 5 + [40.0, 40.0]):
+        board.take(running(subjects[number], seconds=seconds))
+        board.take(Event(subjects[number], "train", "finished"))
+    # Two rounds of one slot: the 40 s of the last two, of five that are left.
+    assert board.time_left == pytest.approx(5 * 40.0)
+    # A quarter done in 25 s, so 100 s in all: the mean of 40, 40 and 100 is 60.
+    board.take(running(subjects[7], step=25, seconds=25.0))
+    assert board.time_left == pytest.approx(4 * 60.0 + 75.0)
 
 
 def test_a_snapshot_is_plain_json(board, clock, an_artifact):
@@ -112,7 +126,8 @@ def test_a_snapshot_is_plain_json(board, clock, an_artifact):
         "cached": 1,
         "failed": ["k=2 draw=0: split"],
         "elapsed": 65.0,
-        "left": None,
+        # At 30 s for 25 of 100 steps: 90 s for A and 120 s for B, on two slots.
+        "left": 105.0,
         "running": [
             {
                 "cell": A.label,
