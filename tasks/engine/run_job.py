@@ -33,8 +33,12 @@ def run_job(
     runtime = place.runtime
     write_job(place.folder, job, runtime.home)
     runner = runtime.decode if decodes else runtime.train
+    follower = place.follower(steps=steps, on_rows=on_rows)
     try:
-        runner.run(name, place.folder, place.follower(steps=steps, on_rows=on_rows))
+        runner.run(name, place.folder, follower)
     except ChildFailedError as error:
         raise StageError(f"{place.request.label}: {error}") from error
+    finally:
+        # A training that failed has its curve up to there.
+        follower.pass_on()
     return read_outcome(place.folder)

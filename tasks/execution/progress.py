@@ -11,6 +11,7 @@ from tasks.jobs.files import PROGRESS
 from tasks.subjects import Subject
 from tasks.tracking.tracker import MetricRow
 
+ROWS_EVERY_S = 10.0
 OnRows = Callable[[list[MetricRow]], None]
 
 
@@ -25,7 +26,7 @@ class Follower:
         listen: gets an event at the start and for every new row.
         check_stopped: raises if the run was stopped.
         steps: of a training; 0 for jobs that do not count.
-        on_rows: gets the new rows.
+        on_rows: gets the new rows, at most every `ROWS_EVERY_S` seconds, and at the end.
     """
 
     folder: Path
@@ -36,6 +37,8 @@ class Follower:
     steps: int = 0
     on_rows: OnRows = lambda _: None
     _read: int = 0
+    _held: list[MetricRow] = field(default_factory=list)
+    _passed_on: float = field(default_factory=time.monotonic)
     _slot: str = ""
     _started: float = field(default_factory=time.monotonic)
 
@@ -66,8 +69,17 @@ class Follower:
         if not rows:
             return
         self._read += len(rows)
-        self.on_rows([MetricRow(row["step"], row["figures"], row["time"]) for row in rows])
+        self._held += [MetricRow(row["step"], row["figures"], row["time"]) for row in rows]
+        if time.monotonic() - self._passed_on >= ROWS_EVERY_S:
+            self.pass_on()
         self._report(rows[-1]["step"], rows[-1]["figures"]["hyper_validation/accuracy"])
+
+    def pass_on(self) -> None:
+        """Pass on the rows that are held; each write costs the tracker as much as many rows do."""
+        self._passed_on = time.monotonic()
+        if self._held:
+            self.on_rows(self._held)
+            self._held = []
 
     def _report(self, step: int, accuracy: float | None) -> None:
         self.listen(

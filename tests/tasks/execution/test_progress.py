@@ -1,6 +1,7 @@
 """Following a job from outside its process."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tasks.engine.runtime import Runtime
 from tasks.engine.stage import Workplace
 from tasks.events import Event
-from tasks.execution.progress import Follower
+from tasks.execution.progress import ROWS_EVERY_S, Follower
 from tasks.execution.slots import SlotsStoppedError
 from tasks.storage.artifacts import Request
 from tasks.subjects import Subject
@@ -57,12 +58,39 @@ def test_new_figures_are_passed_on_once_and_whole(
     with progress.open("a") as file:
         file.write(whole[:9])
     follower.poll()
+    follower.pass_on()
     with progress.open("a") as file:
         file.write(whole[9:])
     follower.poll()
+    assert steps(told) == [[5, 10]]
+    follower.pass_on()
+    follower.pass_on()
 
     assert steps(told) == [[5, 10], [15]]
     assert told[0][1] == MetricRow(10, {"hyper_validation/accuracy": 0.6}, 1.8e9 + 10)
+
+
+def test_figures_are_held_for_seconds_and_news_is_not(
+    follower: Follower,
+    progress: Path,
+    told: list[list[MetricRow]],
+    events: list[Event],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr("tasks.execution.progress.time.monotonic", lambda: now)
+    for step in (5, 10, 15):
+        with progress.open("a") as file:
+            file.write(line(step))
+        follower.poll()
+        assert events[-1].step == step
+    assert told == []
+    now += ROWS_EVERY_S
+    with progress.open("a") as file:
+        file.write(line(20))
+    follower.poll()
+
+    assert steps(told) == [[5, 10, 15, 20]]
 
 
 def test_a_resumed_training_that_shortens_its_file_loses_no_figure(
@@ -73,6 +101,7 @@ def test_a_resumed_training_that_shortens_its_file_loses_no_figure(
     for content in (line(5), line(5) + line(10), line(5) + line(10) + line(15)):
         progress.write_text(content)
         follower.poll()
+    follower.pass_on()
 
     rows = [row for rows in told for row in rows]
     assert {row.step for row in rows} == {5, 10, 15}
