@@ -8,8 +8,9 @@ from torch import Tensor
 
 from gradmix.gradients import gram_of, summable, weighted_sum
 
-CHUNK = 2**22
-"""Numbers of a row that are looked at together: bounds what a step needs besides the gradients."""
+CHUNK, CPU_CHUNK = 2**22, 2**17
+"""Numbers of a row that are looked at together. A processor is faster with what its cache holds
+than with fresh memory, a GPU with few kernels."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,10 @@ class ParameterRows:
         rows = ParameterRows(self.values[: len(weights)], self.shape, self.indices)
         like = next(value for value in self.values if value is not None)
         out = torch.empty_like(like)
-        places = torch.split(_flat(out, out), CHUNK)
-        for block, place in zip(rows._blocks(like), places, strict=True):
-            weighted_sum(block, summable(block).new_tensor(weights), place)
+        kind = torch.float32 if like.element_size() < 4 else like.dtype
+        factors = torch.tensor(weights, dtype=kind, device=like.device)
+        for block, place in zip(rows._blocks(out), _pieces(_flat(out, out)), strict=True):
+            weighted_sum(block, factors, place)
         if self.indices is None:
             return out
         return torch.sparse_coo_tensor(
@@ -49,7 +51,7 @@ class ParameterRows:
         )
 
     def _blocks(self, like: Tensor | None = None) -> Iterator[Tensor]:
-        """The rows [rows, n] in pieces of n <= `CHUNK` numbers."""
+        """The rows [rows, n] in pieces."""
         if like is None:
             like = next(value for value in self.values if value is not None)
         zero = torch.zeros((), dtype=like.dtype, device=like.device)
@@ -57,7 +59,7 @@ class ParameterRows:
             _flat(zero.expand(like.shape) if value is None else value, like)
             for value in self.values
         ]
-        for pieces in zip(*(torch.split(row, CHUNK) for row in rows), strict=True):
+        for pieces in zip(*map(_pieces, rows), strict=True):
             yield torch.stack(pieces)
 
 
@@ -106,6 +108,10 @@ def _spread(gradient: Tensor, indices: Tensor) -> Tensor:
     found = values.new_zeros(len(indices), *values.shape[1:])
     found[torch.searchsorted(indices, gradient.indices()[0].contiguous())] = values
     return found
+
+
+def _pieces(row: Tensor) -> tuple[Tensor, ...]:
+    return torch.split(row, CPU_CHUNK if row.device.type == "cpu" else CHUNK)
 
 
 def _flat(tensor: Tensor, like: Tensor) -> Tensor:
