@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from gradmix.ensembling import enlarge, hard_labels, select_top, soft_labels
     from gradmix.method import Method
     from gradmix.methods import METHODS, build_method, method_named
-    from gradmix.mixer import Mixer
+    from gradmix.mixer.mixer import Mixer
+    from gradmix.mixer.proposing import Proposal
+    from gradmix.mixer.step import Step
     from gradmix.mixing import importance, learning_rate_scale, mixing_weights
     from gradmix.networks import ConvTrunk, ConvTrunkConfig, Network
     from gradmix.optimiser import OptimiserConfig
     from gradmix.problem import LabelSpace, Problem
-    from gradmix.proposing import Proposal
     from gradmix.sampling import Batch, Stream
-    from gradmix.step import Step
     from gradmix.training import HyperValidation, Training, TrainingConfig, train
 
 __all__ = [
@@ -73,7 +73,7 @@ _MODULES = {
         "build_method",
         "method_named",
     ),
-    "mixer": ("Mixer",),
+    "mixer.mixer": ("Mixer",),
     "mixing": (
         "importance",
         "learning_rate_scale",
@@ -89,12 +89,12 @@ _MODULES = {
         "LabelSpace",
         "Problem",
     ),
-    "proposing": ("Proposal",),
+    "mixer.proposing": ("Proposal",),
     "sampling": (
         "Batch",
         "Stream",
     ),
-    "step": ("Step",),
+    "mixer.step": ("Step",),
     "training": (
         "HyperValidation",
         "Training",

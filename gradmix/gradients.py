@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from gradmix.batched import Solutions
 from gradmix.grouping import Grouping, trunk_layers
-from gradmix.solvers import Solution
+from gradmix.solving.batched import Solutions
+from gradmix.solving.solvers import Solution
 
 
 class FlatParameters:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from gradmix.mixing import weight_entropy
-from gradmix.solvers import NonFiniteGradientError, Solution, Solver, solve_layer
+from gradmix.solving.solvers import NonFiniteGradientError, Solution, Solver, solve_layer
 
 Gram = Sequence[Sequence[float]]
 Opposed = Literal["vertex", "skip"]

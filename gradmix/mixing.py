@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 import torch
 from torch import Tensor
 
-from gradmix.solvers import solve_layer, solver_named
+from gradmix.solving.solvers import solve_layer, solver_named
 
 if TYPE_CHECKING:
     from jaxtyping import Float

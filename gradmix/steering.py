@@ -9,8 +9,6 @@ from typing import cast, get_args
 
 from torch import Tensor
 
-from gradmix import batched
-from gradmix.batched import Solutions
 from gradmix.grouping import Grouping, trunk_layers
 from gradmix.layer_weights import (
     Gram,
@@ -28,7 +26,9 @@ from gradmix.networks import Network
 from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
 from gradmix.settings import later
-from gradmix.solvers import Solution, Solver, solver_named
+from gradmix.solving import batched
+from gradmix.solving.batched import Solutions
+from gradmix.solving.solvers import Solution, Solver, solver_named
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gradmix.augmentation import strong, weak
 from gradmix.batch_norm import batch_statistics
 from gradmix.losses import loss
 from gradmix.method import TargetConfig
@@ -17,7 +16,8 @@ from gradmix.networks import Network
 from gradmix.optimiser import OptimiserConfig
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
-from gradmix.semi_supervised import (
+from gradmix.unlabelled.augmentation import strong, weak
+from gradmix.unlabelled.semi_supervised import (
     UNLABELLED,
     OnUnlabelled,
     aligned,

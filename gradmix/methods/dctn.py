@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gradmix.adversary import (
+from gradmix.alignment.adversary import (
     Adversary,
     add_discriminators,
     adversary_of,

@@ -7,8 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from gradmix.alignment.energy import EnergyHead, Reading, add_energy_head, energy_loss, triplet_loss
 from gradmix.batch_norm import batch_statistics
-from gradmix.energy import EnergyHead, Reading, add_energy_head, energy_loss, triplet_loss
 from gradmix.losses import hard_loss
 from gradmix.method import Method, TargetConfig
 from gradmix.networks import Network

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gradmix.augmentation import strong, weak
 from gradmix.sampling import Batch
-from gradmix.semi_supervised import SemiSupervised, SemiSupervisedConfig
+from gradmix.unlabelled.augmentation import strong, weak
+from gradmix.unlabelled.semi_supervised import SemiSupervised, SemiSupervisedConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gradmix.augmentation import weak
 from gradmix.sampling import Batch
-from gradmix.semi_supervised import SemiSupervised, SemiSupervisedConfig, ramped
+from gradmix.unlabelled.augmentation import weak
+from gradmix.unlabelled.semi_supervised import SemiSupervised, SemiSupervisedConfig, ramped
 
 
 @dataclass(frozen=True, kw_only=True)

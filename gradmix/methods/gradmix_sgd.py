@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import torch
 
-from gradmix.batched import Solutions
 from gradmix.networks import Network
 from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
-from gradmix.solvers import Solution, Solver, sgd
+from gradmix.solving.batched import Solutions
+from gradmix.solving.solvers import Solution, Solver, sgd
 from gradmix.steering import Steered, SteeringConfig
 
 

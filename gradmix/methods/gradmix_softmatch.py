@@ -9,8 +9,8 @@ from torch import Tensor
 from gradmix.networks import Network
 from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
-from gradmix.semi_supervised import SemiSupervised, SemiSupervisedConfig
-from gradmix.soft_weights import SoftWeighting, SoftWeights, soft_match_loss
+from gradmix.unlabelled.semi_supervised import SemiSupervised, SemiSupervisedConfig
+from gradmix.unlabelled.soft_weights import SoftWeighting, SoftWeights, soft_match_loss
 
 
 @dataclass(frozen=True, kw_only=True)

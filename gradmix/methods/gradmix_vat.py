@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gradmix.sampling import Batch
-from gradmix.semi_supervised import SemiSupervised, SemiSupervisedConfig
+from gradmix.unlabelled.semi_supervised import SemiSupervised, SemiSupervisedConfig
 
 
 @dataclass(frozen=True, kw_only=True)

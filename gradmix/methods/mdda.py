@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradmix.alignment.domain_norm import add_domain_norms, in_domain
 from gradmix.batch_norm import batch_statistics
-from gradmix.domain_norm import add_domain_norms, in_domain
 from gradmix.losses import loss, mean_entropy
 from gradmix.method import Method, TargetConfig
 from gradmix.networks import Network

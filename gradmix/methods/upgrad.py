@@ -7,12 +7,12 @@ from typing import get_args
 
 from torch import Tensor
 
-from gradmix.conflicts import upgrad
 from gradmix.grouping import Grouping
 from gradmix.method import Method, TargetConfig
 from gradmix.networks import Network
 from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
+from gradmix.solving.conflicts import upgrad
 
 
 @dataclass(frozen=True, kw_only=True)

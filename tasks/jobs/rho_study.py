@@ -7,9 +7,9 @@ import torch
 
 from data.tables.prepared import load_prepared
 from gradmix.metrics import score
-from gradmix.probing import probe
 from gradmix.sampling import Stream
 from gradmix.steering import Steered
+from gradmix.studies.probing import probe
 from tasks.jobs.models import MethodInputs, job_method, load_model, prepare_device
 from tasks.jobs.streams import StreamInputs, hyper_validation, source_streams, target_stream
 from tasks.outcome import Outcome

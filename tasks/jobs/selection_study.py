@@ -10,7 +10,7 @@ from torch.nn import functional
 from data.tables.prepared import load_prepared
 from gradmix.metrics import BATCH
 from gradmix.networks import predict
-from gradmix.selection_study import selection_by_size
+from gradmix.studies.selection import selection_by_size
 from tasks.jobs.models import NetworkInputs, TrainedModel, prepare_device, trained_network
 from tasks.jobs.streams import TargetInputs, hyper_validation
 from tasks.outcome import Outcome

@@ -31,7 +31,7 @@ from gradmix import (
     build_method,
 )
 from gradmix.losses import hard_loss
-from gradmix.solvers import solve_layer, solver_named
+from gradmix.solving.solvers import solve_layer, solver_named
 from tasks.execution.environment import training_environment
 
 BATCH, SIZE, WARM_UP = 64, 32, 3

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradmix.sampling import Batch, Stream, UnlabelledStream
-from gradmix.solvers import solve_layer
+from gradmix.solving.solvers import solve_layer
 from gradmix.telemetry import Window
 from gradmix.training import TrainingConfig, train
 
@@ -196,7 +196,7 @@ def test_more_sources_than_the_batched_form_takes_are_solved_on_the_host(toy) ->
 
 def test_probes_read_all_of_it(toy) -> None:
     """A deferred method is deferred again after a probe."""
-    from gradmix.probing import probe
+    from gradmix.studies.probing import probe
 
     method = deferred(toy, "gradmix")
     held_out = toy.hyper_validation()

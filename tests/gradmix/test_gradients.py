@@ -9,7 +9,7 @@ from gradmix.gradients import FlatParameters, gram_of, weighted_sum
 from gradmix.losses import loss
 from gradmix.networks import Network
 from gradmix.sampling import Batch
-from gradmix.solvers import Solution
+from gradmix.solving.solvers import Solution
 
 
 def autograd(network: Network, batch: Batch) -> dict[str, torch.Tensor]:

@@ -70,14 +70,14 @@ def test_torch_and_numpy_alone_run_a_mixing_loop_and_slsqp_names_what_it_needs()
 
 
 def test_an_error_inside_nlopt_is_not_taken_for_a_missing_one(monkeypatch) -> None:
-    from gradmix.solvers import solver_named
+    from gradmix.solving.solvers import solver_named
 
     class Broken:
         def find_spec(self, name, *_):
-            if name == "gradmix.slsqp":
+            if name == "gradmix.solving.slsqp":
                 raise ModuleNotFoundError("No module named 'libm'", name="libm")
 
-    monkeypatch.delitem(sys.modules, "gradmix.slsqp", raising=False)
+    monkeypatch.delitem(sys.modules, "gradmix.solving.slsqp", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     with pytest.raises(ModuleNotFoundError, match="libm"):
         solver_named("slsqp")
@@ -96,5 +96,5 @@ def test_public_names_come_from_their_modules_when_they_are_asked_for() -> None:
 def test_a_mixing_loop_loads_no_method() -> None:
     code = "from gradmix import Mixer; print(*(n for n in sys.modules if n.startswith('gradmix.')))"
     loaded = output_of(code).split()
-    assert "gradmix.mixer" in loaded
+    assert "gradmix.mixer.mixer" in loaded
     assert not [name for name in loaded if "method" in name or "network" in name]

@@ -7,7 +7,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradmix.exact import exact
 from gradmix.mixing import (
     gramian,
     importance,
@@ -15,7 +14,8 @@ from gradmix.mixing import (
     mixing_weights,
     weight_entropy,
 )
-from gradmix.solvers import SOLVERS, solve_layer, solver_named
+from gradmix.solving.exact import exact
+from gradmix.solving.solvers import SOLVERS, solve_layer, solver_named
 
 
 # 1 / (1 + exp(-(5 rho - 0.4))), rounded to two decimals.

@@ -46,17 +46,22 @@ MUTATIONS = {
         "methods/test_mdda.py",
     ),
     "EnergyNet's energies": (
-        "energy.py",
+        "alignment/energy.py",
         "margin - energies.gather(1, true) + energies",
         "margin + energies.gather(1, true) - energies",
-        "test_energy.py",
+        "alignment/test_energy.py",
     ),
-    "EnergyNet's scores": ("energy.py", "scores + energies", "scores - energies", "test_energy.py"),
+    "EnergyNet's scores": (
+        "alignment/energy.py",
+        "scores + energies",
+        "scores - energies",
+        "alignment/test_energy.py",
+    ),
     "EnergyNet's hard positive": (
-        "energy.py",
+        "alignment/energy.py",
         "distances.where(positive, -torch.inf).argmax(1)",
         "distances.where(positive, torch.inf).argmin(1)",
-        "test_energy.py",
+        "alignment/test_energy.py",
     ),
     "EnergyNet's loss": (
         "methods/energynet.py",
@@ -71,10 +76,10 @@ MUTATIONS = {
         "methods/test_dctn.py",
     ),
     "DCTN's discriminator": (
-        "adversary.py",
+        "alignment/adversary.py",
         "softplus(-of_source)",
         "softplus(of_source)",
-        "test_adversary.py",
+        "alignment/test_adversary.py",
     ),
     "DCTN's mining": (
         "methods/dctn.py",
@@ -101,19 +106,19 @@ MUTATIONS = {
         "methods/test_gradmix_fixmatch.py",
     ),
     "SoftMatch's Gaussian": (
-        "soft_weights.py",
+        "unlabelled/soft_weights.py",
         "(-below.square()",
         "(below.square()",
-        "test_soft_weights.py",
+        "unlabelled/test_soft_weights.py",
     ),
     "SoftMatch's truncation": (
-        "soft_weights.py",
+        "unlabelled/soft_weights.py",
         ".clamp_max(0.0)",
         ".clamp_min(0.0)",
-        "test_soft_weights.py",
+        "unlabelled/test_soft_weights.py",
     ),
     "SoftMatch's loss": (
-        "semi_supervised.py",
+        "unlabelled/semi_supervised.py",
         """        value = self.unlabelled_loss(images, labelled)
 """,
         """        value = -self.unlabelled_loss(images, labelled)
@@ -121,7 +126,7 @@ MUTATIONS = {
         "methods/test_softmatch.py",
     ),
     "GradMix's loss on U": (
-        "semi_supervised.py",
+        "unlabelled/semi_supervised.py",
         """        value = self.unlabelled_loss(images, target)
 """,
         """        value = -self.unlabelled_loss(images, target)
@@ -129,7 +134,7 @@ MUTATIONS = {
         "methods/test_gradmix_softmatch.py",
     ),
     "AdaMatch's alignment": (
-        "semi_supervised.py",
+        "unlabelled/semi_supervised.py",
         "ratio = (wanted + SMALLEST_FREQUENCY) / (found + SMALLEST_FREQUENCY)",
         "ratio = (found + SMALLEST_FREQUENCY) / (wanted + SMALLEST_FREQUENCY)",
         "methods/test_adamatch.py",
@@ -159,7 +164,12 @@ MUTATIONS = {
         "math.exp(rate * (most - s))",
         "methods/test_doge.py",
     ),
-    "UPGrad's projections": ("conflicts.py", "[-norms[j]", "[norms[j]", "test_conflicts.py"),
+    "UPGrad's projections": (
+        "solving/conflicts.py",
+        "[-norms[j]",
+        "[norms[j]",
+        "solving/test_conflicts.py",
+    ),
     "SLA's distances": (
         "methods/sla.py",
         "(-self.config.temperature",

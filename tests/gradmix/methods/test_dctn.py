@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gradmix.adversary import adversary_of, confusion_loss, discrimination_loss
+from gradmix.alignment.adversary import adversary_of, confusion_loss, discrimination_loss
 from gradmix.method import copied_state
 from gradmix.optimiser import OptimiserConfig
 from gradmix.problem import TARGET_HEAD

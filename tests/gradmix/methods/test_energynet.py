@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gradmix.energy import EnergyHead, attention_maps
+from gradmix.alignment.energy import EnergyHead, attention_maps
 from gradmix.method import copied_state
 from gradmix.methods import METHODS
 from gradmix.methods.energynet import EnergyNet, EnergyNetConfig

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gradmix.augmentation import strong, weak
 from gradmix.methods.gradmix_fixmatch import GradMixFixMatchConfig, confident_loss
+from gradmix.unlabelled.augmentation import strong, weak
 
 GUESSED = torch.tensor([[0.96, 0.03, 0.01], [0.94, 0.03, 0.03], [0.01, 0.01, 0.98]])
 LOGITS = torch.tensor([[0.5, 1.0, 0.0], [3.0, 0.0, 1.0], [0.2, 0.1, -1.0]])

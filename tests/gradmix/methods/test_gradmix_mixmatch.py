@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gradmix.augmentation import weak
 from gradmix.methods.gradmix_mixmatch import GradMixMixMatchConfig, distributions, sharpened
 from gradmix.sampling import Batch
+from gradmix.unlabelled.augmentation import weak
 
 UNMIXED = {"temperature": 1.0, "alpha": 1e-6, "ramp": 0.0, "consistency_weight": 7.0}
 

@@ -11,7 +11,7 @@ from gradmix.losses import loss
 from gradmix.methods.gradmix_sgd import GradMixSGD, GradMixSGDConfig
 from gradmix.mixing import gramian
 from gradmix.optimiser import OptimiserConfig
-from gradmix.solvers import exact, sgd, solve_layer
+from gradmix.solving.solvers import exact, sgd, solve_layer
 
 RATE = 0.05
 

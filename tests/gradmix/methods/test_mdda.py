@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gradmix.domain_norm import DomainNorm, in_domain
+from gradmix.alignment.domain_norm import DomainNorm, in_domain
 from gradmix.normalisation import standardise
 from gradmix.optimiser import OptimiserConfig
 from gradmix.problem import TARGET_HEAD

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from gradmix.conflicts import upgrad
 from gradmix.methods.upgrad import UPGradConfig
 from gradmix.optimiser import OptimiserConfig
+from gradmix.solving.conflicts import upgrad
 
 
 @pytest.mark.parametrize("grouping", ["model", "layer"])

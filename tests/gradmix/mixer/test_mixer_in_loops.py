@@ -513,7 +513,7 @@ def test_large_parameters_are_looked_at_in_pieces(monkeypatch, small_net, batche
     step = loop(model).mixed(data)
     expected = {name: p.grad for name, p in model.named_parameters()}
     model.zero_grad()
-    monkeypatch.setattr("gradmix.parameter_rows.CPU_CHUNK", 7)
+    monkeypatch.setattr("gradmix.mixer.parameter_rows.CPU_CHUNK", 7)
     pieces = loop(model).mixed(data)
     assert pieces.rho == pytest.approx(step.rho)
     for name, parameter in model.named_parameters():

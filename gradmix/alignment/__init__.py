@@ -1,0 +1,1 @@
+"""Parts of methods that align domains: adversaries, norms for each domain, energies."""

@@ -1,0 +1,50 @@
+"""Sampling probabilities for sources, from the same weights that mix gradients."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gradmix.layer_weights import Gram
+from gradmix.solving.solvers import Regime, Solution
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """By which probabilities to draw from the sources.
+
+    Attributes:
+        probabilities: of every source, by name; they sum to 1.
+        cosine: of the mixed gradient with the target's, without the floor; None where one is zero.
+        regime: how the weights were found, as of a layer.
+    """
+
+    probabilities: Mapping[str, float]
+    cosine: float | None
+    regime: Regime
+
+
+def proposal(sources: Sequence[str], solution: Solution, floor: float) -> Proposal:
+    """Weights as probabilities of at least `floor`."""
+    rest = 1.0 - len(sources) * floor
+    found = [floor + rest * weight for weight in solution.weights]
+    return Proposal(dict(zip(sources, found, strict=True)), solution.cosine, solution.regime)
+
+
+def smoothed(before: Gram | None, now: Gram, smoothing: float) -> list[list[float]]:
+    """Exponential moving average of Gram matrices; the first is taken as it is."""
+    before = now if before is None else before
+    return [
+        [smoothing * a + (1.0 - smoothing) * b for a, b in zip(old, new, strict=True)]
+        for old, new in zip(before, now, strict=True)
+    ]
+
+
+def refuse_out_of_range(sources: int, floor: float, smoothing: float) -> None:
+    """Refuse what gives no probabilities.
+
+    Raises:
+        ValueError: if the floor is not in [0, 1 / sources] or the smoothing not in [0, 1).
+    """
+    if not 0.0 <= floor <= 1.0 / sources:
+        raise ValueError(f"floor must be in [0, 1 / {sources}]. Found {floor}.")
+    if not 0.0 <= smoothing < 1.0:
+        raise ValueError(f"smoothing must be in [0, 1). Found {smoothing}.")

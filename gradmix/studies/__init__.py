@@ -1,0 +1,1 @@
+"""Measurements on trained models, beyond the method itself."""

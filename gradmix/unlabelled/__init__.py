@@ -1,0 +1,1 @@
+"""Losses on unlabelled samples: views, pseudo-labels and their weights."""

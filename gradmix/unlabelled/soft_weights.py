@@ -1,0 +1,120 @@
+"""SoftMatch's loss on U: every sample counts, the more the more confident its prediction is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gradmix.unlabelled.augmentation import strong, weak
+from gradmix.unlabelled.semi_supervised import OnUnlabelled, aligned, refuse_momentum
+
+Average = TypeVar("Average", float, Tensor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftWeighting:
+    """Settings of SoftMatch; defaults are USB's.
+
+    Attributes:
+        ema_momentum: of the running averages.
+        deviations: n, by which the Gaussian is narrower than confidences spread.
+        flip: whether views are mirrored with a probability of one half; for photographs.
+    """
+
+    ema_momentum: float = 0.999
+    deviations: float = 2.0
+    flip: bool = False
+
+    def check_weighting(self) -> None:
+        """Refuse a momentum that forgets nothing or grows, and a Gaussian without a width.
+
+        Raises:
+            ValueError: if a setting is outside its range.
+        """
+        refuse_momentum(self.ema_momentum)
+        if not self.deviations > 0:
+            raise ValueError(f"deviations must be positive, found {self.deviations}.")
+
+
+class SoftWeights:
+    """Weights of predictions by a Gaussian below the running mean of their confidences.
+
+    Confidences are the largest probabilities of predictions whose classes have been made equally
+    frequent (uniform alignment). Averages start as in USB: mean 1 / C, variance 1, and the class
+    distribution of the first mini-batch.
+
+    Args:
+        settings: momentum of the averages, and the Gaussian's width.
+    """
+
+    def __init__(self, settings: SoftWeighting) -> None:
+        self.settings = settings
+        self.mean, self.variance = 0.0, 1.0
+        self.frequencies: Tensor | None = None
+
+    @torch.no_grad()
+    def weigh(self, probabilities: Tensor) -> Tensor:
+        """Weights [B] in (0, 1] of predictions [B, C], after they have joined the averages.
+
+        w = exp(-n^2 min(c - mean, 0)^2 / (2 variance)), c the confidence.
+        """
+        evenly = 1.0 / probabilities.shape[1]
+        if self.frequencies is None:
+            self.mean, self.frequencies = evenly, probabilities.mean(0)
+        else:
+            self.frequencies = self._averaged(self.frequencies, probabilities.mean(0))
+        wanted = torch.full_like(self.frequencies, evenly)
+        confidence = aligned(probabilities, wanted, self.frequencies).amax(1)
+        # One sample alone has no spread.
+        spread = confidence.var(correction=min(1, len(confidence) - 1))
+        self.mean = self._averaged(self.mean, float(confidence.mean()))
+        self.variance = self._averaged(self.variance, float(spread))
+        below = self.settings.deviations * (confidence - self.mean).clamp_max(0.0)
+        tiny = torch.finfo(below.dtype).tiny
+        return (-below.square() / (2.0 * max(self.variance, tiny))).exp()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The running averages."""
+        found = self.frequencies
+        return {
+            "mean": self.mean,
+            "variance": self.variance,
+            "frequencies": None if found is None else found.clone(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        self.mean, self.variance = state["mean"], state["variance"]
+        found = state["frequencies"]
+        self.frequencies = None if found is None else found.clone()
+
+    def _averaged(self, before: Average, now: Average) -> Average:
+        momentum = self.settings.ema_momentum
+        return momentum * before + (1.0 - momentum) * now
+
+
+def soft_match_loss(
+    method: OnUnlabelled, images: Tensor, head: str, weights: SoftWeights
+) -> Tensor:
+    """Weighted cross entropy of strong views against the classes that weak views are given.
+
+    Args:
+        method: whose network predicts, in training mode, and whose generator draws the views.
+        images: of U, [B, C, H, W].
+        head: the target's.
+        weights: of the weak views' predictions; its averages take this mini-batch in.
+
+    Returns:
+        The mean over all samples of w H(class, prediction), in nats. Labels are the predictions'
+        own classes: only the weights see them aligned. Running statistics are left alone, as
+        strong views are not what is predicted.
+    """
+    flip = weights.settings.flip
+    with torch.no_grad():
+        guessed = method.logits(weak(images, method.generator, flip=flip), head)
+    logits = method.logits(strong(images, method.generator, flip=flip), head)
+    losses = functional.cross_entropy(logits, guessed.argmax(1), reduction="none")
+    return (weights.weigh(guessed.softmax(1)) * losses).mean()
