@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from data.tables.prepared import load_prepared
+from gradmix.networks import Precision
 from gradmix.optimiser import Schedule
 from gradmix.settings import later
 from gradmix.training import Training, TrainingConfig, train
@@ -44,6 +45,7 @@ class TrainingSettings(BatchSettings, Recipe):
         schedule: of the learning rate, after the warm-up.
         warm_up: first steps, over which the rate rises linearly.
         average: decay of the moving average of the weights; 0: none.
+        precision: of the trunk's passes.
     """
 
     steps: int
@@ -51,6 +53,7 @@ class TrainingSettings(BatchSettings, Recipe):
     schedule: Schedule = later("constant")
     warm_up: int = later(0)
     average: float = later(0.0)
+    precision: Precision = later("float32")
 
     @property
     def loop(self) -> TrainingConfig:
@@ -61,6 +64,7 @@ class TrainingSettings(BatchSettings, Recipe):
             schedule=self.schedule,
             warm_up=self.warm_up,
             average=self.average,
+            precision=self.precision,
         )
 
 

@@ -128,7 +128,8 @@ def test_a_terminal_shows_slot_step_accuracy_and_time_left(clock):
     screen = console(terminal=True)
     screen.print(progress._table())
     rows = [line.rstrip() for line in screen.file.getvalue().splitlines()]
-    assert rows[0] == "1 min 05 s  0/3 trainings done"
+    # B is a quarter through after 30 s, so 90 s are left of it, and A will take 120 s as well.
+    assert rows[0] == "1 min 05 s  0/3 trainings done, about 1 min 45 s left"
     assert rows[1].split() == ["cell", "slot", "step", "hyper-validation", "time", "left"]
     assert rows[2].startswith(f"{A.label} ")
     assert rows[2].split()[-2:] == ["cpu:0", "0/100"]
