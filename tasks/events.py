@@ -1,4 +1,4 @@
-"""News of stages, for everything that shows or counts them."""
+"""Events of stages, for progress displays, counts and logs."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,12 +11,12 @@ State = Literal["waiting", "running", "cached", "finished", "failed"]
 
 @dataclass(frozen=True)
 class Event:
-    """News of one stage.
+    """A change of state, or progress, of one stage.
 
     Attributes:
         subject: of the execution.
         stage: its name.
-        state: what has become of it.
+        state: that it is in now.
         step: of a job that counts its steps.
         steps: how many there are in all.
         accuracy: on hyper-validation, the latest.
@@ -39,5 +39,5 @@ class Event:
 
     @property
     def label(self) -> str:
-        """Of the subject, for people."""
+        """The subject's label."""
         return self.subject.label

@@ -1,10 +1,10 @@
-"""What an execution of a stage is about: its place in the experiment, not what it is made from."""
+"""What a stage is executed for: its place in the experiment, whatever its inputs are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 SHORT = {"learning_rate": "lr"}
-"""Settings that labels abbreviate."""
+"""Abbreviations of settings in labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Subject:
 
     @property
     def label(self) -> str:
-        """For people, such as `k=3 draw=0: GradMix beta=5 gamma=0.4`."""
+        """As it is displayed, such as `k=3 draw=0: GradMix beta=5 gamma=0.4`."""
         where = "" if self.k is None else f"k={self.k} draw={self.draw}: "
         values = [f"{SHORT.get(name, name)}={value:g}" for name, value in self.settings]
         return where + " ".join([self.name, *values])

@@ -1,1 +1,1 @@
-"""What a run says while it goes on: counts, status, events, memory."""
+"""Monitoring of a run: counts, status, events, memory."""

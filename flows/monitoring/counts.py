@@ -1,4 +1,4 @@
-"""What a reproduction is doing now: trainings done, running and left, with the time they take."""
+"""Counts of a reproduction: trainings done, running and left, and the time they take."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ News = Literal["start", "step", "end", ""]
 
 @dataclass(frozen=True)
 class Work:
-    """What lies ahead.
+    """The planned trainings.
 
     Attributes:
         trainings: how many there are in all.
@@ -90,7 +90,7 @@ class Board:
         self._ended[event.subject] = event
         running = self._running.pop(event.subject, None)
         if event.state == "finished" and event.stage == TRAIN and running is not None:
-            # Counted from the slot on: before it, a training only waits.
+            # Counted from the time it got a slot; before that it only waited.
             self._seconds.append(running.seconds)
         return "end"
 
@@ -101,7 +101,7 @@ class Board:
             return sorted(self._running.values(), key=lambda event: event.slot)
 
     def ended(self, state: str) -> list[Event]:
-        """Of all stages that ended in that state the last event, in order."""
+        """The last event of every stage that ended in that state, in order."""
         with self._lock:
             return [event for event in self._ended.values() if event.state == state]
 

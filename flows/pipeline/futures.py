@@ -1,4 +1,4 @@
-"""What a pipeline submits to and what it returns: futures of stages, draw by draw."""
+"""The interface that a pipeline submits to, and the futures that it returns, draw by draw."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from tasks.engine.stage import Future, Stage, StageInputs
 
 
 class Submit(Protocol):
-    """Has stages executed."""
+    """Submits stages for execution."""
 
     def __call__(
         self, stage: Stage[Any], inputs: StageInputs, after: Sequence[Future] = ()
@@ -82,12 +82,12 @@ class Draw:
 
 @dataclass
 class Pipeline:
-    """The futures of everything."""
+    """The futures of all stages."""
 
     data: dict[tuple[str, str], Future]
     draws: list[Draw]
 
 
 def swept_name(r: int) -> str:
-    """What the evaluation calls the final model on the labels of the top R."""
+    """Name, in the evaluation, of the final model trained on the labels of the top R."""
     return f"R={r}"

@@ -1,4 +1,4 @@
-"""The pipeline, drawn once: what is submitted, in which order, and what depends on what.
+"""The pipeline, defined once: which stages are submitted, in which order, with which inputs.
 
 It runs on any `Submit`: Prefect's, to execute, or the planner's, to say what would be executed.
 """
@@ -11,6 +11,7 @@ from flows.experiment.raw_data import RawData
 from flows.experiment.search import candidates
 from flows.experiment.settings import Experiment
 from flows.experiment.training import Baseline, Final
+from flows.pipeline.candidates import at_rate, with_settings
 from flows.pipeline.futures import Draw, Ensemble, GridCell, Pipeline, Submit, swept_name
 from flows.pipeline.preparation import prepared_data, pretrained_weights
 from flows.pipeline.required import RequiredStages
@@ -53,7 +54,7 @@ def pipeline(experiment: Experiment, raw: RawData, submit: Submit) -> Pipeline:
 
 
 class _Drawing:
-    """The boxes of the picture."""
+    """Submits the stages of an experiment, step by step."""
 
     def __init__(self, experiment: Experiment, raw: RawData, submit: Submit) -> None:
         self.experiment, self.submit = experiment, submit
@@ -68,7 +69,7 @@ class _Drawing:
         self.training = TrainingSettings(**experiment.training.model_dump(exclude=aside))
         self.weights = pretrained_weights(raw, submit)
         self.data = prepared_data(experiment, raw, self.network, self.weights, submit)
-        # Before hours of training: a damaged file or a class with too few samples is found here.
+        # Trainings wait for these: a damaged file or a class with too few samples is found first.
         self.checked: list[Future] = list(self.data.values())
 
     @property
@@ -105,7 +106,7 @@ class _Drawing:
             shared = self._training(draw, baseline.name, baseline.method, baseline.settings)
             shared = replace(shared, initial=self._start_of(baseline, draw))
             trainings = [
-                self._at_rate(_with(shared, values), rate)
+                self._train(at_rate(with_settings(shared, values), rate))
                 for values in candidates(baseline.search)
                 for rate in self.experiment.rates_of(baseline)
             ]
@@ -119,7 +120,7 @@ class _Drawing:
         draw.searches[stage.name] = []
         if len(rates) > 1:
             shared = self._cell(draw, stage.middle)
-            search = [self._at_rate(shared, candidate) for candidate in rates]
+            search = [self._train(at_rate(shared, candidate)) for candidate in rates]
             draw.searches[stage.name] = search
             rate = self._best(draw, f"{stage.name} learning rate", search, 1)
         for cell in stage.cells:
@@ -191,7 +192,7 @@ class _Drawing:
         draw.evaluation = self.submit(evaluate.STAGE, inputs, after=finished)
 
     def study(self, draw: Draw) -> None:
-        """What is asked beyond the paper, on finished models."""
+        """The studies beyond the paper, on finished models."""
         if "hyper_validation" in self.required.studies and draw.evaluation:
             sizes = selection_study.SelectionStudyInputs(
                 subject=Subject.of("study of hyper-validation sizes", draw.k, draw.draw),
@@ -227,7 +228,7 @@ class _Drawing:
         return draw.ensembles[self.experiment.ensemble.r]
 
     def _named_cells(self, draw: Draw) -> dict[str, Future]:
-        """The grid, by the names that evaluations have for its cells."""
+        """The trainings of the grid, by the names of the cells in the evaluation."""
         name = self.experiment.first_stage.cell_name
         return {name(vars(cell)): training for cell, training in draw.cells.items()}
 
@@ -247,7 +248,9 @@ class _Drawing:
             ),
             enlarged=ensemble.enlarged,
         )
-        trainings = [self._train(_with(shared, values)) for values in candidates(final.search)]
+        trainings = [
+            self._train(with_settings(shared, values)) for values in candidates(final.search)
+        ]
         if not final.search:
             return trainings[0]
         draw.searches[name] = trainings
@@ -281,12 +284,6 @@ class _Drawing:
             weights=self.weights,
         )
 
-    def _at_rate(self, inputs: train.TrainInputs[Future], rate: float) -> Future:
-        """A candidate of the search for a learning rate."""
-        settings = (*inputs.subject.settings, ("learning_rate", rate))
-        subject = replace(inputs.subject, settings=settings)
-        return self._train(replace(inputs, subject=subject, learning_rate=rate))
-
     def _train(self, inputs: train.TrainInputs[Future]) -> Future:
         return self.submit(train.STAGE, inputs, after=self.checked)
 
@@ -316,11 +313,3 @@ class _Drawing:
             )
             for source in self.experiment.sources
         )
-
-
-def _with(
-    inputs: train.TrainInputs[Future], values: Mapping[str, float]
-) -> train.TrainInputs[Future]:
-    """A candidate of the search for settings."""
-    subject = replace(inputs.subject, settings=(*inputs.subject.settings, *values.items()))
-    return replace(inputs, subject=subject, settings={**inputs.settings, **values})

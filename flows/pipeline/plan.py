@@ -43,7 +43,7 @@ class PlanEntry:
 
     @property
     def label(self) -> str:
-        """Of the subject, for people."""
+        """The subject's label."""
         return self.subject.label
 
 
@@ -62,7 +62,7 @@ def make_plan(spec: RunSpec, home: Path, storage: Storage | None = None) -> list
 
 @dataclass(frozen=True)
 class _Planned:
-    """A future that is not waited for: the artifact is there, or a stage has yet to make it."""
+    """A future in a plan: its artifact exists, or a stage has yet to make it."""
 
     subject: Subject
     artifact: Artifact | None
@@ -74,7 +74,7 @@ class _Planned:
 
 
 class _Planner:
-    """A `Submit` that looks instead of executing."""
+    """A `Submit` that looks artifacts up instead of executing stages."""
 
     def __init__(self, store: Store, scope: str) -> None:
         self.entries: list[PlanEntry] = []
@@ -131,7 +131,7 @@ class _Known:
 
     def __init__(self, home: Path, scope: str) -> None:
         self._latest: dict[tuple[str, Subject], Artifact] = {}
-        # Artifacts of version 0.1 say in words alone what they were made for.
+        # Artifacts of version 0.1 have a label and no subject.
         self._by_label: dict[tuple[str, str], Artifact] = {}
         self._seconds: dict[str, list[float]] = {}
         for path in sorted(home.glob(f"artifacts/*/*/{RESULT}"), key=_modified):

@@ -6,7 +6,7 @@ from gradmix.methods import METHODS
 
 
 class RequiredStages:
-    """Reads off an experiment's outputs what must be trained, labelled and scored."""
+    """What must be trained, labelled and scored for the outputs of an experiment."""
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment

@@ -1,4 +1,4 @@
-"""The subjects that are looked for again: cells of the grid."""
+"""The subjects by which reruns find cells of the grid."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ AXES = ("beta", "gamma")
 
 
 def cell_subject(stage: str, k: int, draw: int, cell: Mapping[str, float]) -> Subject:
-    """Of the training of a cell: its place in the draws and on both axes.
+    """The subject of a cell's training: its draw, and its place on both axes.
 
     Args:
         stage: name of the first stage.

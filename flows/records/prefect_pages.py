@@ -37,7 +37,7 @@ def _key(name: str, what: str) -> str:
 
 
 def _try(create: Any, **content: str) -> None:  # noqa: ANN401 - one of Prefect's functions
-    """Whatever becomes of the page, the reproduction goes on."""
+    """A failure to write the page must not stop the reproduction."""
     try:
         create(**content)
     except Exception:

@@ -1,1 +1,1 @@
-"""What runs a stage: identity, cache, MLflow run, Prefect task, job."""
+"""How a stage runs: identity, cache, MLflow run, Prefect task, job."""

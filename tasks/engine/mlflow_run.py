@@ -1,4 +1,4 @@
-"""The MLflow run of one stage execution: started, described, ended."""
+"""The MLflow run of one execution of a stage."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from tasks.execution.slots import SlotsStoppedError
 
 @contextmanager
 def tracked_run(place: Workplace) -> Iterator[str]:
-    """A run under the reproduction's run; one that a kill left running is continued.
+    """A child of the reproduction's run; a run that was left open by a kill is continued.
 
     An error of the stage ends the run as failed; an interruption leaves it running, to be
     continued.
@@ -46,7 +46,7 @@ def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
 
 
 def _prefect_tags() -> dict[str, str]:
-    # Here, not on top: a plan needs no Prefect, and a run configures it before its first import.
+    # Imported here: Prefect reads the environment when it is imported, and plans do not need it.
     from prefect.context import TaskRunContext  # noqa: PLC0415
 
     context = TaskRunContext.get()

@@ -37,7 +37,7 @@ class StageFuture:
 
 
 class PrefectSubmit:
-    """Submits stages to the task runner of the flow that is under way.
+    """Submits stages to the task runner of the current flow.
 
     A task's cache key is the stage's identity. Prefect's record of a result is only a pointer, so
     where the artifact is missing or damaged the record is removed and the stage runs again.
@@ -53,7 +53,7 @@ class PrefectSubmit:
         """Submit a stage; its inputs may hold futures in place of artifacts."""
         if stage.name not in self._tasks:
             self._tasks[stage.name] = prefect_task(stage)
-        # As JSON, in which Prefect finds its futures and puts their results in place.
+        # As JSON, in which Prefect replaces its futures by their results.
         given = replace_leaves(inputs, StageFuture, lambda future: future.future)
         future = self._tasks[stage.name].submit(
             label=inputs.subject.label,
@@ -90,7 +90,7 @@ def prefect_task(stage: Stage[Any]) -> Task[..., Json]:
 
 
 def _cache_key(stage: Stage[Any], inputs: StageInputs, already_reported: set[Subject]) -> str:
-    """The identity; forgets Prefect's record of it unless the artifact is intact."""
+    """The identity; Prefect's record of it is deleted unless the artifact is intact."""
     runtime = current()
     request = stage.describe(inputs)
     key = f"{stage.name}-{request.identity}"

@@ -1,4 +1,4 @@
-"""What the stages of one reproduction share: home, slots, tracking, and who is listening."""
+"""What the stages of one reproduction share: home, runners, tracking and the listener of events."""
 
 import json
 import threading
@@ -52,12 +52,12 @@ class Runtime:
         return self.store.home
 
     def stop(self) -> None:
-        """End all jobs that run, and start no other."""
+        """End all running jobs and start no others."""
         for runner in (self.train, self.decode):
             runner.stop()
 
     def raise_if_stopped(self) -> None:
-        """For threads that wait: an interrupt reaches the main thread alone.
+        """For waiting threads: an interrupt reaches only the main thread.
 
         Raises:
             SlotsStoppedError: if `stop` was called.
@@ -66,14 +66,14 @@ class Runtime:
 
     @contextmanager
     def alone(self, identity: str) -> Iterator[None]:
-        """Only one thread, of all processes over this home, works on an identity at a time."""
+        """Hold an identity exclusively, among the threads of all processes over this home."""
         with self._guard:
             lock = self._locks.setdefault(identity, threading.Lock())
         with lock, locked(identity_lock(self.home, identity), self.raise_if_stopped):
             yield
 
     def record_execution(self, request: Request) -> None:
-        """Append to the home folder's list of executions: what was really run, and when."""
+        """Append to the home folder's list of executions: what was executed, and when."""
         line = {
             "time": time.time(),
             "stage": request.stage,
@@ -85,7 +85,7 @@ class Runtime:
 
 
 def identity_lock(home: Path, identity: str) -> Path:
-    """The lock of whoever makes, or removes, the artifact of an identity."""
+    """The lock that is held while the artifact of an identity is made or removed."""
     return home / LOCKS / identity[:SHORT]
 
 
@@ -103,7 +103,7 @@ def use(runtime: Runtime) -> Iterator[None]:
 
 
 def current() -> Runtime:
-    """The runtime of the reproduction that is under way.
+    """The runtime of the current reproduction.
 
     Raises:
         LookupError: if there is none.

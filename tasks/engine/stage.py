@@ -21,20 +21,20 @@ from tasks.storage.artifacts import SUBJECT, Artifact, Request
 from tasks.subjects import Subject
 
 A = TypeVar("A", default=Artifact)
-"""An artifact among a stage's inputs; while the pipeline is wired, what stands for it."""
+"""Type of the artifacts among a stage's inputs: futures while the pipeline is being submitted."""
 
 
 class Future(Protocol):
-    """Stands for the artifact of a stage that was submitted."""
+    """The artifact of a submitted stage."""
 
     def result(self) -> Artifact:
-        """The artifact; waits for it."""
+        """Wait for the artifact."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageInputs:
-    """What a stage takes; every stage has a class of its own.
+    """The inputs of a stage; each stage has its own subclass.
 
     Attributes:
         subject: what it is executed for; not part of the identity.
@@ -48,17 +48,17 @@ I = TypeVar("I", bound=StageInputs)  # noqa: E741 - the inputs of a stage
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where one execution works."""
+    """The folders of one execution, and what it runs for."""
 
     runtime: Runtime
     request: Request
     folder: Path
-    """Survives a kill: checkpoints and logs."""
+    """Work folder, which survives a kill: checkpoints and logs."""
     output: Path
-    """Becomes the artifact."""
+    """Output folder, which becomes the artifact."""
 
     def final_path(self, name: str) -> Path:
-        """Where a file of the output will lie once it is the artifact."""
+        """Path of an output file once the artifact is committed."""
         return self.runtime.home / self.destination / name
 
     def follower(self, *, steps: int = 0, on_rows: OnRows = lambda _: None) -> Follower:
@@ -80,13 +80,13 @@ class Workplace:
 
     @property
     def destination(self) -> str:
-        """Where the output will lie, relative to the home folder."""
+        """Folder of the artifact, relative to the home folder."""
         return str(self.runtime.store.folder(self.request).relative_to(self.runtime.home))
 
 
 @dataclass(frozen=True)
 class Stage(Generic[I]):
-    """One box of the pipeline.
+    """One step of the pipeline.
 
     Attributes:
         name: also the folder of its artifacts.
@@ -101,7 +101,7 @@ class Stage(Generic[I]):
     execute: Callable[[Workplace, I], Outcome]
 
     def perform(self, inputs: I, *, already_reported: bool = False) -> Artifact:
-        """The artifact of these inputs: the intact one if it exists, else a new one.
+        """Return the artifact of these inputs, and make it unless an intact one exists.
 
         Args:
             inputs: settings and upstream artifacts.
@@ -154,8 +154,8 @@ class Stage(Generic[I]):
 
 
 def _explained(error: BaseException, runtime: Runtime, request: Request) -> BaseException:
-    """An error of the disk with what is left of it; any other error as it is."""
-    # Subclasses are about a file or a connection; numpy names no errno for a full disk.
+    """A disk error with the free space added; any other error unchanged."""
+    # Subclasses concern a file or a connection; numpy gives no errno for a full disk.
     if type(error) is not OSError:
         return error
     free = shutil.disk_usage(runtime.home).free // 2**20

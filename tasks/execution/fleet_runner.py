@@ -148,7 +148,7 @@ class FleetRunner:
                 if time.monotonic() > deadline:
                     raise StageError(
                         f"{label}: expected server and storage to answer within "
-                        f"{self.timeouts.outage:g} s, found: {error}; the same command goes on."
+                        f"{self.timeouts.outage:g} s, found: {error}; run the same command again."
                     ) from error
             follower.poll()
             time.sleep(self.timeouts.poll)

@@ -44,7 +44,7 @@ class Follower:
 
     @property
     def label(self) -> str:
-        """Of the subject, for people."""
+        """The subject's label."""
         return self.subject.label
 
     def start(self, slot: str) -> None:

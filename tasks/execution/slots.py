@@ -19,7 +19,7 @@ _RETRY_S = 0.5
 
 
 class SlotsStoppedError(RuntimeError):
-    """The pool was stopped while, or before, somebody waited for a slot."""
+    """The run was stopped."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class SlotPool:
             self._changed.notify()
 
     def stop(self) -> None:
-        """Let nobody take a slot any more; those who wait are told at once."""
+        """Refuse slots from now on; threads that wait for one are woken."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -135,7 +135,7 @@ class SlotPool:
             SlotsStoppedError: if `stop` was called.
         """
         if self._stopped:
-            raise SlotsStoppedError("the run was stopped; start it again to go on.")
+            raise SlotsStoppedError("the run was stopped; start it again to continue.")
 
 
 def run_in_slot(

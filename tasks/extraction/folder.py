@@ -62,7 +62,7 @@ def extract(
         out: gets frames.bin, frames.parquet, skipped.json.
         sampling: which frames.
         max_broken: share of the clips that may be broken.
-        on_clips: told of progress, from any thread.
+        on_clips: called with progress, from any thread.
 
     Raises:
         DataError: if there is no clip, too many are broken, or the folder holds other things.

@@ -1,4 +1,4 @@
-"""Frames of clips, extracted in the slots of this machine; goes on where it was interrupted."""
+"""Frames of clips, extracted in the slots of this machine; an interrupted extraction resumes."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ def extract_in_slots(
         sampling: which frames.
         folder: of this extraction alone; finished work in it is reused.
         slots: of which each is taken for one process.
-        on_clips: told of progress, from any thread.
+        on_clips: called with progress, from any thread.
 
     Raises:
         ChildFailedError: if a process ends with an error.

@@ -142,7 +142,7 @@ def _save(state: State, path: Path) -> None:
 
 
 class _Progress:
-    """Validations as JSON lines, for whoever follows the training."""
+    """Validations as JSON lines, for the process that follows the training."""
 
     def __init__(self, path: Path, resumed_from: int) -> None:
         kept = []
@@ -164,7 +164,7 @@ class _Progress:
 
 def _saver(folder: Path, progress: _Progress) -> Callable[[Training, Callable[[], State]], None]:
     def on_validation(training: Training, state: Callable[[], State]) -> None:
-        # In this order: a line without its checkpoint is made again, a missing one would stay so.
+        # In this order: a line whose checkpoint is missing is written again, the reverse is not.
         progress.add(training)
         _save(state(), folder / CHECKPOINT)
 

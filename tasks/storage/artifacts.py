@@ -43,7 +43,7 @@ class Request:
 
     @property
     def label(self) -> str:
-        """Of the subject, for people."""
+        """The subject's label."""
         return self.subject.label
 
     @property

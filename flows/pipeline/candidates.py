@@ -1,0 +1,20 @@
+"""Candidates of a search: a training at another learning rate, or with other settings."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tasks.engine.stage import Future
+from tasks.stages.train import TrainInputs
+
+
+def at_rate(inputs: TrainInputs[Future], rate: float) -> TrainInputs[Future]:
+    """The training at this learning rate."""
+    settings = (*inputs.subject.settings, ("learning_rate", rate))
+    subject = replace(inputs.subject, settings=settings)
+    return replace(inputs, subject=subject, learning_rate=rate)
+
+
+def with_settings(inputs: TrainInputs[Future], values: Mapping[str, float]) -> TrainInputs[Future]:
+    """The training with these settings of its method."""
+    subject = replace(inputs.subject, settings=(*inputs.subject.settings, *values.items()))
+    return replace(inputs, subject=subject, settings={**inputs.settings, **values})
