@@ -125,7 +125,7 @@ class Scene:
 
     def record(self, x: int) -> Path:
         """Prefect's record of a number's result."""
-        name = f"number-{describe_number('', x).identity}"
+        name = f"number-{describe_number(of('', x)).identity}"
         return self.home / "prefect" / "results" / name
 
 
