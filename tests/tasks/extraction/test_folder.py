@@ -18,7 +18,7 @@ from tasks.extraction import folder as extract_folder
 from tasks.extraction import parallel as extraction
 from tasks.extraction.folder import DONE, extract, find_clips
 from tasks.jobs import __main__ as worker
-from tasks.storage.home import LOCK, HomeError, exclusive
+from tasks.storage.home import HomeError, exclusive
 
 
 @pytest.fixture
@@ -99,7 +99,6 @@ def test_frames_lie_in_the_folder_and_nothing_else(
         "frames.parquet",
         "skipped.json",
         DONE,
-        LOCK,
     }
     assert len(open_frames(tmp_path / "out")) == 8
     rows = pq.read_table(tmp_path / "out" / "frames.parquet").to_pydict()
