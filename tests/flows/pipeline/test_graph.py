@@ -1,6 +1,7 @@
 """The picture of the pipeline, seen by a `Submit` that only writes down what is asked of it."""
 
 import json
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
 from flows.pipeline.graph import pipeline
 from flows.pipeline.subjects import cell_subject
+from gradmix.training import TrainingConfig
 from tasks.codec import decode, encode, leaves, replace_leaves
 from tasks.stages.train import PseudoSource
 from tasks.storage.artifacts import Artifact
@@ -186,6 +188,24 @@ def test_no_other_training_sees_labels_of_u_or_the_enlarged_v(small):
     for training in set(of(submitted, "train")) - set(finals):
         assert (training.inputs["pseudo"], training.inputs["enlarged"]) == (None, None)
         assert not any(box.stage == "pseudo_label" for box in training.ancestors), training.label
+
+
+def test_every_setting_of_the_training_reaches_its_loop(small):
+    # A setting that the job's class lacks would stop every reproduction.
+    submitted, _ = small
+    training = of(submitted, "train")[0].inputs["training"]
+    assert {field.name for field in fields(TrainingConfig)} <= {
+        field.name for field in fields(training)
+    }
+    changed = replace(training, precision="bfloat16", average=0.9, warm_up=3, schedule="cosine")
+    assert changed.loop == TrainingConfig(
+        steps=training.steps,
+        validate_every=training.validate_every,
+        precision="bfloat16",
+        average=0.9,
+        warm_up=3,
+        schedule="cosine",
+    )
 
 
 def test_the_learning_rate_is_searched_at_the_middle_cell_then_used_in_all(small):
