@@ -11,7 +11,7 @@ from flows.experiment.datasets import Dataset, Images, Source, Target
 from flows.experiment.fields import THE_TARGETS, Frozen, Name, Paper, Rates, Word
 from flows.experiment.issues import Finding, not_among, repeated, said, shown
 from flows.experiment.method_settings import check_settings, fields_of
-from flows.experiment.search import check_search
+from flows.experiment.search import Search, check_search
 from flows.experiment.toml_lines import Key
 from flows.experiment.training import (
     GRID,
@@ -56,6 +56,7 @@ class Experiment(Frozen):
     outputs: Outputs = Field(default_factory=Outputs)
     images: Images | None = None
     partial: bool = False
+    search: bool = True
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -119,6 +120,10 @@ class Experiment(Frozen):
         """Label spaces and heads; ValueError if no source has the target's label space."""
         sources = {source.name: LabelSpace(tuple(source.classes)) for source in self.sources}
         return Problem(sources, LabelSpace(tuple(self.target.classes)))
+
+    def searched(self, row: Baseline | Final) -> Search:
+        """Settings that a row is searched over; with `search = false`, none of any row."""
+        return row.search if self.search else {}
 
     def rates_of(self, baseline: Baseline) -> Rates:
         """Learning rates that a baseline is searched over."""

@@ -107,7 +107,7 @@ class _Drawing:
             shared = replace(shared, initial=self._start_of(baseline, draw))
             trainings = [
                 self._train(at_rate(with_settings(shared, values), rate))
-                for values in candidates(baseline.search)
+                for values in candidates(self.experiment.searched(baseline))
                 for rate in self.experiment.rates_of(baseline)
             ]
             draw.searches[baseline.name] = trainings
@@ -248,10 +248,9 @@ class _Drawing:
             ),
             enlarged=ensemble.enlarged,
         )
-        trainings = [
-            self._train(with_settings(shared, values)) for values in candidates(final.search)
-        ]
-        if not final.search:
+        search = self.experiment.searched(final)
+        trainings = [self._train(with_settings(shared, values)) for values in candidates(search)]
+        if not search:
             return trainings[0]
         draw.searches[name] = trainings
         return self._best(draw, name, trainings, 1)

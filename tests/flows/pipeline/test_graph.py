@@ -228,6 +228,14 @@ def test_one_learning_rate_is_not_searched(demo):
     assert not [box for box in submitted if "GradMix learning rate" in box.label]
 
 
+def test_without_a_search_rows_keep_the_settings_that_they_have(demo):
+    _, stages = demo
+    for draw in stages.draws:
+        (mdda,) = draw.searches["MDDA"]
+        assert mdda.inputs["settings"] == {}
+        assert "GradMix w/ VAT" not in draw.searches
+
+
 def test_settings_are_searched_in_every_combination_with_the_learning_rates(small):
     _, stages = small
     for draw in stages.draws:
