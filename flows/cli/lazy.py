@@ -6,22 +6,29 @@ been parsed. So help and wrong options answer at once, and the modules of comman
 need at the top, like any other. (Click calls this "deferring imports" of a lazily loaded command.)
 """
 
+import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, Literal
 
 import click
 
+from data.errors import UserError
 from flows.cli.errors import OneLineError, one_line_errors
 from flows.cli.os_errors import os_errors
 from flows.cli.terminal import prepare_terminal, stdout_failure
 from flows.experiment.run_request import RunRequest
 from flows.experiment.toml_file import read_toml
-from tasks.execution.environment import configure
+from tasks.errors import first_line
+from tasks.execution.environment import configure, steady_libraries
 from tasks.execution.prefect_settings import load_prefect
 from tasks.storage.home import check_home
 
 Need = Literal["prefect", "mlflow"]
+
+
+OF_LIBRARIES = ("CUDA_", "KMP_", "MATPLOTLIB", "MKL_", "OMP_", "PYTORCH_", "TORCH")
+"""Variables that libraries read when they are imported."""
 
 
 class LazyCommand(click.Command):
@@ -56,12 +63,22 @@ class LazyCommand(click.Command):
     def load(self) -> Callable[..., None]:
         """The function, imported now."""
         module, name = self.runs.split(":")
-        function: Callable[..., None] = getattr(import_module(module), name)
+        try:
+            function: Callable[..., None] = getattr(import_module(module), name)
+        except (KeyError, RuntimeError, ValueError) as error:
+            chosen = [name for name in sorted(os.environ) if name.startswith(OF_LIBRARIES)]
+            if isinstance(error, UserError) or not chosen:
+                raise
+            raise OneLineError(
+                f"expected the installed libraries to load, found {type(error).__name__}: "
+                f"{first_line(error)}; correct or unset {', '.join(chosen)}."
+            ) from error
         return function
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Check the home folder, prepare the environment, import and call."""
         with os_errors(ctx.params):
+            steady_libraries()
             if "home" in ctx.params:
                 check_home(ctx.params["home"])
                 if self.needs:

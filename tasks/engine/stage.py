@@ -18,6 +18,7 @@ from tasks.execution.progress import Follower, OnRows
 from tasks.execution.slots import SlotsStoppedError
 from tasks.outcome import Outcome
 from tasks.storage.artifacts import SUBJECT, Artifact, Request
+from tasks.storage.remote import FULL_DISK
 from tasks.subjects import Subject
 
 A = TypeVar("A", default=Artifact)
@@ -158,6 +159,11 @@ def _explained(error: BaseException, runtime: Runtime, request: Request) -> Base
     # Subclasses concern a file or a connection; numpy gives no errno for a full disk.
     if type(error) is not OSError:
         return error
+    if error.errno not in {None, *FULL_DISK}:
+        return StageError(
+            f"{request.label}: expected the disk of {runtime.home} to work, found: {error}; check "
+            "it and its mount. Finished work is kept, and the same command continues."
+        )
     free = shutil.disk_usage(runtime.home).free // 2**20
     return StageError(
         f"{request.label}: expected to write under {runtime.home}, found: {error}, with {free} MiB "

@@ -7,6 +7,7 @@ Prefect and MLflow read theirs when they are imported, glibc and OpenMP when a p
 import logging
 import os
 import pwd
+import re
 import socket
 from pathlib import Path
 
@@ -22,6 +23,12 @@ _ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
     "MALLOC_TOP_PAD_": str(16 << 20),
 }
+_ALLOCATORS_OF_TORCH = (
+    "PYTORCH_ALLOC_CONF",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "PYTORCH_HIP_ALLOC_CONF",
+)
+_ALLOCATOR_SETTINGS = re.compile(r"\s*\w+\s*:[^,]+(,\s*\w+\s*:[^,]+)*")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _LIBRARIES = ("PREFECT_", "MLFLOW_")
 # What a user may mean for gradmix. The rest is for flows of the user's own: default retries, result
@@ -68,7 +75,8 @@ def configure(home: Path) -> None:
     home = home.absolute()
     prefect = home / "prefect"
     reach_loopback_directly(os.environ)
-    _stand_in_for_user(prefect)
+    # Hidden: the home folder may not have been made yet, and is to be empty then.
+    _stand_in_for_user(home / ".user")
     _leave_out_foreign()
     defaults = {
         "PREFECT_HOME": str(prefect),
@@ -99,6 +107,23 @@ def configure(home: Path) -> None:
     _check_level("MLFLOW_LOGGING_LEVEL")
     # There is none: a user's profile is for commands of the user's own.
     os.environ["PREFECT_PROFILES_PATH"] = str(prefect / "no-profiles.toml")
+
+
+def steady_libraries() -> None:
+    """Keep the user's settings for torch and matplotlib from ending a process in its imports.
+
+    Raises:
+        VariableError: if a variable has a value that torch cannot start with.
+    """
+    # Figures are drawn without a window; matplotlib refuses to be imported with a wrong one.
+    os.environ["MPLBACKEND"] = "agg"
+    for name in _ALLOCATORS_OF_TORCH:
+        value = os.environ.get(name, "")
+        if value and not _ALLOCATOR_SETTINGS.fullmatch(value):
+            raise VariableError(
+                f"{name}: expected settings such as expandable_segments:True, found {value!r}; "
+                "correct it, or unset it."
+            )
 
 
 def reach_loopback_directly(variables: dict[str, str] | os._Environ[str]) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from tasks.storage.database_url import sqlite_url
 from tasks.storage.locks import try_lock, unlock
 
 DATABASE = "prefect.db"
+_NEWER = "Can't locate revision"
 _HOST = "127.0.0.1"
 _SETTLE_S = 10.0
 _CALM_S, _LONGER_CALM_S = 0.5, 3.0
@@ -176,11 +178,24 @@ def _wait_until_healthy(
         if process.poll() is not None:
             raise ServerError(
                 f"{expected}that it ended with exit code {process.returncode} "
-                f"({last_line(log) or 'no message'}); its log is {log}."
+                f"({last_line(log) or 'no message'}); {_advice(log)}."
             )
         if time.monotonic() > deadline:
             raise ServerError(f"{expected}no answer; its log is {log}.")
         time.sleep(0.05)
+
+
+def _advice(log: Path) -> str:
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    if _NEWER in text:
+        database = log.with_name(DATABASE)
+        aside = database.with_name(f"{DATABASE}.newer")
+        return (
+            "a newer version of Prefect made its database: install that version, or move the "
+            "database, which holds states and logs of runs but no results, out of the way: "
+            f"{shlex.join(['mv', str(database), str(aside)])}"
+        )
+    return f"its log is {log}"
 
 
 def _ask(

@@ -92,7 +92,10 @@ def draw(name: str, function: Callable[..., Figure], *given: object) -> str:
     Its ids begin with `name`: several drawings can stand in one page.
     """
     buffer = io.StringIO()
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings():
+        # Not the user's `matplotlibrc`, which may lie in the working directory.
+        mpl.rcdefaults()
+        mpl.rcParams.update({**STYLE, "svg.hashsalt": name})
         # A letter that the font lacks is drawn as a box; the tables have it.
         warnings.filterwarnings("ignore", message="Glyph")
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))

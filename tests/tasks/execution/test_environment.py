@@ -15,6 +15,7 @@ from tasks.execution import environment
 from tasks.execution.environment import (
     configure,
     reach_loopback_directly,
+    steady_libraries,
     training_environment,
 )
 from tasks.execution.processes import without
@@ -140,7 +141,7 @@ def test_without_a_user_or_home_folder_there_is_a_name_and_a_folder(
 
     configure(tmp_path)
 
-    assert Path.home() == tmp_path / "prefect"
+    assert Path.home() == tmp_path / ".user"
     assert getpass.getuser() == f"uid-{os.getuid()}"
 
 
@@ -202,3 +203,16 @@ def test_the_allocator_keeps_its_heap_but_reserves_little() -> None:
 
     assert variables["MALLOC_MMAP_MAX_"] == "0"
     assert int(variables["MALLOC_TOP_PAD_"]) <= 32 << 20 < int(variables["MALLOC_TRIM_THRESHOLD_"])
+
+
+def test_torch_and_matplotlib_start_whatever_the_user_has_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MPLBACKEND", "nonsense")
+    monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True,max_split_size_mb:64")
+    steady_libraries()
+    assert os.environ["MPLBACKEND"] == "agg"
+
+    monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "garbage")
+    with pytest.raises(VariableError, match="PYTORCH_CUDA_ALLOC_CONF: expected settings such as"):
+        steady_libraries()

@@ -1,6 +1,7 @@
 """Prefect's server: as a child that is never left behind."""
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -177,6 +178,22 @@ def test_a_server_that_ends_at_once_is_one_line_with_its_last_words(
 
     with pytest.raises(ServerError, match=r"exit code 1 \(no such table\).*server.log"):
         prefect_server(tmp_path).__enter__()
+
+
+def test_a_database_of_a_newer_version_is_moved_by_the_command_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home = tmp_path / "a home"
+    (home / "prefect").mkdir(parents=True)
+    (home / "prefect" / "prefect.db").write_text("newer")
+    start_instead(monkeypatch, """raise SystemExit("Can't locate revision identified by 'f00d'")""")
+
+    with pytest.raises(ServerError) as caught:
+        prefect_server(home).__enter__()
+    command = str(caught.value).rpartition("out of the way: ")[2].removesuffix(".")
+    subprocess.run(shlex.split(command), check=True)
+
+    assert [entry.name for entry in (home / "prefect").glob("prefect.db*")] == ["prefect.db.newer"]
 
 
 def test_a_server_that_does_not_answer_is_given_up_and_killed(
