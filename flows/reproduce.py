@@ -60,7 +60,7 @@ RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=THREADS)
 )
 def reproduce(
     experiment: str = "digits",
-    scale: str = "demo",
+    scale: str | None = "demo",
     data: str | None = None,
     k: list[int] | None = None,
     draws: int | None = None,
@@ -80,7 +80,7 @@ def reproduce(
 
     Args:
         experiment: a packaged experiment or the path of a TOML file.
-        scale: a table under its `[scales]`.
+        scale: a table under its `[scales]`; null for a file without.
         data: folder of the real data; the embedded data if not given.
         k: labelled samples a class; overrides the file.
         draws: number of random V; overrides the file.

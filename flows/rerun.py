@@ -128,7 +128,7 @@ def cell(
     beta: float,
     gamma: float,
     experiment: str = "digits",
-    scale: str = "demo",
+    scale: str | None = "demo",
     k: int | None = None,
     draw: int | None = None,
     force: bool = False,
@@ -142,7 +142,7 @@ def cell(
         beta: of the cell.
         gamma: of the cell.
         experiment: a packaged experiment or the path of a TOML file.
-        scale: a table under its `[scales]`.
+        scale: a table under its `[scales]`; null for a file without.
         k: labels a class; all if not given.
         draw: of V; all if not given.
         force: run it even if it is finished.

@@ -95,7 +95,7 @@ class RunCommand(LazyCommand):
         """Refuse a wrong name, file or scale at once; only then import what the settings need."""
         words = {name: ctx.params.pop(name) for name in RunRequest.__dataclass_fields__}
         ctx.params["request"] = request = RunRequest(**words)
-        read_toml(request.experiment).scale(request.scale)
+        read_toml(request.experiment).scale_named(request.scale)
         return super().invoke(ctx)
 
 

@@ -61,7 +61,9 @@ DOWNLOAD = click.Option(
 )
 RUN = [
     click.Argument(["experiment"]),
-    click.Option(["--scale"], default="demo", show_default=True, help="demo, small or paper."),
+    click.Option(
+        ["--scale"], help="demo, small or paper; by default demo, or the only one of the file."
+    ),
     click.Option(["--data"], type=click.Path(), help="Folder of the real data sets."),
     DOWNLOAD,
     click.Option(["--k"], type=int, multiple=True, help="Labels per class in V; may be repeated."),

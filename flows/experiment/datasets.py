@@ -99,7 +99,7 @@ class Images(Frozen):
         max_broken: share of the files of a split that may be broken: they are left out and listed.
     """
 
-    side: Positive
+    side: Positive = 64
     frames: Positive = USUAL_FRAMES
     every: Positive | None = None
     max_broken: Annotated[float, Field(ge=0, le=1)] = 0.05
@@ -118,7 +118,7 @@ class Source(Frozen):
 
     name: Word
     dataset: str
-    classes: SourceClasses
+    classes: SourceClasses = "all"
 
     @field_validator("name")
     @classmethod
@@ -136,7 +136,7 @@ class Target(Frozen):
     """
 
     dataset: str
-    classes: TargetClasses
+    classes: TargetClasses = "all"
     hyper_validation: Positive
     k: Annotated[tuple[Positive, ...], Field(min_length=1), Different]
-    draws: Positive
+    draws: Positive = 1

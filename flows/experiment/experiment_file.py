@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from flows.experiment.defaults import with_defaults
 from flows.experiment.issues import Finding, unexplained, unknown_keys
 from flows.experiment.settings import Experiment
 from flows.experiment.toml_file import (
@@ -24,12 +25,15 @@ Options = Mapping[Key, tuple[str, Any]]
 _TOP = [name for name in Experiment.model_fields if name != "scale"]
 
 
-def load_experiment(name: str, scale: str, options: Options | None = None) -> Experiment:
+def load_experiment(
+    name: str, scale: str | None = None, options: Options | None = None
+) -> Experiment:
     """Read an experiment at one scale; its other scales are checked too.
 
     Args:
         name: of a packaged experiment, or the path of a `.toml` file.
-        scale: a table under `[scales]`, the values of which override the file's.
+        scale: a table under `[scales]`, the values of which override the file's; None for `demo`,
+            or the only one.
         options: values that override both, by key, each with the option's name for messages.
 
     Raises:
@@ -37,9 +41,10 @@ def load_experiment(name: str, scale: str, options: Options | None = None) -> Ex
     """
     file = read_toml(name)
     unknown = unknown_keys(file.document, [*_TOP, SCALES])
-    if unknown and SCALES not in file.document:
+    if unknown and scale is not None and scale not in file.scales:
+        # A misspelt [scales] explains the scale that is missing.
         raise settings_error(file.problem(entry.key, entry.text) for entry in unknown)
-    experiment = _at(file, scale, options or {}, unknown)
+    experiment = _at(file, file.scale_named(scale), options or {}, unknown)
     others = [_at(file, other, {}, unknown) for other in file.scales]
     problems = [found for tried in (experiment, *others) for found in _problems(tried)]
     if problems or not isinstance(experiment, Experiment):
@@ -66,6 +71,7 @@ def _at(
     wrong = [file.problem(entry.key, entry.text) for entry in unknown]
     wrong += [file.problem((SCALES, scale, *entry.key), entry.text) for entry in in_scale]
     values = {key: value for key, value in file.at(scale).items() if key in (*_TOP, "scale")}
+    values = with_defaults(values, file.where)
     for key, (_, value) in options.items():
         values = merged(values, _nested(key, value))
     try:

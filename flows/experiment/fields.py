@@ -1,7 +1,7 @@
 """The kinds of values that settings are made of."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -33,6 +33,13 @@ _LONGEST_WORD = 60
 _K = re.compile(r"[1-9][0-9]*")
 
 
+class _Later:
+    """Marks a key that did not exist when the first reproductions were named."""
+
+
+LATER = _Later()
+
+
 class Frozen(BaseModel):
     """Values as they are written: no conversions, no unknown keys, no changes, no NaN."""
 
@@ -53,6 +60,20 @@ class Frozen(BaseModel):
             raise
         refuse(unknown)
         return checked
+
+
+def telling(value: Any) -> Any:  # noqa: ANN401 - settings, or a value in them
+    """Settings in JSON, less later keys at their default, at which a run is what it was before."""
+    if isinstance(value, Frozen):
+        return {
+            name: telling(getattr(value, name))
+            for name, field in type(value).model_fields.items()
+            if LATER not in field.metadata
+            or getattr(value, name) != field.get_default(call_default_factory=True)
+        }
+    if isinstance(value, Mapping):
+        return {key: telling(item) for key, item in value.items()}
+    return list(map(telling, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _tuples(value: Any) -> Any:  # noqa: ANN401 - TOML or JSON

@@ -16,7 +16,7 @@ class RunRequest:
 
     Attributes:
         experiment: a packaged experiment or the path of a TOML file.
-        scale: a table under its `[scales]`.
+        scale: a table under its `[scales]`; None for `demo`, or the only one.
         data: folder of the real data; None for the embedded data.
         k: labelled samples a class; the file's if empty.
         draws: number of random V; None for the file's.
@@ -29,7 +29,7 @@ class RunRequest:
     """
 
     experiment: str = "digits"
-    scale: str = "demo"
+    scale: str | None = None
     data: str | None = None
     k: tuple[int, ...] = ()
     draws: int | None = None
@@ -43,7 +43,8 @@ class RunRequest:
     @property
     def command(self) -> str:
         """The command that makes the same request."""
-        words = ["gradmix", "reproduce", self.experiment, "--scale", self.scale]
+        words = ["gradmix", "reproduce", self.experiment]
+        words += ["--scale", self.scale] if self.scale is not None else []
         words += ["--data", self.data] if self.data is not None else []
         words += [word for k in self.k for word in ("--k", str(k))]
         words += ["--draws", str(self.draws)] if self.draws is not None else []

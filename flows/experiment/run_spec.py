@@ -1,7 +1,7 @@
 """A run specification: what a user asked for, resolved and checked before anything runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from data.digest_cache import KnownDigests
 from data.fingerprint import digest_json
 from flows.experiment.experiment_file import load_experiment
+from flows.experiment.fields import telling
 from flows.experiment.inputs import check_apart, find_raw
 from flows.experiment.raw_data import RawData
 from flows.experiment.run_request import RunRequest
@@ -39,7 +40,7 @@ class RunSpec:
         raw: Mapping[str, Any] = {
             f"{name}/{split}": files for (name, split), files in self.raw.digests.items()
         }
-        settings = self.experiment.model_dump(mode="json")
+        settings = telling(self.experiment)
         # The identity depends on the bytes of the weights, not on their path.
         del settings["network"]["weights"]
         outside = [self.raw.weights_digest, self.raw.code_digest]
@@ -102,4 +103,6 @@ def resolve(request: RunRequest, known: KnownDigests) -> RunSpec:
             found = [problem(where, entry.key, entry.text) for entry in findings_in(error.errors())]
             raise settings_error(found) from error
     check_apart(experiment, raw)
+    # Named in full: what is the default may change.
+    request = replace(request, scale=experiment.scale)
     return RunSpec(request=request, experiment=experiment, raw=raw)

@@ -43,16 +43,16 @@ class Experiment(Frozen):
     title: Name
     note: Name | None = None
     scale: Word
-    seed: Annotated[int, Field(ge=0, le=_LARGEST_SEED)]
+    seed: Annotated[int, Field(ge=0, le=_LARGEST_SEED)] = 0
     datasets: dict[Word, Dataset]
     sources: Annotated[tuple[Source, ...], Field(min_length=1)]
     target: Target
-    network: Network
-    training: Training
-    baselines: tuple[Baseline, ...]
-    first_stage: FirstStage
-    ensemble: Ensemble
-    final: tuple[Final, ...]
+    network: Network = Field(default_factory=Network)
+    training: Training = Field(default_factory=Training)
+    baselines: tuple[Baseline, ...] = ()
+    first_stage: FirstStage = Field(default_factory=FirstStage)
+    ensemble: Ensemble = Field(default_factory=Ensemble)
+    final: tuple[Final, ...] = (Final(name="GradMix w/ hard label", labels="hard"),)
     outputs: Outputs = Field(default_factory=Outputs)
     images: Images | None = None
     partial: bool = False

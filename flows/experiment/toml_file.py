@@ -14,6 +14,8 @@ from flows.experiment.issues import dotted, not_among, said, shown
 from flows.experiment.toml_lines import Key, line_numbers, line_of
 
 SCALES = "scales"
+USUAL, WHOLE = "demo", "full"
+"""The scale that runs if none is named, and that of a file without scales."""
 _PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
 
 
@@ -51,16 +53,31 @@ class TomlFile:
 
     @property
     def scales(self) -> dict[str, Any]:
-        """The tables under `[scales]`, by name.
+        """The tables under `[scales]`, by name; a file without them has one scale, `full`.
 
         Raises:
-            SettingsError: if there are none.
+            SettingsError: if they are no tables.
         """
-        scales = self.document.get(SCALES)
-        if isinstance(scales, dict) and scales:
+        scales = self.document.get(SCALES) or {WHOLE: {}}
+        if isinstance(scales, dict):
             return scales
-        found = "none" if scales in (None, {}) else shown(scales)
-        raise self.error((SCALES,), said("a table for each scale", found, "add [scales.small]"))
+        expected, advice = "a table for each scale", "write [scales.small], or remove the key"
+        raise self.error((SCALES,), said(expected, shown(scales), advice))
+
+    def scale_named(self, name: str | None) -> str:
+        """The scale of that name; without a name `demo`, or the only one.
+
+        Raises:
+            SettingsError: if there is none of that name, or several to choose from.
+        """
+        known = list(self.scales)
+        if name is None and USUAL not in known and len(known) > 1:
+            text = said(f"one of {', '.join(known)}", "none", "choose one")
+            raise settings_error([problem("--scale", (), text)])
+        chosen = name or (USUAL if USUAL in known else known[0])
+        if chosen not in known:
+            raise self.error((SCALES,), not_among((), chosen, known).text)
+        return chosen
 
     def scale(self, name: str) -> dict[str, Any]:
         """The table of a scale.
@@ -68,9 +85,7 @@ class TomlFile:
         Raises:
             SettingsError: if there is none.
         """
-        if name not in self.scales:
-            raise self.error((SCALES,), not_among((), name, list(self.scales)).text)
-        table = self.scales[name]
+        table = self.scales[self.scale_named(name)]
         if not isinstance(table, dict):
             raise self.error((SCALES, name), said("a table", shown(table)))
         return table

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from flows.experiment.fields import (
+    LATER,
     Different,
     Frozen,
     Name,
@@ -46,7 +47,7 @@ class Network(Frozen):
         frozen: the last part of the trunk that is not trained; empty: all of it is.
     """
 
-    trunk: Name
+    trunk: Name = "convnet"
     settings: dict[str, Any] = Field(default_factory=dict)
     weights: Name = NONE
     normalisation: Literal["image", "imagenet", "half"] | None = None
@@ -88,21 +89,21 @@ class Training(Frozen):
     learning rates of methods that start from another's model; none: those of all others.
     """
 
-    steps: Positive
-    validate_every: Positive
-    batch_size: Positive
-    v_whole_up_to: Positive
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-    learning_rates: Rates
+    steps: Positive = 1000
+    validate_every: Positive = 100
+    batch_size: Positive = 64
+    v_whole_up_to: Positive = 64
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    learning_rates: Rates = (0.05, 0.02)
     fine_tuning_rates: Rates | None = None
-    optimiser: Literal["sgd", "adamw"] = "sgd"
-    weight_decay: NotNegative = 0.0
-    clip: NotNegative = 0.0
-    schedule: Literal["constant", "cosine", "linear"] = "constant"
-    warm_up: Annotated[int, Field(ge=0)] = 0
-    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    precision: Literal["float32", "bfloat16"] = "float32"
+    optimiser: Annotated[Literal["sgd", "adamw"], LATER] = "sgd"
+    weight_decay: Annotated[NotNegative, LATER] = 0.0
+    clip: Annotated[NotNegative, LATER] = 0.0
+    schedule: Annotated[Literal["constant", "cosine", "linear"], LATER] = "constant"
+    warm_up: Annotated[Annotated[int, Field(ge=0)], LATER] = 0
+    average: Annotated[Annotated[float, Field(ge=0, lt=1)], LATER] = 0.0
+    dropout: Annotated[Annotated[float, Field(ge=0, lt=1)], LATER] = 0.0
+    precision: Annotated[Literal["float32", "bfloat16"], LATER] = "float32"
 
     @field_validator("warm_up")
     @classmethod
@@ -120,7 +121,7 @@ class Baseline(Frozen):
     name: Name
     method: str
     settings: dict[str, Any] = Field(default_factory=dict)
-    search: Search = Field(default_factory=dict)
+    search: Annotated[Search, LATER] = Field(default_factory=dict)
     learning_rates: Rates | None = None
     paper: Paper = Field(default_factory=dict)
     paper_clips: Paper = Field(default_factory=dict)
@@ -148,10 +149,10 @@ class Baseline(Frozen):
 class FirstStage(Frozen):
     """The grid over beta and gamma (Eq. 9)."""
 
-    name: Name
-    method: str
-    beta: Annotated[tuple[NotNegative, ...], Field(min_length=1), Different]
-    gamma: Annotated[tuple[float, ...], Field(min_length=1), Different]
+    name: Name = "GradMix"
+    method: str = "gradmix"
+    beta: Annotated[tuple[NotNegative, ...], Field(min_length=1), Different] = (5, 7, 10)
+    gamma: Annotated[tuple[float, ...], Field(min_length=1), Different] = (0.0, 0.4, 0.8)
     settings: dict[str, Any] = Field(default_factory=dict)
     paper: Paper = Field(default_factory=dict)
     paper_clips: Paper = Field(default_factory=dict)
@@ -196,9 +197,9 @@ class Ensemble(Frozen):
     final trainings on hard labels `stop`, or take `soft` labels instead.
     """
 
-    r: Positive
-    threshold: Annotated[float, Field(ge=0, lt=1)]
-    enlarged_v: Positive
+    r: Positive = 3
+    threshold: Annotated[float, Field(ge=0, lt=1)] = 0.8
+    enlarged_v: Positive = 100
     r_sweep: Annotated[tuple[Positive, ...], Different] = ()
     if_none_agree: Literal["stop", "soft"] = "stop"
 
@@ -214,7 +215,7 @@ class Final(Frozen):
     labels: Literal["hard", "soft"]
     method: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
-    search: Search = Field(default_factory=dict)
+    search: Annotated[Search, LATER] = Field(default_factory=dict)
     paper: Paper = Field(default_factory=dict)
     paper_clips: Paper = Field(default_factory=dict)
 
@@ -230,7 +231,7 @@ class Outputs(Frozen):
     `rows` are names of the table's rows, besides the first stage's; none: all of them.
     """
 
-    rows: Annotated[tuple[Name, ...], Different] | None = None
+    rows: Annotated[Annotated[tuple[Name, ...], Different] | None, LATER] = None
 
     tables: Annotated[tuple[Literal[1, 2, 3], ...], Different] = (1, 2)
     figures: Annotated[tuple[Literal[3, 4], ...], Different] = (3,)

@@ -12,6 +12,59 @@ from flows.experiment.toml_lines import line_numbers
 DIGITS = (files("flows") / "experiments" / "digits.toml").read_text(encoding="utf-8")
 ONE_LINE = re.compile(r"own\.toml(:[0-9]+)?: [^ ].*: expected .+, found .+; .+[.?]")
 
+# Data, and nothing else.
+SMALLEST = """
+[datasets.mnist]
+reader = "mnist"
+embedded = "handwritten"
+
+[datasets.svhn]
+reader = "svhn"
+embedded = "street"
+
+[[sources]]
+dataset = "svhn"
+classes = "target"
+
+[[sources]]
+dataset = "mnist"
+classes = ["0", "1"]
+
+[target]
+dataset = "mnist"
+classes = ["5", "6"]
+hyper_validation = 20
+k = [2]
+"""
+CLIPS = """
+[datasets.cooking]
+reader = "clip_folders"
+
+[datasets.photos]
+reader = "photo_folders"
+
+[[sources]]
+name = "photos"
+dataset = "photos"
+
+[target]
+dataset = "cooking"
+hyper_validation = 20
+k = [2]
+"""
+
+
+@pytest.fixture
+def smallest(tmp_path):
+    """Loads a file of the user's, `my kitchen.toml`."""
+
+    def load(text=SMALLEST, scale=None):
+        path = tmp_path / "my kitchen.toml"
+        path.write_text(text, encoding="utf-8")
+        return load_experiment(str(path), scale)
+
+    return load
+
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
@@ -138,7 +191,7 @@ def test_a_value_in_an_array_over_several_lines_has_the_line_of_its_key(own):
             "widths = [8, 8, 16, 16]",
         ),
         ('title = "SVHN', 'scale = "demo"\ntitle = "SVHN', "scale", 'title = "SVHN'),
-        ('trunk = "convnet"\n', "", "network.trunk", "[network]"),
+        ('[target]\ndataset = "mnist"\n', "[target]\n", "target.dataset", "[target]"),
         ("{ 2 = [94.62", "{ two = [94.62", "final[0].paper.two", "paper = { 2 = [94.62"),
     ],
 )
@@ -149,13 +202,53 @@ def test_what_is_wrong_is_found_at_its_key_and_line(own, old, new, key, at):
         assert ONE_LINE.fullmatch(text)
 
 
+def test_a_file_of_data_alone_is_complete(smallest):
+    experiment = smallest()
+    assert (experiment.name, experiment.title, experiment.scale) == (
+        "my-kitchen",
+        "my-kitchen",
+        "full",
+    )
+    assert [source.name for source in experiment.sources] == ["S1", "S2"]
+    assert experiment.rows == ["GradMix", "GradMix w/ hard label"]
+    assert experiment.images is None
+    assert smallest(scale="full") == experiment
+    with pytest.raises(SettingsError, match='scales: expected one of full, found "small"'):
+        smallest(scale="small")
+
+
+def test_defaults_follow_what_the_data_are(smallest):
+    experiment = smallest(CLIPS)
+    assert [source.name for source in experiment.sources] == ["photos"]
+    assert experiment.sources[0].classes == experiment.target.classes == "all"
+    assert experiment.images is not None
+    assert experiment.outputs.tables == (3,)
+    chosen = smallest(CLIPS + "[images]\nside = 96\n[outputs]\ntables = [2]\n")
+    assert (chosen.images.side, chosen.outputs.tables) == (96, (2,))
+
+
+@pytest.mark.parametrize(
+    ("scales", "chosen"),
+    [(["demo", "paper"], "demo"), (["paper"], "paper"), (["small", "paper"], None)],
+)
+def test_without_a_name_the_usual_scale_runs_or_the_only_one(smallest, scales, chosen):
+    text = SMALLEST + "".join(f"[scales.{name}]\n" for name in scales)
+    if chosen is not None:
+        assert smallest(text).scale == chosen
+        return
+    with pytest.raises(
+        SettingsError, match=r"^--scale: expected one of small, paper, found none; ch"
+    ):
+        smallest(text)
+
+
 def test_everything_wrong_is_said_at_once_in_the_order_of_the_lines(own):
     document = DIGITS
     for old, new in (
         ("seed = 0", "seed = -1"),
         ('dataset = "svhn"', 'dataset = "sv"'),
         ("steps = 5000", "stepz = 5000"),
-        ("momentum = 0.9\n", ""),
+        ('[target]\ndataset = "mnist"\n', "[target]\n"),
         ('method = "joint"', 'method = "joins"'),
         ("hidden = 64", 'hidden = "64"'),
     ):
@@ -165,7 +258,7 @@ def test_everything_wrong_is_said_at_once_in_the_order_of_the_lines(own):
     lines = caught.value.lines
     places = [
         ("seed = -1", "seed"),
-        ("[training]", "training.momentum"),
+        ("[target]", "target.dataset"),
         ("stepz = 5000", "training.stepz"),
         ('method = "joins"', "baselines[2].method"),
         ('hidden = "64"', "scales.demo.network.settings.hidden"),
@@ -209,9 +302,21 @@ def test_a_grid_that_a_scale_makes_too_small_names_the_scale(own):
     assert "at scale demo, found 5" in text
 
 
-def test_a_key_that_is_missing_at_the_top_has_no_line(own):
-    text = message(own, "seed = 0\n", "")
-    assert text == "own.toml: seed: expected a value, found none; add the key."
+def test_a_key_that_is_missing_at_the_top_has_no_line(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(SMALLEST.replace("[datasets.", "[dataset."), encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_experiment(str(path))
+    (text,) = caught.value.lines
+    assert text.startswith(f"{path}:{line('[dataset.mnist]', path.read_text())}: dataset: expected")
+    assert text.endswith("did you mean datasets?")
+    path.write_text(SMALLEST.partition("[[sources]]")[0], encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_experiment(str(path))
+    assert caught.value.lines == [
+        f"{path}: {key}: expected a value, found none; add the key."
+        for key in ("sources", "target")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -243,13 +348,13 @@ def test_an_unknown_scale_names_those_there_are(own):
 
 @pytest.mark.parametrize(
     ("scales", "found"),
-    [("", "none"), ("scales = 3", "3"), ("[scales]", "none"), ("[scales]\npaper = 3", "3")],
+    [("scales = 3", "3"), ("scales = [1]", "[1]"), ("[scales]\npaper = 3", "3")],
 )
 def test_scales_that_are_no_tables_are_refused(tmp_path, scales, found):
     path = tmp_path / "own.toml"
     path.write_text(f"{scales}\n", encoding="utf-8")
     text = message(load_experiment, str(path), "paper")
-    assert re.search(rf": scales(\.paper)?: expected a table.*, found {found}; ", text)
+    assert re.search(rf": scales(\.paper)?: expected a table.*, found {re.escape(found)}; ", text)
 
 
 def test_a_misspelt_table_of_scales_is_named_first(own):

@@ -9,6 +9,9 @@ import torch
 
 from data.digest_cache import KnownDigests
 from data.errors import DataError
+from data.fingerprint import digest_json
+from flows.experiment.experiment_file import load_experiment
+from flows.experiment.fields import telling
 from flows.experiment.run_request import RunRequest
 from flows.experiment.run_spec import resolve, settings_of
 from flows.experiment.toml_file import SettingsError
@@ -38,7 +41,7 @@ def test_the_command_asks_for_the_same_again():
         *("gradmix", "reproduce", "digits", "--scale", "small", "--data", "my data"),
         *("--k", "2", "--k", "3", "--draws", "0", "--seed", "0"),
     ]
-    assert RunRequest().command == "gradmix reproduce digits --scale demo"
+    assert RunRequest().command == "gradmix reproduce digits"
     outputs = RunRequest(tables=(1, 2), figures=(), studies=("rho",)).command
     assert outputs.endswith("--tables 1,2 --figures none --studies rho")
 
@@ -56,13 +59,29 @@ def test_a_deployment_asks_in_the_words_of_a_request(monkeypatch):
     )
     assert asked.pop() == (request, "here")
     reproduce.fn()
-    assert asked.pop() == (RunRequest(), None)
+    assert asked.pop() == (RunRequest(scale="demo"), None)
 
 
 def test_the_deployment_has_a_parameter_for_every_field_of_a_request():
     parameters = signature(reproduce.fn).parameters
     names = [field.name for field in fields(RunRequest)]
     assert list(parameters) == [*names, "home", "engine"]
+
+
+def test_a_resolved_request_names_its_scale(tiny_order):
+    order = tiny_order(("[scales.tiny]", ""), ("[scales.other.", "[scales.demo."), scale=None)
+    assert (order.request.scale, order.experiment.scale) == ("demo", "demo")
+    assert order.request.command.endswith("tiny.toml --scale demo")
+
+
+def test_settings_of_version_0_1_keep_the_names_of_reproductions(tiny):
+    # Both by commit 349b7d2, with digest_json(load_experiment(...).model_dump(mode="json")).
+    actions = load_experiment("actions", "demo")
+    assert digest_json(telling(actions)).startswith("a84e1275c979e5d2430f0b2f5edbae54")
+    experiment = load_experiment(tiny(), "tiny")
+    assert digest_json(telling(experiment)).startswith("5f36e5d7b421cb7068fbf8c905667d99")
+    searched = load_experiment(tiny(("momentum = 0.9", "momentum = 0.9\nclip = 1.0")), "tiny")
+    assert telling(searched)["training"] == telling(experiment)["training"] | {"clip": 1.0}
 
 
 def test_the_same_order_has_the_same_name_and_another_has_another(tiny_order, raw_files):
