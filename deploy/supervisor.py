@@ -179,7 +179,10 @@ def main(text: str) -> int:
     lock = Path(os.environ["PREFECT_HOME"]) / ".lock"
     held = try_lock(lock)
     if held is None:
-        sys.stderr.write(f"expected nobody at the database in {lock.parent}, found it in use.\n")
+        sys.stderr.write(
+            f"expected the database in {lock.parent} to be free, found another supervisor "
+            "over it; gradmix status shows its fleet.\n"
+        )
         return 1
     try:
         _ensure_databases(options.home)

@@ -137,8 +137,10 @@ def _checkpoint(folder: Path) -> State | None:
 
 def _save(state: State, path: Path) -> None:
     """Save so that the file is there whole or not at all."""
-    with replacing(path) as temporary:
-        torch.save(state, temporary)
+    # Given a path, torch writes its name into the file, and equal states would differ in bytes.
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
 
 
 class _Progress:

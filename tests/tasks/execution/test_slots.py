@@ -102,7 +102,7 @@ def test_a_failure_is_told_by_the_last_line_of_its_own_log(tmp_path: Path) -> No
     assert raised.value.exit_code == 2
     assert raised.value.last_line == "expected 5 classes, found 4."
     assert "\n" not in str(raised.value)
-    with pytest.raises(ChildFailedError, match=r"no message \[exit code 3"):
+    with pytest.raises(ChildFailedError, match=r"it said nothing \[exit code 3"):
         run(tmp_path, "raise SystemExit(3)")
 
 

@@ -308,5 +308,8 @@ def test_a_process_that_fails_is_one_line(
         raise ChildFailedError(-9, "", log)
 
     monkeypatch.setattr(extraction, "run_in_slot", fail)
-    with use(runtime), pytest.raises(StageError, match=r"t: no message \[the process was killed"):
+    with (
+        use(runtime),
+        pytest.raises(StageError, match=r"t: it said nothing \[the process was killed"),
+    ):
         extract.STAGE.perform(given(extract.ExtractInputs, inputs))

@@ -59,6 +59,7 @@ def test_figures_that_came_with_the_end_are_passed_on(run, place: Workplace) -> 
     server = Server(Clock(), place.runtime.home)
     server.happens = [lambda _: None]
     FleetRunner(server, place.runtime.store).run("train", place.folder, follower)
+    follower.pass_on()
 
     assert told == [20]
 
