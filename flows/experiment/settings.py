@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from data.images.pixels import IMAGE_SIZE
 from flows.experiment.datasets import Dataset, Images, Source, Target
-from flows.experiment.fields import THE_TARGETS, Frozen, Name, Paper, Rates, Word
+from flows.experiment.fields import LATER, THE_TARGETS, Frozen, Name, Paper, Rates, Word
 from flows.experiment.issues import Finding, not_among, repeated, said, shown
 from flows.experiment.method_settings import check_settings, fields_of
 from flows.experiment.search import Search, check_search
@@ -56,7 +56,7 @@ class Experiment(Frozen):
     outputs: Outputs = Field(default_factory=Outputs)
     images: Images | None = None
     partial: bool = False
-    search: bool = True
+    search: Annotated[bool, LATER] = True
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -23,8 +23,8 @@ def finished(home, tiny_order, imitate):
     """A finished reproduction of the tiny experiment; returns its record."""
     order = tiny_order()
     stages = imitate(order, home, seconds=30.0)
-    record = make_record(order, stages, Ledger(), "run-id", ["cpu:0"], home, {"ui": "http://here"})
-    record["peak_memory"] = None
+    pages, memory = {"ui": "http://here"}, {"pss_mib": 10.0, "rss_mib": 12.0}
+    record = make_record(order, stages, Ledger(), "run-id", ["cpu:0"], home, pages, memory)
     save_record(record, home)
     return record
 
@@ -69,16 +69,16 @@ def test_a_pipe_gets_whole_lines_however_long(finished, tiny):
 
 
 def test_a_report_is_made_again_by_name_and_by_run(finished, home):
-    folder = home / "reproductions" / finished["name"]
-    for run in (finished["name"], "run-id"):
+    folder = home / "reproductions" / finished.name
+    for run in (finished.name, "run-id"):
         (folder / "report.md").unlink()
         lines = gradmix("report", run, "--home", "home")
-        assert lines[0] == f"home/reproductions/{finished['name']}/report.md"
+        assert lines[0] == f"home/reproductions/{finished.name}/report.md"
         assert all((home.parent / line).is_file() for line in lines)
 
 
 def test_a_report_takes_its_figures_from_the_record_alone(finished, home):
-    path = home / "reproductions" / finished["name"] / "record.json"
+    path = home / "reproductions" / finished.name / "record.json"
     record = json.loads(path.read_text())
     record["title"] = "Another title"
     path.write_text(json.dumps(record))

@@ -39,8 +39,8 @@ def test_a_page_that_cannot_be_written_stops_nothing(monkeypatch, caplog):
 
 def test_the_table_and_the_report_are_shown(monkeypatch, tmp_path):
     calls = told(monkeypatch, "create_markdown_artifact")
-    monkeypatch.setattr(announce, "result_table", lambda record: [record["x"]])
-    monkeypatch.setattr(announce, "table_text", lambda rows: f"rows: {rows[0]}")
+    monkeypatch.setattr("tasks.reporting.report.result_table", lambda record: [record["x"]])
+    monkeypatch.setattr("tasks.reporting.report.table_text", lambda rows: f"rows: {rows[0]}")
     announce_results("Digits", {"x": "90.0"}, tmp_path)
     (call,) = calls
     assert call["key"] == "digits-table"
