@@ -338,16 +338,16 @@ def test_a_misspelt_key_is_named_before_the_one_that_is_missing(values, path):
 
 
 def test_an_unknown_key_and_one_that_is_missing_elsewhere_are_both_named(values):
-    values["training"]["draws"] = values["target"].pop("draws")
+    values["training"]["dataset"] = values["target"].pop("dataset")
     with pytest.raises(ValidationError) as caught:
         Experiment.model_validate(values)
     keys = [dotted(found.key) for found in findings_in(caught.value.errors())]
-    assert keys == ["target.draws", "training.draws"]
+    assert keys == ["target.dataset", "training.dataset"]
 
 
 def test_a_missing_key_is_named(values):
-    del values["target"]["draws"]
-    assert wrong(values) == "target.draws: expected a value, found none; add the key."
+    del values["target"]["dataset"]
+    assert wrong(values) == "target.dataset: expected a value, found none; add the key."
 
 
 def test_fine_tuning_needs_its_source_only_model_before_it(values):
