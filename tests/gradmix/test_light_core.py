@@ -58,7 +58,7 @@ except ModuleNotFoundError as error:
 def output_of(code: str) -> str:
     """What a fresh interpreter says, in which there is nothing but torch and numpy."""
     command = [sys.executable, "-P", "-W", "error", "-c", PRELUDE + code]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
 
 
 def test_torch_and_numpy_alone_run_a_mixing_loop_and_slsqp_names_what_it_needs() -> None:
