@@ -23,6 +23,7 @@ LIBRARIES = (
     "filelock",
     "fsspec",
     "httpx",
+    "imagehash",
     "matplotlib",
     "mlflow",
     "numpy",
