@@ -1,6 +1,8 @@
 """The picture of the pipeline, seen by a `Submit` that only writes down what is asked of it."""
 
 import json
+import math
+import tomllib
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from tasks.storage.artifacts import Artifact
 
 DRAWS = {("target", "k"): ("--k", [2, 3]), ("target", "draws"): ("--draws", 2)}
 TABLES_AND_FIGURE_3 = {("outputs", "figures"): ("--figures", [3]), ("outputs", "studies"): ("", [])}
+PACKAGED = Path(__file__).parents[3] / "flows" / "experiments" / "digits.toml"
 ARTIFACT = Artifact("a", "1" * 64, "2" * 64, "artifacts/a", {}, {})
 
 
@@ -97,18 +100,33 @@ def of(submitted, stage):
 
 def test_every_stage_of_the_design_is_there_as_often_as_the_settings_say(small):
     submitted, _ = small
-    # A draw: 13 baselines of 2 rates, two of them at 3 settings, 1 of 1, 2 searches, 9 cells,
-    # 6 finals, one of them at 4 settings.
+    file = tomllib.loads(PACKAGED.read_text())
+    scale = file["scales"]["small"]
+    rates, stage = len(scale["training"]["learning_rates"]), scale["first_stage"]
+    # One fine-tuning rate; two rates for every other baseline.
+    baselines = sum(
+        searched(row) * (1 if row["method"] == "fine_tune" else rates) for row in file["baselines"]
+    )
+    cells = rates + len(stage["beta"]) * len(stage["gamma"])
+    finals = sum(map(searched, file["final"]))
+    # Besides that of a row: the first stage's learning rate, and the top R.
+    selections = len(file["baselines"]) + 2 + sum("search" in row for row in file["final"])
+
     counts = {stage: len(of(submitted, stage)) for stage in {box.stage for box in submitted}}
     assert counts == {
         "prepare": 3,
         "split": 4,
-        "train": 4 * ((11 + 2 * 3) * 2 + 1 + 2 + 9 + 5 + 4),
-        "select": 4 * (14 + 2 + 1),
+        "train": 4 * (baselines + cells + finals),
+        "select": 4 * selections,
         "pseudo_label": 4,
         "enlarge": 4,
         "evaluate": 4,
     }
+
+
+def searched(row):
+    """Combinations of the values that a row of the file is searched over."""
+    return math.prod(map(len, row.get("search", {}).values()))
 
 
 def test_nothing_is_submitted_before_what_it_depends_on(small):
