@@ -190,7 +190,7 @@ def test_nothing_after_the_last_wanted_frame_is_decoded(tmp_path, b_frames):
         ("a.mkv", {}, list, 2),
         ("a.avi", {}, lambda packets: [*packets[:5], not_coded(5), *packets[5:]], 2),
     ],
-    ids=str,
+    ids=["avi", "mp4 with B-frames", "avi with packed B-frames", "mkv", "avi with an empty packet"],
 )
 def test_a_second_pass_is_taken_only_if_the_first_had_other_positions(
     tmp_path, monkeypatch, name, settings, change, passes
