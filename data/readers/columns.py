@@ -1,0 +1,168 @@
+"""Columns of a table, CSV or Parquet, as texts with the numbers of their rows."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+
+from data.errors import DataError, ProblemsError, one_line
+from data.names import fold
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SEPARATORS = (",", ";", "\t", "|")
+_SPARE = 64
+_BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+
+
+@dataclass
+class Problems:
+    """What is wrong with a table, by row."""
+
+    path: Path
+    found: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, row: int, text: str) -> None:
+        """Note a problem of a row."""
+        self.found.append((row, f"{self.path}, row {row}: {text}"))
+
+    def refuse(self) -> None:
+        """Raise ProblemsError with every problem, in the order of the rows, if there are any."""
+        if self.found:
+            raise ProblemsError([text for _, text in sorted(self.found)], str(self.path))
+
+
+def read_columns(path: Path, names: Sequence[str], needed: Sequence[str]) -> "pd.DataFrame":
+    """The named columns of a table as stripped texts; empty ones for those that are not there.
+
+    The index holds the numbers of the rows, as a spreadsheet counts; in Parquet, from 1. Rows
+    without a text in these columns are left out.
+
+    Args:
+        path: of the table; Parquet by its suffix, else CSV.
+        names: of the columns, whatever their case in the file.
+        needed: those that must be there, the first of which tells the separator of CSV.
+
+    Raises:
+        DataError: if the table cannot be read or lacks a column.
+        ProblemsError: for rows with fields to spare.
+    """
+    parquet = path.suffix.lower() == ".parquet"
+    table = _read_parquet(path, names) if parquet else _read_csv(path, needed[0])
+    folded = [fold(str(name).strip()) for name in table.columns]
+    wrong = [name for name in needed if folded.count(name) != 1]
+    wrong += [name for name in names if name not in needed and folded.count(name) > 1]
+    if wrong:
+        there = ", ".join(map(str, table.columns[:20])) or "none"
+        raise DataError(
+            f"{path}: expected the columns {', '.join(needed)}, each once, found {there}: name "
+            "them in the first row."
+        )
+    there_too = [name for name in names if name in folded]
+    kept = table.iloc[:, [folded.index(name) for name in there_too]].set_axis(there_too, axis=1)
+    try:
+        texts: pd.DataFrame = kept.astype("string").fillna("").apply(lambda text: text.str.strip())
+    # Of Parquet, bytes that are no text.
+    except Exception as error:
+        raise _unreadable(path, path.suffix[1:], error) from error
+    filled: pd.Series[bool] = (texts != "").any(axis="columns")
+    return texts.loc[filled].reindex(columns=list(names), fill_value="")
+
+
+def _read_parquet(path: Path, wanted: Sequence[str]) -> "pd.DataFrame":
+    import pandas as pd  # noqa: PLC0415 - slow, and only needed here
+
+    try:
+        # pandas.read_parquet would add columns found in folder names.
+        with pq.ParquetFile(path) as file:
+            whole = file.read()
+        names = whole.column_names
+        # pandas tells the columns of a table by their names.
+        kept = [
+            place
+            for place, name in enumerate(names)
+            if names.index(name) == place or name in wanted
+        ]
+        table: pd.DataFrame = whole.select(kept).to_pandas(types_mapper=pd.ArrowDtype)
+        table.index = pd.RangeIndex(1, len(table) + 1)
+    # PyArrow fails in many ways on damaged bytes.
+    except Exception as error:
+        raise _unreadable(path, "Parquet", error) from error
+    return table
+
+
+def _read_csv(path: Path, first: str) -> "pd.DataFrame":
+    import pandas as pd  # noqa: PLC0415 - slow, and only needed here
+
+    text = _text(path)
+    separator, header = _header(text, first)
+    widest = max((line.count(separator) for line in text.splitlines()), default=0) + 1
+    # A row of more fields than that is no row of this table; pandas refuses it.
+    widest = max(len(header), min(widest, len(header) + _SPARE))
+    try:
+        table = pd.read_csv(
+            io.StringIO(text),
+            sep=separator,
+            header=None,
+            names=range(widest),
+            dtype="string",
+            keep_default_na=False,
+            skip_blank_lines=False,
+            skipinitialspace=True,
+        )
+    except Exception as error:
+        raise _unreadable(path, "CSV", error) from error
+    table.index = pd.RangeIndex(1, len(table) + 1)
+    _check_fields(table.iloc[1:, len(header) :], path, len(header))
+    return table.iloc[1:, : len(header)].set_axis(header, axis="columns")
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"Expected a table at {path}, found none that can be read ({error.strerror}): check "
+            "the path."
+        ) from error
+    marks = (code for mark, code in _BYTE_ORDER_MARKS.items() if content.startswith(mark))
+    try:
+        return content.decode(next(marks, "utf-8"))
+    except UnicodeDecodeError as error:
+        row = content[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path}, row {row}: expected text in UTF-8, found bytes that are none: save it as "
+            "'CSV UTF-8'."
+        ) from error
+
+
+def _header(text: str, name: str) -> tuple[str, list[str]]:
+    """The separator with which the first row has that name, and that row."""
+    first = text.partition("\n")[0].rstrip("\r")
+    for separator in _SEPARATORS:
+        cells = next(csv.reader([first], delimiter=separator, skipinitialspace=True), [])
+        if name in [fold(cell.strip()) for cell in cells]:
+            return separator, cells
+    return _SEPARATORS[0], first.split(_SEPARATORS[0])
+
+
+def _check_fields(spare: "pd.DataFrame", path: Path, count: int) -> None:
+    """Raise ProblemsError for rows that have more fields than the first row has names."""
+    problems = Problems(path)
+    filled = (spare.fillna("") != "").any(axis="columns")
+    for number in filled.index[filled].tolist():
+        text = f"expected {count} fields, found more: put a field with the separator in quotes."
+        problems.add(number, text)
+    problems.refuse()
+
+
+def _unreadable(path: Path, kind: str, error: Exception) -> DataError:
+    return DataError(
+        f"Expected a {kind} table of files at {path}, found one that cannot be read "
+        f"({one_line(error)}): make it again."
+    )

@@ -1,0 +1,116 @@
+"""Corrections: what a person says of unlabelled files, as a CSV table beside the experiment."""
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from data.atomic import write_atomically
+from data.names import both, fold, normal
+from data.readers.columns import Problems, read_columns
+
+Decision = Literal["confirm", "change", "reject"]
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+COLUMNS = ("path", "decision", "label")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correction:
+    """What a person says of a file.
+
+    Attributes:
+        path: of the file, absolute. A sample of an array, which has no file, has its name here as
+            if it lay in the table's folder.
+        decision: `confirm`: the model's label is right; `change`: it is `label`; `reject`: the
+            file shows none of the classes, or nothing of use.
+        label: its class; empty if it is rejected.
+    """
+
+    path: Path
+    decision: Decision
+    label: str
+
+
+def read_corrections(path: Path) -> list[Correction]:
+    """The corrections of a table, in its order; other columns than its three are not read.
+
+    Paths start at the table's folder; absolute ones are taken as they are. Whether the files are
+    there, and whether their labels are classes, is for the caller to check.
+
+    Raises:
+        ProblemsError: a line for every row with a missing path or label, an unknown decision, a
+            label of a rejected file, a file named twice, or a class spelled in two ways.
+        DataError: if the table cannot be read or lacks a column.
+    """
+    table = read_columns(path, COLUMNS, COLUMNS)
+    problems = Problems(path)
+    folder = path.absolute().parent
+    found: dict[Path, int] = {}
+    spelled: dict[str, str] = {}
+    corrections = []
+    columns = (table[name].tolist() for name in COLUMNS)
+    for number, *row in zip(table.index.tolist(), *columns, strict=True):
+        one = _correction(*row, folder)
+        wrong = [*_problems(*row)]
+        if not wrong:
+            wrong = [*_contradictions(one, number, found, spelled)]
+        for text in wrong:
+            problems.add(number, text)
+        corrections.append(one)
+    problems.refuse()
+    return corrections
+
+
+def write_corrections(corrections: Iterable[Correction], path: Path) -> None:
+    """Write a table that `read_corrections` reads: whole or not at all, ordered by path.
+
+    Paths below the table's folder are written relative to it, others in full.
+
+    Raises:
+        OSError: if the disk does not take it.
+    """
+    folder = path.absolute().parent
+    rows = sorted((_written(one.path, folder), one.decision, one.label) for one in corrections)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
+    write_atomically(path, text.getvalue())
+
+
+def _correction(named: str, decision: str, label: str, folder: Path) -> Correction:
+    plain = named.replace("\\", "/")
+    spelled = plain if not (folder / named).exists() and (folder / plain).exists() else named
+    path = Path(os.path.normpath(folder / spelled))
+    known = next((one for one in DECISIONS if one == fold(decision)), "reject")
+    return Correction(path=path, decision=known, label=normal(label))
+
+
+def _problems(named: str, decision: str, label: str) -> Iterator[str]:
+    """What is wrong with a row by itself."""
+    if not named or "\0" in named:
+        yield f"expected the path of a file, found {named!r}: write it relative to the table."
+    if fold(decision) not in DECISIONS:
+        known = ", ".join(DECISIONS[:-1])
+        yield f"expected {known} or {DECISIONS[-1]}, found {decision!r}: correct it."
+    elif fold(decision) == "reject" and label:
+        yield f"expected no label for {named}, which is rejected, found {label!r}: remove one."
+    elif fold(decision) != "reject" and not label:
+        yield f"expected a label for {named}, found none: name its class."
+
+
+def _contradictions(
+    one: Correction, number: int, found: dict[Path, int], spelled: dict[str, str]
+) -> Iterator[str]:
+    """What is wrong with a row beside those before it, which are noted."""
+    before = found.setdefault(one.path, number)
+    if before != number:
+        yield f"expected every file once, found {one.path} again, as in row {before}: keep one."
+    usual = spelled.setdefault(fold(one.label), one.label)
+    if usual != one.label:
+        yield f"expected one spelling of a class, found {both(usual, one.label)}: correct one."
+
+
+def _written(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
