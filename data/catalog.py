@@ -12,22 +12,32 @@ from data.embedded.scanned_digits import HandwrittenReader
 from data.embedded.street_digits import StreetReader
 from data.errors import DataError
 from data.fingerprint import digest_json
-from data.listing import DrawnReader, FileReader, Listing
+from data.listing import DrawnReader, FileReader, Listing, Media
 from data.reader import RawImages, Reader
 from data.readers.bu101 import Bu101Reader
 from data.readers.class_folders import CLIP_FOLDERS, PHOTO_FOLDERS
 from data.readers.mnist import MnistReader
 from data.readers.mpii import MpiiReader
-from data.readers.own_files import CLIP_TABLE, PHOTO_TABLE, list_labelled, list_unlabelled
+from data.readers.own_files import (
+    CLIP_TABLE,
+    OWN_CLIPS,
+    OWN_PHOTOS,
+    PHOTO_TABLE,
+    find_media,
+    list_labelled,
+    list_unlabelled,
+)
 from data.readers.svhn import SvhnReader
 from data.readers.ucf101 import Ucf101Reader
 
 __all__ = [
     "FILE_READERS",
+    "OWN_READERS",
     "READERS",
     "RawImages",
     "Reader",
     "find_file_reader",
+    "find_media",
     "find_reader",
     "list_files",
     "list_labelled",
@@ -58,6 +68,8 @@ FILE_READERS: Mapping[str, FileReader] = MappingProxyType(
             PHOTO_FOLDERS,
             CLIP_TABLE,
             PHOTO_TABLE,
+            OWN_CLIPS,
+            OWN_PHOTOS,
             FIGURE_CLIPS,
             FIGURE_PHOTOS,
             SPORT_PHOTOS,
@@ -65,6 +77,11 @@ FILE_READERS: Mapping[str, FileReader] = MappingProxyType(
     }
 )
 """Data sets of photos or clips, which are listed, then decoded."""
+
+OWN_READERS: Mapping[Media, str] = MappingProxyType(
+    {reader.media: reader.name for reader in (OWN_PHOTOS, OWN_CLIPS)}
+)
+"""Readers of files of one's own, by what these are: a folder or a table, wherever it lies."""
 
 LISTED = ".listed"
 

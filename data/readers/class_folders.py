@@ -35,8 +35,16 @@ class FolderReader:
     embedded: bool = False
     version: int = 1
 
-    def list(self, root: Path, split: str, *, partial: bool = False) -> Listing:
+    def list(
+        self, root: Path, split: str, *, partial: bool = False, whole: bool = False
+    ) -> Listing:
         """The photos or clips of a split, by path.
+
+        Args:
+            root: folder of the data set.
+            split: "train" or "test".
+            partial: go on with what is there where files are missing.
+            whole: a folder without folders of splits is the split that is asked for.
 
         Raises:
             DataError: if the folder or the split is missing, folders are splits of other names,
@@ -47,6 +55,8 @@ class FolderReader:
         tree = read_tree(root)
         files = [path for path in tree.files if has_suffix(path, SUFFIXES[self.media])]
         prefixes = find_splits(root, tree.folders, files, partial=partial)
+        if whole and list(prefixes.values()) == [""]:
+            prefixes = {split: ""}
         if split not in prefixes:
             raise DataError(
                 f"Expected the folders train and test in {root} for the split '{split}', found no "

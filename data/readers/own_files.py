@@ -227,5 +227,31 @@ def _common_classes(train: Listing, test: Listing, root: Path, *, partial: bool)
     return tuple(sorted(spelled.values()))
 
 
+@dataclass(frozen=True)
+class OwnReader:
+    """Reads a folder with a folder for each class, or a table: all of it is the split asked for.
+
+    Where the folder holds both splits, it is the one of that name.
+    """
+
+    name: str
+    media: Media
+    embedded: bool = False
+    version: int = 1
+
+    def list(self, root: Path, split: str, *, partial: bool = False) -> Listing:
+        """The labelled files, in the order of the table or by path.
+
+        Raises:
+            DataError: if they cannot be listed.
+        """
+        check_split(split)
+        if is_table(root):
+            return _from_table(root, self.media, split, partial=partial)
+        return _FOLDERS[self.media].list(root, split, partial=partial, whole=True)
+
+
+OWN_PHOTOS = OwnReader(name="photos", media="photos")
+OWN_CLIPS = OwnReader(name="clips", media="clips")
 PHOTO_TABLE = TableReader(name="photo_table", media="photos")
 CLIP_TABLE = TableReader(name="clip_table", media="clips")

@@ -1,19 +1,23 @@
 """The data of an experiment file, typed and frozen: data sets, sources, target, images."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from data.catalog import FILE_READERS, READERS, media_of
+from data.catalog import FILE_READERS, OWN_READERS, READERS, media_of
 from data.errors import DataError
 from data.frames.decode import USUAL_FRAMES
 from data.listing import FileReader
 from data.reader import Reader
 from flows.experiment.fields import (
+    CROSS,
+    LATER,
     Different,
     Frozen,
+    HeldOut,
+    Name,
     Positive,
     SourceClasses,
     TargetClasses,
@@ -30,7 +34,8 @@ RESERVED = ("V", "U", "S_u", TARGET_HEAD)
 class Dataset(Frozen):
     """Which reader gives a data set: `reader` on real files, `embedded` without.
 
-    `folder` is where the real files lie under the data folder; empty: where the reader looks.
+    `folder` is where the real files lie under the data folder; empty: where the reader looks. Of
+    files of one's own it may lie anywhere: it starts at the experiment file's folder.
     """
 
     reader: str
@@ -54,12 +59,18 @@ class Dataset(Frozen):
 
     @field_validator("folder")
     @classmethod
-    def _folder_is_below(cls, folder: str) -> str:
+    def _folder_is_below(cls, folder: str, info: ValidationInfo) -> str:
         path = PurePosixPath(folder)
-        if path.is_absolute() or ".." in path.parts:
+        outside = path.is_absolute() or ".." in path.parts
+        if outside and info.data.get("reader") not in OWN_READERS.values():
             expected, advice = "a folder under the data folder", "name it without .. and first /"
             refuse([Finding((), said(expected, shown(folder), advice))])
         return "" if path == PurePosixPath() else str(path)
+
+    @property
+    def own(self) -> bool:
+        """Whether it is files of one's own, which lie beside the experiment file."""
+        return self.reader in OWN_READERS.values()
 
     @property
     def media(self) -> str:
@@ -113,12 +124,14 @@ class Images(Frozen):
 class Source(Frozen):
     """One labelled source: the training split of a data set, limited to some classes.
 
-    `all` are those of the data set, `target` those of the target.
+    `all` are those of the data set, `target` those of the target. `data` is a folder or a table of
+    one's own files, in place of a data set that has a name.
     """
 
     name: Word
     dataset: str
     classes: SourceClasses = "all"
+    data: Annotated[Name | None, LATER] = None
 
     @field_validator("name")
     @classmethod
@@ -130,13 +143,75 @@ class Source(Frozen):
 
 
 class Target(Frozen):
-    """The target's data set, classes and roles.
+    """The target's data set, classes and roles: cut from a labelled data set, or as they are.
 
-    `hyper_validation` counts all its samples, `k` those of a class in V; of clips, not frames.
+    With `labelled` they are as they are: V is exactly the labelled files, less what is held out for
+    hyper-validation; U is the unlabelled ones. Else V is drawn, and U is the rest.
+
+    Attributes:
+        dataset: its name.
+        classes: all of the labelled ones, or some.
+        hyper_validation: labelled samples, of clips, not frames, that choose settings, all classes
+            together: a number; of labelled files also a share, or `cross`, which holds out each of
+            them once.
+        k: samples of a class in V, where V is drawn.
+        draws: number of random V.
+        labelled: a folder for each class, or a table; it starts at the experiment file's folder.
+        unlabelled: folders of any files, or tables.
+        test: a folder for each class, or a table.
+        corrections: a table of decisions on single files, which need not be there yet.
     """
 
     dataset: str
     classes: TargetClasses = "all"
-    hyper_validation: Positive
-    k: Annotated[tuple[Positive, ...], Field(min_length=1), Different]
+    hyper_validation: HeldOut = None
+    k: Annotated[tuple[Positive, ...], Different] = ()
     draws: Positive = 1
+    labelled: Annotated[Name | None, LATER] = None
+    unlabelled: Annotated[tuple[Name, ...], Different, LATER] = ()
+    test: Annotated[Name | None, LATER] = None
+    corrections: Annotated[Name | None, LATER] = None
+
+    @model_validator(mode="after")
+    def _roles_are_given(self) -> Self:
+        refuse(self._wrong_as_labelled() if self.labelled else self._wrong_as_drawn())
+        return self
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there is a test split."""
+        return self.labelled is None or self.test is not None
+
+    @property
+    def cross_fitted(self) -> bool:
+        """Whether every label is held out once."""
+        return self.hyper_validation == CROSS
+
+    def _wrong_as_drawn(self) -> Iterator[Finding]:
+        """Sizes that are not given, and what belongs to labelled files."""
+        for name in ("hyper_validation", "k"):
+            if name not in self.model_fields_set:
+                text = said("a value", "none", "add the key")
+                yield Finding((name,), text, "absent")
+        if "k" in self.model_fields_set and not self.k:
+            expected = "an array of length at least 1"
+            yield Finding(("k",), said(expected, "length 0", "add values"))
+        held = self.hyper_validation
+        if "hyper_validation" in self.model_fields_set and not isinstance(held, int):
+            expected = "an integer, because V is drawn"
+            advice = "write a number, or give labelled = PATH"
+            yield Finding(("hyper_validation",), said(expected, shown(held), advice))
+        for name in ("unlabelled", "test", "corrections"):
+            if getattr(self, name):
+                expected, found = "labelled = PATH beside it", "none"
+                yield Finding((name,), said(expected, found, "add labelled, or remove the key"))
+
+    def _wrong_as_labelled(self) -> Iterator[Finding]:
+        """Unlabelled files that are not given, and what belongs to V that is drawn."""
+        if not self.unlabelled:
+            expected = "unlabelled = PATH, files to label"
+            yield Finding(("unlabelled",), said(expected, "none", "add the key"))
+        for name, default in (("k", ()), ("draws", 1)):
+            if getattr(self, name) != default:
+                expected = f"no {name}, because V is the labelled files, as they are"
+                yield Finding((name,), said(expected, shown(getattr(self, name)), "remove it"))

@@ -1,12 +1,15 @@
 """Experiment files: TOML read into settings, with exact error messages."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from data.paths import expanded
 from flows.experiment.defaults import with_defaults
 from flows.experiment.issues import Finding, unexplained, unknown_keys
+from flows.experiment.own_data import OwnData, with_own_data
 from flows.experiment.settings import Experiment
 from flows.experiment.toml_file import (
     SCALES,
@@ -26,7 +29,10 @@ _TOP = [name for name in Experiment.model_fields if name != "scale"]
 
 
 def load_experiment(
-    name: str, scale: str | None = None, options: Options | None = None
+    name: str,
+    scale: str | None = None,
+    options: Options | None = None,
+    data: str | None = None,
 ) -> Experiment:
     """Read an experiment at one scale; its other scales are checked too.
 
@@ -35,6 +41,7 @@ def load_experiment(
         scale: a table under `[scales]`, the values of which override the file's; None for `demo`,
             or the only one.
         options: values that override both, by key, each with the option's name for messages.
+        data: folder that paths of one's own files start from, in place of the file's folder.
 
     Raises:
         SettingsError: if anything in it is wrong: everything that is, a line each.
@@ -44,12 +51,18 @@ def load_experiment(
     if unknown and scale is not None and scale not in file.scales:
         # A misspelt [scales] explains the scale that is missing.
         raise settings_error(file.problem(entry.key, entry.text) for entry in unknown)
-    experiment = _at(file, file.scale_named(scale), options or {}, unknown)
-    others = [_at(file, other, {}, unknown) for other in file.scales]
+    base = own_base(name, data)
+    experiment = _at(file, file.scale_named(scale), options or {}, unknown, base)
+    others = [_at(file, other, {}, unknown, base) for other in file.scales]
     problems = [found for tried in (experiment, *others) for found in _problems(tried)]
     if problems or not isinstance(experiment, Experiment):
         raise settings_error(problems)
     return experiment
+
+
+def own_base(name: str, data: str | None) -> Path:
+    """Folder that relative paths of one's own files start from: the file's, or `--data`."""
+    return (Path(name).parent if data is None else expanded(data)).absolute()
 
 
 def _problems(tried: Experiment | list[Problem]) -> list[Problem]:
@@ -57,7 +70,7 @@ def _problems(tried: Experiment | list[Problem]) -> list[Problem]:
 
 
 def _at(
-    file: TomlFile, scale: str, options: Options, unknown: list[Finding]
+    file: TomlFile, scale: str, options: Options, unknown: list[Finding], base: Path
 ) -> Experiment | list[Problem]:
     """The experiment at a scale, or what is wrong with it.
 
@@ -66,27 +79,33 @@ def _at(
         scale: one of its scales.
         options: values that override the file's.
         unknown: keys of the file that are not known.
+        base: folder that paths of one's own files start from.
     """
     in_scale = unknown_keys(file.scale(scale), _TOP)
     wrong = [file.problem(entry.key, entry.text) for entry in unknown]
     wrong += [file.problem((SCALES, scale, *entry.key), entry.text) for entry in in_scale]
     values = {key: value for key, value in file.at(scale).items() if key in (*_TOP, "scale")}
-    values = with_defaults(values, file.where)
+    own = with_own_data(values, base)
+    wrong += [file.problem(file.origin(scale, entry.key), entry.text) for entry in own.wrong]
+    values = with_defaults(own.values, file.where)
     for key, (_, value) in options.items():
         values = merged(values, _nested(key, value))
     try:
         experiment = Experiment.model_validate(values | {"scale": scale})
     except ValidationError as error:
         found = unexplained(findings_in(error.errors()), [*unknown, *in_scale], _TOP)
-        return [*wrong, *(_placed(file, scale, options, entry) for entry in found)]
+        return [*wrong, *(_placed(file, scale, options, entry, own) for entry in found)]
     return wrong or experiment
 
 
-def _placed(file: TomlFile, scale: str, options: Options, found: Finding) -> Problem:
+def _placed(file: TomlFile, scale: str, options: Options, found: Finding, own: OwnData) -> Problem:
     """A finding at the option or the line that it comes from."""
     for key, (option, _) in options.items():
         if found.key[: len(key)] == key:
             return problem(option, found.key, found.text)
+    for key, written in own.written.items():
+        if found.key[: len(key)] == key:
+            return file.problem(file.origin(scale, written), found.text)
     return file.problem(file.origin(scale, found.key), found.text)
 
 

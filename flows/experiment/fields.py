@@ -31,6 +31,7 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 # Two of them and a digest make the name of a folder; some file systems take 143 bytes.
 _LONGEST_WORD = 60
 _K = re.compile(r"[1-9][0-9]*")
+_NUMBER = re.compile(r"[+-]?[0-9][0-9._eE+-]*")
 
 
 class _Later:
@@ -123,6 +124,14 @@ def _differ(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def _held_out(value: object, _: object) -> Any:  # noqa: ANN401 - a number, a share or a word
+    """A number, a share or `cross`; a plain union would report every error three times."""
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        return one_of([CROSS], value)
+    of = _SHARE if isinstance(value, float) else _COUNT
+    return None if value is None else of.validate_python(value, strict=True)
+
+
 Different = AfterValidator(_differ)
 Word = Annotated[str, AfterValidator(_word)]
 Name = Annotated[str, AfterValidator(_name)]
@@ -131,6 +140,12 @@ NotNegative = Annotated[float, Field(ge=0)]
 PerCent = Annotated[float, Field(ge=0, le=100)]
 Classes = Annotated[tuple[Name, ...], Field(min_length=1), Different]
 ALL, THE_TARGETS = "all", "target"
+CROSS = "cross"
+"""Hyper-validation by cross-fitting: every label is held out once."""
+_COUNT: TypeAdapter[int] = TypeAdapter(Positive)
+_SHARE: TypeAdapter[float] = TypeAdapter(Annotated[float, Field(gt=0, lt=1)])
+HeldOut = Annotated[int | float | Literal["cross"] | None, WrapValidator(_held_out)]
+"""Labels that are held out for hyper-validation: how many, which share, or each once."""
 
 
 def _chosen(*words: str) -> WrapValidator:

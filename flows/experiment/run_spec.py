@@ -77,7 +77,7 @@ def settings_of(request: RunRequest) -> Experiment:
     for option, chosen in request.outputs.items():
         given["outputs", option.removeprefix("--")] = (option, chosen)
     options = {key: option for key, option in given.items() if option[1] is not None}
-    return load_experiment(request.experiment, request.scale, options)
+    return load_experiment(request.experiment, request.scale, options, request.data)
 
 
 def resolve(request: RunRequest, known: KnownDigests) -> RunSpec:
