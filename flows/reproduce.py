@@ -38,7 +38,7 @@ from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import SlotPool
 from tasks.execution.template import Template
 from tasks.storage.artifacts import Store
-from tasks.storage.home import home_named, open_home
+from tasks.storage.home import home_named, open_home, sweep_home
 from tasks.storage.locks import locked
 from tasks.storage.remote import open_storage
 from tasks.tracking.tracker import EXPERIMENT, open_tracker
@@ -162,6 +162,7 @@ def run(
     """
     tags = _tags(spec)
     close_dead(home, own=tags.get(FLOW_RUN))
+    sweep_home(home)
     slots = SlotPool.of_this_machine(locks=home / LOCKS)
     # The number of workers in a fleet is not known here.
     places = len(slots.slots) if engine == "local" else 0

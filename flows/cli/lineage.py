@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.atomic import write_atomically
 from data.paths import expanded
 from flows.cli.console import expect_home, open_console, short
 from flows.cli.errors import OneLineError
@@ -12,7 +13,6 @@ from flows.records.stored import find_record
 from tasks.codec import encode
 from tasks.execution.databases import ensure_tracking
 from tasks.reporting.record import Record, RowRecord
-from tasks.storage.atomic import write_atomically
 from tasks.storage.home import HomeError
 from tasks.tracking.lineage.graph import Node, graph, narrowed, tree
 from tasks.tracking.lineage.page import lineage_page

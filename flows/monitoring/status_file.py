@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from data.atomic import write_atomically
 from flows.monitoring.counts import Board, Work
 from tasks.events import Event
 from tasks.execution.prefect_runs import PrefectDispatch
 from tasks.execution.processes import Process
-from tasks.storage.atomic import write_atomically
 
 FOLDER = "status"
 INTERVAL_S = 1.0

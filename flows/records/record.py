@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from data.atomic import write_atomically
 from flows.experiment.run_spec import RunSpec
 from flows.monitoring.event_log import Ledger
 from flows.pipeline.futures import Pipeline
@@ -24,7 +25,6 @@ from tasks.reporting.record import (
     record_text,
 )
 from tasks.storage.artifacts import Artifact
-from tasks.storage.atomic import write_atomically
 
 
 def make_record(

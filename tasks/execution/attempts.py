@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from data.atomic import write_atomically
 from tasks.codec import Json, decode, encode
 from tasks.errors import StageError
 from tasks.execution.parent_death import python_module
 from tasks.execution.processes import ChildFailedError, Process
 from tasks.execution.slots import Slot, run_in_slot
 from tasks.jobs.files import OUTCOME
-from tasks.storage.atomic import write_atomically
 from tasks.storage.locks import locked
 
 LOG = "log.txt"

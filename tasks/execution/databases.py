@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from data.atomic import replacing, sweep
 from tasks.errors import StageError
 from tasks.execution.parent_death import python_module
 from tasks.execution.processes import kill_group, last_line, start_tethered
-from tasks.storage.atomic import replacing
 from tasks.storage.database_url import sqlite_url
 from tasks.storage.locks import locked
 from tasks.tracking.tracker import DATABASE as TRACKING_DATABASE
@@ -114,6 +114,7 @@ def _copy_or_make(kind: DatabaseKind, target: Path) -> None:
     if cache is None:
         _make(kind, target)
         return
+    sweep([cache])
     empty = cache / f"empty-{kind.library}-{version(kind.library)}.db"
     try:
         if not _is_whole(empty):

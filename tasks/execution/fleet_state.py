@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from data.atomic import write_atomically
 from tasks.execution.processes import Process
-from tasks.storage.atomic import write_atomically
 from tasks.storage.home import HomeError
 
 FOLDER = "fleet"

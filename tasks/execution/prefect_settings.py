@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -34,10 +33,10 @@ def load_prefect() -> None:
     Raises:
         VariableError: if a variable has a value that Prefect does not take.
     """
-    # Prefect prints a traceback before it raises, and looks around in the working directory.
+    # Prefect prints a traceback before it raises, and looks around in the working directory; in
+    # ours there is nothing for it.
     with (
-        TemporaryDirectory() as empty,
-        contextlib.chdir(empty),
+        contextlib.chdir(Path(__file__).parent),
         contextlib.redirect_stderr(io.StringIO()),
     ):
         with _as_the_user_has_it():

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from data.atomic import sweep, write_atomically
 from data.broken_files import check_share
 from data.errors import DataError
 from data.fingerprint import digest_json
@@ -18,7 +19,6 @@ from tasks.errors import StageError
 from tasks.execution.processes import ChildFailedError
 from tasks.execution.slots import SlotPool
 from tasks.extraction.parallel import OnClips, extract_in_slots
-from tasks.storage.atomic import write_atomically
 from tasks.storage.home import LOCK, exclusive
 
 WORK, DONE = ".extraction", "extraction.json"
@@ -117,6 +117,7 @@ def _open(out: Path) -> None:
     """Make the folder; refuse one with other people's files, and what is no folder."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+        sweep([out])
         others = [path.name for path in out.iterdir() if path.name not in OURS]
     except OSError as error:
         raise DataError(

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from data.atomic import write_atomically
 from tasks.codec import HOME, Json, decode, encode
 from tasks.outcome import Outcome
-from tasks.storage.atomic import write_atomically
 
 JOB = "job.json"
 OUTCOME = "outcome.json"

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from data.atomic import replacing
 from data.tables.prepared import load_prepared
 from gradmix.networks import Precision
 from gradmix.optimiser import Schedule
@@ -26,7 +27,6 @@ from tasks.jobs.streams import (
     unlabelled_stream,
 )
 from tasks.outcome import Outcome
-from tasks.storage.atomic import replacing
 
 State = dict[str, Any]
 """Of a training, as torch saves it."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from data.atomic import write_atomically
 from tasks.reporting.csv_files import sheets
 from tasks.reporting.figures import draw_figure
 from tasks.reporting.record import Record
@@ -27,7 +28,6 @@ from tasks.reporting.sections.pseudo_labels import pseudo_label_section
 from tasks.reporting.sections.results import hyper_validation_section, result_section
 from tasks.reporting.sections.studies import rho_section, size_section
 from tasks.reporting.text_tables import markdown_cell
-from tasks.storage.atomic import write_atomically
 
 XML = '<?xml version="1.0" encoding="utf-8"?>\n'
 

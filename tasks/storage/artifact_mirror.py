@@ -3,12 +3,12 @@
 import json
 import logging
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from data.atomic import temporary_folder
 from tasks.storage.remote import Storage, StorageError, inside
 
 LAST = "result.json"
@@ -49,15 +49,15 @@ class Mirror:
         """
         work = self._home / "work"
         work.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".pull-", dir=work) as name:
-            copy = Path(name, inside(folder))
-            self._storage.pull(Path(name), [f"{folder}/{LAST}"])
+        with temporary_folder(work / "pull") as temporary:
+            copy = temporary / inside(folder)
+            self._storage.pull(temporary, [f"{folder}/{LAST}"])
             if not (copy / LAST).exists():
                 return MISSING
             files = _files_of(copy / LAST, folder)
             if files is None:
                 return f"{LAST} is damaged"
-            self._storage.pull(Path(name), files)
+            self._storage.pull(temporary, files)
             wrong = self._damage(copy)
             if wrong is None:
                 self._put_in_place(copy, self._home / folder)

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data.atomic import sync, write_atomically
 from data.errors import DataError
 from data.fingerprint import digest_json, sha256_file
 from tasks.storage.artifact_mirror import LAST, Mirror
-from tasks.storage.atomic import sync, write_atomically
 from tasks.storage.remote import Storage
 from tasks.subjects import Subject
 

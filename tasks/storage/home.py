@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from data.atomic import sweep, write_atomically
 from data.errors import UserError
 from data.paths import expanded
-from tasks.storage.atomic import write_atomically
 from tasks.storage.locks import try_lock, unlock
 
 FORMAT = 1
@@ -82,6 +82,14 @@ def check_home(folder: Path) -> Path:
             "choose another with --home."
         ) from error
     return folder
+
+
+def sweep_home(home: Path) -> None:
+    """Remove the temporary files that killed processes have left in a home folder."""
+    # Artifacts get their names when they are whole: below `artifacts` there are none.
+    patterns = ("fleet", "prefect*", "status", "reproductions/*", "work", "work/*/*")
+    folders = [home, *(folder for pattern in patterns for folder in home.glob(pattern))]
+    sweep(folder for folder in folders if folder.is_dir())
 
 
 @contextlib.contextmanager

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import fsspec
 
+from data.atomic import replacing
 from tasks.errors import StageError, first_line
-from tasks.storage.atomic import replacing
 
 VARIABLE = "GRADMIX_STORAGE"
 MARKER = "gradmix-storage.json"

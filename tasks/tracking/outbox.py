@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from data.atomic import write_atomically
 from tasks.errors import first_line
 from tasks.redaction import redacted
-from tasks.storage.atomic import write_atomically
 from tasks.storage.locks import locked
 
 RETRY_AFTER_S = 60.0

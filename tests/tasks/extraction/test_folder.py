@@ -1,6 +1,7 @@
 """Frames of anybody's clips: found at any depth, resumable, never over other people's files."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,18 @@ def test_a_folder_with_other_files_is_not_written_to(
     with pytest.raises(DataError, match=r"with 'mine\.txt' in it: choose another with --out"):
         extracted(videos, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+def test_what_a_kill_has_left_does_not_make_the_folder_foreign(
+    videos: Path, tmp_path: Path, ran: list[str]
+) -> None:
+    left = tmp_path / "out" / f".{DONE}.1-1.tmp"
+    left.parent.mkdir()
+    left.touch()
+    os.utime(left, (0, 0))
+
+    assert extracted(videos, tmp_path / "out").clips == 4
+    assert not left.exists()
 
 
 @pytest.mark.parametrize(("name", "content"), [(DONE, "{"), ("frames.bin", ""), (MANIFEST, "PAR1")])

@@ -1,15 +1,24 @@
 """The home folder: who may write there."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from data.atomic import write_atomically
 from tasks.storage import home as home_module
-from tasks.storage.atomic import write_atomically
-from tasks.storage.home import MARKER, HomeError, check_home, exclusive, home_named, open_home
+from tasks.storage.home import (
+    MARKER,
+    HomeError,
+    check_home,
+    exclusive,
+    home_named,
+    open_home,
+    sweep_home,
+)
 
 HOLD = """
 import sys, time
@@ -190,3 +199,27 @@ def test_a_file_is_written_whole_or_not_at_all(
         write_atomically(path, "second")
 
     assert path.read_text() == "first"
+
+
+LEFT = ".a.json.1-1.tmp"
+"""As version 0.1.0 named what a kill could leave."""
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["", "fleet", "prefect-2", "reproductions/tiny", "status", "work", "work/train/0123/"],
+)
+def test_what_kills_have_left_is_swept_wherever_something_is_written(
+    tmp_path: Path, place: str
+) -> None:
+    folder = open_home(tmp_path / "home") / place
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (LEFT, "kept.json"):
+        (folder / name).touch()
+        os.utime(folder / name, (0, 0))
+
+    sweep_home(tmp_path / "home")
+
+    assert not (folder / LEFT).exists()
+    assert (folder / "kept.json").exists()
+    assert (tmp_path / "home" / MARKER).exists()
