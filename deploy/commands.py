@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from deploy.options import Options, share_password
+from deploy.options import Options, share_password, take_password
 from deploy.pools import POOLS, SLOTS
 from deploy.preflight import refuse
 from deploy.services import slots
@@ -39,6 +39,10 @@ START_S = 180.0
 STOP_S = 45.0
 FAILED_STARTS = 3
 _POLL_S = 0.2
+_READABLE = (
+    "gradmix: --join: everybody on this host can read a command's password while it runs, and the "
+    "shell keeps it; set PREFECT_API_AUTH_STRING (user:password), and leave it out of the address."
+)
 
 
 def up(
@@ -51,7 +55,10 @@ def up(
     join: str | None,
 ) -> None:
     """Start a supervisor unless one runs, wait until all is well, declare, say where it is."""
-    options = Options(home, workers, host, prefect_port, mlflow_port, join)
+    address = None if join is None else take_password(join)
+    if address != join:
+        click.echo(_READABLE, err=True)
+    options = Options(home, workers, host, prefect_port, mlflow_port, address)
     options.check()
     open_home(home)
     began = datetime.now(UTC)

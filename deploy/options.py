@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tasks.execution.fleet_state import FleetError
 
@@ -91,6 +91,25 @@ class Options:
                 f"--join: expected an address such as http://head:4200, found {address!r}; "
                 "correct it."
             )
+
+
+def take_password(address: str) -> str:
+    """An address without user and password, which this process and its children get instead.
+
+    Args:
+        address: of `--join`; on a command line, it was there for everybody on this host to read.
+
+    Returns:
+        The address that may be shown, written, and passed on.
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return address
+    login, at, host = parts.netloc.rpartition("@")
+    if at:
+        os.environ[_CLIENT_AUTH] = unquote(login)
+    return urlunsplit(parts._replace(netloc=host))
 
 
 def share_password() -> None:

@@ -6,12 +6,22 @@ import socket
 import subprocess
 import sys
 import time
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner
 
+from deploy import commands
 from deploy.cli import main
-from tasks.execution.fleet_state import FOLDER, Child, Fleet, read_fleet, state_file, write_fleet
+from tasks.execution.fleet_state import (
+    FOLDER,
+    Child,
+    Fleet,
+    FleetError,
+    read_fleet,
+    state_file,
+    write_fleet,
+)
 from tasks.execution.processes import Process
 from tasks.storage.home import open_home
 
@@ -82,6 +92,23 @@ def test_a_taken_port_starts_nothing(tmp_path):
         "with --prefect-port."
     ]
     assert read_fleet(tmp_path) is None
+
+
+def test_a_password_on_the_command_line_is_taken_off_it_with_a_warning(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "before")
+    monkeypatch.setattr(commands, "refuse", started.append)
+    monkeypatch.setattr(commands, "_start", Mock(side_effect=FleetError("as far as that")))
+
+    code, output = said("up", "--home", str(tmp_path), "--join", "http://me:geheim@127.0.0.1:9")
+
+    assert code == 2
+    warning, end = output.splitlines()
+    assert warning.startswith("gradmix: --join: everybody on this host can read")
+    assert end == "gradmix: as far as that"
+    assert [options.join for options in started] == ["http://127.0.0.1:9"]
+    assert "geheim" not in started[0].to_text() + output
+    assert os.environ["PREFECT_API_AUTH_STRING"] == "me:geheim"
 
 
 def test_deploy_needs_a_server(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.health import answers, is_free
-from deploy.options import Options, share_password
+from deploy.options import Options, share_password, take_password
 from deploy.preflight import refuse
 from tasks.execution.fleet_state import FOLDER, Child, Fleet, FleetError, state_file, write_fleet
 from tasks.execution.processes import Process
@@ -205,3 +205,22 @@ def test_options_hold_no_secret(tmp_path, monkeypatch):
         "mlflow_port",
         "join",
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "address", "password"),
+    [
+        ("http://me:geheim@head:4200", "http://head:4200", "me:geheim"),
+        ("https://me:p%40w%3A@[::1]:1/api", "https://[::1]:1/api", "me:p@w:"),
+        ("http://head:4200", "http://head:4200", None),
+        ("http://[head", "http://[head", None),
+    ],
+)
+def test_a_password_in_the_address_to_join_goes_to_the_environment(
+    monkeypatch, given, address, password
+):
+    monkeypatch.setenv(CLIENT, "")
+    monkeypatch.delenv(CLIENT)
+
+    assert take_password(given) == address
+    assert os.environ.get(CLIENT) == password
