@@ -32,8 +32,8 @@ CALM_S = 60.0
 STOP_S = 10.0
 
 
-class Keeper:
-    """Keeps one service running; the wait after a failed start doubles.
+class ManagedProcess:
+    """One service, kept running; the delay doubles after every failed start.
 
     Args:
         service: what to run.
@@ -51,12 +51,12 @@ class Keeper:
 
     @property
     def child(self) -> Child:
-        """For the state file."""
+        """The service as the state file lists it."""
         service = self.service
         return Child(service.name, self._found, self._starts, service.pool, service.device)
 
-    def tend(self) -> bool:
-        """Start it if due and notice its end; returns whether anything changed."""
+    def poll(self) -> bool:
+        """Start the process if it is due, note if it has ended; return whether anything changed."""
         now = time.monotonic()
         if self._process is None:
             if now < self._next:
@@ -77,13 +77,13 @@ class Keeper:
         self._found = Process.find(self._process.pid)
         self._starts, self._began = self._starts + 1, now
 
-    def ask_to_stop(self) -> None:
-        """Send SIGTERM to the process; it ends the rest of its group itself."""
+    def terminate(self) -> None:
+        """Send SIGTERM to the process, which ends the rest of its group itself."""
         if self._process is not None:
             self._process.terminate()
 
     def stop(self, deadline: float) -> None:
-        """Wait for its end until a monotonic time, then kill what is left of its group."""
+        """Wait for the process until `deadline` (monotonic seconds), then kill its group."""
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(max(deadline - time.monotonic(), 0))
@@ -108,16 +108,18 @@ class Supervisor:
         # No threading.Event: its lock may be held when the signal comes, in this same thread.
         self._stopping = False
         self._unwritten = False
-        self._servers = [Keeper(service, self._logs, options.home) for service in servers(options)]
-        self._workers: list[Keeper] = []
+        self._servers = [
+            ManagedProcess(service, self._logs, options.home) for service in servers(options)
+        ]
+        self._workers: list[ManagedProcess] = []
 
     def run(self) -> None:
-        """Until SIGTERM."""
+        """Run the services until SIGTERM."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         try:
             while not self._stopping:
-                self._tend()
+                self._poll()
                 time.sleep(POLL_S)
         finally:
             # Workers first: they tell the server how their runs ended.
@@ -129,16 +131,16 @@ class Supervisor:
         del number, frame
         self._stopping = True
 
-    def _tend(self) -> None:
+    def _poll(self) -> None:
         # One thread starts them all: what it starts dies with the thread.
-        changed = [keeper.tend() for keeper in (*self._servers, *self._workers)]
+        changed = [process.poll() for process in (*self._servers, *self._workers)]
         ready = bool(self._workers)
-        if not ready and all(answers(keeper.service.health) for keeper in self._servers):
+        if not ready and all(answers(process.service.health) for process in self._servers):
             self._workers = [
-                Keeper(service, self._logs, self._options.home)
+                ManagedProcess(service, self._logs, self._options.home)
                 for service in workers(self._options)
             ]
-            changed += [keeper.tend() for keeper in self._workers]
+            changed += [process.poll() for process in self._workers]
         self._unwritten |= any(changed)
         if self._unwritten:
             # A full disk is no reason to stop: written when there is room again.
@@ -154,18 +156,18 @@ class Supervisor:
             host=socket.gethostname(),
             supervisor=Process.find(os.getpid()),
             ready=bool(self._workers),
-            servers=tuple(keeper.child for keeper in self._servers),
-            workers=tuple(keeper.child for keeper in self._workers),
+            servers=tuple(process.child for process in self._servers),
+            workers=tuple(process.child for process in self._workers),
         )
         write_fleet(options.home, fleet)
 
 
-def _stop_all(keepers: Sequence[Keeper]) -> None:
-    for keeper in keepers:
-        keeper.ask_to_stop()
+def _stop_all(processes: Sequence[ManagedProcess]) -> None:
+    for process in processes:
+        process.terminate()
     deadline = time.monotonic() + STOP_S
-    for keeper in keepers:
-        keeper.stop(deadline)
+    for process in processes:
+        process.stop(deadline)
 
 
 def main(text: str) -> int:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from deploy.services import Service
-from deploy.supervisor import Keeper
+from deploy.supervisor import ManagedProcess
 from tasks.execution.fleet_state import FOLDER, read_fleet, state_file
 from tasks.storage.locks import try_lock
 
@@ -157,32 +157,32 @@ def test_a_second_supervisor_gives_up_at_once(tmp_path):
 def test_a_service_that_keeps_failing_is_tried_less_and_less_often(tmp_path, monkeypatch):
     now = [100.0]
     monkeypatch.setattr("deploy.supervisor.time.monotonic", lambda: now[0])
-    keeper = Keeper(Service("x", [sys.executable, "-c", ""]), tmp_path, tmp_path)
+    process = ManagedProcess(Service("x", [sys.executable, "-c", ""]), tmp_path, tmp_path)
     starts = []
     while len(starts) < 8:
-        if keeper.tend() and keeper.child.process is not None:
+        if process.poll() and process.child.process is not None:
             starts.append(now[0])
-            keeper._process.wait()
-            keeper.tend()
+            process._process.wait()
+            process.poll()
         now[0] += 0.5
 
     waits = [later - earlier for earlier, later in pairwise(starts)]
     assert waits == [1, 2, 4, 8, 16, 30, 30]
-    assert keeper.child.starts == 8
+    assert process.child.starts == 8
 
 
 def test_a_service_that_ran_for_a_while_is_started_again_soon(tmp_path, monkeypatch):
     now = [100.0]
     monkeypatch.setattr("deploy.supervisor.time.monotonic", lambda: now[0])
-    keeper = Keeper(Service("x", [sys.executable, "-c", ""]), tmp_path, tmp_path)
-    keeper._failures = 5
-    assert keeper.tend()
-    keeper._process.wait()
+    process = ManagedProcess(Service("x", [sys.executable, "-c", ""]), tmp_path, tmp_path)
+    process._failures = 5
+    assert process.poll()
+    process._process.wait()
     now[0] += 61
 
-    assert keeper.tend()
-    assert keeper.child.process is None
+    assert process.poll()
+    assert process.child.process is None
     now[0] += 1
-    assert keeper.tend()
-    assert keeper.child.starts == 2
-    keeper._process.wait()
+    assert process.poll()
+    assert process.child.starts == 2
+    process._process.wait()
