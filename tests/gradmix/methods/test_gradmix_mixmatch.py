@@ -130,7 +130,7 @@ def test_labelled_samples_meet_unlabelled_ones(toy) -> None:
 
 @pytest.mark.parametrize(
     ("progress", "ramp", "weight"),
-    [(0.0, 0.4, 0.0), (0.1, 0.4, 62.5), (0.4, 0.4, 250.0), (0.9, 0.4, 250.0), (0.0, 0.0, 250.0)],
+    [(0.0, 0.4, 0.0), (0.1, 0.4, 2.5), (0.4, 0.4, 10.0), (0.9, 0.4, 10.0), (0.0, 0.0, 10.0)],
 )
 def test_the_weight_ramps_linearly_over_its_share_of_the_training(
     toy, progress, ramp, weight
