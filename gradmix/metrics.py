@@ -47,21 +47,16 @@ def probabilities(
     return torch.cat(parts)
 
 
-@dataclass(frozen=True)
-class ClipScore:
-    """Accuracy in [0, 1] over `n` clips."""
-
-    accuracy: float
-    n: int
-
-
-def score_clips(probabilities: Tensor, labels: Tensor, clip: Tensor) -> ClipScore:
-    """Score the mean prediction over the frames of every clip (§4.3, per-video classification).
+def right_clips(probabilities: Tensor, labels: Tensor, clip: Tensor) -> Tensor:
+    """Whether the mean prediction over a clip's frames is right (§4.3, per-video classification).
 
     Args:
         probabilities: of every frame [N, C].
         labels: class numbers [N], equal for the frames of one clip.
         clip: clip numbers [N].
+
+    Returns:
+        A truth value for every clip, in ascending order of their numbers, on the CPU.
     """
     of_frame, wanted = _clips(clip), labels.to(probabilities.device)
     n = int(of_frame.max()) + 1
@@ -70,7 +65,7 @@ def score_clips(probabilities: Tensor, labels: Tensor, clip: Tensor) -> ClipScor
     of_clip = wanted.new_empty(n)
     of_clip[of_frame.to(wanted.device)] = wanted
     # The largest sum is that of the largest mean.
-    return ClipScore(float((sums.argmax(1) == of_clip).double().mean()), n)
+    return (sums.argmax(1) == of_clip).cpu()
 
 
 def disagreement(predicted: Tensor, clip: Tensor) -> float:

@@ -10,6 +10,7 @@ from gradmix.methods.dctn import DCTN, DCTNConfig
 from gradmix.methods.doge import DoGE, DoGEConfig
 from gradmix.methods.energynet import EnergyNet, EnergyNetConfig
 from gradmix.methods.fine_tune import FineTune, FineTuneConfig
+from gradmix.methods.fixmatch import FixMatch, FixMatchConfig
 from gradmix.methods.gradmix import GradMix, GradMixConfig
 from gradmix.methods.gradmix_fixmatch import GradMixFixMatch, GradMixFixMatchConfig
 from gradmix.methods.gradmix_mixmatch import GradMixMixMatch, GradMixMixMatchConfig
@@ -54,6 +55,7 @@ METHODS: dict[str, MethodEntry] = {
     "doge": MethodEntry(DoGE, DoGEConfig),
     "upgrad": MethodEntry(UPGrad, UPGradConfig),
     "sla": MethodEntry(SLA, SLAConfig),
+    "fixmatch": MethodEntry(FixMatch, FixMatchConfig),
     "softmatch": MethodEntry(SoftMatch, SoftMatchConfig),
     "adamatch": MethodEntry(AdaMatch, AdaMatchConfig),
 }

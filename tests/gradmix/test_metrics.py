@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gradmix.metrics import ClipScore, Score, disagreement, probabilities, score, score_clips
+from gradmix.metrics import Score, disagreement, probabilities, right_clips, score
 from gradmix.sampling import ImageRows
 
 # The "images" are the logits themselves: softmax of (log 3, 0) is (3/4, 1/4).
@@ -54,18 +54,19 @@ FRAMES = torch.tensor([[0.4, 0.6], [0.1, 0.9], [0.45, 0.55], [0.8, 0.2], [0.6, 0
 def test_a_clip_has_the_class_of_its_mean_prediction_not_of_most_frames() -> None:
     # Clip 7: (0.4 + 0.45 + 0.9) / 3 = 0.583 for class 0, though two of three frames say 1; clip 2:
     # 0.35 for class 0, so class 1; clip 9 is wrong.
-    assert score_clips(FRAMES, OF_CLIP, CLIP) == ClipScore(2 / 3, 3)
+    assert right_clips(FRAMES, OF_CLIP, CLIP).tolist() == [True, True, False]
     assert float((FRAMES.argmax(1) == OF_CLIP).double().mean()) == pytest.approx(2 / 6)
 
 
 def test_the_order_and_the_numbers_of_clips_do_not_matter() -> None:
     order = torch.tensor([3, 0, 5, 1, 4, 2])
-    assert score_clips(FRAMES[order], OF_CLIP[order], 10 * CLIP[order]) == ClipScore(2 / 3, 3)
+    found = right_clips(FRAMES[order], OF_CLIP[order], 10 * CLIP[order])
+    assert found.tolist() == [True, True, False]
 
 
 def test_clips_of_one_frame_are_scored_like_frames() -> None:
-    found = score_clips(FRAMES, OF_CLIP, torch.arange(6))
-    assert found == ClipScore(pytest.approx(2 / 6), 6)
+    found = right_clips(FRAMES, OF_CLIP, torch.arange(6))
+    assert torch.equal(found, FRAMES.argmax(1) == OF_CLIP)
 
 
 def test_clips_disagree_where_any_frame_differs() -> None:

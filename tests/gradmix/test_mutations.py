@@ -100,10 +100,10 @@ MUTATIONS = {
         "methods/test_gradmix_mixmatch.py",
     ),
     "FixMatch's threshold": (
-        "methods/gradmix_fixmatch.py",
+        "unlabelled/confident_guesses.py",
         "probability >= threshold",
         "probability < threshold",
-        "methods/test_gradmix_fixmatch.py",
+        "unlabelled/test_confident_guesses.py",
     ),
     "SoftMatch's Gaussian": (
         "unlabelled/soft_weights.py",
