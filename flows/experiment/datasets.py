@@ -156,6 +156,7 @@ class Target(Frozen):
             them once.
         k: samples of a class in V, where V is drawn.
         draws: number of random V.
+        draws_with_u: number of draws, the first ones, of rows that read U; all, if not given.
         labelled: a folder for each class, or a table; it starts at the experiment file's folder.
         unlabelled: folders of any files, or tables.
         test: a folder for each class, or a table.
@@ -167,6 +168,7 @@ class Target(Frozen):
     hyper_validation: HeldOut = None
     k: Annotated[tuple[Positive, ...], Different] = ()
     draws: Positive = 1
+    draws_with_u: Annotated[Positive | None, LATER] = None
     labelled: Annotated[Name | None, LATER] = None
     unlabelled: Annotated[tuple[Name, ...], Different, LATER] = ()
     test: Annotated[Name | None, LATER] = None

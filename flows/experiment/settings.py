@@ -125,12 +125,20 @@ class Experiment(Frozen):
         """Settings that a row is searched over; with `search = false`, none of any row."""
         return row.search if self.search else {}
 
-    def rates_of(self, baseline: Baseline) -> Rates:
-        """Learning rates that a baseline is searched over."""
+    def rates_of(self, row: Baseline | Final) -> Rates:
+        """Learning rates that a row is searched over; none of a final: the first stage's."""
+        if isinstance(row, Final):
+            return (row.learning_rates or ()) if self.search else ()
         training = self.training
-        tuning = METHODS[baseline.method].method.starts_from is not None
+        tuning = METHODS[row.method].method.starts_from is not None
         common = (training.fine_tuning_rates if tuning else None) or training.learning_rates
-        return baseline.learning_rates or common
+        return row.learning_rates or common
+
+    def draws_of(self, row: Baseline | Final) -> int:
+        """Number of draws that have a row: fewer of those that read U, if the settings say so."""
+        draws = self.target.draws
+        with_u = isinstance(row, Final) or METHODS[row.method].method.uses_unlabelled
+        return min(draws, self.target.draws_with_u or draws) if with_u else draws
 
     @property
     def rows(self) -> list[str]:

@@ -27,12 +27,23 @@ from tasks.networks.weights import NONE
 GRID = ("beta", "gamma")
 
 
-def _with_the_grid(*, on_u: bool) -> list[str]:
-    """Methods that have the grid's axes among their settings; those that read U if `on_u`."""
+def _with_the_grid() -> list[str]:
+    """Methods without U that have the grid's axes among their settings."""
     return [
         name
         for name, entry in METHODS.items()
-        if set(GRID) <= set(fields_of(name)) and (on_u or not entry.method.uses_unlabelled)
+        if set(GRID) <= set(fields_of(name)) and not entry.method.uses_unlabelled
+    ]
+
+
+def _on_everything() -> list[str]:
+    """Methods that read every source and V, and start from random weights."""
+    return [
+        name
+        for name, entry in METHODS.items()
+        if entry.method.source_scope == "all"
+        and entry.method.uses_target
+        and entry.method.starts_from is None
     ]
 
 
@@ -161,7 +172,7 @@ class FirstStage(Frozen):
     @classmethod
     def _method_has_the_grid(cls, method: str) -> str:
         # Before there are pseudo-labels nothing is trained on U.
-        return one_of(_with_the_grid(on_u=False), method)
+        return one_of(_with_the_grid(), method)
 
     @field_validator("settings")
     @classmethod
@@ -208,7 +219,8 @@ class Final(Frozen):
     """A final training on everything, with hard or soft pseudo-labels.
 
     `method` is the first stage's unless another is given; `settings` are besides the grid's, and
-    those under `search` are searched.
+    those under `search` are searched, as are `learning_rates`; without any, the rate is that of the
+    best cell.
     """
 
     name: Name
@@ -216,13 +228,14 @@ class Final(Frozen):
     method: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     search: Annotated[Search, LATER] = Field(default_factory=dict)
+    learning_rates: Annotated[Rates | None, LATER] = None
     paper: Paper = Field(default_factory=dict)
     paper_clips: Paper = Field(default_factory=dict)
 
     @field_validator("method")
     @classmethod
-    def _method_has_the_grid(cls, method: str | None) -> str | None:
-        return None if method is None else one_of(_with_the_grid(on_u=True), method)
+    def _method_reads_everything(cls, method: str | None) -> str | None:
+        return None if method is None else one_of(_on_everything(), method)
 
 
 class Outputs(Frozen):

@@ -1,4 +1,4 @@
-"""Candidates of a search: a training at another learning rate, or with other settings."""
+"""Candidates of a search: another learning rate, other settings, another model to start from."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,3 +18,9 @@ def with_settings(inputs: TrainInputs[Future], values: Mapping[str, float]) -> T
     """The training with these settings of its method."""
     subject = replace(inputs.subject, settings=(*inputs.subject.settings, *values.items()))
     return replace(inputs, subject=subject, settings={**inputs.settings, **values})
+
+
+def with_start(inputs: TrainInputs[Future], place: int, start: Future) -> TrainInputs[Future]:
+    """The training from the model of a selection, one of several, counted from 1."""
+    subject = replace(inputs.subject, settings=(*inputs.subject.settings, ("start", place)))
+    return replace(inputs, subject=subject, initial=start)

@@ -11,7 +11,7 @@ from flows.experiment.raw_data import RawData
 from flows.experiment.search import candidates
 from flows.experiment.settings import Experiment
 from flows.experiment.training import Baseline, Final
-from flows.pipeline.candidates import at_rate, with_settings
+from flows.pipeline.candidates import at_rate, with_settings, with_start
 from flows.pipeline.futures import Draw, Ensemble, GridCell, Pipeline, Submit, swept_name
 from flows.pipeline.preparation import prepared_data, pretrained_weights
 from flows.pipeline.required import RequiredStages
@@ -103,10 +103,12 @@ class _Drawing:
     def baselines(self, draw: Draw) -> None:
         """A training for every candidate of every baseline; the best on hyper-validation counts."""
         for baseline in self.required.baselines:
+            if draw.draw >= self.experiment.draws_of(baseline):
+                continue
             shared = self._training(draw, baseline.name, baseline.method, baseline.settings)
-            shared = replace(shared, initial=self._start_of(baseline, draw))
             trainings = [
-                self._train(at_rate(with_settings(shared, values), rate))
+                self._train(at_rate(with_settings(started, values), rate))
+                for started in self._started(draw, baseline, shared)
                 for values in candidates(self.experiment.searched(baseline))
                 for rate in self.experiment.rates_of(baseline)
             ]
@@ -133,6 +135,8 @@ class _Drawing:
 
     def pseudo_label(self, draw: Draw) -> None:
         """Label U by every ensemble, and enlarge V by its labels."""
+        if not self._has_finals(draw):
+            return
         for r, ensemble in draw.ensembles.items():
             if not self.required.labels_of(r):
                 continue
@@ -160,6 +164,8 @@ class _Drawing:
 
     def final(self, draw: Draw) -> None:
         """Train from scratch on everything, at the settings of the best cell."""
+        if not self._has_finals(draw):
+            return
         main = self._main(draw)
         for final in self.required.final:
             draw.rows[final.name] = self._final(draw, final, main, final.name)
@@ -224,6 +230,10 @@ class _Drawing:
             )
             draw.studies["rho"] = self.submit(rho_study.STAGE, rho)
 
+    def _has_finals(self, draw: Draw) -> bool:
+        """Whether anything is trained on pseudo-labels in this draw."""
+        return any(draw.draw < self.experiment.draws_of(row) for row in self.experiment.final)
+
     def _main(self, draw: Draw) -> Ensemble:
         return draw.ensembles[self.experiment.ensemble.r]
 
@@ -248,9 +258,13 @@ class _Drawing:
             ),
             enlarged=ensemble.enlarged,
         )
-        search = self.experiment.searched(final)
-        trainings = [self._train(with_settings(shared, values)) for values in candidates(search)]
-        if not search:
+        searched = [
+            with_settings(shared, values) for values in candidates(self.experiment.searched(final))
+        ]
+        rates = self.experiment.rates_of(final)
+        at_rates = [at_rate(inputs, rate) for inputs in searched for rate in rates]
+        trainings = [self._train(inputs) for inputs in at_rates or searched]
+        if len(trainings) == 1:
             return trainings[0]
         draw.searches[name] = trainings
         return self._best(draw, name, trainings, 1)
@@ -294,13 +308,24 @@ class _Drawing:
         )
         return self.submit(select.STAGE, inputs)
 
-    def _start_of(self, baseline: Baseline, draw: Draw) -> Future | None:
-        """The selection of the baseline that this one starts from."""
+    def _started(
+        self, draw: Draw, baseline: Baseline, shared: train.TrainInputs[Future]
+    ) -> list[train.TrainInputs[Future]]:
+        """The training from every candidate of the baseline that it starts from.
+
+        Which start is the best is seen by what it leads to, not by its own score.
+        """
         start = method_named(baseline.method).method.starts_from
-        for other in self.experiment.baselines:
-            if start is not None and other.method == start:
-                return draw.rows[other.name]
-        return None
+        if start is None:
+            return [shared]
+        name = next(row.name for row in self.experiment.baselines if row.method == start)
+        trained = draw.searches[name]
+        if len(trained) == 1:
+            return [replace(shared, initial=draw.rows[name])]
+        return [
+            with_start(shared, place, self._best(draw, f"{name} {place}", [training], 1))
+            for place, training in enumerate(trained, start=1)
+        ]
 
     def _sources(self) -> tuple[SourceInput[Future], ...]:
         return tuple(

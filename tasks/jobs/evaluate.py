@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import torch
 
 from data.sealed import open_sealed_test
+from data.tables.parquet import write_table
 from data.tables.prepared import ImageSet, load_prepared
 from data.tables.pseudo_labels import PseudoLabels, read_pseudo_labels
 from data.tables.split import class_rows
-from gradmix.metrics import score, score_clips
+from gradmix.metrics import right_clips, score
 from gradmix.networks import Network, predict
 from gradmix.sampling import Images
 from tasks.jobs.audit import audit
@@ -23,6 +26,9 @@ from tasks.outcome import Outcome
 
 Scores = dict[str, Any]
 """Of one model, in plain JSON types."""
+
+RIGHT = "right.parquet"
+"""Whether each image, or clip if they are frames, is classified right: a column for every model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +51,10 @@ class EvaluateJob(NetworkInputs):
 
 
 def run(job: EvaluateJob, folder: Path) -> Outcome:
-    """Score every model once; audits pseudo-labels against the true labels of U."""
+    """Score every model once; audits pseudo-labels against the true labels of U.
+
+    Leaves `RIGHT` in `output`.
+    """
     device = prepare_device()
     test = open_sealed_test(job.test)
     rows = torch.from_numpy(class_rows(test.labels.numpy(), test.classes, job.classes))
@@ -58,11 +67,15 @@ def run(job: EvaluateJob, folder: Path) -> Outcome:
     if test.samples is not None and test.samples.are_frames:
         clip = torch.from_numpy(test.samples.clip_numbers)[rows]
     scores: dict[Path, Scores] = {}
+    right: dict[Path, np.ndarray] = {}
     for model in job.models.values():
         # A grid cell can be a row of the table too.
         if model.folder not in scores:
             network = trained_network(job, model, images, device)
-            scores[model.folder] = _scored(network, images, labels, clip)
+            scores[model.folder], right[model.folder] = _scored(network, images, labels, clip)
+    (folder / "output").mkdir(exist_ok=True)
+    columns = {name: right[model.folder] for name, model in job.models.items()}
+    write_table(pa.table(columns), folder / "output" / RIGHT)
     target = load_prepared(job.target)
     return Outcome(
         {
@@ -78,8 +91,11 @@ def run(job: EvaluateJob, folder: Path) -> Outcome:
 
 def _scored(
     network: Network, images: Images, labels: torch.Tensor, clip: torch.Tensor | None
-) -> Scores:
-    """Accuracy, loss and number of images; accuracy and number of clips if they are frames."""
+) -> tuple[Scores, np.ndarray]:
+    """Accuracy, loss and number of images; accuracy and number of clips if they are frames.
+
+    And which images, or clips if they are frames, are classified right.
+    """
     seen = []
 
     def noted(batch: torch.Tensor) -> torch.Tensor:
@@ -87,10 +103,12 @@ def _scored(
         return seen[-1]
 
     found: Scores = vars(score(noted, images, labels))
+    predicted = torch.cat(seen)
     if clip is None:
-        return found
-    of_clips = score_clips(torch.cat(seen).softmax(1), labels, clip)
-    return {**found, "clip_accuracy": of_clips.accuracy, "clips": of_clips.n}
+        return found, (predicted.argmax(1) == labels).cpu().numpy()
+    right = right_clips(predicted.softmax(1), labels, clip)
+    share = float(right.double().mean())
+    return {**found, "clip_accuracy": share, "clips": len(right)}, right.numpy()
 
 
 def _truth(job: EvaluateJob, target: ImageSet, table: PseudoLabels) -> torch.Tensor:

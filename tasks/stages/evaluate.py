@@ -56,7 +56,7 @@ def describe(inputs: EvaluateInputs) -> Request:
         "heads": encode(inputs.heads),
         "models": list(inputs.models),
     }
-    return Request("evaluate", 3, config, used, 0, inputs.subject)
+    return Request("evaluate", 4, config, used, 0, inputs.subject)
 
 
 def execute(place: Workplace, inputs: EvaluateInputs) -> Outcome:
