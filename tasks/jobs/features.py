@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from data.images.npy_writer import ImageFile
 from data.reader import RawImages
@@ -85,6 +85,14 @@ def stored_maps(
     return file.close()
 
 
+def frozen_part(network: NetworkDescription, weights: Path | None, shape: Shape) -> nn.Sequential:
+    """The frozen part of a trunk for images of a shape, in evaluation mode."""
+    # A factory may draw weights that the frozen part has nowhere else from.
+    torch.manual_seed(0)
+    frozen, _ = parted(build_trunk(asdict(network), shape, weights), network.frozen)
+    return frozen.eval()
+
+
 def frozen_maps(
     network: NetworkDescription, weights: Path | None, images: Images, device: torch.device
 ) -> Iterator[Tensor]:
@@ -100,10 +108,7 @@ def frozen_maps(
     """
     first = images[:1]
     shape: Shape = (first.shape[3], first.shape[1], first.shape[2])
-    # A factory may draw weights that the frozen part has nowhere else from.
-    torch.manual_seed(0)
-    frozen, _ = parted(build_trunk(asdict(network), shape, weights), network.frozen)
-    frozen.to(device).eval()
+    frozen = frozen_part(network, weights, shape).to(device)
     with torch.no_grad():
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH].to(device)

@@ -1,0 +1,191 @@
+"""Model folders: written whole or not at all."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from data.fingerprint import sha256_file
+from tasks.jobs.features import frozen_part
+from tasks.jobs.models import MODEL
+from tasks.models.card import card_text
+from tasks.models.description import (
+    CARD,
+    FORMAT,
+    Figures,
+    ImageDescription,
+    Lineage,
+    MemberDescription,
+    ModelDescription,
+    ModelError,
+    read_description,
+    write_description,
+)
+from tasks.models.network import load_model_folder, of_the_target
+from tasks.networks.description import NetworkDescription
+from tasks.storage.atomic import sync
+
+WEIGHTS = "model.safetensors"
+"""Of a single model; members are numbered."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A finished training that becomes a member.
+
+    Attributes:
+        folder: that holds its weights.
+        method: that trained it.
+        sources: names of what it was trained on.
+        identity: of the training.
+        run_id: of its MLflow run.
+    """
+
+    folder: Path
+    method: str
+    sources: tuple[str, ...]
+    identity: str
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInputs:
+    """Everything that a model folder is made from.
+
+    Attributes:
+        classes: of the target.
+        network: of all members.
+        weights: file that the frozen part of the trunk has its weights from.
+        images: how files become what the network reads.
+        members: finished trainings, one or several.
+        lineage: where they came from.
+        figures: what the model reached.
+    """
+
+    classes: tuple[str, ...]
+    network: NetworkDescription
+    weights: Path | None
+    images: ImageDescription
+    members: tuple[Trained, ...]
+    lineage: Lineage
+    figures: Figures
+
+
+def write_model_folder(inputs: ModelInputs, folder: Path) -> ModelDescription:
+    """Write a model folder in place of the one that is there; an equal one stays.
+
+    Args:
+        inputs: that it is made from.
+        folder: where to; the one that it lies in exists.
+
+    Raises:
+        ModelError: if a training's weights cannot be read.
+        OSError: if the disk does not take it.
+    """
+    description = _described(inputs)
+    if (found := _up_to_date(description, folder)) is not None:
+        return found
+    with _replacing_folder(folder) as temporary:
+        frozen = _frozen_state(inputs)
+        for member, trained in zip(description.members, inputs.members, strict=True):
+            save_file(_state(trained, frozen), temporary / member.file)
+        (temporary / CARD).write_text(card_text(description), encoding="utf-8")
+        files = {path.name: sha256_file(path) for path in sorted(temporary.iterdir())}
+        description = replace(description, files=files)
+        write_description(description, temporary)
+        # What is handed out has been loaded once.
+        load_model_folder(temporary)
+    return description
+
+
+def _described(inputs: ModelInputs) -> ModelDescription:
+    single = len(inputs.members) == 1
+    names = [WEIGHTS] if single else [f"member-{i}.safetensors" for i in range(len(inputs.members))]
+    return ModelDescription(
+        format=FORMAT,
+        kind="single" if single else "members",
+        classes=inputs.classes,
+        # A copy of the weights is in the folder: no file is looked for.
+        network=inputs.network,
+        images=inputs.images,
+        members=tuple(
+            MemberDescription(
+                file=name,
+                method=trained.method,
+                sources=trained.sources,
+                identity=trained.identity,
+                run_id=trained.run_id,
+            )
+            for name, trained in zip(names, inputs.members, strict=True)
+        ),
+        lineage=inputs.lineage,
+        figures=inputs.figures,
+        files={},
+    )
+
+
+def _up_to_date(wanted: ModelDescription, folder: Path) -> ModelDescription | None:
+    """What lies there, if it says the same, whenever it was made, and its files are whole."""
+    try:
+        found = read_description(folder)
+        whole = all(sha256_file(folder / name) == digest for name, digest in found.files.items())
+    except (ModelError, OSError, ValueError):
+        return None
+    made = replace(wanted.lineage, made=found.lineage.made)
+    same = replace(wanted, lineage=made, files=found.files) == found
+    return found if same and whole else None
+
+
+def _frozen_state(inputs: ModelInputs) -> dict[str, Tensor]:
+    if not inputs.network.frozen:
+        return {}
+    side = inputs.images.side
+    with torch.random.fork_rng(devices=[]):
+        part = frozen_part(inputs.network, inputs.weights, (inputs.images.channels, side, side))
+    return dict(part.state_dict())
+
+
+def _state(trained: Trained, frozen: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Everything that predicts, each tensor in memory of its own, as safetensors wants it."""
+    path = trained.folder / MODEL
+    try:
+        state = of_the_target(torch.load(path, map_location="cpu", weights_only=True))
+    # Of a file that may be anything, torch raises anything.
+    except Exception as error:
+        raise ModelError(
+            f"expected the weights of a finished training at {path}, found none "
+            f"({' '.join(str(error).split())[:200]}); run the experiment again."
+        ) from error
+    named = {f"network.{name}": value for name, value in state.items()}
+    named |= {f"frozen.{name}": value for name, value in frozen.items()}
+    return {name: value.detach().clone().contiguous() for name, value in named.items()}
+
+
+@contextmanager
+def _replacing_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of another in the end, or is removed."""
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    before = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        _sync_all(list(temporary.iterdir()))
+        if folder.exists():
+            folder.rename(before)
+        temporary.rename(folder)
+        sync(folder.parent)
+    finally:
+        for left in (temporary, before):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _sync_all(paths: Sequence[Path]) -> None:
+    for path in paths:
+        sync(path)

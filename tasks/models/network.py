@@ -1,0 +1,181 @@
+"""The networks of a model folder, from stored images to class probabilities."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from data.fingerprint import sha256_file
+from gradmix.grouping import HEADS
+from gradmix.methods import METHODS, method_named
+from gradmix.networks import Network, Shape
+from gradmix.normalisation import normalise
+from gradmix.problem import TARGET_HEAD
+from tasks.models.description import (
+    MemberDescription,
+    ModelDescription,
+    ModelError,
+    read_description,
+)
+from tasks.networks.description import NetworkDescription
+from tasks.networks.trunks import build_trunk, code_digest, parted
+
+
+class WholeNetwork(nn.Module):
+    """A trained network with the frozen part of its trunk in front, if it has one.
+
+    Args:
+        network: trunk, or the rest of it, and the target's head.
+        description: of the trunk.
+        frozen: the first part of the trunk; None: `network` has all of it.
+    """
+
+    def __init__(
+        self, network: Network, description: NetworkDescription, frozen: nn.Module | None
+    ) -> None:
+        super().__init__()
+        self.network, self.frozen = network, frozen
+        self.normalisation = description.normalisation
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [B, classes] of stored images, uint8 [B, H, W, C].
+
+        Maps of a frozen part pass through half precision, as they were stored for training.
+        """
+        x = normalise(images, self.normalisation)
+        if self.frozen is not None:
+            maps = self.frozen(x).permute(0, 2, 3, 1).half().contiguous()
+            x = normalise(maps, "none")
+        logits: Tensor = self.network(x, TARGET_HEAD)
+        return logits
+
+
+class Ensemble(nn.Module):
+    """The members of a model."""
+
+    def __init__(self, members: Sequence[WholeNetwork]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Probabilities [R, B, classes] of every member, for stored images uint8 [B, H, W, C]."""
+        return torch.stack([member(images).softmax(1) for member in self.members])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model that is ready to predict.
+
+    Attributes:
+        description: of the model.
+        networks: its members, in evaluation mode.
+        digest: SHA-256 of `model.json`, which holds those of the weights.
+    """
+
+    description: ModelDescription
+    networks: Ensemble
+    digest: str
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Probabilities [R, B, classes] of uint8 [B, H, W, C], on the CPU."""
+        device = next(self.networks.parameters()).device
+        with torch.inference_mode():
+            found: Tensor = self.networks(images.to(device, non_blocking=True))
+            return found.float().cpu()
+
+
+def load_model_folder(folder: Path, device: torch.device | None = None) -> Model:
+    """Build the networks of a model folder and put the weights in, whose digests are checked.
+
+    Args:
+        folder: of the model.
+        device: where to put them; None: the CPU.
+
+    Raises:
+        ModelError: if a file is missing or damaged, or the weights do not fit.
+        StageError: if a trunk of the user's own cannot be made.
+    """
+    description = read_description(folder)
+    _check_code(description.network)
+    members = []
+    for member in description.members:
+        state = _weights(folder, member, description.files[member.file])
+        whole = build_whole(description, member)
+        try:
+            whole.load_state_dict(state)
+        except RuntimeError as error:
+            raise ModelError(
+                f"{folder / member.file}: expected the weights of {description.network.trunk} "
+                f"trained by {member.method}, found others ({' '.join(str(error).split())[:200]}); "
+                "use the version of gradmix that wrote the model."
+            ) from error
+        members.append(whole)
+    networks = Ensemble(members).to(device or torch.device("cpu")).eval()
+    return Model(
+        description=description, networks=networks, digest=sha256_file(folder / "model.json")
+    )
+
+
+def build_whole(description: ModelDescription, member: MemberDescription) -> WholeNetwork:
+    """A member's network as its method left it, less the heads of the sources; random weights."""
+    side, trunk_of = description.images.side, description.network
+    shape: Shape = (description.images.channels, side, side)
+    if member.method not in METHODS:
+        raise ModelError(
+            f"expected a model trained by one of {', '.join(METHODS)}, found {member.method!r}; "
+            "use the version of gradmix that wrote it."
+        )
+    # Random weights are drawn only to be overwritten: nobody else's numbers may depend on that.
+    with torch.random.fork_rng(devices=[]):
+        trunk, frozen = build_trunk(asdict(trunk_of), shape), None
+        if trunk_of.frozen:
+            frozen, trunk = parted(trunk, trunk_of.frozen)
+            with torch.no_grad():
+                maps = frozen.eval()(torch.zeros(1, *shape))
+            shape = (maps.shape[1], maps.shape[2], maps.shape[3])
+        network = Network(trunk, {TARGET_HEAD: len(description.classes)}, shape)
+        method_named(member.method).method.adapt(network, member.sources)
+    heads = network.get_submodule(HEADS)
+    network.heads = nn.ModuleDict({TARGET_HEAD: heads.get_submodule(TARGET_HEAD)})
+    return WholeNetwork(network, trunk_of, frozen).eval()
+
+
+def of_the_target(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A training's state, less the heads that the target does not use."""
+    kept = f"{HEADS}.{TARGET_HEAD}."
+    return {
+        name: value
+        for name, value in state.items()
+        if not name.startswith(f"{HEADS}.") or name.startswith(kept)
+    }
+
+
+def _weights(folder: Path, member: MemberDescription, digest: str) -> dict[str, Tensor]:
+    path = folder / member.file
+    try:
+        found = sha256_file(path)
+        if found == digest:
+            state: dict[str, Tensor] = load_file(path)
+            return state
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(
+            f"expected weights that can be read at {path}, found none ({error}); copy the whole "
+            "model folder."
+        ) from error
+    raise ModelError(
+        f"{path}: expected SHA-256 {digest[:12]}, found {found[:12]}; it was changed or damaged: "
+        "copy the model folder again."
+    )
+
+
+def _check_code(network: NetworkDescription) -> None:
+    """A trunk of the user's own computes what its file says."""
+    if network.code is not None and (found := code_digest(network.trunk)) != network.code:
+        raise ModelError(
+            f"expected the file of {network.trunk} with SHA-256 {network.code[:12]}, with which "
+            f"the model was trained, found {str(found)[:12]}; put that file back."
+        )

@@ -1,0 +1,1 @@
+"""Labels for anybody's files by a trained model: what `gradmix predict` does."""
