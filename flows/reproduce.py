@@ -21,9 +21,10 @@ from flows.monitoring.status_file import StatusFile, close_dead
 from flows.pipeline.graph import pipeline
 from flows.pipeline.plan import make_plan
 from flows.records.champion import track_results
+from flows.records.model_folder import write_champion
 from flows.records.prefect_pages import announce_results, announce_run
 from flows.records.provenance import git_commit
-from flows.records.record import make_record, save_record
+from flows.records.record import make_record, refresh_champion, save_record
 from flows.records.stored import FILE, record_folder
 from tasks.engine.mlflow_run import flattened
 from tasks.engine.prefect_tasks import PrefectSubmit
@@ -218,7 +219,7 @@ def _run(
         # An interrupt reaches the main thread only; this ends the trainings in the others.
         runtime.stop()
         raise
-    folder = record_folder(spec.name, home)
+    folder, model = record_folder(spec.name, home), write_champion(spec, stages, home, run_id)
     # If nothing was trained, the record of the run that trained it stands.
     if ledger.executed or not (folder / FILE).exists():
         names = ledger.slots if engine == "workers" else [slot.name for slot in slots.slots]
@@ -227,7 +228,9 @@ def _run(
         )
         save_record(record, home)
         announce_results(spec.name, record, folder)
-    track_results(spec, stages, tracker, run_id)
+    else:
+        refresh_champion(spec, stages, home)
+    track_results(spec, stages, tracker, run_id, model)
     tracker.log_artifact(run_id, folder)
     tracker.log_table(run_id, "cells.csv", ledger.cells())
     tracker.finish(run_id)

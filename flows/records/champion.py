@@ -1,7 +1,8 @@
-"""The best model of a reproduction: registered, and its chain stored where a person finds it."""
+"""The best model of a reproduction: chosen, registered, its chain stored where people find it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Draw, Pipeline
@@ -36,7 +37,7 @@ class Champion:
         accuracy = self.training.summary["accuracy"]
         return (
             f"{self.row}, k={self.k} draw={self.draw}: the highest accuracy on hyper-validation, "
-            f"{accuracy:.2%}, of all models of its reproduction. The test split chose nothing."
+            f"{accuracy:.2%}, of all rows of its reproduction. The test split chose nothing."
         )
 
 
@@ -45,16 +46,24 @@ def registered_name(order: RunSpec) -> str:
     return f"gradmix-{order.experiment.name}-{order.experiment.scale}"
 
 
-def candidates(order: RunSpec, draws: Sequence[Draw]) -> list[Champion]:
-    """The models trained on U after the pseudo-labels; without any, the first stage's best."""
-    finals = [final.name for final in order.experiment.final]
-    found = [
+def candidates(draws: Sequence[Draw]) -> list[Champion]:
+    """The models of all rows, k and draws, in their order."""
+    return [
         Champion(row, draw.k, draw.draw, training)
         for draw in draws
         for row, training in trainings_of(draw).items()
-        if row in [*finals, order.experiment.first_stage.name]
     ]
-    return [candidate for candidate in found if candidate.row in finals] or found
+
+
+def drawn(order: RunSpec, among: Sequence[Champion], best: Champion) -> list[Champion]:
+    """Models whose chains a lineage page draws: the champion, and the last ones of their draws.
+
+    Those were trained on U after the pseudo-labels; without any, the first stage's best.
+    """
+    finals = {final.name for final in order.experiment.final}
+    last = [one for one in among if one.row in finals]
+    last = last or [one for one in among if one.row == order.experiment.first_stage.name]
+    return last if best in last else [*last, best]
 
 
 def champion_of(among: Iterable[Champion]) -> Champion:
@@ -68,21 +77,32 @@ def champion_of(among: Iterable[Champion]) -> Champion:
     )
 
 
-def track_results(order: RunSpec, stages: Pipeline, tracker: Tracker, run_id: str) -> None:
+def track_results(
+    order: RunSpec, stages: Pipeline, tracker: Tracker, run_id: str, folder: Path | None = None
+) -> None:
     """Link a reproduction's run to the models and the test split of its figures.
 
     The champion is registered, and the chain behind it and every final row is stored on the run.
+
+    Args:
+        order: that was run.
+        stages: of it, finished.
+        tracker: that is told.
+        run_id: the reproduction's run.
+        folder: of the champion's model, which is stored with it.
     """
-    among = candidates(order, stages.draws)
+    among = candidates(stages.draws)
     champion, name = champion_of(among), registered_name(order)
     models = [model for draw in stages.draws for model in _reported(draw)]
     test = artifact_of(stages.data[order.experiment.target.dataset, "test"])
     tracker.log_model_inputs(run_id, dict.fromkeys(models))
     tracker.log_dataset(run_id, "test", test.summary["content"], test.folder, "evaluation")
     best = champion.training.notes["model_id"]
+    if folder is not None:
+        tracker.log_model_folder(best, folder)
     tracker.register_champion(name, best, champion.tags, champion.description)
-    drawn = [one.training.notes["model_id"] for one in among]
-    tracker.log_lineage(run_id, drawn, best, name)
+    shown = [one.training.notes["model_id"] for one in drawn(order, among, champion)]
+    tracker.log_lineage(run_id, shown, best, name)
 
 
 def _reported(draw: Draw) -> list[str]:

@@ -1,6 +1,7 @@
 """The record of a reproduction, gathered from finished stages."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,9 +9,10 @@ from data.atomic import write_atomically
 from flows.experiment.run_spec import RunSpec
 from flows.monitoring.event_log import Ledger
 from flows.pipeline.futures import Pipeline
+from flows.records.model_folder import champion_record
 from flows.records.provenance import git_commit, hardware, versions
 from flows.records.results import artifact_of, results
-from flows.records.stored import FILE, record_folder
+from flows.records.stored import FILE, record_folder, stored_record
 from tasks.codec import decode
 from tasks.reporting.record import (
     FORMAT,
@@ -53,6 +55,7 @@ def make_record(
     return Record(
         format=FORMAT,
         name=spec.name,
+        champion=champion_record(spec, stages),
         identity=spec.identity,
         run_id=run_id,
         experiment=experiment.name,
@@ -96,6 +99,14 @@ def save_record(record: Record, home: Path) -> Path:
 
     write_report(record, folder)
     return folder
+
+
+def refresh_champion(spec: RunSpec, stages: Pipeline, home: Path) -> None:
+    """Give a stored record its champion if it has another one, or, of an earlier version, none."""
+    stored = stored_record(record_folder(spec.name, home) / FILE)
+    champion = champion_record(spec, stages)
+    if stored.champion != champion:
+        save_record(replace(stored, champion=champion), home)
 
 
 def _paper(figures: Mapping[str, Mapping[str, tuple[float, ...]]]) -> Paper:

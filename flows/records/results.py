@@ -77,7 +77,7 @@ def _rows(spec: RunSpec, draw: Draw) -> list[RowRecord]:
                 "row": name,
                 "datasets": _datasets(spec, name, chosen),
                 **_place(draw),
-                **_scores(test[name]),
+                **scores_of(test[name]),
                 "searched": _searched(spec, draw, name),
                 "searched_settings": _searched_settings(draw, name),
                 **_figures(chosen),
@@ -87,7 +87,7 @@ def _rows(spec: RunSpec, draw: Draw) -> list[RowRecord]:
     ]
 
 
-def _scores(scored: Mapping[str, Any] | None) -> dict[str, Any]:
+def scores_of(scored: Mapping[str, Any] | None) -> dict[str, Any]:
     """What the evaluation says of a model: of images, and of clips if they are frames."""
     scored = scored or {}
     return {
@@ -186,7 +186,7 @@ def _cells(spec: RunSpec, draw: Draw) -> list[CellRecord]:
             **_place(draw),
             **vars(axes),
             "rank": ranked.index(identity) + 1 if identity in ranked else None,
-            **_scores(test.get(name(vars(axes)))),
+            **scores_of(test.get(name(vars(axes)))),
             **_figures(training),
         }
         cells.append(decode(CellRecord, content))
@@ -226,7 +226,7 @@ def _swept(spec: RunSpec, draw: Draw) -> list[EnsembleRecord]:
         final = artifact_of(ensemble.final)
         content = {
             **_labels(spec, draw, r, ensemble),
-            **_scores(test[swept_name(r)]),
+            **scores_of(test[swept_name(r)]),
             "accuracy": final.summary["accuracy"],
             "pseudo": final.document["config"]["pseudo"],
             "run_id": final.notes["run_id"],

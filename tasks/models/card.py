@@ -21,7 +21,7 @@ def card_text(model: ModelDescription) -> str:
                 _figures(model),
                 "## How to use it",
                 _use(model),
-                "## Trained on",
+                "## Data",
                 "\n".join(f"- {line}" for line in lineage.data),
                 "## What it reads",
                 _inputs(model.images),

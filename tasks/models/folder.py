@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from data.fingerprint import sha256_file
@@ -94,7 +94,8 @@ def write_model_folder(inputs: ModelInputs, folder: Path) -> ModelDescription:
     with _replacing_folder(folder) as temporary:
         frozen = _frozen_state(inputs)
         for member, trained in zip(description.members, inputs.members, strict=True):
-            save_file(_state(trained, frozen), temporary / member.file)
+            # As bytes: what safetensors writes itself is for its owner's eyes alone.
+            (temporary / member.file).write_bytes(save(_state(trained, frozen)))
         (temporary / CARD).write_text(card_text(description), encoding="utf-8")
         files = {path.name: sha256_file(path) for path in sorted(temporary.iterdir())}
         description = replace(description, files=files)

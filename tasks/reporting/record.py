@@ -11,8 +11,12 @@ from typing import Any, Literal
 
 from tasks.codec import CodecError, Json, decode, encode
 
-FORMAT = 2
-"""Of the file. Format 1 (version 0.1) had no key for what a run did not have."""
+FORMAT = 3
+"""Of the file. Format 1 (version 0.1) had no key for what a run did not have; format 2 (0.2) knew
+no champion."""
+
+EARLIER = (1, 2)
+"""Formats whose files may lack keys that have a default."""
 
 Labels = Literal["hard", "soft"]
 
@@ -85,6 +89,29 @@ class RowRecord(TrainingRecord):
     datasets: tuple[str, ...]
     searched: tuple[float, ...]
     searched_settings: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChampionRecord(TestScores, InDraw):
+    """The model to use: the best of all rows, k and draws by accuracy on hyper-validation.
+
+    Attributes:
+        row: its name.
+        accuracy: on hyper-validation, which chose it.
+        n: images or frames of hyper-validation, where known.
+        compared: number of models that it is the best of.
+        folder: of the model, in that of the record.
+        registered: name of the registered model in MLflow.
+        identity: of its training.
+    """
+
+    row: str
+    accuracy: float
+    n: int | None
+    compared: int
+    folder: str
+    registered: str
+    identity: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,6 +361,7 @@ class Record:
     Attributes:
         format: of the file.
         name: of the reproduction.
+        champion: the model to use; None of a run of an earlier version.
         identity: digest of settings and raw data.
         run_id: its MLflow run.
         experiment: name of the experiment.
@@ -368,6 +396,7 @@ class Record:
 
     format: int
     name: str
+    champion: ChampionRecord | None = None
     identity: str
     run_id: str
     experiment: str
@@ -423,7 +452,7 @@ def read_record(path: Path) -> Record:
 
 
 def decode_record(content: Json, name: str = "record") -> Record:
-    """A record from its JSON, of format 1 or 2.
+    """A record from its JSON, of format 1, 2 or 3.
 
     Args:
         content: of the file.
@@ -433,9 +462,9 @@ def decode_record(content: Json, name: str = "record") -> Record:
         CodecError: if it is of another version, or no record.
     """
     found = content.get("format") if isinstance(content, dict) else "none"
-    if found not in (1, FORMAT):
+    if found not in EARLIER and found != FORMAT:
         raise CodecError(
-            f"{name}: expected a record of format 1 or {FORMAT}, found format {found}; use the "
+            f"{name}: expected a record of format 1 to {FORMAT}, found format {found}; use the "
             "version that made it, or gradmix reproduce makes it again."
         )
-    return decode(Record, {**content, "format": FORMAT}, name=name, sparse=found == 1)
+    return decode(Record, {**content, "format": FORMAT}, name=name, sparse=found in EARLIER)

@@ -9,6 +9,7 @@ from tasks.reporting.record import Record
 from tasks.reporting.render.captions import PICTURES
 from tasks.reporting.render.html_page import html_page, pictures
 from tasks.reporting.result_table import result_table, table_text
+from tasks.reporting.sections.champion import champion_section
 from tasks.reporting.sections.curves import curve_section
 from tasks.reporting.sections.deviations import paper_section
 from tasks.reporting.sections.differences import difference_section
@@ -56,6 +57,7 @@ def markdown_report(record: Record) -> str:
     """The whole report; sections without anything to say are left out."""
     sections = [
         f"# {markdown_cell(record.title)}",
+        champion_section(record),
         opening(record),
         facts(record),
         missing_outputs(record),

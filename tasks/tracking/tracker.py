@@ -19,6 +19,7 @@ from tasks.redaction import redacted
 from tasks.storage.database_url import sqlite_url
 from tasks.tracking.errors import is_refusal
 from tasks.tracking.lineage.publish import log_lineage
+from tasks.tracking.mlflow_flavour import log_model_folder
 from tasks.tracking.mlflow_store import (
     IDENTITY,
     METRICS_PER_BATCH,
@@ -43,6 +44,7 @@ WRITES: dict[str, Callable[..., str | None]] = {
     "log_dataset": MlflowStore.log_dataset,
     "log_model_inputs": MlflowStore.log_model_inputs,
     "log_model": MlflowStore.log_model,
+    "log_model_folder": log_model_folder,
     "register_model": register_model,
     "log_lineage": log_lineage,
     "finish": MlflowStore.finish,
@@ -232,6 +234,15 @@ class Tracker(TrackingQueries):
         paths = _places(file, later)
         model_id = self._write("log_model", run=run_id, name=name, identity=identity, paths=paths)
         return model_id or PENDING_MODEL + identity
+
+    def log_model_folder(self, model_id: str, folder: Path) -> None:
+        """Add a model folder to a model, in a form that MLflow loads and serves without pickle.
+
+        Args:
+            model_id: the model.
+            folder: its model folder.
+        """
+        self._write("log_model_folder", model=model_id, paths=_places(folder, None))
 
     def register_champion(
         self, name: str, model_id: str, tags: Mapping[str, str], description: str

@@ -1,10 +1,18 @@
 """Which model is the champion, and what is told of it."""
 
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from flows.records.champion import candidates, champion_of, registered_name, track_results
+from flows.records.champion import (
+    candidates,
+    champion_of,
+    drawn,
+    registered_name,
+    track_results,
+)
 from tasks.tracking.tracker import Tracker
 
 
@@ -43,15 +51,14 @@ def test_the_highest_accuracy_on_hyper_validation_wins_then_the_lower_loss_then_
     assert champion_of([last, lossy, first]) is last
 
 
-def test_only_rows_that_were_trained_on_the_pseudo_labels_compete_over_all_k_and_draws(finished):
-    order, stages = finished(("k = [2]", "k = [2, 3]"), ("draws = 1", "draws = 2"))
-    among = candidates(order, stages.draws)
-    assert [(one.row, one.k, one.draw) for one in among] == [
-        ("GradMix hard", k, draw) for k in (2, 3) for draw in (0, 1)
-    ]
+def test_all_rows_compete_over_all_k_and_draws(finished):
+    _, stages = finished(("k = [2]", "k = [2, 3]"), ("draws = 1", "draws = 2"))
+    among = candidates(stages.draws)
+    assert sorted({one.row for one in among}) == ["GradMix", "GradMix hard", "Source only"]
+    assert {(one.k, one.draw) for one in among} == {(2, 0), (2, 1), (3, 0), (3, 1)}
     # Made-up accuracies rise from training to training: the last draw has the best.
     best = champion_of(among)
-    assert (best.k, best.draw) == (3, 1)
+    assert (best.row, best.k, best.draw) == ("GradMix hard", 3, 1)
     assert best.tags == {
         "gradmix.row": "GradMix hard",
         "gradmix.k": "3",
@@ -60,27 +67,41 @@ def test_only_rows_that_were_trained_on_the_pseudo_labels_compete_over_all_k_and
         "gradmix.identity": best.training.identity,
     }
     assert "GradMix hard, k=3 draw=1" in best.description
+    assert "of all rows" in best.description
 
 
-def test_without_such_rows_the_first_stages_best_is_the_champion(finished):
+def test_a_baseline_that_does_best_is_the_champion_and_is_drawn_with_the_last_rows(finished):
+    order, stages = finished()
+    among = candidates(stages.draws)
+    baseline = next(one for one in among if one.row == "Source only")
+    found = baseline.training
+    better = replace(found, summary={**found.summary, "accuracy": 0.99})
+    among = [replace(one, training=better) if one is baseline else one for one in among]
+    best = champion_of(among)
+    assert best.row == "Source only"
+    assert [one.row for one in drawn(order, among, best)] == ["GradMix hard", "Source only"]
+
+
+def test_without_rows_on_u_the_first_stages_best_is_drawn(finished):
     order, stages = finished(tables=(2,), figures=(), studies=())
-    among = candidates(order, stages.draws)
-    assert [one.row for one in among] == ["GradMix"]
-    assert champion_of(among).training.summary["accuracy"] == max(
+    among = candidates(stages.draws)
+    best = champion_of(among)
+    assert [one.row for one in drawn(order, among, best)] == ["GradMix"]
+    assert best.training.summary["accuracy"] == max(
         future.result().summary["accuracy"] for future in stages.draws[0].cells.values()
     )
 
 
 def test_the_figures_of_the_test_split_are_not_looked_at(finished):
-    order, stages = finished()
+    _, stages = finished()
     stages.draws[0].evaluation = None
-    assert champion_of(candidates(order, stages.draws)).row == "GradMix hard"
+    assert champion_of(candidates(stages.draws)).row == "GradMix hard"
 
 
 def test_a_reproduction_names_its_models_its_test_split_and_its_champion(finished):
     order, stages = finished()
     told = Told()
-    track_results(order, stages, told, "run")
+    track_results(order, stages, told, "run", Path("model"))
     run, models = told.calls["log_model_inputs"]
     # Source only, two cells, the final row; the first stage's best is one of the cells.
     assert (run, sorted(models)) == ("run", ["model-1", "model-2", "model-3", "model-4"])
@@ -88,6 +109,7 @@ def test_a_reproduction_names_its_models_its_test_split_and_its_champion(finishe
     assert (run, name, content, context) == (
         *("run", "test", "content of handwritten test", "evaluation"),
     )
+    assert told.calls["log_model_folder"] == ("model-4", Path("model"))
     assert registered_name(order) == "gradmix-tiny-tiny"
     assert told.calls["register_champion"][:2] == ("gradmix-tiny-tiny", "model-4")
     assert told.calls["log_lineage"] == ("run", ["model-4"], "model-4", "gradmix-tiny-tiny")

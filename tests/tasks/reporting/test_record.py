@@ -42,7 +42,7 @@ def test_a_committed_record_of_format_1_keeps_every_figure(path: Path) -> None:
     ("change", "message"),
     [
         ({"colour": "red"}, "found the unknown 'colour'"),
-        ({"format": 3}, "expected a record of format 1 or 2, found format 3"),
+        ({"format": 4}, "expected a record of format 1 to 3, found format 4"),
         ({"rows": [{}]}, r"record\.rows\[0\]: expected the key .* found none"),
         ({"seed": "7"}, r"record\.seed: expected a value of type int, found '7'"),
     ],

@@ -1,0 +1,143 @@
+"""The model folder of a reproduction: its champion, ready to be used without the home folder."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from flows.experiment.run_spec import RunSpec
+from flows.pipeline.futures import Draw, Pipeline
+from flows.records.champion import Champion, candidates, champion_of, registered_name
+from flows.records.provenance import git_commit
+from flows.records.results import artifact_of, scores_of
+from flows.records.stored import record_folder
+from tasks.codec import decode
+from tasks.models.description import Figures, ImageDescription, Lineage
+from tasks.models.folder import ModelInputs, Trained, write_model_folder
+from tasks.networks.description import NetworkDescription
+from tasks.reporting.record import ChampionRecord
+from tasks.stages.trained_models import model_of
+
+FOLDER = "model"
+"""Of the model, in that of its record."""
+
+
+def champion_record(spec: RunSpec, stages: Pipeline) -> ChampionRecord:
+    """What the record and the report say of the champion."""
+    among = candidates(stages.draws)
+    best = champion_of(among)
+    draw = _draw_of(best, stages)
+    scores = _scores(best, draw)
+    return ChampionRecord(
+        row=best.row,
+        k=best.k,
+        draw=best.draw,
+        accuracy=best.training.summary["accuracy"],
+        n=_held_out(draw),
+        test_accuracy=scores["test_accuracy"],
+        test_n=scores["test_n"],
+        test_clip_accuracy=scores["test_clip_accuracy"],
+        test_clips=scores["test_clips"],
+        compared=len(among),
+        folder=FOLDER,
+        registered=registered_name(spec),
+        identity=best.training.identity,
+    )
+
+
+def write_champion(spec: RunSpec, stages: Pipeline, home: Path, run_id: str) -> Path:
+    """Write the champion's model folder beside the record; returns it.
+
+    Args:
+        spec: that was run.
+        stages: of it, finished.
+        home: the home folder.
+        run_id: the reproduction's MLflow run.
+    """
+    best = champion_of(candidates(stages.draws))
+    folder = record_folder(spec.name, home) / FOLDER
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    write_model_folder(_inputs(spec, stages, best, home, run_id), folder)
+    return folder
+
+
+def _inputs(
+    spec: RunSpec, stages: Pipeline, best: Champion, home: Path, run_id: str
+) -> ModelInputs:
+    document = best.training.document["config"]
+    model = model_of(best.training)
+    draw = _draw_of(best, stages)
+    trained = Trained(
+        folder=home / model["folder"],
+        method=model["method"],
+        sources=tuple(model["sources"]),
+        identity=best.training.identity,
+        run_id=best.training.notes["run_id"],
+    )
+    return ModelInputs(
+        classes=tuple(spec.experiment.target.classes),
+        network=decode(NetworkDescription, document["network"], sparse=True),
+        weights=None if spec.raw.weights is None else Path(spec.raw.weights),
+        images=image_description(spec),
+        members=(trained,),
+        lineage=_lineage(spec, stages, best, run_id),
+        figures=Figures(
+            hyper_validation_accuracy=best.training.summary["accuracy"],
+            hyper_validation_loss=best.training.summary["loss"],
+            hyper_validation_n=_held_out(draw),
+            **_scores(best, draw),
+        ),
+    )
+
+
+def image_description(spec: RunSpec) -> ImageDescription:
+    """How files become what the networks of an experiment read."""
+    experiment = spec.experiment
+    media = experiment.datasets[experiment.target.dataset].media
+    channels, side, _ = experiment.shape
+    clips = media == "clips" and experiment.images is not None
+    sampling: Mapping[str, int] = experiment.images.sampling if clips and experiment.images else {}
+    return ImageDescription(
+        side=side,
+        channels=1 if channels == 1 else 3,
+        media="clips" if clips else "photos",
+        frames=sampling.get("frames"),
+        every=sampling.get("every"),
+    )
+
+
+def _lineage(spec: RunSpec, stages: Pipeline, best: Champion, run_id: str) -> Lineage:
+    commit = git_commit()
+    return Lineage(
+        gradmix=version("gradmix"),
+        git_commit=commit["git_sha"],
+        git_dirty=commit["git_dirty"],
+        reproduction=spec.name,
+        row=best.row,
+        k=best.k,
+        draw=best.draw,
+        run_id=run_id,
+        command=spec.request.command,
+        data=tuple(
+            f"{name} {split}: {artifact_of(future).summary['origin']}"
+            for (name, split), future in stages.data.items()
+        ),
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _draw_of(best: Champion, stages: Pipeline) -> Draw:
+    return next(draw for draw in stages.draws if (draw.k, draw.draw) == (best.k, best.draw))
+
+
+def _scores(best: Champion, draw: Draw) -> Mapping[str, Any]:
+    """Of the champion on the test split; None of each where it has not been opened."""
+    test = {} if draw.evaluation is None else artifact_of(draw.evaluation).summary["test"]
+    return scores_of(test.get(best.row))
+
+
+def _held_out(draw: Draw) -> int | None:
+    """Samples of hyper-validation; of clips, their frames."""
+    found: int | None = artifact_of(draw.split).summary.get("counts", {}).get("hyper_validation")
+    return found

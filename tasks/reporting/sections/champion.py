@@ -1,0 +1,35 @@
+"""The report's first words: which model to use, how good it is, and how to use it."""
+
+from tasks.models.figures import percent, standard_error
+from tasks.reporting.measures import measures, sample_noun
+from tasks.reporting.record import ChampionRecord, Record
+from tasks.reporting.result_table import plural
+
+
+def champion_section(record: Record) -> str:
+    """Which model to use, its figures, where it lies, a command; nothing in older records."""
+    champion = record.champion
+    if champion is None:
+        return ""
+    return "\n\n".join(
+        [
+            f"**Use this model: {champion.row}, k = {champion.k}, draw {champion.draw}.** "
+            f"{_figures(record, champion)} It lies in `{champion.folder}/` beside this report, "
+            f"with a card, and in MLflow as `{champion.registered}`.",
+            f"```\ngradmix predict {record.name} FOLDER --out labels.csv\n```",
+        ]
+    )
+
+
+def _figures(record: Record, champion: ChampionRecord) -> str:
+    error = standard_error(champion.accuracy, champion.n)
+    noun = "images" if sample_noun(record) == "sample" else "frames"
+    size = f" ± {100 * error:.1f} ({champion.n:,} {noun})" if error is not None else ""
+    best = f"the best of {plural(champion.compared, 'model')} by that figure, which flatters it"
+    said = f"Hyper-validation accuracy {percent(champion.accuracy)}{size}: {best}."
+    tested = [
+        f"{percent(accuracy)} of {measure.count(champion) or 0:,} {measure.noun}s"
+        for measure in measures(record)
+        if (accuracy := measure.accuracy(champion)) is not None
+    ]
+    return f"{said} Test accuracy {', '.join(tested)}, which chose nothing." if tested else said
