@@ -1,7 +1,7 @@
-"""Layer weights of all layers at once, where the gradients are: no number goes to the host.
+"""Weights of all layers at once, on the gradients' device, without host synchronisation.
 
-The same rules as `gradmix.solving.solvers`, in tensor operations alone. Every support is solved, so
-that it is for a few sources; on a CPU the plain form is several times faster.
+The same rules as `gradmix.solving.solvers`, in tensor operations only. Every support is solved,
+which suits few sources; on a CPU the plain form is several times faster.
 """
 
 import math
@@ -18,7 +18,7 @@ from gradmix.solving.projection import SMALLEST_PIVOT
 from gradmix.solving.solvers import Regime
 
 MOST_SOURCES = 4
-"""Up to here `exact` has a batched form; it solves 2^k - 1 supports."""
+"""Maximum number k of sources for the batched `exact`, which solves 2^k - 1 supports."""
 
 REGIMES: tuple[Regime, ...] = get_args(Regime)
 
@@ -27,12 +27,12 @@ _SHORTER = 1.0 - 1e-9
 
 
 class Solutions(NamedTuple):
-    """Weights of L layers, as `gradmix.solving.solvers.Solution` has those of one.
+    """Weights of L layers: the batched form of `gradmix.solving.solvers.Solution`.
 
     Attributes:
-        weights: [L, k]; NaN where a gradient of the layer holds NaN or Inf.
-        cosine: [L]; zero where a zero gradient leaves it undefined, NaN as above.
-        regime: int64 [L], places in `REGIMES`.
+        weights: [L, k]; NaN if a gradient of the layer contains NaN or Inf.
+        cosine: [L]; zero if a zero gradient leaves it undefined, NaN as above.
+        regime: int64 [L], indices into `REGIMES`.
     """
 
     weights: Tensor
@@ -40,7 +40,7 @@ class Solutions(NamedTuple):
     regime: Tensor
 
     def figures(self, layers: Sequence[str], sources: Sequence[str]) -> dict[str, Tensor]:
-        """Mean weight entropy, regimes and the weights of every layer, for the curves."""
+        """Metrics to log: mean weight entropy, regimes and every layer's weights."""
         entropy = torch.special.entr(self.weights).sum(1) / math.log(max(len(sources), 2))
         counts = {f"count/{name}": (self.regime == i).sum() for i, name in enumerate(REGIMES)}
         weights = {
@@ -53,13 +53,13 @@ class Solutions(NamedTuple):
 
 @dataclass(frozen=True)
 class LayerProblems:
-    """Problems of L layers in unit-norm columns; a source without a gradient is not `present`.
+    """Weight problems of L layers in unit-norm columns.
 
     Attributes:
         correlation: R [L, k, k].
         cosine: c [L, k].
-        norm: [L, k], one where a source has no gradient.
-        present: bool [L, k].
+        norm: [L, k]; one where a source's gradient is zero.
+        present: bool [L, k], whether a source's gradient is non-zero.
     """
 
     correlation: Tensor
@@ -69,14 +69,14 @@ class LayerProblems:
 
 
 BatchedSolver = Callable[[LayerProblems], Tensor]
-"""Maps L problems to weights [L, k], non-negative, on any common scale within a layer."""
+"""Maps L problems to non-negative weights [L, k], up to a scale per layer."""
 
 
 def solve_layers(grams: Tensor, solver: BatchedSolver) -> Solutions:
-    """Weights of all layers from their Gram matrices float64 [L, k + 1, k + 1], the target's last.
+    """Solve all layers from Gram matrices, float64 [L, k + 1, k + 1] with the target last.
 
-    Agrees with `solve_layer`: cosines to 1e-8, and weights to 1e-6 unless sources are so nearly
-    collinear that weights within 1e-12 of the best cosine differ by more.
+    Agrees with `solve_layer` in cosines to 1e-8, and in weights to 1e-6 unless sources are so
+    nearly collinear that weights within 1e-12 of the best cosine differ by more.
     """
     squares = grams.diagonal(dim1=1, dim2=2)
     problems, target = _normalised(grams, squares)
@@ -94,7 +94,7 @@ def solve_layers(grams: Tensor, solver: BatchedSolver) -> Solutions:
 
 
 def without_opposed(solutions: Solutions) -> Solutions:
-    """The solutions, with weights of zero where no source's gradient points along V's."""
+    """The solutions, with zero weights where no source's gradient points along V's."""
     alone = (solutions.regime == REGIMES.index("single")) & (solutions.cosine <= 0.0)
     opposed = alone | (solutions.regime == REGIMES.index("vertex"))
     return Solutions(
@@ -105,9 +105,9 @@ def without_opposed(solutions: Solutions) -> Solutions:
 
 
 def exact(problems: LayerProblems) -> Tensor:
-    """The maximiser of Eq. 6 for up to `MOST_SOURCES` sources, as `gradmix.solving.exact.exact`.
+    """Maximise Eq. 6 for up to `MOST_SOURCES` sources, like `gradmix.solving.exact.exact`.
 
-    Where dependent sources differ in size by more than 1e3, the weights may be longer.
+    If dependent sources differ in norm by more than 1e3, the weights may not be of least norm.
     """
     supports = _supports(problems.cosine.shape[1], problems.cosine.device)
     columns, reached = _faces(problems, supports)
@@ -126,7 +126,7 @@ def vertex(problems: LayerProblems) -> Tensor:
 
 
 def sgd(problems: LayerProblems) -> Tensor:
-    """One step of learning to reweight from zero, as `gradmix.solving.solvers.sgd`."""
+    """One step of learning to reweight from zero, like `gradmix.solving.solvers.sgd`."""
     weights = problems.cosine.clamp_min(0.0) * problems.norm * problems.present
     return torch.where(weights.any(1, keepdim=True), weights, vertex(problems))
 
@@ -140,12 +140,12 @@ BATCHED: dict[str, BatchedSolver] = {"exact": exact, "sgd": sgd, "uniform": unif
 
 
 def batched_solver(name: str, sources: int) -> BatchedSolver | None:
-    """The batched form of a solver for so many sources; None if it has none."""
+    """The batched form of a solver for this number of sources; None if there is none."""
     return None if name == "exact" and sources > MOST_SOURCES else BATCHED.get(name)
 
 
 def _normalised(grams: Tensor, squares: Tensor) -> tuple[LayerProblems, Tensor]:
-    """The problems, and whether the target has a gradient, bool [L]."""
+    """The problems, and whether the target's gradient is non-zero, bool [L]."""
     exists = squares > 0.0
     norms = squares.sqrt().where(exists, 1.0)
     unit = grams / (norms[:, :, None] * norms[:, None, :])
@@ -155,7 +155,7 @@ def _normalised(grams: Tensor, squares: Tensor) -> tuple[LayerProblems, Tensor]:
 
 
 def _regime(problems: LayerProblems, target: Tensor) -> Tensor:
-    """Places in `REGIMES`, int64 [L]; `target` says whether it has a gradient."""
+    """Indices into `REGIMES`, int64 [L]; `target` is True where its gradient is non-zero."""
     count = problems.present.sum(1)
     cone = problems.cosine.where(problems.present, -torch.inf).amax(1) > 0.0
     regime = torch.where(cone, REGIMES.index("cone"), REGIMES.index("vertex"))
@@ -165,16 +165,16 @@ def _regime(problems: LayerProblems, target: Tensor) -> Tensor:
 
 
 def _supports(k: int, device: torch.device) -> Tensor:
-    """Every support, bool [2^k - 1, k], made on the device: a list would be copied to it."""
+    """All supports, bool [2^k - 1, k], created on the device to avoid a copy from the host."""
     numbers = torch.arange(1, 2**k, device=device)[:, None]
     return (numbers >> torch.arange(k, device=device)) % 2 == 1
 
 
 def _faces(problems: LayerProblems, supports: Tensor) -> tuple[Tensor, Tensor]:
-    """Columns [L, S, k] of the projection on every support, and its squared length [L, S].
+    """Columns [L, S, k] of the projection onto each support, and its squared norm [L, S].
 
-    The length is minus infinity where the projection leaves the cone, or sources depend on each
-    other up to rounding.
+    The squared norm is minus infinity where the projection leaves the cone or the sources are
+    linearly dependent up to rounding.
     """
     pairs = supports[:, :, None] & supports[:, None, :]
     cosine = problems.cosine
@@ -188,9 +188,9 @@ def _faces(problems: LayerProblems, supports: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _of_least_norm(problems: LayerProblems, supports: Tensor, columns: Tensor) -> Tensor:
-    """The shortest weights [L, k] with the mixed direction of `columns` [L, k].
+    """Weights [L, k] of least norm with the mixed direction of `columns` [L, k].
 
-    As the optimum is the pseudo-inverse's solution on its own support, every support is tried.
+    The optimum is the pseudo-inverse solution on its own support, so every support is tried.
     """
     norm = problems.norm * problems.present
     scale = problems.norm / norm.amax(1, keepdim=True)
@@ -210,15 +210,15 @@ def _of_least_norm(problems: LayerProblems, supports: Tensor, columns: Tensor) -
 
 
 def _solved(matrix: Tensor, right: Tensor, smallest: float | Tensor) -> tuple[Tensor, Tensor]:
-    """Solve symmetric M x = b by elimination, unrolled: torch.linalg waits for its error codes.
+    """Solve symmetric M x = b by unrolled elimination, as torch.linalg synchronises for errors.
 
     Args:
         matrix: M [L, S, k, k], positive semi-definite.
         right: b [L, S, k].
-        smallest: pivots up to here count as zero; x has a zero there.
+        smallest: pivots up to this value count as zero; x is zero there.
 
     Returns:
-        x [L, S, k], and whether no pivot was zero, bool [L, S].
+        x [L, S, k], and whether all pivots were non-zero, bool [L, S].
     """
     rows = torch.cat([matrix, right[..., None]], 3)
     k = right.shape[2]
@@ -235,9 +235,9 @@ def _solved(matrix: Tensor, right: Tensor, smallest: float | Tensor) -> tuple[Te
 
 
 def _coordinates(correlation: Tensor) -> Tensor:
-    """Unit vectors, columns of [L, k, k], with these dot products, by the Cholesky decomposition.
+    """Unit vectors, the columns of [L, k, k], with these dot products, by Cholesky decomposition.
 
-    Directions below rounding are left out: their row is zero.
+    Rows of directions below rounding are zero.
     """
     rest, rows = correlation, []
     for i in range(correlation.shape[1]):
@@ -248,12 +248,12 @@ def _coordinates(correlation: Tensor) -> Tensor:
 
 
 def _cosine(problems: LayerProblems, columns: Tensor) -> Tensor:
-    """Cosine [L] with the target of combinations [L, k] of unit columns."""
+    """Cosines [L] of combinations [L, k] of unit columns with the target."""
     return _cosines(problems, columns[:, None])[:, 0]
 
 
 def _cosines(problems: LayerProblems, columns: Tensor) -> Tensor:
-    """Cosines [L, S] of combinations [L, S, k] of unit columns; 0 where one cancels out."""
+    """Cosines [L, S] of combinations [L, S, k] with the target; 0 where one cancels out."""
     square = (columns @ problems.correlation * columns).sum(2)
     along = (columns * problems.cosine[:, None]).sum(2)
     cancelled = square <= TIE * columns.square().sum(2)
@@ -261,5 +261,5 @@ def _cosines(problems: LayerProblems, columns: Tensor) -> Tensor:
 
 
 def _chosen(values: Tensor, place: Tensor) -> Tensor:
-    """Entries [L, k] of [L, S, k] at places [L]."""
+    """Entries [L, k] of [L, S, k] at indices [L]."""
     return values.take_along_dim(place[:, None, None], 1)[:, 0]

@@ -1,4 +1,4 @@
-"""Gradients of equal standing: mixtures that lower every loss to first order."""
+"""Conflict-free mixtures of equal tasks, which lower every loss to first order."""
 
 import math
 from collections.abc import Sequence
@@ -9,14 +9,15 @@ Gram = Sequence[Sequence[float]]
 
 
 def upgrad(gram: Gram) -> list[float]:
-    """Weights [m] of UPGrad (arXiv 2406.16232): the mean of all gradients, freed from conflict.
+    """Weights [m] of UPGrad (arXiv 2406.16232): a conflict-free mean of all gradients.
 
-    Each gradient is projected on the dual cone of all, the directions along which no loss rises,
-    and the mean of the projections is taken. A projection is sum_i v_i g_i, v the minimiser of
-    v'Gv over v >= e_j; in z = v - e_j >= 0 it is a projection on the cone itself, by active sets.
+    Each gradient is projected onto the dual cone of all gradients, the directions along which no
+    loss rises; the result is the mean of the projections. A projection is sum_i v_i g_i, where v
+    minimises v'Gv over v >= e_j; in z = v - e_j >= 0 this is a projection onto the cone itself,
+    solved by active sets.
 
     Args:
-        gram: G [m, m], dot products of the gradients. One that is zero gets its own share, 1 / m.
+        gram: G [m, m], dot products of the gradients. A zero gradient gets weight 1 / m.
     """
     norms = [math.sqrt(gram[i][i]) for i in range(len(gram))]
     kept = [i for i, norm in enumerate(norms) if norm > 0.0]

@@ -1,25 +1,25 @@
-"""The exact solver of Eq. 6: the target gradient's projection on the cone of source gradients."""
+"""Exact solver of Eq. 6: projects the target gradient onto the cone of source gradients."""
 
 from gradmix.solving.layer_problem import TIE, LayerProblem
 from gradmix.solving.least_norm import least_norm
 from gradmix.solving.projection import project
 
 TIED_CORRELATION = 1e-9
-"""Distance of a correlation from one up to which two sources are collinear."""
+"""Two sources whose correlation is within this distance of one are collinear."""
 
 
 def exact(problem: LayerProblem) -> list[float]:
-    """The maximiser of Eq. 6.
+    """Maximise Eq. 6.
 
     If some source has a positive cosine, the optimum is the direction of the target gradient's
-    projection on the cone of source gradients; it needs no tolerance of convergence. If none has,
+    projection onto the cone of source gradients, which needs no convergence tolerance. Otherwise
     the cosine is largest at a vertex: the single source with the largest cosine. Among equal optima
-    (linearly dependent sources) the weights of least norm are taken.
+    (linearly dependent sources), the weights of least norm are returned.
     """
     if max(problem.cosine) <= 0.0:
         return vertex(problem)
     columns, slopes = project(problem.correlation, problem.cosine)
-    # Where sources nearly cancel out, columns are large and rounding shows in the slopes.
+    # If sources nearly cancel out, columns are large and rounding errors show in the slopes.
     level = -TIE * max(1.0, sum(columns)) ** 2
     tied = [i for i, slope in enumerate(slopes) if slope >= level or columns[i]]
     if len(tied) > len(columns) - columns.count(0.0):

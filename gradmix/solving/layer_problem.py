@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 TIE = 1e-12
-"""Difference up to which two cosines are the same number."""
+"""Tolerance within which two cosines count as equal."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class LayerProblem:
 
 
 def normalised(gram: Sequence[Sequence[float]], kept: Sequence[int]) -> LayerProblem:
-    """The problem of the sources `kept` in unit-norm columns."""
+    """The problem restricted to the sources `kept`, in unit-norm columns."""
     norm = [math.sqrt(gram[i][i]) for i in kept]
     target = math.sqrt(gram[-1][-1])
     correlation, cosine = [], []
@@ -38,12 +38,12 @@ def normalised(gram: Sequence[Sequence[float]], kept: Sequence[int]) -> LayerPro
 
 
 def mixed_cosine(problem: LayerProblem, weights: Sequence[float]) -> float:
-    """Cosine of the mixed gradient with the target's; 0 where the mixture cancels out."""
+    """Cosine of the mixed gradient with the target's; 0 if the mixture cancels out."""
     return cosine_in_columns(problem, [w * n for w, n in zip(weights, problem.norm, strict=True)])
 
 
 def cosine_in_columns(problem: LayerProblem, columns: Sequence[float]) -> float:
-    """Cosine with the target of the combination `columns` [k] of unit-norm source gradients."""
+    """Cosine of the combination `columns` [k] of unit-norm source gradients with the target."""
     square = along = scale = 0.0
     for u, row, c in zip(columns, problem.correlation, problem.cosine, strict=True):
         for r, v in zip(row, columns, strict=True):

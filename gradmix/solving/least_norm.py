@@ -18,23 +18,23 @@ _EPSILON = 4e-16
 def least_norm(problem: LayerProblem, columns: Sequence[float], tied: Sequence[int]) -> list[float]:
     """Weights of least norm with the mixed direction of `columns`.
 
-    Only the sources `tied`, along which the value does not change, can carry weight in an optimum.
-    What counts as linearly dependent is a threshold; where it costs cosine, a stricter one is
-    tried. Where dependent sources differ in size by more than 1e12, the weights may be longer.
+    Only the sources `tied`, along which the value is constant, can have weight in an optimum.
+    Linear dependence is decided by a threshold; if that lowers the cosine, a stricter one is tried.
+    If dependent sources differ in norm by more than 1e12, the weights may not be of least norm.
 
     Args:
-        problem: of k sources.
-        columns: [k], the optimum in unit columns, from independent sources.
-        tied: which sources can carry weight; among them, those that do in `columns`.
+        problem: problem with k sources.
+        columns: optimum [k] in unit columns, supported on independent sources.
+        tied: sources that can have weight, including those that do in `columns`.
     """
     correlation = np.array(problem.correlation)[np.ix_(tied, tied)]
     norm = np.array(problem.norm) / max(problem.norm)
-    # Rounding of a cosine, where sources nearly cancel out.
+    # Rounding error of a cosine if sources nearly cancel out.
     noise = _EPSILON * sum(columns) ** 2
     lowest = cosine_in_columns(problem, columns) - TIE - noise
     for smallest in (SMALLEST_PIVOT, STRICTER_PIVOT):
-        # Coordinates and not the Gram matrix, whose condition is the square of theirs: gradients of
-        # one layer may differ in size by orders of magnitude.
+        # Coordinates, because the Gram matrix has the square of their condition number and
+        # gradients of one layer may differ in norm by orders of magnitude.
         rays = _coordinates(correlation, smallest) * norm[tied]
         weights = np.zeros(len(norm))
         weights[tied] = _shortest(rays, np.array(columns)[tied] / norm[tied])
@@ -44,11 +44,11 @@ def least_norm(problem: LayerProblem, columns: Sequence[float], tied: Sequence[i
 
 
 def _shortest(rays: FloatArray, start: FloatArray) -> FloatArray:
-    """The shortest w >= 0 that `rays` [r, n] map to the same point as `start` [n] >= 0.
+    """The w >= 0 of least norm that `rays` [r, n] map to the same point as `start` [n] >= 0.
 
-    The shortest of all w is moved by the least step within the rays' null space that makes it
-    non-negative; the dual of this least distance problem is a projection on a cone again (Lawson
-    and Hanson, chapter 23).
+    The unconstrained w of least norm is made non-negative by the shortest step in the null space of
+    the rays; the dual of this least distance problem is again a projection onto a cone (Lawson and
+    Hanson, chapter 23).
     """
     size = np.linalg.norm(start)
     inverse = np.linalg.pinv(rays, rcond=_RCOND)
@@ -68,7 +68,7 @@ def _shortest(rays: FloatArray, start: FloatArray) -> FloatArray:
 
 
 def _coordinates(correlation: FloatArray, smallest: float) -> FloatArray:
-    """Unit vectors [rank, k] with these dot products; directions below a threshold are left out."""
+    """Unit vectors [rank, k] with these dot products, without directions below a threshold."""
     values, vectors = np.linalg.eigh(correlation)
     kept = values > smallest
     return np.asarray(np.sqrt(values[kept])[:, None] * vectors[:, kept].T)

@@ -1,4 +1,4 @@
-"""Projection on a cone of unit vectors by active sets, in plain floats."""
+"""Projection onto a cone of unit vectors by active sets, in plain floats."""
 
 from collections.abc import Sequence
 
@@ -7,22 +7,22 @@ from gradmix.solving.layer_problem import TIE
 Matrix = Sequence[Sequence[float]]
 
 SMALLEST_PIVOT = 1e-10
-"""Squared distance of a unit vector from the span of others below which it depends on them."""
+"""Minimum squared distance of a unit vector from the span of others it is independent of."""
 
 
 def project(matrix: Matrix, right: Sequence[float]) -> tuple[list[float], list[float]]:
     """Minimise u'Mu / 2 - b'u over u >= 0 by active sets (Lawson and Hanson).
 
-    The source along which the value falls fastest enters the support, and those that it makes
-    superfluous leave. A change that does not lower the value is refused: no support comes twice, so
-    the search ends. Supports that are linearly dependent up to rounding are never used.
+    The source along which the value falls fastest enters the support, and those it makes redundant
+    leave. Changes that do not lower the value are rejected, so no support repeats and the search
+    terminates. Supports that are linearly dependent up to rounding are never used.
 
     Args:
         matrix: M [k, k], dot products of unit vectors.
-        right: b [k], the largest positive.
+        right: b [k], with a positive maximum.
 
     Returns:
-        u [k], and the slopes b - Mu [k], none of which is positive.
+        u [k], and the slopes b - Mu [k], none of them positive.
     """
     first = max(range(len(right)), key=right.__getitem__)
     columns = [0.0] * len(right)
@@ -45,7 +45,7 @@ def project(matrix: Matrix, right: Sequence[float]) -> tuple[list[float], list[f
 
 
 def _slopes(matrix: Matrix, right: Sequence[float], columns: Sequence[float]) -> list[float]:
-    """How fast the value falls along every source, b - Mu [k]; zero on the support."""
+    """Rate at which the value falls along each source, b - Mu [k]; zero on the support."""
     support = [(i, u) for i, u in enumerate(columns) if u]
     slopes = list(right)
     for j, row in enumerate(matrix):
@@ -57,9 +57,9 @@ def _slopes(matrix: Matrix, right: Sequence[float], columns: Sequence[float]) ->
 def _entered(
     matrix: Matrix, right: Sequence[float], columns: Sequence[float], entering: int
 ) -> list[float]:
-    """The optimum on the support with one more source, less those that become superfluous.
+    """The optimum on the support with one more source, minus sources that become redundant.
 
-    All zero if there is none, which is no improvement.
+    All zero if there is none, which is never an improvement.
     """
     now = list(columns)
     support = [i for i, u in enumerate(columns) if u or i == entering]
@@ -77,10 +77,10 @@ def _entered(
 
 
 def _exchange(matrix: Matrix, now: list[float], support: list[int], entering: int) -> list[int]:
-    """The support after a source that is almost a combination of it has replaced one of it.
+    """The support after a nearly dependent source has replaced one of its sources.
 
-    The mixture `now` is kept, as far as it goes, and rewritten; empty if the source points against
-    the support, so that they would only cancel out.
+    `now` is rewritten in place, keeping the mixture where possible. Empty if the source points
+    against the support, so that they would only cancel out.
     """
     others = [i for i in support if i != entering]
     shares = _on_face(matrix, [row[entering] for row in matrix], others)
@@ -95,9 +95,9 @@ def _exchange(matrix: Matrix, now: list[float], support: list[int], entering: in
 
 
 def _retreat(now: list[float], support: list[int], wanted: Sequence[float]) -> list[int]:
-    """The support after a step from `now`, changed in place, towards a point outside the cone.
+    """The support after a step from `now`, modified in place, towards a point outside the cone.
 
-    The step ends where the first source has no weight left; this one leaves.
+    The step ends where the first source reaches zero weight; that source leaves.
     """
     targets = dict(zip(support, wanted, strict=True))
     step, leaving = min(
@@ -111,7 +111,7 @@ def _retreat(now: list[float], support: list[int], wanted: Sequence[float]) -> l
 def _on_face(matrix: Matrix, right: Sequence[float], support: Sequence[int]) -> list[float] | None:
     """Solve M u = b on a support by elimination.
 
-    None if the sources of the support are linearly dependent up to rounding, or there is none.
+    None if the sources of the support are linearly dependent up to rounding, or it is empty.
     """
     rows = [[matrix[i][j] for j in support] + [right[i]] for i in support]
     n = len(rows)

@@ -1,4 +1,4 @@
-"""Eq. 6 by NLopt, as the paper solves it; the only part of the core that needs NLopt."""
+"""Eq. 6 by NLopt, as in the paper; the only module of the core that needs NLopt."""
 
 import math
 from contextlib import suppress
@@ -17,10 +17,10 @@ _NLOPT_STOPPED = (
 
 
 def slsqp(problem: LayerProblem) -> list[float]:
-    """Eq. 6 by NLopt's LD_SLSQP, as the paper does, from equal parts of unit-norm gradients.
+    """Solve Eq. 6 with NLopt's LD_SLSQP, as in the paper, from equal weights in unit columns.
 
-    A local method on a problem that has local maxima: where no source has a positive cosine it
-    often stops short of `exact`. The best point seen is kept, as NLopt loses it when rounding
+    A local method on a problem with local maxima: if no source has a positive cosine, it often
+    falls short of `exact`. The best point seen is tracked here, since NLopt loses it when rounding
     stops the search.
     """
     correlation, cosine = np.array(problem.correlation), np.array(problem.cosine)
@@ -35,7 +35,7 @@ def slsqp(problem: LayerProblem) -> list[float]:
             gradient[:] = 0.0
             return -1.0
         value = float(cosine @ u) / length
-        # NLopt hands over an empty gradient where its line search needs the value alone.
+        # NLopt passes an empty gradient when its line search needs only the value.
         if gradient.size:
             gradient[:] = (cosine - value * along / length) / length
         if value > best_value:
@@ -47,7 +47,7 @@ def slsqp(problem: LayerProblem) -> list[float]:
     search.set_lower_bounds(np.zeros(k))
     search.set_xtol_rel(1e-8)
     search.set_maxeval(500)
-    # Where rounding ends the search, the best point seen is the answer.
+    # If rounding errors stop the search, return the best point seen.
     with suppress(*_NLOPT_STOPPED):
         search.optimize(best.copy())
     return [float(u) / n for u, n in zip(best, problem.norm, strict=True)]

@@ -1,9 +1,9 @@
 """Layer weights from Gram matrices (Eq. 6 and 7): the solvers and every degenerate case.
 
-Eq. 6 is a sum over layers that share no weights, so each layer is solved alone, and only the dot
-products of its gradients matter. Columns are scaled to unit norm first: the problem is then one of
-correlations R between sources and cosines c of sources with the target, whatever the gradients'
-sizes. Everything here is plain floating point: k is small and a call costs microseconds.
+Eq. 6 is a sum over layers that share no weights, so each layer is solved separately, and only the
+dot products of its gradients matter. Columns are first scaled to unit norm, which leaves
+correlations R between sources and cosines c of sources with the target, whatever the norms of the
+gradients. Everything is in plain Python floats: k is small and a call takes microseconds.
 """
 
 import math
@@ -23,12 +23,12 @@ class Solution:
 
     Attributes:
         weights: [k], non-negative, sum 1 (Eq. 7).
-        cosine: cosine of the mixed gradient with the target's (a term of Eq. 8), or None where a
-            zero gradient leaves it undefined and the layer is left out of rho.
-        regime: `cone`: some source points along the target gradient; `vertex`: none does, the best
-            single source is taken; `single`: one source has a gradient; `no_source`, `no_target`:
-            no source, or the target, has one; `skipped`: no source points along the target
-            gradient, and none is followed.
+        cosine: cosine of the mixed gradient with the target's (a term of Eq. 8), or None if a zero
+            gradient leaves it undefined and the layer is excluded from rho.
+        regime: `cone`: some source points along the target gradient; `vertex`: none does, so the
+            best single source is used; `single`: only one source has a non-zero gradient;
+            `no_source`, `no_target`: no source has one, or the target does not; `skipped`: no
+            source points along the target gradient, and none is used.
     """
 
     weights: tuple[float, ...]
@@ -37,22 +37,22 @@ class Solution:
 
 
 Solver = Callable[[LayerProblem], list[float]]
-"""Maps a problem of two or more sources to weights [k], non-negative, on any common scale."""
+"""Maps a problem with two or more sources to non-negative weights [k], on any scale."""
 
 
 class NonFiniteGradientError(ArithmeticError):
-    """A gradient holds NaN or Inf; `index` is its row, k for the target's."""
+    """A gradient contains NaN or Inf; `index` is its row, k for the target's."""
 
     def __init__(self, index: int) -> None:
-        super().__init__(f"gradient {index} holds NaN or Inf")
+        super().__init__(f"gradient {index} contains NaN or Inf")
         self.index = index
 
 
 def solve_layer(gram: Sequence[Sequence[float]], solver: Solver) -> Solution:
-    """Weights of one layer from its Gram matrix [k + 1, k + 1], the target's gradient last.
+    """Solve one layer from its Gram matrix [k + 1, k + 1], with the target's gradient last.
 
     Raises:
-        NonFiniteGradientError: if a gradient holds NaN or Inf.
+        NonFiniteGradientError: if a gradient contains NaN or Inf.
     """
     k = len(gram) - 1
     squares = [row[i] for i, row in enumerate(gram)]
@@ -73,7 +73,7 @@ def solve_layer(gram: Sequence[Sequence[float]], solver: Solver) -> Solution:
 
 
 def _refuse_non_finite(squares: Sequence[float]) -> None:
-    """Raise for the first square that is NaN or Inf; their sum may be so without one."""
+    """Raise for the first NaN or Inf; a sum of finite squares may also overflow."""
     for i, square in enumerate(squares):
         if not math.isfinite(square):
             raise NonFiniteGradientError(i)
@@ -82,27 +82,27 @@ def _refuse_non_finite(squares: Sequence[float]) -> None:
 def sgd(problem: LayerProblem) -> list[float]:
     """One step of learning to reweight [31] from zero: w_i = max(g_i . g_V, 0).
 
-    Where no dot product is positive the step leaves all weights at zero, which Eq. 7 cannot
-    normalise; the vertex of `exact` is taken instead.
+    If no dot product is positive, the step leaves all weights at zero, which Eq. 7 cannot
+    normalise; the vertex of `exact` is returned instead.
     """
     weights = [max(c, 0.0) * n for c, n in zip(problem.cosine, problem.norm, strict=True)]
     return weights if any(weights) else vertex(problem)
 
 
 def uniform(problem: LayerProblem) -> list[float]:
-    """Equal weights, whatever the gradients: the control of the other solvers."""
+    """Equal weights for any gradients: the control for the other solvers."""
     return [1.0] * len(problem.cosine)
 
 
 def _slsqp() -> Solver:
-    """The solver that needs NLopt, which is imported for it alone."""
+    """The NLopt solver; NLopt is imported only when it is used."""
     try:
         from gradmix.solving.slsqp import slsqp
     except ModuleNotFoundError as error:
         if error.name != "nlopt":
             raise
         raise ModuleNotFoundError(
-            "solver slsqp needs NLopt, which is not installed; pip install nlopt, or take exact.",
+            "solver slsqp needs NLopt, which is not installed; pip install nlopt, or use exact.",
             name="nlopt",
         ) from error
     return slsqp
@@ -117,11 +117,11 @@ SOLVERS: dict[str, Callable[[], Solver]] = {
 
 
 def solver_named(name: str) -> Solver:
-    """The solver of that name.
+    """Look up a solver by name.
 
     Raises:
-        ValueError: if there is none.
-        ModuleNotFoundError: if it needs a library that is not installed.
+        ValueError: if there is no such solver.
+        ModuleNotFoundError: if the solver needs a library that is not installed.
     """
     if name not in SOLVERS:
         raise ValueError(f"solver must be one of {', '.join(SOLVERS)}. Found {name!r}.")
