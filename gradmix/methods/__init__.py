@@ -1,4 +1,4 @@
-"""The training methods: one file each, one row each in `METHODS`."""
+"""The training methods: one file and one row in `METHODS` each."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -62,10 +62,10 @@ METHODS: dict[str, MethodEntry] = {
 
 
 def method_named(name: str) -> MethodEntry:
-    """The method of that name.
+    """Look up a method by name.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if there is no such method.
     """
     if name not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}. Found {name!r}.")
@@ -79,17 +79,17 @@ def build_method(
     optimiser: OptimiserConfig,
     settings: dict[str, Any],
 ) -> Method:
-    """A method ready to train `network`.
+    """Build a method that is ready to train `network`.
 
     Args:
-        name: a row of `METHODS`.
+        name: key in `METHODS`.
         network: trained in place.
         sources: names of the source streams, in the order of the batches.
-        optimiser: learning rate and momentum.
+        optimiser: update rule and learning rate.
         settings: fields of the method's config.
 
     Raises:
-        ValueError: if the name or a value is unknown.
+        ValueError: if the name is unknown or a value is invalid.
         TypeError: if a field is unknown.
     """
     entry = method_named(name)

@@ -1,4 +1,4 @@
-"""AdaMatch in its form with labelled target samples: weak and strong views of everything."""
+"""AdaMatch with labelled target samples: weak and strong views of every batch."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -32,12 +32,13 @@ class AdaMatchConfig(TargetConfig):
     """Settings of AdaMatch; defaults are the authors'.
 
     Attributes:
-        threshold: of a pseudo-label's confidence, in mean confidences on weak views of sources.
-        ramp: share of the training over which the weight of U's loss grows from zero.
-        unlabelled_weight: of U's loss, once the ramp has ended.
-        ema_momentum: of the class frequencies predicted for sources.
-        window: mini-batches over which those predicted for U are averaged.
-        flip: whether views are mirrored with a probability of one half; for photographs.
+        threshold: minimum confidence of a pseudo-label, as a fraction of the mean confidence on
+            weak views of the sources.
+        ramp: fraction of the training over which the weight of U's loss grows from zero.
+        unlabelled_weight: weight of U's loss after the ramp.
+        ema_momentum: momentum of the class frequencies predicted for the sources.
+        window: number of mini-batches over which those predicted for U are averaged.
+        flip: whether views are mirrored with probability one half; for photographs.
 
     Raises:
         ValueError: if a setting is outside its range.
@@ -51,7 +52,7 @@ class AdaMatchConfig(TargetConfig):
     flip: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse impossible shares, weights and lengths."""
+        """Check the ranges of the settings."""
         for field, share in (("threshold", self.threshold), ("ramp", self.ramp)):
             if not 0 <= share <= 1:
                 raise ValueError(f"{field} must be in [0, 1], found {share}.")
@@ -62,14 +63,14 @@ class AdaMatchConfig(TargetConfig):
 
 
 class Alignment:
-    """Class frequencies of predictions, which pseudo-labels are aligned to.
+    """Predicted class frequencies, used for distribution alignment of pseudo-labels.
 
-    Those of each source are an exponential average, those of U the mean of the last `window`
-    mini-batches; both start even. The target's are the mean of the sources'.
+    Each source's are an exponential moving average, U's the mean over the last `window`
+    mini-batches; both start uniform. Pseudo-labels are aligned to the mean over the sources.
 
     Args:
-        ema_momentum: of a source's average.
-        window: mini-batches of U.
+        ema_momentum: momentum of a source's average.
+        window: number of mini-batches of U.
     """
 
     def __init__(self, ema_momentum: float, window: int) -> None:
@@ -79,14 +80,14 @@ class Alignment:
 
     @torch.no_grad()
     def pseudo_labels(self, reference: Mapping[str, Tensor], guessed: Tensor) -> Tensor:
-        """Predictions for U aligned to those for sources, after both have joined the averages.
+        """Align predictions for U with those for the sources, after adding both to the averages.
 
         Args:
-            reference: predictions [B, C] for every source with the target's classes.
+            reference: predictions [B, C] for each source with the target's classes.
             guessed: predictions [B, C] for U.
 
         Returns:
-            Distributions [B, C]: p wanted / found, with sum one again.
+            Distributions [B, C]: p times the sources' frequency over U's, normalised.
         """
         even = guessed.new_full((guessed.shape[1],), 1.0 / guessed.shape[1])
         for name, predicted in reference.items():
@@ -100,7 +101,7 @@ class Alignment:
         return aligned(guessed, wanted, self._of_unlabelled.mean(0))
 
     def state_dict(self) -> dict[str, Any]:
-        """The averages."""
+        """The running averages."""
         found = self._of_unlabelled
         return {
             "of_sources": {name: value.clone() for name, value in self.of_sources.items()},
@@ -108,22 +109,22 @@ class Alignment:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken."""
+        """Restore a state from `state_dict`."""
         self.of_sources = {name: value.clone() for name, value in state["of_sources"].items()}
         self._of_unlabelled = state["of_unlabelled"]
 
 
 class AdaMatch(OnUnlabelled):
-    """Cross entropy on weak and strong views of sources and V, and on confident ones of U.
+    """Cross entropy on weak and strong views of the sources and V, and on confident ones of U.
 
-    Strong views of U learn the class of the weak ones, once their classes have been made as
-    frequent as the sources' and where their confidence reaches a share of the sources'. Logits of
-    sources and V are drawn, one by one, between those of a pass with U and those of one without.
+    Strong views of U learn the class predicted for the weak ones, after distribution alignment with
+    the sources and where the confidence reaches a fraction of the sources'. Each logit of the
+    sources and V is randomly interpolated between a pass with U and one without.
 
-    Unlike the authors' code, sources may be several: those with other classes than the target's
-    take part in every pass, but give neither frequencies nor confidence; of those with the
-    target's, the mean is taken. Strong views are those of `gradmix_fixmatch`, not CTAugment's. Rate
-    schedule, weight decay (.001 there) and averaged weights (.999 there) are the training's.
+    Unlike the authors' code, this takes several sources: those with the target's classes are
+    averaged; the others take part in every pass but contribute no frequencies or confidence. Strong
+    views are those of `gradmix_fixmatch`, not CTAugment's. The learning rate schedule, weight decay
+    (.001 there) and weight averaging (.999 there) are left to the training loop.
     """
 
     name = "adamatch"
@@ -143,7 +144,7 @@ class AdaMatch(OnUnlabelled):
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
-        """One step on a mini-batch of every source, of V and of U."""
+        """Take one step on a mini-batch of each source, V and U."""
         batches = dict(zip(self.sources, sources, strict=True))
         batches["V"] = self.required(target, "V")
         images = self.required(unlabelled, UNLABELLED)
@@ -151,7 +152,7 @@ class AdaMatch(OnUnlabelled):
         self.flat.zero()
         self.flat.collect_in(0)
         logits, of_u = self.drawn_logits(batches, images)
-        # Weak and strong views are equally many, so that this is the mean of their two losses.
+        # As many weak views as strong ones, so this is the mean of their two losses.
         losses = {
             f"loss/{name}": loss(
                 logits[name], torch.cat([batch.labels, batch.labels]), self.soft_direction
@@ -174,12 +175,12 @@ class AdaMatch(OnUnlabelled):
     def pseudo_labelled_loss(
         self, of_sources: Mapping[str, Tensor], weak_logits: Tensor, strong_logits: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Cross entropy of strong views of U, the mean over all of them, and figures.
+        """Mean cross entropy over all strong views of U, and metrics to log.
 
         Args:
-            of_sources: logits [B, C] of weak views of every source with the target's classes.
-            weak_logits: of U, [B, C]; no gradient goes through them.
-            strong_logits: of U, [B, C].
+            of_sources: logits [B, C] of weak views of each source with the target's classes.
+            weak_logits: logits [B, C] of weak views of U; no gradient flows through them.
+            strong_logits: logits [B, C] of strong views of U.
         """
         reference = {name: logits.detach().softmax(1) for name, logits in of_sources.items()}
         labels = self.alignment.pseudo_labels(reference, weak_logits.detach().softmax(1))
@@ -194,7 +195,7 @@ class AdaMatch(OnUnlabelled):
     def drawn_logits(
         self, batches: Mapping[str, Batch], images: Tensor
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """Logits of weak views and then strong ones, of sources and V by name, and of U."""
+        """Logits of weak then strong views: of the sources and V by name, and of U."""
         views = {name: self.views(batch.images) for name, batch in batches.items()}
         of_u = self.views(images)
         heads = [batch.head for batch in batches.values()]
@@ -205,7 +206,7 @@ class AdaMatch(OnUnlabelled):
             update_statistics=self.v_updates_statistics,
         )
         if not self.v_updates_statistics:
-            # The pass holds V too: statistics without it take one more.
+            # The pass includes V; updating the statistics without it takes another pass.
             with torch.no_grad():
                 self.network.trunk(torch.cat([*(views[name] for name in self.sources), of_u]))
         drawn = [
@@ -215,29 +216,29 @@ class AdaMatch(OnUnlabelled):
         return dict(zip(batches, drawn, strict=True)), found
 
     def views(self, images: Tensor) -> Tensor:
-        """A weak view of every image, then a strong one of each."""
+        """A weak view of every image, followed by a strong view of each."""
         flip = self.config.flip
         return torch.cat([view(images, self.generator, flip=flip) for view in (weak, strong)])
 
     def logits_of(
         self, sets: Sequence[Tensor], heads: Sequence[str], *, update_statistics: bool
     ) -> list[Tensor]:
-        """Logits of several sets from one pass, which batch norm normalises as one batch."""
+        """Logits of several sets from one pass, normalised by batch norm as one batch."""
         with batch_statistics(self.network, updated=update_statistics):
             found = self.network.dropout(self.network.trunk(torch.cat([*sets])))
         parts = found.split([len(images) for images in sets])
         return [self.network.heads[head](part) for head, part in zip(heads, parts, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
-        """The base's state, and the class frequencies."""
+        """The base class's state and the class frequencies."""
         return {**super().state_dict(), "alignment": self.alignment.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken."""
+        """Restore a state from `state_dict`, so that training resumes exactly."""
         super().load_state_dict(state)
         self.alignment.load_state_dict(state["alignment"])
 
 
 def ramped_up(progress: float, share: float) -> float:
-    """A weight that grows from 0 to 1 over a share of the training, as half a cosine."""
+    """A weight that grows from 0 to 1 along half a cosine over a fraction of the training."""
     return 0.5 - 0.5 * math.cos(math.pi * ramped(progress, share))

@@ -1,4 +1,4 @@
-"""DCTN [41]: every source's features aligned with the target's by an adversary (§4.2)."""
+"""DCTN [41]: adversarial alignment of each source's features with the target's (§4.2)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ class DCTNConfig(TargetConfig):
     """Settings of DCTN.
 
     Attributes:
-        adversary: losses of the discriminators: the paper's (`log`) or those of its code.
-        threshold: probability from which on a prediction for U is a pseudo-label.
-        adversary_weight: of the confusion loss; our choice.
+        adversary: discriminator losses: the paper's (`log`) or those of its code.
+        threshold: minimum probability for a prediction on U to become a pseudo-label.
+        adversary_weight: weight of the confusion loss; our choice.
 
     Raises:
         ValueError: if the adversary is unknown or a number out of range.
@@ -42,7 +42,7 @@ class DCTNConfig(TargetConfig):
     adversary_weight: float = 0.1
 
     def __post_init__(self) -> None:
-        """Refuse an unknown adversary and impossible numbers."""
+        """Check the settings."""
         if self.adversary not in get_args(Adversary):
             raise ValueError(
                 f"adversary must be one of log, least_squares. Found {self.adversary!r}."
@@ -56,13 +56,13 @@ class DCTNConfig(TargetConfig):
 
 
 class DCTN(Method):
-    """Cross entropy on sources, V and pseudo-labelled U; a discriminator for every source.
+    """Cross entropy on the sources, V and pseudo-labelled U; one discriminator per source.
 
-    The trunk confuses only the discriminator with the largest loss (multi-way hard domain mining).
-    What the authors alternate in phases is one step here. Their prediction weighs the classifiers
-    of the sources that have a class by how alike source and target are; here sources with the
-    target's label space share the target's head, so that this is the head's own prediction, and
-    other sources act through the trunk alone.
+    The trunk is trained to confuse only the discriminator with the largest loss (multi-way hard
+    domain mining). The phases the authors alternate are one step here. They predict by weighting
+    the classifiers of the sources that have a class by how similar source and target are. Here,
+    sources with the target's label space share the target's head, so the head's own prediction
+    serves, and other sources act through the trunk alone.
     """
 
     name = "dctn"
@@ -71,13 +71,13 @@ class DCTN(Method):
 
     @staticmethod
     def adapt(network: Network, sources: Sequence[str]) -> None:
-        """Add the discriminators under `heads`, as they are no part of the trunk."""
+        """Add the discriminators under `heads`, since they are not part of the trunk."""
         add_discriminators(network, sources)
 
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
-        """One step on a mini-batch of every source, of V and of U."""
+        """Take one step on a mini-batch of each source, V and U."""
         batches = dict(zip(self.sources, sources, strict=True))
         labelled = batches["V"] = self.required(target, "V")
         images = self.required(unlabelled, "U")
@@ -119,7 +119,7 @@ class DCTN(Method):
         }
 
     def pseudo_labelled_loss(self, features: Tensor) -> tuple[Tensor, int]:
-        """Mean cross entropy of the samples of U with a pseudo-label, and their number."""
+        """Mean cross entropy of the pseudo-labelled samples of U, and their number."""
         logits = self.network.heads[TARGET_HEAD](features)
         confidence, labels = logits.detach().softmax(1).max(1)
         kept = confidence >= self.config.threshold
@@ -130,7 +130,7 @@ class DCTN(Method):
     def discrimination_losses(
         self, features: Mapping[str, Tensor], of_target: Tensor
     ) -> dict[str, Tensor]:
-        """L_D of every source; its gradient reaches the discriminators, not the features."""
+        """L_D of each source; its gradient reaches the discriminators, not the features."""
         losses, target = {}, of_target.detach()
         for name in self.sources:
             adversary = self.network.heads[adversary_of(name)]

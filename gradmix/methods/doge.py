@@ -1,4 +1,4 @@
-"""DoGE (arXiv 2310.15393): one weight per source, with memory, by how its gradient serves V."""
+"""DoGE (arXiv 2310.15393): one running weight per source, by how its gradient aligns with V's."""
 
 import math
 from collections.abc import Sequence
@@ -19,12 +19,11 @@ class DoGEConfig(TargetConfig):
     """Settings of DoGE.
 
     Attributes:
-        weight_rate: learning rate of the logarithms of the weights. The authors' is their learning
-            rate over mu = .01, of the order of 5e-4 / .01; here it follows the schedule, but not
-            the learning rate: SGD's is a hundred times theirs, and in a few steps would leave but
-            one source.
-        longest: length that gradients are clipped to; the authors'.
-        best: score from which on a source gains no more; the authors'.
+        weight_rate: learning rate of the log weights. The authors use their learning rate over
+            mu = .01, about 5e-4 / .01. Here it follows the schedule but not the learning rate:
+            SGD's is a hundred times theirs, and within a few steps only one source would be left.
+        longest: norm that gradients are clipped to; the authors'.
+        best: upper bound of a source's score; the authors'.
         v_trains_head: whether V's gradient also updates the target's head, as in GradMix.
 
     Raises:
@@ -37,22 +36,23 @@ class DoGEConfig(TargetConfig):
     v_trains_head: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are not positive."""
+        """Check that the numbers are positive."""
         for field in ("weight_rate", "longest", "best"):
             if not getattr(self, field) > 0:
                 raise ValueError(f"{field} must be positive, found {getattr(self, field)}.")
 
 
 class DoGE(Method):
-    """Multiplicative weights of the sources, the same for all parameters, steered by V.
+    """Multiplicative source weights, the same for all parameters, steered by V.
 
-    Gradients are clipped to one length. A source's score is its gradient's dot product with V's
-    over the sources' mean length, within [0, best]; w <- softmax(log w + weight_rate * score). The
-    step is along the weighted sum of the clipped gradients.
+    Gradients are clipped to the norm `longest`. A source's score is the dot product of its gradient
+    with V's, divided by the sources' mean norm and clamped to [0, best];
+    w <- softmax(log w + weight_rate * score). The step follows the weighted sum of the clipped
+    gradients.
 
-    Unlike the authors', who weigh data for a second, larger model, this is the training itself. V
-    trains the target's head by its own clipped gradient, unless `v_trains_head` is off; theirs
-    trains nothing.
+    The authors use the weights to train a second, larger model; here this is the training itself.
+    V's clipped gradient trains the target's head unless `v_trains_head` is off; theirs trains
+    nothing.
     """
 
     name = "doge"
@@ -71,7 +71,7 @@ class DoGE(Method):
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
-        """One step on a mini-batch of every source, steered by V."""
+        """Take one step on a mini-batch of each source, steered by V."""
         labelled, flat, k = self.required(target, "V"), self.flat, len(self.sources)
         flat.zero()
         losses = {
@@ -89,17 +89,17 @@ class DoGE(Method):
         return {**losses, **{f"weight/{name}": weight for name, weight in named}}
 
     def clip(self) -> None:
-        """Shorten every gradient to the length of the settings.
+        """Clip each gradient to the norm in the settings.
 
         Raises:
-            FloatingPointError: if one holds NaN or Inf.
+            FloatingPointError: if a gradient contains NaN or Inf.
         """
         lengths = torch.linalg.vector_norm(self.flat.gradients, dim=1)
         for name, length in zip([*self.sources, "V"], lengths.tolist(), strict=True):
             if not math.isfinite(length):
                 raise FloatingPointError(
-                    f"the gradient of {name} holds NaN or Inf; lower the learning rate or check "
-                    "the data."
+                    f"the gradient of {name} contains NaN or Inf; lower the learning rate or "
+                    "check the data."
                 )
         tiny = torch.finfo(lengths.dtype).tiny
         factors = (self.config.longest / lengths.clamp_min(tiny)).clamp_max(1.0)
@@ -115,18 +115,18 @@ class DoGE(Method):
         return scores
 
     def state_dict(self) -> dict[str, Any]:
-        """The base's state, and the weights."""
+        """The base class's state and the weights."""
         return {**super().state_dict(), "weights": list(self.weights)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken."""
+        """Restore a state from `state_dict`, so that training resumes exactly."""
         super().load_state_dict(state)
         self.weights = list(state["weights"])
 
 
 def reweighed(weights: Sequence[float], scores: Sequence[float], rate: float) -> list[float]:
-    """Weights [k] times exp(rate * score), with sum one again."""
-    # Only differences of scores count; the largest exponent is 0.
+    """Weights [k] times exp(rate * score), normalised to sum to one."""
+    # Only score differences matter; subtracting the largest avoids overflow.
     most = max(scores)
     grown = [w * math.exp(rate * (s - most)) for w, s in zip(weights, scores, strict=True)]
     total = sum(grown)

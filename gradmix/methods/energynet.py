@@ -1,4 +1,4 @@
-"""EnergyNet [15], in our reading of it: attention maps tell the true class (§4.3)."""
+"""EnergyNet [15], as we read it: energies of attention maps identify the true class (§4.3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from gradmix.sampling import Batch
 
 @dataclass(frozen=True, kw_only=True)
 class EnergyNetConfig(TargetConfig):
-    """Settings of EnergyNet; all defaults are ours, as the authors' are not known to us.
+    """Settings of EnergyNet; all defaults are ours, as the authors' are unknown.
 
     Attributes:
-        energy_weight: of the energy loss.
-        energy_margin: by which the true class's energy is to be higher than a wrong one's.
-        triplet_weight: of the triplet loss.
-        triplet_margin: by which the same class's maps are to be nearer than another's.
+        energy_weight: weight of the energy loss.
+        energy_margin: margin by which the true class's energy should exceed a wrong one's.
+        triplet_weight: weight of the triplet loss.
+        triplet_margin: margin by which maps of the same class should be closer than another's.
 
     Raises:
         ValueError: if a weight is negative or a margin not positive.
@@ -35,7 +35,7 @@ class EnergyNetConfig(TargetConfig):
     triplet_margin: float = 0.2
 
     def __post_init__(self) -> None:
-        """Refuse weights that reward what is wrong, and margins that ask for nothing."""
+        """Check that weights are not negative and margins are positive."""
         for field in ("energy_weight", "triplet_weight"):
             if not getattr(self, field) >= 0:
                 raise ValueError(f"{field} must not be negative, found {getattr(self, field)}.")
@@ -45,15 +45,14 @@ class EnergyNetConfig(TargetConfig):
 
 
 class EnergyNet(Method):
-    """Our reading of EnergyNet: a source-only model learns energies of its attention maps from V.
+    """Our reading of EnergyNet: a source-only model learns energies of attention maps on V.
 
-    The authors' code is not public. Theirs are, by abstract and figure: a network trained on still
-    images first; the class attention maps of its frames; energies of these maps, higher for the
-    true class, by a Siamese network with shared parameters; an energy loss and a triplet loss,
-    trained jointly with hard negatives. Ours, by guess: cross entropy besides the two losses,
-    logits to which the energies are added, one energy function for all classes, its shape, the
-    hinges and margins, mining within V's mini-batch, and that all weights are trained at the same
-    rate, as in fine-tuning.
+    The authors' code is not public. From their abstract and figure: a network first trained on
+    still images; class attention maps of its frames; energies of these maps, higher for the true
+    class, from a Siamese network with shared parameters; an energy loss and a triplet loss, trained
+    jointly with hard negatives. Our guesses: cross entropy besides the two losses, adding the
+    energies to the logits, one energy function for all classes, its shape, the hinges and margins,
+    mining within V's mini-batch, and training all weights at the same rate, as in fine-tuning.
     """
 
     name = "energynet"
@@ -64,13 +63,13 @@ class EnergyNet(Method):
 
     @staticmethod
     def adapt(network: Network, sources: Sequence[str]) -> None:
-        """Add energies to the target's head; a trunk that does not end in a map is refused."""
+        """Add energies to the target's head; reject a trunk that does not end in a map."""
         add_energy_head(network)
 
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
-        """One step on V; `sources` is not read."""
+        """Take one step on V; `sources` is ignored."""
         batch = self.required(target, "V")
         self.network.train()
         self.flat.zero()
@@ -91,7 +90,7 @@ class EnergyNet(Method):
         }
 
     def losses(self, reading: Reading, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Cross entropy, energy loss and triplet loss for class numbers [B], not yet weighted."""
+        """Unweighted cross entropy, energy loss and triplet loss for class numbers [B]."""
         logits, energies, embeddings = reading
         of_true = embeddings[torch.arange(len(labels), device=labels.device), labels]
         return (

@@ -16,15 +16,15 @@ class FineTuneConfig(TargetConfig):
     """Settings of fine-tuning.
 
     Attributes:
-        frozen_norms: whether batch norm normalises V by the start's running statistics, which then
-            stay as they are, rather than by V's mini-batch.
+        frozen_norms: whether batch norm normalises V by the initial model's running statistics,
+            which then stay fixed, rather than by V's mini-batch.
     """
 
     frozen_norms: bool = later(False)
 
 
 class FineTune(Method):
-    """SGD on the labelled target samples, from the weights of a source-only model."""
+    """SGD on the labelled target samples, starting from a source-only model."""
 
     name = "fine_tune"
     source_scope = "none"
@@ -34,11 +34,11 @@ class FineTune(Method):
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
-        """One step on V; `sources` is not read."""
+        """Take one step on V; `sources` is ignored."""
         return self.descend({}, self.required(target, "V"))
 
     def train_mode(self) -> None:
-        """In training mode, but for norms that are frozen."""
+        """Put the network in training mode, except for frozen norms."""
         super().train_mode()
         if self.config.frozen_norms:
             for norm in batch_norms(self.network):

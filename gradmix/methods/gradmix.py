@@ -7,11 +7,11 @@ from gradmix.steering import Steered, SteeringConfig
 
 @dataclass(frozen=True, kw_only=True)
 class GradMixConfig(SteeringConfig):
-    """Those of the steering, and no others."""
+    """Settings of GradMix: those of `SteeringConfig`."""
 
 
 class GradMix(Steered):
-    """The paper's method: exact layer weights (Eq. 6), adaptive learning rate (Eq. 9)."""
+    """The paper's method: exact layer weights (Eq. 6) and an adaptive learning rate (Eq. 9)."""
 
     name = "gradmix"
     version = 2

@@ -1,7 +1,7 @@
-"""GradMix with FixMatch on U: strong views learn what confident weak views predict.
+"""GradMix with FixMatch on U: strong views learn the confident predictions for weak views.
 
-Not in the paper. At 4 labels per class on SVHN, USB's results have VAT and MixMatch fail and
-FixMatch hold (microsoft/Semi-supervised-learning, results/classic_cv.csv).
+Not in the paper. With 4 labels per class on SVHN, VAT and MixMatch fail in USB's results and
+FixMatch works (microsoft/Semi-supervised-learning, results/classic_cv.csv).
 """
 
 from dataclasses import dataclass

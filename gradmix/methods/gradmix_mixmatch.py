@@ -1,4 +1,4 @@
-"""GradMix with MixMatch on U (§3.6): guessed labels, sharpened, and mixed with V's."""
+"""GradMix with MixMatch on U (§3.6): guessed labels, sharpened and mixed with V's."""
 
 from dataclasses import dataclass
 
@@ -14,17 +14,18 @@ from gradmix.unlabelled.semi_supervised import SemiSupervised, SemiSupervisedCon
 
 @dataclass(frozen=True, kw_only=True)
 class GradMixMixMatchConfig(SemiSupervisedConfig):
-    """Settings of MixMatch; defaults but those of weight and ramp are the authors' for SVHN.
+    """Settings of MixMatch; defaults are the authors' for SVHN, except weight and ramp.
 
     Attributes:
-        temperature: of the sharpening; 1 leaves a guess as it is.
-        alpha: of Beta(alpha, alpha), from which the share of a sample in its mixture is drawn.
-        consistency_weight: of the squared error on U, once the ramp has ended. The authors' 250 is
-            for Adam and a ramp of 16,384 steps. With plain SGD at .05, heads, which are not mixed,
-            get 250 times its gradient, and training collapses to one class as the ramp ends.
-        ramp: share of the training over which that weight grows linearly from zero; 0: no ramp.
-            USB's; the authors' 16,384 steps are more than our trainings have.
-        flip: whether views are mirrored with a probability of one half; for photographs.
+        temperature: sharpening temperature; 1 leaves a guess unchanged.
+        alpha: parameter of the Beta(alpha, alpha) from which mixing coefficients are drawn.
+        consistency_weight: weight of the squared error on U after the ramp. The authors' 250 is for
+            Adam and a ramp of 16,384 steps. With plain SGD at a rate of .05 the heads, which are
+            not mixed, get 250 times its gradient, and training collapses to one class as the ramp
+            ends.
+        ramp: fraction of the training over which that weight grows linearly from zero; 0 for no
+            ramp. From USB, as the authors' 16,384 steps are longer than our trainings.
+        flip: whether views are mirrored with probability one half; for photographs.
 
     Raises:
         ValueError: if a setting is outside its range.
@@ -37,7 +38,7 @@ class GradMixMixMatchConfig(SemiSupervisedConfig):
     flip: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse impossible temperatures, shapes, weights and ramps."""
+        """Check the ranges of the settings."""
         super().__post_init__()
         for field, value in (("temperature", self.temperature), ("alpha", self.alpha)):
             if not value > 0:
@@ -51,10 +52,10 @@ class GradMixMixMatchConfig(SemiSupervisedConfig):
 
 
 class GradMixMixMatch(SemiSupervised):
-    """The loss on U is MixMatch's, with V as the labelled set.
+    """GradMix with MixMatch's loss on U, and V as the labelled set.
 
-    One pass over labelled and unlabelled mixtures together, as batch norm needs a batch that stands
-    for all of them; it alone updates the running statistics.
+    Labelled and unlabelled mixtures share one pass, since batch norm needs a representative batch.
+    Only this pass updates the running statistics.
     """
 
     name = "gradmix_mixmatch"
@@ -62,7 +63,7 @@ class GradMixMixMatch(SemiSupervised):
     config: GradMixMixMatchConfig
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
-        """Cross entropy of V's mixtures, and the ramped squared error of those of U."""
+        """Cross entropy of V's mixtures plus the ramped squared error of U's."""
         labelled = len(target.images)
         views = torch.cat([target.images, images, images])
         views = weak(views, self.generator, flip=self.config.flip)
@@ -77,12 +78,12 @@ class GradMixMixMatch(SemiSupervised):
 
     @torch.no_grad()
     def guesses(self, views: Tensor, head: str) -> Tensor:
-        """Sharpened mean predictions [B, C] for two views of each image [2 B, channels, H, W]."""
+        """Sharpened mean predictions [B, C] over two views of each image [2 B, channels, H, W]."""
         first, second = self.logits(views, head).softmax(1).chunk(2)
         return sharpened((first + second) / 2.0, self.config.temperature)
 
     def mixtures(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Every sample mixed with another one of the batch, of which it is at least one half.
+        """Mix every sample with another one of the batch, keeping at least half of the sample.
 
         Args:
             images: [N, C, H, W].
@@ -94,26 +95,26 @@ class GradMixMixMatch(SemiSupervised):
         return mixed, labels[partners].lerp(labels, shares[:, None])
 
     def shares(self, size: int) -> Tensor:
-        """The larger of lambda and 1 - lambda, lambda from Beta(alpha, alpha), [size] on the CPU.
+        """Draw max(lambda, 1 - lambda) with lambda from Beta(alpha, alpha), [size] on the CPU.
 
-        Torch's own beta distribution takes no generator.
+        Drawn by NumPy, since torch's beta distribution takes no generator.
         """
         seed = int(torch.randint(2**62, (), generator=self.generator))
         drawn = np.random.default_rng(seed).beta(self.config.alpha, self.config.alpha, size)
         return torch.from_numpy(np.maximum(drawn, 1.0 - drawn))
 
     def ramped_weight(self) -> float:
-        """The weight of the squared error at this step."""
+        """Weight of the squared error at the current step."""
         return self.config.consistency_weight * ramped(self.progress, self.config.ramp)
 
 
 def sharpened(probabilities: Tensor, temperature: float) -> Tensor:
-    """Distributions [B, C] to the power of 1 / temperature, with sum one."""
+    """Distributions [B, C] to the power of 1 / temperature, normalised."""
     return (probabilities.log() / temperature).softmax(1)
 
 
 def distributions(labels: Tensor, like: Tensor) -> Tensor:
-    """Labels [B] (class numbers) or [B, C] (distributions) as distributions, typed as `like`."""
+    """Class numbers [B] or distributions [B, C] as distributions with the dtype of `like`."""
     if torch.is_floating_point(labels):
         return labels.to(like)
     return functional.one_hot(labels, like.shape[1]).to(like)

@@ -1,4 +1,4 @@
-"""GradMix SGD [31]: descent on the weights themselves, towards a lower loss on V (Eq. 3)."""
+"""GradMix SGD [31]: gradient descent on the mixing weights to lower the loss on V (Eq. 3)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from gradmix.steering import Steered, SteeringConfig
 
 @dataclass(frozen=True, kw_only=True)
 class GradMixSGDConfig(SteeringConfig):
-    """Settings of GradMix SGD besides those of the steering.
+    """Settings of GradMix SGD, in addition to those of `SteeringConfig`.
 
     Attributes:
-        solver: the step of learning to reweight, which `weight_steps` repeats.
-        weight_steps: 1: one step from zero, of which only the direction counts, so that it has a
-            closed form; more: so many from equal weights, each with V's gradient at the
-            parameters that the weights lead to (Eq. 2).
+        solver: the learning-to-reweight step, repeated `weight_steps` times.
+        weight_steps: 1 takes one step from zero, in closed form since only its direction matters;
+            more takes that many steps from equal weights, each with V's gradient at the parameters
+            the weights lead to (Eq. 2).
         weight_rate: learning rate of the weights, if there is more than one step.
 
     Raises:
-        ValueError: if there is no step, or the rate is not positive.
+        ValueError: if there is no step, the rate is not positive, or the solver is not `sgd`.
     """
 
     solver: str = "sgd"
@@ -33,7 +33,7 @@ class GradMixSGDConfig(SteeringConfig):
     weight_rate: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse what is no descent, and another solver."""
+        """Check the settings."""
         super().__post_init__()
         if self.solver != "sgd":
             raise ValueError(f"solver must be sgd. Found {self.solver!r}.")
@@ -44,13 +44,13 @@ class GradMixSGDConfig(SteeringConfig):
 
 
 class GradMixSGD(Steered):
-    """Weights by learning to reweight, layer by layer; all else as in GradMix.
+    """Layer weights by learning to reweight; otherwise the same as GradMix.
 
     One step from w = 0 gives w_i = max(g_i . g_V, 0): the derivative of V's loss after a step along
-    w is -alpha g_i . g_V, so that no second backward pass is needed. Where all weights are zero,
-    Eq. 7 has nothing to normalise, and `opposed` decides: the source with the largest cosine, or no
-    step. Eq. 3's weights are of the whole network: that is `grouping` `model`, of the whole trunk;
-    by default every layer has its own, as in GradMix.
+    w is -alpha g_i . g_V, so no second backward pass is needed. If all weights are zero, Eq. 7 has
+    nothing to normalise and `opposed` decides: the source with the largest cosine, or no step.
+    Eq. 3 has one set of weights for the whole network, which is `grouping` `model` (the whole
+    trunk); by default every layer has its own, as in GradMix.
     """
 
     name = "gradmix_sgd"
@@ -71,7 +71,7 @@ class GradMixSGD(Steered):
         """One step in closed form, or `weight_steps` of descent."""
         if self.config.weight_steps == 1:
             return super().solve(target)
-        # Refuses gradients that are not finite before anything is moved along them.
+        # Raises on non-finite gradients before any parameter moves along them.
         self.solve_each()
         weights = self._descended(target)
         return [
@@ -99,7 +99,7 @@ class GradMixSGD(Steered):
             moved = weights + self.config.weight_rate * rate * downhill
             if not torch.isfinite(moved).all():
                 raise FloatingPointError(
-                    "the gradient of V after a step along the weights holds NaN or Inf; lower "
+                    "the gradient of V after a step along the weights contains NaN or Inf; lower "
                     "learning_rate or weight_rate."
                 )
             weights = moved.clamp_min(0.0)
@@ -107,6 +107,6 @@ class GradMixSGD(Steered):
 
 
 def _given(weights: Sequence[float], gram: Sequence[Sequence[float]]) -> Solver:
-    """A solver that has its answer, or takes a single step where all weights are zero."""
+    """A solver that returns these weights, or takes a single step if they are all zero."""
     kept = [weight for i, weight in enumerate(weights) if gram[i][i] > 0.0]
     return lambda problem: kept if any(kept) else sgd(problem)

@@ -1,4 +1,4 @@
-"""GradMix with SoftMatch on U: every guess counts, by how confident it is. Not in the paper."""
+"""GradMix with SoftMatch on U: guesses weighted by their confidence. Not in the paper."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from gradmix.unlabelled.soft_weights import SoftWeighting, SoftWeights, soft_mat
 
 @dataclass(frozen=True, kw_only=True)
 class GradMixSoftMatchConfig(SemiSupervisedConfig, SoftWeighting):
-    """Settings of SoftMatch and the weight of its loss."""
+    """Settings of SoftMatch, and the weight of its loss."""
 
     def __post_init__(self) -> None:
-        """Refuse what the two parts refuse."""
+        """Run the checks of both base classes."""
         super().__post_init__()
         self.check_weighting()
 
 
 class GradMixSoftMatch(SemiSupervised):
-    """The loss on U is SoftMatch's; deviations from USB's code as in `softmatch`, its control."""
+    """GradMix with SoftMatch's loss on U; deviates from USB as its control `softmatch` does."""
 
     name = "gradmix_softmatch"
     config: GradMixSoftMatchConfig
@@ -40,14 +40,14 @@ class GradMixSoftMatch(SemiSupervised):
         self.weights = SoftWeights(config)
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
-        """SoftMatch's loss; see `soft_match_loss`."""
+        """SoftMatch's loss, from `soft_match_loss`."""
         return soft_match_loss(self, images, target.head, self.weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """The base's state, and the running averages."""
+        """The base class's state and the running averages."""
         return {**super().state_dict(), "weights": self.weights.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken."""
+        """Restore a state from `state_dict`, so that training resumes exactly."""
         super().load_state_dict(state)
         self.weights.load_state_dict(state["weights"])

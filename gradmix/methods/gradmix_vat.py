@@ -1,4 +1,4 @@
-"""GradMix with virtual adversarial training on U (§3.6): predictions that bear the worst nudge."""
+"""GradMix with virtual adversarial training on U (§3.6): predictions robust to perturbations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from gradmix.unlabelled.semi_supervised import SemiSupervised, SemiSupervisedCon
 class GradMixVATConfig(SemiSupervisedConfig):
     """Settings of virtual adversarial training.
 
-    Epsilon's number is the authors' for SVHN, but its unit is not: here each image is standardised,
-    so that one of 32 x 32 pixels has length 32. It is to be searched rather than trusted.
+    Epsilon has the authors' value for SVHN but not their unit: here each image is standardised, so
+    an image of 32 x 32 pixels has norm 32. Search it rather than trust it.
 
     Attributes:
-        epsilon: L2 length of the nudge, in units of the standardised image.
-        xi: length at which the divergence's gradient is taken. The authors' 1e-6 is lost in
-            single precision on inputs of unit scale.
-        power_steps: of the search for the worst direction.
+        epsilon: L2 norm of the perturbation, in units of the standardised image.
+        xi: norm of the perturbation at which the divergence's gradient is taken. The authors' 1e-6
+            vanishes in single precision on inputs of unit scale.
+        power_steps: number of power iterations for the worst direction.
 
     Raises:
-        ValueError: if a length is not positive or there is no step.
+        ValueError: if a norm is not positive or there is no step.
     """
 
     epsilon: float = 2.5
@@ -33,7 +33,7 @@ class GradMixVATConfig(SemiSupervisedConfig):
     power_steps: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse lengths that are none, and no step."""
+        """Check the ranges of the settings."""
         super().__post_init__()
         for field, length in (("epsilon", self.epsilon), ("xi", self.xi)):
             if not length > 0:
@@ -43,9 +43,10 @@ class GradMixVATConfig(SemiSupervisedConfig):
 
 
 class GradMixVAT(SemiSupervised):
-    """The loss on U is the divergence of predictions under the worst small nudge of the images.
+    """GradMix with a loss on U: the divergence of predictions under the worst small perturbation.
 
-    Running statistics of batch norm are left alone: nudged images are none that are predicted.
+    Perturbed images do not update the running statistics of batch norm, since they never occur at
+    prediction.
     """
 
     name = "gradmix_vat"
@@ -53,7 +54,7 @@ class GradMixVAT(SemiSupervised):
     config: GradMixVATConfig
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
-        """KL(p(x), p(x + r)) of the target's head, r the worst nudge of length epsilon."""
+        """KL(p(x), p(x + r)) of the target's head, r the worst perturbation of norm epsilon."""
         with torch.no_grad():
             clean = self.logits(images, target.head)
 
@@ -66,9 +67,9 @@ class GradMixVAT(SemiSupervised):
 
 
 def normalise(directions: Tensor) -> Tensor:
-    """Each sample of [B, ...] at L2 length 1; one that is all zero stays so.
+    """Scale each sample of [B, ...] to L2 norm 1; all-zero samples stay zero.
 
-    The largest entry is brought to 1 first, or squares of small gradients would vanish.
+    The largest entry is scaled to 1 first, or the squares of small gradients would underflow.
     """
     rows = directions.flatten(1)
     tiny = torch.finfo(rows.dtype).tiny
@@ -78,7 +79,7 @@ def normalise(directions: Tensor) -> Tensor:
 
 
 def divergence(logits: Tensor, nudged: Tensor) -> Tensor:
-    """Mean of KL(p, q) in nats, p and q being the predictions of two logits [B, C]."""
+    """Mean KL(p, q) in nats, where p and q are the predictions of two logits [B, C]."""
     log_p, log_q = functional.log_softmax(logits, dim=1), functional.log_softmax(nudged, dim=1)
     return (log_p.exp() * (log_p - log_q)).sum(1).mean()
 
@@ -86,16 +87,16 @@ def divergence(logits: Tensor, nudged: Tensor) -> Tensor:
 def adversarial_direction(
     diverged: Callable[[Tensor], Tensor], start: Tensor, steps: int, xi: float
 ) -> Tensor:
-    """Directions [B, ...] of length 1 along which a divergence grows fastest, by power iteration.
+    """Unit directions [B, ...] along which a divergence grows fastest, by power iteration.
 
-    At a nudge of zero the divergence and its gradient are zero; the gradient at xi d is then the
-    Hessian times d, up to a factor. No gradient but that of the nudge is touched.
+    At zero perturbation the divergence and its gradient are zero, so the gradient at xi d is the
+    Hessian times d, up to a factor. Only the perturbation's gradient is computed.
 
     Args:
-        diverged: the divergence (a scalar) for a nudge [B, ...].
-        start: [B, ...], of any length.
-        steps: repetitions.
-        xi: length at which the gradient is taken.
+        diverged: maps a perturbation [B, ...] to the divergence, a scalar.
+        start: initial directions [B, ...], of any norm.
+        steps: number of iterations.
+        xi: norm at which the gradient is taken.
     """
     direction = normalise(start)
     for _ in range(steps):

@@ -1,4 +1,4 @@
-"""Joint: V as one more plain source; not in the paper, and a strong baseline."""
+"""Joint: V as one more plain source. A strong baseline that is not in the paper."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from gradmix.sampling import Batch
 
 @dataclass(frozen=True, kw_only=True)
 class JointConfig(TargetConfig):
-    """That of every method that reads V, and no other."""
+    """Settings of joint training: those of `TargetConfig`."""
 
 
 class Joint(Method):
-    """SGD on the sum of the gradients of every source and of V."""
+    """SGD on the sum of the gradients of all sources and V."""
 
     name = "joint"
     config: JointConfig
@@ -23,6 +23,6 @@ class Joint(Method):
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
-        """One step on a mini-batch of every source and of V."""
+        """Take one step on a mini-batch of each source and V."""
         named = dict(zip(self.sources, sources, strict=True))
         return self.descend(named, self.required(target, "V"))

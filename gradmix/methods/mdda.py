@@ -1,4 +1,4 @@
-"""MDDA [25]: activations of every domain shifted to the same distribution (§4.2)."""
+"""MDDA [25]: activations of all domains normalised to the same distribution (§4.2)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class MDDAConfig(TargetConfig):
     """Settings of MDDA.
 
     Attributes:
-        entropy_weight: of the entropy on U; our choice, as the authors' code leaves a blank here.
+        entropy_weight: weight of the entropy on U; our choice, left blank in the authors' code.
 
     Raises:
         ValueError: if the weight is negative.
@@ -29,19 +29,19 @@ class MDDAConfig(TargetConfig):
     entropy_weight: float = 0.1
 
     def __post_init__(self) -> None:
-        """Refuse a negative weight."""
+        """Check that the weight is not negative."""
         if not self.entropy_weight >= 0:
             raise ValueError(f"entropy_weight must not be negative, found {self.entropy_weight}.")
 
 
 class MDDA(Method):
-    """Domain alignment layers, cross entropy on every source and on V, low entropy on U.
+    """Domain alignment layers, cross entropy on each source and V, entropy minimisation on U.
 
-    The authors weight samples by latent domains that they infer. Here domains are known: each
-    source is one, V and U together are the target's, so that weights are 0 or 1 and the loss on
-    inferred domains vanishes. The layers stand where the authors have them: in place of batch
-    normalisation, after fully connected layers and on the class scores; and after convolutions if
-    the network has no normalisation. Prediction uses the target's running statistics.
+    The authors weight samples by inferred latent domains. Here domains are known: each source is
+    one, and V and U together are the target's, so weights are 0 or 1 and the loss on inferred
+    domains vanishes. The layers are placed as the authors do: in place of batch norm, after fully
+    connected layers and on the class scores; also after convolutions if the network has no
+    normalisation. Prediction uses the target's running statistics.
     """
 
     name = "mdda"
@@ -50,13 +50,13 @@ class MDDA(Method):
 
     @staticmethod
     def adapt(network: Network, sources: Sequence[str]) -> None:
-        """Give the network domain norms, the target's domain first."""
+        """Add domain norms to the network, with the target's domain first."""
         add_domain_norms(network, (TARGET_HEAD, *sources))
 
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
-        """One step on every source in its own domain, and on V and U in the target's."""
+        """Take one step on each source in its own domain, and on V and U in the target's."""
         labelled, images = self.required(target, "V"), self.required(unlabelled, "U")
         self.flat.zero()
         figures = {}
@@ -69,13 +69,13 @@ class MDDA(Method):
         return figures
 
     def backward_target(self, labelled: Batch, images: Tensor) -> dict[str, float]:
-        """Add the gradient of V's loss and of U's weighted entropy, from one pass over both."""
+        """Add the gradients of V's loss and U's weighted entropy, from one pass over both."""
         self.network.train()
         self.flat.collect_in(0)
         with batch_statistics(self.network, updated=self.v_updates_statistics):
             logits = self.network(torch.cat([labelled.images, images]), labelled.head)
         if not self.v_updates_statistics:
-            # V and U share a pass: without V, the target's statistics are those of U alone.
+            # V and U share a pass; updating the statistics without V takes another one.
             with torch.no_grad():
                 self.network(images, labelled.head)
         of_v, of_u = logits.split([len(labelled.images), len(images)])

@@ -1,4 +1,4 @@
-"""MME [33]: minimax entropy on U, between the target's classifier and the features (§4.2)."""
+"""MME [33]: minimax entropy on U between the target's classifier and the features (§4.2)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
 
 TEMPERATURE = 0.05
-"""Of the cosine head. No setting: the head is built before settings are known, and again where a
-trained model predicts; the authors' code uses this value on all their data."""
+"""Temperature of the cosine head. Not a setting, as the head is built before settings are known and
+rebuilt for prediction; the authors' code uses this value on all their data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +23,10 @@ class MMEConfig(TargetConfig):
     """Settings of MME.
 
     Attributes:
-        entropy_weight: lambda of the entropy on U; 0.1 in the authors' code.
-        rate_factor: of the learning rate, for both steps. The temperature makes gradients 20 times
-            as large: at the other methods' 0.05 training diverges, at the authors' 0.01 it does
-            not.
+        entropy_weight: weight lambda of the entropy on U; 0.1 in the authors' code.
+        rate_factor: factor on the learning rate of both steps. The temperature makes gradients 20
+            times larger: training diverges at the other methods' rate of 0.05, but not at the
+            authors' 0.01.
 
     Raises:
         ValueError: if the weight is negative or the factor not positive.
@@ -36,7 +36,7 @@ class MMEConfig(TargetConfig):
     rate_factor: float = 0.2
 
     def __post_init__(self) -> None:
-        """Refuse a negative weight, which would swap the two players, and a factor of zero."""
+        """Reject a negative weight, which would swap the two players, and a factor of zero."""
         if not self.rate_factor > 0:
             raise ValueError(f"rate_factor must be positive, found {self.rate_factor}.")
         if not self.entropy_weight >= 0:
@@ -44,7 +44,7 @@ class MMEConfig(TargetConfig):
 
 
 class CosineHead(nn.Module):
-    """Logits W f / (|f| T): a class is a direction, and the length of the features does not count.
+    """Logits W f / (|f| T): a class is a direction, and the norm of the features is ignored.
 
     Args:
         weight: W [classes, features]; not normalised, as in the authors' code.
@@ -55,7 +55,7 @@ class CosineHead(nn.Module):
         self.weight = nn.Parameter(weight.detach().clone())
 
     def forward(self, found: Tensor) -> Tensor:
-        """Logits [B, classes] of what the trunk ends in; f is a map's mean over space."""
+        """Logits [B, classes] of the trunk's output; f is a map's mean over space."""
         directions = functional.normalize(pooled(found))
         return functional.linear(directions, self.weight) / TEMPERATURE
 
@@ -63,13 +63,13 @@ class CosineHead(nn.Module):
 class MME(Method):
     """Two steps per mini-batch: cross entropy on S_1 and V, then minimax entropy on U.
 
-    In the second the target's head raises the mean entropy H of its predictions on U, which draws
-    class directions towards U, and the trunk lowers it, which gathers U around them. Both share
-    the momentum of the first. Only sources with the target's label space are read.
+    In the second step the target's head raises the mean entropy H of its predictions on U, which
+    pulls class directions towards U, and the trunk lowers it, which clusters U around them. Both
+    steps share one momentum buffer. Only sources with the target's label space are read.
 
-    Unlike the authors' code, which takes one mean over labelled samples of both domains, the means
-    of S_1 and V are added, as for every method here; U's mini-batch is as large as a source's, not
-    twice that; plain momentum, no weight decay, one learning rate for all layers.
+    Unlike the authors' code, which averages over labelled samples of both domains, the means of S_1
+    and V are added, as in every method here; U's mini-batch is the size of a source's, not twice
+    that; momentum is plain, without weight decay, and all layers share one learning rate.
     """
 
     name = "mme"
@@ -80,7 +80,7 @@ class MME(Method):
 
     @staticmethod
     def adapt(network: Network, sources: Sequence[str]) -> None:
-        """Make the target's head a cosine head, with the weights that the linear one had."""
+        """Replace the target's linear head by a cosine head with the same weights."""
         name = f"{HEADS}.{TARGET_HEAD}"
         weight = network.get_submodule(name).get_parameter("weight")
         network.set_submodule(name, CosineHead(weight))
@@ -88,7 +88,7 @@ class MME(Method):
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
-        """A step on every source and on V, and one on U."""
+        """Take one step on each source and V, and one on U."""
         images = self.required(unlabelled, "U")
         named = dict(zip(self.sources, sources, strict=True))
         labelled = self.required(target, "V")
@@ -96,7 +96,7 @@ class MME(Method):
         return {**losses, "entropy/U": self.step_on_entropy(images)}
 
     def step_on_entropy(self, images: Tensor) -> float:
-        """The second step, on images [B, C, H, W] of U; returns H in nats before it."""
+        """Take the second step, on images [B, C, H, W] of U; return H in nats before it."""
         self.network.train()
         self.flat.zero()
         self.flat.collect_in(0)

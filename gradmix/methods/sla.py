@@ -1,4 +1,4 @@
-"""SLA: sources' labels bent towards what they would be in the target domain."""
+"""SLA: source labels adapted towards what they would be in the target domain."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class SLAConfig(TargetConfig):
     """Settings of SLA; defaults are the authors', whose trainings have 10,000 steps.
 
     Attributes:
-        alpha: share of the bent label in a source's loss.
-        temperature: T, which the distances to the centres are multiplied by.
-        length: of every feature vector where distances are taken; the authors' head reads
-            features of this length.
-        warm_up: share of the training before labels are bent; 2,000 steps there.
-        interval: share of the training after which centres are new; 500 steps there.
+        alpha: weight of the adapted label in a source's loss.
+        temperature: factor T on the distances to the centres.
+        length: norm that feature vectors are scaled to when distances are computed; the authors'
+            head reads features of this norm.
+        warm_up: fraction of the training before labels are adapted; 2,000 steps there.
+        interval: fraction of the training between updates of the centres; 500 steps there.
 
     Raises:
         ValueError: if a setting is outside its range.
@@ -40,7 +40,7 @@ class SLAConfig(TargetConfig):
     interval: float = 0.05
 
     def __post_init__(self) -> None:
-        """Refuse shares that are none, and a geometry without a size."""
+        """Check the ranges of the settings."""
         for field, share in (("alpha", self.alpha), ("warm_up", self.warm_up)):
             if not 0 <= share <= 1:
                 raise ValueError(f"{field} must be in [0, 1], found {share}.")
@@ -52,10 +52,10 @@ class SLAConfig(TargetConfig):
 
 
 class Centres:
-    """The mean feature vector of every class, by what a model predicts for U.
+    """Mean feature vector of each class predicted for U.
 
-    What is collected in one interval makes the centres of the next. A class that nothing was
-    predicted as keeps the centre that it had; the first is the origin.
+    Features collected in one interval form the centres of the next. A class that was not predicted
+    keeps its centre; the initial one is the origin.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Centres:
         self._interval = 0
 
     def collect(self, features: Tensor, classes: Tensor, number: int) -> None:
-        """Add features [B, F] of the given classes [B], of which there are `number` in all."""
+        """Add features [B, F] with classes [B], out of `number` classes in total."""
         if not len(self._counts):
             self._sums = features.new_zeros(number, features.shape[1])
             self._counts = features.new_zeros(number)
@@ -75,7 +75,7 @@ class Centres:
         self._counts += chosen.sum(0)
 
     def advance(self, interval: int) -> None:
-        """Renew the centres if this interval is a new one."""
+        """Update the centres if a new interval has begun."""
         if interval == self._interval:
             return
         self._interval = interval
@@ -87,7 +87,7 @@ class Centres:
         self._sums, self._counts = torch.zeros_like(self._sums), torch.zeros_like(self._counts)
 
     def state_dict(self) -> dict[str, Any]:
-        """Centres, and what the next ones are made of."""
+        """The centres, and the sums for the next ones."""
         return {
             "centres": None if self.centres is None else self.centres.clone(),
             "sums": self._sums.clone(),
@@ -96,23 +96,23 @@ class Centres:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken."""
+        """Restore a state from `state_dict`."""
         self.centres = state["centres"]
         self._sums, self._counts = state["sums"].clone(), state["counts"].clone()
         self._interval = state["interval"]
 
 
 class SLA(Method):
-    """Joint training in which the labels of sources are partly what U's classes suggest.
+    """Joint training with source labels partly replaced by what the classes of U suggest.
 
-    The loss of a source with the target's classes is (1 - alpha) CE(y) + alpha CE(y'), y' the
-    softmax of -T times the distances between a sample's features and the centres of U's
-    pseudo-classes. Other sources, and V, keep their labels.
+    The loss of a source with the target's classes is (1 - alpha) CE(y) + alpha CE(y'), where y' is
+    the softmax of -T times the distances from a sample's features to the centres of U's
+    pseudo-classes. Other sources and V keep their labels.
 
-    Unlike the authors' code, the head is linear, and features get its length of 20 only where
-    distances are taken; centres are of the mini-batches of U of the last interval, each by the
-    model of its step and its own batch statistics, not of all of U by one model in evaluation;
-    losses are added, not averaged.
+    Unlike the authors' code, the head is linear, and features are scaled to the norm of 20 only for
+    distances. Centres come from the mini-batches of U in the last interval, each with the model and
+    batch statistics of its step, rather than from all of U with one model in eval mode. Losses are
+    added, not averaged.
     """
 
     name = "sla"
@@ -132,7 +132,7 @@ class SLA(Method):
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
-        """One step on every source and on V; U moves the centres."""
+        """Take one step on each source and V; U updates the centres."""
         labelled, images = self.required(target, "V"), self.required(unlabelled, "U")
         self.centres.advance(int(self.progress / self.config.interval))
         self.collect(images)
@@ -148,7 +148,7 @@ class SLA(Method):
 
     @torch.no_grad()
     def collect(self, images: Tensor) -> None:
-        """Let images of U join the next centres."""
+        """Add images of U to the next centres."""
         self.train_mode()
         with batch_statistics(self.network, updated=False):
             found = self.network.trunk(images)
@@ -156,11 +156,11 @@ class SLA(Method):
         self.centres.collect(self.directions(pooled(found)), logits.argmax(1), logits.shape[1])
 
     def directions(self, features: Tensor) -> Tensor:
-        """Features [B, F] at the length of the settings."""
+        """Features [B, F] scaled to the norm in the settings."""
         return self.config.length * functional.normalize(features)
 
     def backward_source(self, batch: Batch) -> float:
-        """Add the gradient of a source's loss; returns it, by its own labels."""
+        """Add the gradient of a source's loss; return the loss on its original labels."""
         centres = self.centres.centres
         bent = batch.head == TARGET_HEAD and self.progress >= self.config.warm_up
         if not bent or centres is None:
@@ -177,15 +177,15 @@ class SLA(Method):
         return self.figure(own)
 
     def suggested(self, features: Tensor, centres: Tensor) -> Tensor:
-        """Labels [B, C] by the distances of features [B, F] to centres [C, F]."""
+        """Labels [B, C] from the distances between features [B, F] and centres [C, F]."""
         distances = torch.cdist(self.directions(features), centres)
         return (-self.config.temperature * distances).softmax(1)
 
     def state_dict(self) -> dict[str, Any]:
-        """The base's state, and the centres."""
+        """The base class's state and the centres."""
         return {**super().state_dict(), "centres": self.centres.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken."""
+        """Restore a state from `state_dict`, so that training resumes exactly."""
         super().load_state_dict(state)
         self.centres.load_state_dict(state["centres"])

@@ -1,4 +1,4 @@
-"""SoftMatch on U beside joint training: every guess counts, by how confident it is."""
+"""Joint training with SoftMatch on U: guesses weighted by their confidence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from gradmix.unlabelled.soft_weights import SoftWeighting, SoftWeights, soft_mat
 
 @dataclass(frozen=True, kw_only=True)
 class SoftMatchConfig(JointSemiSupervisedConfig, SoftWeighting):
-    """Settings of SoftMatch and the weight of its loss."""
+    """Settings of SoftMatch, and the weight of its loss."""
 
     def __post_init__(self) -> None:
-        """Refuse what the two parts refuse."""
+        """Run the checks of both base classes."""
         super().__post_init__()
         self.check_weighting()
 
 
 class SoftMatch(JointSemiSupervised):
-    """Cross entropy on every source and on V, and SoftMatch's loss on U.
+    """Cross entropy on each source and V, and SoftMatch's loss on U.
 
-    Not in the paper: what `gradmix_softmatch` adds to this row, mixing adds. Unlike USB's code,
-    every data set has a pass of its own and strong views leave running statistics alone; U's
-    mini-batch is as large as a source's; the moving average of the weights is the training's.
+    Not in the paper: any gain of `gradmix_softmatch` over this row is due to mixing. Unlike USB's
+    code, each data set gets a separate pass and strong views do not update running statistics; U's
+    mini-batch is the size of a source's; weight averaging is left to the training loop.
     """
 
     name = "softmatch"
@@ -45,14 +45,14 @@ class SoftMatch(JointSemiSupervised):
         self.weights = SoftWeights(config)
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
-        """SoftMatch's loss; see `soft_match_loss`."""
+        """SoftMatch's loss, from `soft_match_loss`."""
         return soft_match_loss(self, images, target.head, self.weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """The base's state, and the running averages."""
+        """The base class's state and the running averages."""
         return {**super().state_dict(), "weights": self.weights.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken."""
+        """Restore a state from `state_dict`, so that training resumes exactly."""
         super().load_state_dict(state)
         self.weights.load_state_dict(state["weights"])

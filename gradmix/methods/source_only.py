@@ -16,20 +16,20 @@ Combine = Literal["sum", "mean"]
 class SourceOnlyConfig:
     """How the source gradients are combined.
 
-    The paper sums them (Eq. 1), while GradMix averages them (Eq. 7); with `mean` the two take
-    steps of one size.
+    The paper sums them (Eq. 1), while GradMix averages them (Eq. 7); `mean` makes the step sizes of
+    the two comparable.
     """
 
     combine: Combine = "sum"
 
     def __post_init__(self) -> None:
-        """Refuse an unknown combination."""
+        """Check the combination."""
         if self.combine not in get_args(Combine):
             raise ValueError(f"combine must be one of sum, mean. Found {self.combine!r}.")
 
 
 class SourceOnly(Method):
-    """SGD on the sum, or the mean, of the source gradients."""
+    """SGD on the sum or the mean of the source gradients."""
 
     name = "source_only"
     uses_target = False
@@ -38,6 +38,6 @@ class SourceOnly(Method):
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
-        """One step on a mini-batch of every source; `target` is not read."""
+        """Take one step on a mini-batch of each source; `target` is ignored."""
         scale = 1.0 if self.config.combine == "sum" else 1.0 / len(sources)
         return self.descend(dict(zip(self.sources, sources, strict=True)), scale=scale)

@@ -11,7 +11,7 @@ from gradmix.sampling import Batch
 
 @dataclass(frozen=True, kw_only=True)
 class TargetOnlyConfig(TargetConfig):
-    """That of every method that reads V, and no other."""
+    """Settings of target-only training: those of `TargetConfig`."""
 
 
 class TargetOnly(Method):
@@ -24,5 +24,5 @@ class TargetOnly(Method):
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
-        """One step on V; `sources` is not read."""
+        """Take one step on V; `sources` is ignored."""
         return self.descend({}, self.required(target, "V"))

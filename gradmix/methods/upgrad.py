@@ -1,4 +1,4 @@
-"""UPGrad (arXiv 2406.16232): V as one more task, and no loss is raised for another's sake."""
+"""UPGrad (arXiv 2406.16232): V as one more task; the step conflicts with no task's gradient."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class UPGradConfig(TargetConfig):
     """Settings of UPGrad.
 
     Attributes:
-        grouping: which trunk parameters share their weights; the authors take the whole trunk.
+        grouping: which trunk parameters share weights; the authors use the whole trunk.
 
     Raises:
         ValueError: if the grouping is unknown.
@@ -29,7 +29,7 @@ class UPGradConfig(TargetConfig):
     grouping: Grouping = "model"
 
     def __post_init__(self) -> None:
-        """Refuse an unknown grouping."""
+        """Check the grouping."""
         if self.grouping not in get_args(Grouping):
             raise ValueError(
                 f"grouping must be one of layer, tensor, model. Found {self.grouping!r}."
@@ -37,12 +37,12 @@ class UPGradConfig(TargetConfig):
 
 
 class UPGrad(Method):
-    """Sources and V as tasks of equal standing: what GradMix is if V does not steer but takes part.
+    """Sources and V as equal tasks: GradMix with V taking part instead of steering.
 
-    The trunk's step is the mean of all gradients, each projected on the directions along which no
-    loss rises. Unlike TorchJD's code, Gram matrices are neither scaled nor regularised, as their
-    cone problems are solved by active sets; a head gets the plain sum of the gradients of the data
-    that use it, as in GradMix, also where V shares it with a source.
+    The trunk's step is the mean of all gradients, each projected onto the cone of directions along
+    which no loss rises. Unlike in TorchJD, Gram matrices are neither scaled nor regularised, since
+    the cone problems are solved by active sets. A head gets the plain sum of the gradients of the
+    data that use it, as in GradMix, even where V shares it with a source.
     """
 
     name = "upgrad"
@@ -61,7 +61,7 @@ class UPGrad(Method):
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
-        """One step on a mini-batch of every source and of V."""
+        """Take one step on a mini-batch of each source and V."""
         labelled = self.required(target, "V")
         self.flat.zero()
         losses = {
@@ -75,24 +75,24 @@ class UPGrad(Method):
         return {**losses, **self._telemetry(weights)}
 
     def weights(self) -> list[list[float]]:
-        """Weights [sources and V] of every layer.
+        """Weights of the sources and V in every layer.
 
         Raises:
-            FloatingPointError: if a gradient holds NaN or Inf.
+            FloatingPointError: if a gradient contains NaN or Inf.
         """
         found = []
         for layer, gram in zip(self.flat.layer_names, self.flat.grams(), strict=True):
             for i, name in enumerate([*self.sources, "V"]):
                 if not math.isfinite(gram[i][i]):
                     raise FloatingPointError(
-                        f"the gradient of {name} in layer {layer} holds NaN or Inf; lower the "
+                        f"the gradient of {name} in layer {layer} contains NaN or Inf; lower the "
                         "learning rate or check the data."
                     )
             found.append(upgrad(gram))
         return found
 
     def _telemetry(self, weights: Sequence[Sequence[float]]) -> dict[str, float]:
-        """The weights of every layer."""
+        """The weights of every layer, as metrics to log."""
         return {
             f"weight/{layer}/{name}": weight
             for layer, of_layer in zip(self.flat.layer_names, weights, strict=True)

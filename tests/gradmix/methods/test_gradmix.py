@@ -299,7 +299,7 @@ def test_a_gradient_that_is_no_number_names_source_layer_and_step(toy) -> None:
     images[:, 0, 0, 0] = torch.nan
     streams[1] = Stream("far", images, streams[1]._labels, "far", 12, 0)
     message = (
-        r"^step 1: the gradient of far in layer features\.0 holds NaN or Inf; "
+        r"^step 1: the gradient of far in layer features\.0 contains NaN or Inf; "
         r"lower the learning rate or check the data\.$"
     )
     with pytest.raises(FloatingPointError, match=message):

@@ -45,7 +45,9 @@ def test_v_takes_part_where_gradmix_only_lets_it_steer(toy) -> None:
 def test_a_gradient_that_is_not_finite_is_named(toy) -> None:
     method = toy.method("upgrad")
     method.flat.gradients[2, 0] = torch.inf
-    with pytest.raises(FloatingPointError, match="gradient of V in layer trunk holds NaN or Inf"):
+    with pytest.raises(
+        FloatingPointError, match="gradient of V in layer trunk contains NaN or Inf"
+    ):
         method.weights()
 
 
