@@ -1,1 +1,1 @@
-"""`Mixer`: the method in a training loop of one's own, around any module and any optimiser."""
+"""`Mixer`: GradMix in your own training loop, with any module and any optimiser."""

@@ -1,4 +1,4 @@
-"""What a Mixer is told, checked."""
+"""Checks of the arguments of `Mixer`."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,36 +11,36 @@ TARGET = "target"
 
 
 class Scaler(Protocol):
-    """What `mix` asks of a `torch.amp.GradScaler`."""
+    """The part of `torch.amp.GradScaler` that `mix` uses."""
 
     def is_enabled(self) -> bool:
-        """Whether it scales losses."""
+        """Whether losses are scaled."""
 
     def get_scale(self) -> float:
-        """The factor of the losses."""
+        """The loss scale."""
 
 
 def source_names(names: Sequence[str]) -> tuple[str, ...]:
-    """One or more different names.
+    """Validate the names of the sources.
 
     Raises:
-        ValueError: if they are not.
+        ValueError: if there is no name, one occurs twice, or one is `target`.
     """
     found = (names,) if isinstance(names, str) else tuple(names)
     if isinstance(names, str) or not found or TARGET in found or len({*found}) < len(found):
         raise ValueError(
-            "sources must be a list of one or more different names, none of them target. "
+            "sources must be a list of one or more distinct names other than target. "
             f"Found {names!r}."
         )
     return found
 
 
 def places_in(model: nn.Module, names: Sequence[str], what: str) -> tuple[str, ...]:
-    """Names of modules, parameters or patterns, each of which finds a parameter.
+    """Validate names of modules or parameters, or patterns; each must match a parameter.
 
     Raises:
-        TypeError: if it is no list.
-        ValueError: if a name finds none.
+        TypeError: if `names` is a single string.
+        ValueError: if a name matches no parameter.
     """
     if isinstance(names, str):
         raise TypeError(f"{what} must be a list of names. Found {names!r}.")
@@ -49,7 +49,7 @@ def places_in(model: nn.Module, names: Sequence[str], what: str) -> tuple[str, .
         if not any(lies_in(parameter, [name]) for parameter in known):
             first = sorted({parameter.partition(".")[0] for parameter in known})
             raise ValueError(
-                f"{what} must name modules or parameters of the model, that has "
+                f"{what} must name modules or parameters of the model, which has "
                 f"{', '.join(first)}. Found {name!r}."
             )
     return tuple(names)

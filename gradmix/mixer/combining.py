@@ -1,4 +1,4 @@
-"""Dot products of the gradients of passes, and their weighted sums in `p.grad`."""
+"""Gram matrices of the gradients of a step's passes, and their weighted sums in `p.grad`."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,10 +16,10 @@ def grams_of(
     """Gram matrices [layers, passes, passes] of the layers' gradients times `scale`.
 
     Args:
-        passes: of the step.
-        layers: of parameters that are trained now.
-        names: of the passes, in the order of rows and columns.
-        scale: of the gradients.
+        passes: the step's passes.
+        layers: layers of currently trainable parameters.
+        names: names of the passes, in the order of rows and columns.
+        scale: factor on the gradients.
     """
     parameters = passes.parameters()
     rows = [
@@ -32,13 +32,13 @@ def grams_of(
 
 
 def add_mixture(passes: Passes, weights: Mapping[str, Mapping[str, float]]) -> None:
-    """Add weighted sums of gradients to `p.grad`, and let go of what they are made of.
+    """Add weighted sums of gradients to `p.grad` and free the passes' gradients.
 
-    A parameter that none of its passes has reached is left as it is.
+    A parameter that none of its passes reached is left unchanged.
 
     Args:
-        passes: of the step; they are forgotten.
-        weights: of the passes, for each parameter.
+        passes: the step's passes; cleared.
+        weights: weight of each pass, per parameter.
     """
     parameters = passes.parameters()
     with _without_autocast(parameters):
@@ -53,14 +53,14 @@ def add_mixture(passes: Passes, weights: Mapping[str, Mapping[str, float]]) -> N
 
 
 def fill_gradients(parameters: Parameters, value: float) -> None:
-    """Put one number everywhere in `p.grad`."""
+    """Fill `p.grad` with one value."""
     for parameter in parameters.values():
         parameter.grad = torch.full_like(parameter, value)
 
 
 @contextmanager
 def _without_autocast(parameters: Parameters) -> Iterator[None]:
-    """Autocast would take dot products to half precision."""
+    """Disable autocast, which would compute dot products in half precision."""
     kinds: Iterable[str] = {parameter.device.type for parameter in parameters.values()}
     with ExitStack() as stack:
         for kind in kinds:

@@ -1,4 +1,4 @@
-"""Whether `p.grad` still holds what was written a step before."""
+"""Detects gradients left in `p.grad` from the previous step."""
 
 import weakref
 
@@ -8,13 +8,13 @@ from gradmix.mixer.passes import Parameters
 
 
 class Leftovers:
-    """Knows the gradients that were written last, without keeping them alive."""
+    """Weak references to the gradients written last."""
 
     def __init__(self) -> None:
         self._written: dict[str, weakref.ref[Tensor]] = {}
 
     def remember(self, parameters: Parameters) -> None:
-        """Take what is in `p.grad` now for what was written."""
+        """Record the current contents of `p.grad` as written."""
         self._written = {
             name: weakref.ref(parameter.grad)
             for name, parameter in parameters.items()
@@ -22,10 +22,10 @@ class Leftovers:
         }
 
     def refuse(self, parameters: Parameters) -> None:
-        """Refuse to add to what was written.
+        """Refuse to add to gradients written earlier.
 
         Raises:
-            RuntimeError: if it is still there and not zero.
+            RuntimeError: if one is still in place and not zero.
         """
         for name, parameter in parameters.items():
             written = self._written.get(name, lambda: None)()
@@ -33,8 +33,8 @@ class Leftovers:
                 continue
             raise RuntimeError(
                 f"expected p.grad without the last step's mixture, found it in {name}; call "
-                "optimizer.zero_grad() once a step. To accumulate, make several passes before one "
-                "mixer.mix()."
+                "optimizer.zero_grad() once per step. To accumulate, run several passes before "
+                "each mixer.mix()."
             )
 
 

@@ -1,4 +1,4 @@
-"""GradMix in anybody's training loop: around any module and any optimiser."""
+"""GradMix in your own training loop, with any module and any optimiser."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -33,9 +33,8 @@ from gradmix.solving.solvers import Solution, solver_named
 class Mixer:
     """Mixes the gradients of several sources towards a target's, layer by layer (§3.3, §3.4).
 
-    Every source and the target have forward and backward passes of their own, each in its
-    with-block. `mix` then writes `p.grad`, and eta scales the learning rate of the optimiser's next
-    step:
+    Run the forward and backward passes of each source and of the target in separate with-blocks.
+    `mix` then writes `p.grad`, and eta scales the learning rate of the optimiser's next step:
 
         mixer = Mixer(model, sources=["web", "sport"])
         for web, sport, v in batches:
@@ -51,27 +50,27 @@ class Mixer:
 
     Args:
         model: any module, also compiled or in DistributedDataParallel; gradients of modules outside
-            it are left alone.
-        sources: names.
+            it are not touched.
+        sources: names of the sources.
         beta: rate of saturation of eta (Eq. 9), not negative.
         gamma: shift of eta (Eq. 9).
         adaptive: whether eta scales the learning rate; if not, eta = 1.
         grouping: what counts as a layer: `layer`, `tensor` or `model`.
-        solver: of the layer weights (Eq. 6).
-        opposed: what becomes of a layer where no source's gradient points along the target's:
-            `vertex`, the least bad source alone, or `skip`, no step of the sources.
-        heads: the last layers, which are not mixed (Eq. 6 ends before them) but get the sum of the
-            gradients: names of modules or parameters, or patterns such as `*.head`.
-        only: the parameters that these passes train, named likewise; none: all.
+        solver: solver of the layer weights (Eq. 6).
+        opposed: what to do in a layer where no source's gradient points along the target's: use
+            the least bad source alone (`vertex`) or skip the sources (`skip`).
+        heads: the last layers, which get the sum of the gradients instead of the mixture (Eq. 6
+            excludes them): names of modules or parameters, or patterns such as `*.head`.
+        only: the parameters these passes train, named likewise; empty means all.
         v_trains_head: whether the target's gradient also trains the heads.
-        v_trains_trunk: whether it is also added to the mixture.
-        v_updates_statistics: whether the target's pass updates the statistics of batch norm.
-        every: steps for which weights are used before they are sought again; the steps between
-            need no pass of the target.
-        memory: `device`, or `cpu`: gradients of finished passes wait in main memory.
+        v_trains_trunk: whether the target's gradient is also added to the mixture.
+        v_updates_statistics: whether the target's pass updates the running statistics of batch
+            norm.
+        every: number of steps between weight updates; the steps in between need no target pass.
+        memory: where gradients of finished passes are kept: `device`, or `cpu` for main memory.
 
     Raises:
-        ValueError: if an argument is not as described.
+        ValueError: if an argument is invalid.
     """
 
     def __init__(
@@ -114,7 +113,7 @@ class Mixer:
         self._leftovers = Leftovers()
 
     def source(self, name: str) -> AbstractContextManager[None]:
-        """The passes of a source's mini-batch; several of them add up.
+        """Collect the passes over a source's mini-batch; gradients of several passes add up.
 
         Raises:
             ValueError: if there is no such source.
@@ -126,10 +125,10 @@ class Mixer:
 
     @contextmanager
     def target(self) -> Iterator[None]:
-        """The passes of the target's labelled mini-batch (V); several of them add up.
+        """Collect the passes over the target's labelled mini-batch (V); several add up.
 
         Raises:
-            RuntimeError: as for a source.
+            RuntimeError: as for `source`.
         """
         updated = self.v_updates_statistics
         with (
@@ -140,23 +139,23 @@ class Mixer:
 
     @property
     def due(self) -> bool:
-        """Whether the next `mix` seeks weights anew, for which it needs a pass of the target."""
+        """Whether the next `mix` updates the weights, which needs a pass over the target."""
         return self._due(self._layers())
 
     @torch.no_grad()
     def mix(self, scaler: Scaler | None = None) -> Step:
-        """Add the mixed gradients to `p.grad`, and eta to the optimiser's next step.
+        """Add the mixed gradients to `p.grad`, and scale the optimiser's next step by eta.
 
-        Gradients that no pass has reached stay None. What `p.grad` held before, from passes outside
-        the with-blocks, is kept and added to.
+        Gradients that no pass reached stay None. Gradients from passes outside the with-blocks are
+        kept and added to.
 
         Args:
-            scaler: the GradScaler of the losses, before its `unscale_`. Where a gradient has
-                overflowed, `p.grad` is filled with infinity, and `scaler.step` skips the step.
+            scaler: the GradScaler of the losses, before its `unscale_`. If a gradient has
+                overflowed, `p.grad` is filled with infinity so that `scaler.step` skips the step.
 
         Raises:
             RuntimeError: if a data set has had no pass, or `p.grad` still holds the last mixture.
-            FloatingPointError: if a gradient holds NaN or Inf, without a scaler.
+            FloatingPointError: if a gradient contains NaN or Inf and there is no scaler.
         """
         scaler = scaler if scaler is not None and scaler.is_enabled() else None
         layers = self._layers()
@@ -178,19 +177,20 @@ class Mixer:
 
     @torch.no_grad()
     def propose(self, *, floor: float = 0.0, smoothing: float = 0.0) -> Proposal:
-        """Probabilities by which to draw samples from the sources, from the passes so far.
+        """Compute sampling probabilities for the sources from the passes so far.
 
-        For data that are drawn and not mixed: a batch drawn by them has, on average, the gradient
-        that `mix` makes with `grouping="model"`. `p.grad` is left as it was.
+        For training that samples sources instead of mixing gradients: the expected gradient of a
+        batch drawn with these probabilities is what `mix` computes with `grouping="model"`.
+        `p.grad` is not changed.
 
         Args:
-            floor: least probability of every source, at most 1 / k.
-            smoothing: in [0, 1), how much of the dot products of earlier calls is kept.
+            floor: minimum probability of every source, at most 1 / k.
+            smoothing: weight, in [0, 1), of the dot products from earlier calls.
 
         Raises:
             ValueError: if floor or smoothing is out of range.
             RuntimeError: if a data set has had no pass.
-            FloatingPointError: if a gradient holds NaN or Inf.
+            FloatingPointError: if a gradient contains NaN or Inf.
         """
         refuse_out_of_range(len(self.sources), floor, smoothing)
         names = (*self.sources, TARGET)
@@ -204,15 +204,15 @@ class Mixer:
         return proposal(self.sources, solution, floor)
 
     def discard(self) -> None:
-        """Forget the passes since the last step, for a mini-batch that is given up."""
+        """Drop the passes since the last step, to abandon a mini-batch."""
         self._passes.refuse_inside("mixer.discard()")
         self._passes.forget()
 
     def state_dict(self) -> dict[str, Any]:
-        """What the next step depends on, in plain types: weights in use, steps, dot products.
+        """State of the mixer in plain types: current weights, step count, dot products.
 
         Raises:
-            RuntimeError: if passes wait to be mixed, which no state holds.
+            RuntimeError: if there are unmixed passes, which the state cannot include.
         """
         self._passes.refuse_unmixed("mixer.state_dict()")
         known = {name: asdict(solution) for name, solution in self._known.items()}
@@ -220,14 +220,14 @@ class Mixer:
         return {"sources": sources, "steps": self._steps, "layers": known, "gram": self._gram}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was taken.
+        """Restore a state from `state_dict`.
 
         Raises:
-            ValueError: if the state is that of other sources.
+            ValueError: if the state belongs to other sources.
         """
         if tuple(state["sources"]) != self.sources:
             raise ValueError(
-                f"expected a state of the sources {', '.join(self.sources)}, found one of "
+                f"expected a state for the sources {', '.join(self.sources)}, found one for "
                 f"{', '.join(state['sources'])}; build the Mixer with the same sources."
             )
         self._passes.forget()
@@ -239,20 +239,20 @@ class Mixer:
 
     @contextmanager
     def _collect(self, name: str, shown: str) -> Iterator[None]:
-        # What was mixed before belongs to the step before, taken or not.
+        # An eta from an earlier mix must not scale this step.
         self._scaling.expect(None)
         with self._passes.collect(name, shown):
             yield
 
     def _rho_scale(self, layers: Sequence[Layer]) -> float:
-        """L-1 of the grouping `layer` over that of the present one."""
+        """Number of layers under grouping `layer`, relative to the current grouping."""
         return len(self._layers("layer")) / len(layers)
 
     def _layers(self, grouping: Grouping | None = None) -> list[Layer]:
-        """The layers, as far as they are trained now.
+        """The layers, restricted to currently trainable parameters.
 
         Raises:
-            ValueError: if there is none.
+            ValueError: if no layer is left.
         """
         trained = self._passes.parameters()
         layers = trunk_layers(self._passes.module, grouping or self.grouping, self.heads)
@@ -262,8 +262,8 @@ class Mixer:
         ]
         if not any(layer.parameters for layer in kept):
             raise ValueError(
-                "expected a trained parameter outside the heads, found none; unfreeze the model or "
-                "name fewer heads."
+                "expected a trainable parameter outside the heads, found none; unfreeze the model "
+                "or name fewer heads."
             )
         return [layer for layer in kept if layer.parameters]
 
@@ -272,14 +272,14 @@ class Mixer:
         return self._steps % self.every == 0 or names != self._known.keys()
 
     def _solved(self, layers: Sequence[Layer], loss_scale: float) -> dict[str, Solution]:
-        """Weights of every layer (Eq. 6), by gradients of the losses before they were scaled."""
+        """Weights of every layer (Eq. 6), from the gradients of the unscaled losses."""
         names, passes = [layer.name for layer in layers], (*self.sources, TARGET)
         grams = grams_of(self._passes, layers, passes, 1.0 / loss_scale)
         found = solve_layers(names, passes, grams, self._solver, self.opposed)
         return dict(zip(names, found, strict=True))
 
     def _weights(self, layers: Sequence[Layer]) -> dict[str, dict[str, float]]:
-        """Weight of every pass for every parameter: Eq. 7 in the layers, 1 in the heads."""
+        """Weight of each pass for each parameter: Eq. 7 in the layers, 1 in the heads."""
         found = {}
         of_layer = {name: self._known[layer.name] for layer in layers for name in layer.parameters}
         for name in self._passes.parameters():
@@ -291,20 +291,22 @@ class Mixer:
         return found
 
     def _overflow(self, error: FloatingPointError, scaler: Scaler | None) -> Step:
-        """A step that the scaler will skip; without a scaler, the error."""
+        """Make the scaler skip this step, or raise if there is no scaler."""
         self._passes.forget()
         if scaler is None:
-            raise FloatingPointError(f"{error} With a GradScaler: mixer.mix(scaler).") from error
+            raise FloatingPointError(
+                f"{error} With a GradScaler, call mixer.mix(scaler)."
+            ) from error
         fill_gradients(self._passes.parameters(), torch.inf)
         self._leftovers.remember(self._passes.parameters())
         return Step({}, self.sources, torch.nan, 1.0, skipped=True)
 
     def _refuse_step(self, mixed: bool) -> None:
-        """Refuse an optimiser's step before `mix`, or without what it wrote."""
+        """Refuse an optimiser step before `mix`, or after its gradients were cleared."""
         self._passes.refuse_unmixed("optimizer.step()")
         if mixed and all(p.grad is None for p in self._passes.parameters().values()):
             raise RuntimeError(
-                "optimizer.step() found no gradient of those that mixer.mix() wrote; call "
+                "optimizer.step() found none of the gradients that mixer.mix() wrote; call "
                 "optimizer.zero_grad() before mixer.mix(), not after it."
             )
 

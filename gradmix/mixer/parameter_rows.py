@@ -1,4 +1,4 @@
-"""Gradients of one parameter by several passes, as plain matrices of limited size."""
+"""Gradients of one parameter from several passes, processed in blocks of limited size."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from torch import Tensor
 from gradmix.gradients import gram_of, summable, weighted_sum
 
 CHUNK, CPU_CHUNK = 2**22, 2**17
-"""Numbers of a row that are looked at together. A processor is faster with what its cache holds
-than with fresh memory, a GPU with few kernels."""
+"""Elements of a row processed at a time. A CPU is fastest with data in its cache, a GPU with few
+kernel launches."""
 
 
 @dataclass(frozen=True)
 class ParameterRows:
-    """One gradient per pass, of one shape and type; None where a pass does not reach the parameter.
+    """One gradient per pass, of the same shape and dtype; None if a pass missed the parameter.
 
-    Sparse gradients (of `nn.Embedding(sparse=True)`) are kept to the union of their indices, so
-    that rows and mixture stay sparse; if some pass's gradient is dense, all are.
+    Sparse gradients (from `nn.Embedding(sparse=True)`) are restricted to the union of their
+    indices, so that rows and mixture stay sparse; if any pass's gradient is dense, all are.
 
     Attributes:
-        values: [rows] of the parameter's shape, or [indices, ...] where the gradient is sparse.
-        shape: the parameter's.
-        indices: of the leading axis, sorted; None where the gradient is dense.
+        values: one tensor per row, of the parameter's shape, or [indices, ...] if sparse.
+        shape: shape of the parameter.
+        indices: sorted indices of the leading axis; None if the gradient is dense.
     """
 
     values: Sequence[Tensor | None]
@@ -31,12 +31,12 @@ class ParameterRows:
     indices: Tensor | None = None
 
     def gram(self, scale: float = 1.0) -> list[Tensor]:
-        """Dot products [rows, rows] of all gradients times `scale`, to be added up."""
+        """Dot products [rows, rows] of the gradients times `scale`, one per block, to be summed."""
         blocks = self._blocks()
         return [gram_of(block if scale == 1.0 else summable(block) * scale) for block in blocks]
 
     def mixed(self, weights: Sequence[float]) -> Tensor:
-        """Weighted sum of the first `len(weights)` gradients, sparse where they are."""
+        """Weighted sum of the first `len(weights)` gradients, sparse if they are."""
         rows = ParameterRows(self.values[: len(weights)], self.shape, self.indices)
         like = next(value for value in self.values if value is not None)
         out = torch.empty_like(like)
@@ -51,7 +51,7 @@ class ParameterRows:
         )
 
     def _blocks(self, like: Tensor | None = None) -> Iterator[Tensor]:
-        """The rows [rows, n] in pieces."""
+        """The rows in blocks [rows, n]."""
         if like is None:
             like = next(value for value in self.values if value is not None)
         zero = torch.zeros((), dtype=like.dtype, device=like.device)
@@ -64,10 +64,10 @@ class ParameterRows:
 
 
 def parameter_rows(gradients: Sequence[Tensor | None]) -> ParameterRows | None:
-    """The gradients of one parameter, or None where no pass has reached it.
+    """The gradients of one parameter, or None if no pass reached it.
 
     Raises:
-        ValueError: if they are complex.
+        ValueError: if the gradients are complex.
     """
     found = [gradient for gradient in gradients if gradient is not None]
     if not found:
@@ -88,7 +88,7 @@ def summed_grams(
 ) -> list[list[list[float]]]:
     """Gram matrices [layers, size, size] of gradients times `scale`, summed over parameters.
 
-    The sums are in double precision on the CPU, where everything arrives in one transfer a device.
+    Summed in double precision on the CPU, with one transfer per device and dtype.
     """
     pieces: dict[tuple[torch.device, torch.dtype], list[tuple[int, Tensor]]] = {}
     for i, layer in enumerate(layers):
@@ -103,7 +103,7 @@ def summed_grams(
 
 
 def _spread(gradient: Tensor, indices: Tensor) -> Tensor:
-    """A coalesced sparse gradient's values [indices, ...], zero where it has no index."""
+    """A coalesced sparse gradient's values [indices, ...], zero at indices it lacks."""
     values = gradient.values()
     found = values.new_zeros(len(indices), *values.shape[1:])
     found[torch.searchsorted(indices, gradient.indices()[0].contiguous())] = values
@@ -115,7 +115,7 @@ def _pieces(row: Tensor) -> tuple[Tensor, ...]:
 
 
 def _flat(tensor: Tensor, like: Tensor) -> Tensor:
-    """All numbers of a tensor in the order in which `like` has them in memory."""
+    """A tensor flattened in the memory order of `like`."""
     strides = like.stride()
     order = sorted(range(like.ndim), key=lambda axis: -strides[axis])
     return tensor.permute(order).reshape(-1)

@@ -1,4 +1,4 @@
-"""Gradients of the passes of one step, kept apart by the data that they are of."""
+"""Gradients of one step's passes, kept separately for each data set."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,20 +15,19 @@ _SHARDED = ("DTensor", "FlatParameter")
 
 
 class Passes:
-    """What `backward` leaves in `p.grad`, one set of gradients per data set.
+    """The gradients `backward` leaves in `p.grad`, one set per data set.
 
-    Within `collect`, `p.grad` holds the gradients that the data set has had so far, so that further
-    passes add to them as they always do; outside, it is what it was before. Gradients are therefore
-    those that PyTorch would hand to an optimiser, whatever made them: autocast, a compiled model,
-    distributed training.
+    Inside `collect`, `p.grad` holds the data set's gradients so far, so further passes accumulate
+    as usual; outside, it keeps its previous value. The gradients are therefore exactly those
+    PyTorch would hand to an optimiser, even under autocast, compilation or distributed training.
 
     Args:
-        model: as it is called, in its wrappers.
-        only: parameters that the passes train, as in `lies_in`; none: all.
-        memory: `device`: gradients stay where they are made; `cpu`: they wait in main memory.
+        model: the model as called, including its wrappers.
+        only: places of the parameters that the passes train, as in `lies_in`; empty means all.
+        memory: where gradients are kept: `device`, where they were computed, or `cpu`.
 
     Raises:
-        ValueError: if `memory` is unknown or gradients come in shards.
+        ValueError: if `memory` is unknown or the parameters are sharded.
     """
 
     def __init__(self, model: nn.Module, only: Sequence[str], memory: Memory) -> None:
@@ -36,65 +35,65 @@ class Passes:
             raise ValueError(f"memory must be one of device, cpu. Found {memory!r}.")
         self.module, self._only, self._memory = unwrapped(model), tuple(only), memory
         self._distributed = isinstance(model, nn.parallel.DistributedDataParallel)
-        # Such gradients lie in buffers that the next pass writes to.
+        # These gradients are views of buffers that the next pass overwrites.
         self._in_buckets = bool(getattr(model, "gradient_as_bucket_view", False))
         self._open: str | None = None
         self._found: dict[str, dict[str, Tensor]] = {}
         _refuse_shards(self.module)
 
     def parameters(self) -> dict[str, nn.Parameter]:
-        """Those that the passes train now, by name."""
+        """The parameters currently trained, by name."""
         return {name: p for name, p in self._trainable() if self._trains(name)}
 
     def refuse_inside(self, what: str) -> None:
-        """Refuse what has no place inside a pass.
+        """Refuse an operation that is not allowed inside a pass.
 
         Raises:
             RuntimeError: if a pass is open.
         """
         if self._open is not None:
-            raise RuntimeError(f"{what} found inside {self._open}; leave that with-block first.")
+            raise RuntimeError(f"{what} called inside {self._open}; leave that with-block first.")
 
     def require(self, what: str, names: Sequence[str]) -> None:
-        """Refuse to go on without a pass of every data set named.
+        """Require a pass over each of the named data sets.
 
         Raises:
-            RuntimeError: if one is missing, or open.
+            RuntimeError: if one is missing, or a pass is open.
         """
         self.refuse_inside(what)
         missing = [name for name in names if name not in self._found]
         if missing:
             raise RuntimeError(
-                f"{what} needs a pass of {', '.join(names)}; found none of {', '.join(missing)} "
-                "since the last step."
+                f"{what} needs passes over {', '.join(names)}; found none over "
+                f"{', '.join(missing)} since the last step."
             )
 
     def refuse_unmixed(self, what: str) -> None:
-        """Refuse what has no place before the step's passes are mixed.
+        """Refuse an operation while the step's passes are unmixed.
 
         Raises:
-            RuntimeError: if there are such passes, or one is open.
+            RuntimeError: if there are unmixed passes, or a pass is open.
         """
         self.refuse_inside(what)
         if self._found:
             raise RuntimeError(
-                f"{what} found passes that are not mixed; call mixer.mix() first, or "
-                "mixer.discard() to give them up."
+                f"{what} found unmixed passes; call mixer.mix() first, or mixer.discard() to drop "
+                "them."
             )
 
     def gradients(
         self, name: str, parameter: nn.Parameter, passes: Sequence[str]
     ) -> list[Tensor | None]:
-        """Gradients of a parameter in the passes named; None where a pass does not reach it.
+        """Gradients of a parameter in the named passes; None if a pass did not reach it.
 
         Raises:
-            RuntimeError: if the parameter has another shape or type than its gradients.
+            RuntimeError: if the parameter's shape or dtype differs from its gradients'.
         """
         found = [self._found.get(which, {}).get(name) for which in passes]
         return [None if g is None else _fitting(g, name, parameter) for g in found]
 
     def forget(self, parameter: str | None = None) -> None:
-        """Let go of the gradients of a parameter, or of all."""
+        """Free the gradients of one parameter, or of all."""
         if parameter is None:
             self._found.clear()
         for found in self._found.values():
@@ -102,13 +101,13 @@ class Passes:
 
     @contextmanager
     def collect(self, name: str, shown: str) -> Iterator[None]:
-        """Add the gradients of all backward passes inside to those of a data set.
+        """Add the gradients of the backward passes inside the block to those of a data set.
 
-        If the block raises, all passes of the step are forgotten, as they are no longer whole.
+        If the block raises, all passes of the step are dropped, since they are incomplete.
 
         Args:
-            name: of the data set.
-            shown: the with-block, for messages.
+            name: name of the data set.
+            shown: the with-block as shown in messages.
 
         Raises:
             RuntimeError: if another pass is open, or no backward pass runs inside.
@@ -136,7 +135,7 @@ class Passes:
 
     @contextmanager
     def _set_aside(self, parameters: Parameters, given: Mapping[str, Tensor]) -> Iterator[None]:
-        """Within the context, `p.grad` is what is given, and the other parameters are frozen."""
+        """Replace `p.grad` by the given gradients and freeze all other parameters in the block."""
         others = [p for name, p in self._trainable() if not self._trains(name)]
         before = [(p, p.grad) for p in [*parameters.values(), *others]]
         for parameter, _ in before:
@@ -144,7 +143,7 @@ class Passes:
         try:
             for name, gradient in given.items():
                 parameters[name].grad = gradient
-            # Distributed training waits for the gradients of all that was trainable at its start.
+            # DDP waits for the gradients of every parameter that was trainable at construction.
             for parameter in () if self._distributed else others:
                 parameter.requires_grad = False
             yield
@@ -155,7 +154,7 @@ class Passes:
                 parameter.grad = earlier
 
     def _given(self, name: str, parameters: Parameters) -> dict[str, Tensor]:
-        """The data set's gradients so far, where the parameters are."""
+        """The data set's gradients so far, on the parameters' devices."""
         found = self._found.get(name, {})
         return {n: _fitting(g, n, parameters[n]) for n, g in found.items() if n in parameters}
 
@@ -181,10 +180,10 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 
 def _fitting(gradient: Tensor, name: str, parameter: nn.Parameter) -> Tensor:
-    """The gradient where its parameter is."""
+    """Move a gradient to its parameter's device, checking shape and dtype."""
     if (parameter.shape, parameter.dtype) != (gradient.shape, gradient.dtype):
         raise RuntimeError(
-            f"expected the parameter {name} as {gradient.dtype} {list(gradient.shape)}, as its "
+            f"expected the parameter {name} to be {gradient.dtype} {list(gradient.shape)} like its "
             f"gradient, found {parameter.dtype} {list(parameter.shape)}; convert the model before "
             "the step's first pass."
         )
@@ -195,6 +194,6 @@ def _refuse_shards(module: nn.Module) -> None:
     for name, parameter in module.named_parameters():
         if {type(parameter).__name__, type(parameter.data).__name__} & set(_SHARDED):
             raise ValueError(
-                f"expected whole parameters, found the shard {name}; sharded training keeps no "
-                "whole gradients, use DistributedDataParallel."
+                f"expected unsharded parameters, found the shard {name}; sharded training keeps no "
+                "full gradients, so use DistributedDataParallel."
             )

@@ -1,4 +1,4 @@
-"""Sampling probabilities for sources, from the same weights that mix gradients."""
+"""Sampling probabilities for the sources, from the weights used to mix gradients."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,13 @@ from gradmix.solving.solvers import Regime, Solution
 
 @dataclass(frozen=True)
 class Proposal:
-    """By which probabilities to draw from the sources.
+    """Sampling probabilities of the sources.
 
     Attributes:
-        probabilities: of every source, by name; they sum to 1.
-        cosine: of the mixed gradient with the target's, without the floor; None where one is zero.
-        regime: how the weights were found, as of a layer.
+        probabilities: probability of each source, by name; they sum to 1.
+        cosine: cosine of the mixed gradient, without the floor, with the target's; None if either
+            is zero.
+        regime: how the weights were found, as for a layer.
     """
 
     probabilities: Mapping[str, float]
@@ -23,14 +24,14 @@ class Proposal:
 
 
 def proposal(sources: Sequence[str], solution: Solution, floor: float) -> Proposal:
-    """Weights as probabilities of at least `floor`."""
+    """Turn weights into probabilities of at least `floor`."""
     rest = 1.0 - len(sources) * floor
     found = [floor + rest * weight for weight in solution.weights]
     return Proposal(dict(zip(sources, found, strict=True)), solution.cosine, solution.regime)
 
 
 def smoothed(before: Gram | None, now: Gram, smoothing: float) -> list[list[float]]:
-    """Exponential moving average of Gram matrices; the first is taken as it is."""
+    """Exponential moving average of Gram matrices, starting from the first."""
     before = now if before is None else before
     return [
         [smoothing * a + (1.0 - smoothing) * b for a, b in zip(old, new, strict=True)]
@@ -39,7 +40,7 @@ def smoothed(before: Gram | None, now: Gram, smoothing: float) -> list[list[floa
 
 
 def refuse_out_of_range(sources: int, floor: float, smoothing: float) -> None:
-    """Refuse what gives no probabilities.
+    """Check the ranges of floor and smoothing.
 
     Raises:
         ValueError: if the floor is not in [0, 1 / sources] or the smoothing not in [0, 1).

@@ -1,4 +1,4 @@
-"""Eta on the learning rate of any optimiser, for one step (Eq. 10)."""
+"""Scales the learning rate of any optimiser by eta for one step (Eq. 10)."""
 
 import weakref
 from collections.abc import Callable
@@ -18,13 +18,13 @@ Group = dict[str, Any]
 class RateScaling:
     """Multiplies the learning rate of optimisers by eta during their next step.
 
-    The rate is put back right after the step, so that schedulers and checkpoints never see it
-    scaled. It is watched through PyTorch's hooks on all optimisers, as long as this object lives:
-    a training loop need not know of it.
+    The rate is restored right after the step, so schedulers and checkpoints never see the scaled
+    one. This uses PyTorch's global optimiser hooks, registered while this object is alive, so a
+    training loop needs no changes.
 
     Args:
-        concerns: whether an optimiser's step is one to scale.
-        refuse: called before such a step with whether eta is expected; may raise.
+        concerns: returns whether to scale an optimiser's step.
+        refuse: called before such a step with whether an eta is set; may raise.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class RateScaling:
             weakref.finalize(self, register(_weakly(method)).remove)
 
     def expect(self, eta: float | None) -> None:
-        """Scale the next step of every optimiser concerned by eta; None: of none."""
+        """Scale the next step of each optimiser concerned by eta; None scales no step."""
         self._put_back()
         self._eta = eta
         self._done.clear()
 
     def _before(self, optimizer: Optimizer) -> None:
-        # After a step that raised there was nobody to do so.
+        # If the last step raised, the post hook did not run.
         self._put_back()
         if optimizer in self._done or not self._concerns(optimizer):
             return
@@ -68,7 +68,7 @@ class RateScaling:
 
 
 def _weakly(method: Callable[[Optimizer], None]) -> Callable[..., None]:
-    """A hook that does not keep the method's object alive."""
+    """A hook that holds only a weak reference to the method's object."""
     weak = weakref.WeakMethod(method)
 
     def hook(optimizer: Optimizer, *_: object) -> None:
@@ -80,7 +80,7 @@ def _weakly(method: Callable[[Optimizer], None]) -> Callable[..., None]:
 
 
 def _scaled(group: Group, eta: float, optimizer: Optimizer) -> float | Tensor:
-    """Scale a group's rate in place; returns what it was.
+    """Scale a group's rate in place; return the previous one.
 
     Raises:
         ValueError: if the optimiser has no learning rate.
@@ -91,7 +91,7 @@ def _scaled(group: Group, eta: float, optimizer: Optimizer) -> float | Tensor:
             f"expected an optimiser with a learning rate, found {type(optimizer).__name__}; "
             "build the Mixer with adaptive=False and use step.rho yourself."
         )
-    # A rate on the device belongs to captured kernels: it stays where it is.
+    # Captured kernels read a tensor rate from its address, so it is changed in place.
     before: float | Tensor = rate.clone() if isinstance(rate, Tensor) else rate
     _set(group, before * eta)
     return before

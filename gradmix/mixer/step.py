@@ -1,4 +1,4 @@
-"""What one mixing step found."""
+"""Result of one mixing step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +12,11 @@ class Step:
     """Weights, importance and eta of one step.
 
     Attributes:
-        layers: solution of every layer, by name.
-        sources: names, in the order of the weights.
-        rho: importance (Eq. 8), brought to the scale of the grouping `layer`; NaN if the step is
-            skipped.
-        eta: factor of the learning rate (Eq. 9); 1 if it is not adaptive.
-        skipped: whether a gradient has overflowed, so that the GradScaler takes no step.
+        layers: solution of each layer, by name.
+        sources: names of the sources, in the order of the weights.
+        rho: importance (Eq. 8), rescaled to the grouping `layer`; NaN if the step is skipped.
+        eta: factor on the learning rate (Eq. 9); 1 if not adaptive.
+        skipped: whether a gradient overflowed, so that the GradScaler skips the step.
     """
 
     layers: Mapping[str, Solution]
@@ -28,14 +27,14 @@ class Step:
 
     @property
     def weights(self) -> dict[str, dict[str, float]]:
-        """Weight of every source in every layer (Eq. 7)."""
+        """Weight of each source in each layer (Eq. 7)."""
         return {
             layer: dict(zip(self.sources, solution.weights, strict=True))
             for layer, solution in self.layers.items()
         }
 
     def figures(self) -> dict[str, float]:
-        """All of it as flat numbers, for a logger."""
+        """The step as flat metrics, for a logger."""
         if self.skipped:
             return {"count/skipped": 1.0}
         found = weight_figures([*self.layers], self.sources, [*self.layers.values()])
