@@ -1,1 +1,1 @@
-"""Parts of methods that align domains: adversaries, norms for each domain, energies."""
+"""Building blocks for domain alignment: adversaries, per-domain norms, energies."""

@@ -1,4 +1,4 @@
-"""Discriminators that tell a source's features from the target's, and the losses around them."""
+"""Discriminators between a source's features and the target's, and their losses."""
 
 from collections.abc import Sequence
 from typing import Literal, cast
@@ -15,19 +15,19 @@ from gradmix.problem import TARGET_HEAD
 Adversary = Literal["log", "least_squares"]
 
 WIDTH = 64
-"""Hidden units of a discriminator; our choice, as the authors' read convolution maps."""
+"""Hidden units of a discriminator; our choice, as the authors' take convolutional maps."""
 
 
 def adversary_of(source: str) -> str:
-    """Name, under `heads`, of the discriminator between this source and the target."""
+    """Name under `heads` of the discriminator between this source and the target."""
     return f"adversary_{source}"
 
 
 def add_discriminators(network: nn.Module, sources: Sequence[str]) -> None:
-    """Add one discriminator per source under the network's `heads`, as it is no part of the trunk.
+    """Add one discriminator per source under the network's `heads`, outside the trunk.
 
-    Each gives features [B, F] a score [B, 1]: linear, ReLU, linear. Weights are drawn as torch
-    does, on the CPU and from the seed that torch has, without drawing from its own generator.
+    Each maps features [B, F] to a score [B, 1]: linear, ReLU, linear. Weights have torch's default
+    initialisation, drawn on the CPU from torch's seed but not from its global generator.
     """
     heads = cast("nn.ModuleDict", network.get_submodule(HEADS))
     reference = heads[TARGET_HEAD].get_parameter("weight")
@@ -39,13 +39,13 @@ def add_discriminators(network: nn.Module, sources: Sequence[str]) -> None:
 
 
 def discrimination_loss(of_source: Tensor, of_target: Tensor, adversary: Adversary) -> Tensor:
-    """L_D, what a discriminator descends, from its scores [B, 1] of source and target.
+    """Loss L_D of a discriminator, from its scores [B, 1] for source and target.
 
     Args:
-        of_source: scores; a logit of "source" if the adversary is `log`.
-        of_target: the same for the target.
-        adversary: `log`: cross entropy, source = 1; `least_squares`: squared distance to 0 for the
-            source and 1 for the target.
+        of_source: scores for the source; logits of "source" if the adversary is `log`.
+        of_target: scores for the target.
+        adversary: `log` for the cross entropy with source = 1, or `least_squares` for the squared
+            distance to 0 for the source and 1 for the target.
     """
     if adversary == "log":
         return functional.softplus(-of_source).mean() + functional.softplus(of_target).mean()
@@ -53,10 +53,10 @@ def discrimination_loss(of_source: Tensor, of_target: Tensor, adversary: Adversa
 
 
 def confusion_loss(of_source: Tensor, of_target: Tensor, adversary: Adversary) -> Tensor:
-    """L_cf, what the features descend: the scores' distance from 1/2, that is from an even chance.
+    """Loss L_cf of the features: the distance of the scores from 1/2, an even chance.
 
-    `log`: cross entropy with 1/2; `least_squares`: half the squared distance. The two means, of
-    source and target, are added.
+    `log` uses the cross entropy with 1/2, `least_squares` half the squared distance. The means for
+    source and target are added.
     """
     if adversary == "log":
         return _from_even(of_source) + _from_even(of_target)
@@ -64,13 +64,13 @@ def confusion_loss(of_source: Tensor, of_target: Tensor, adversary: Adversary) -
 
 
 def untrained(module: nn.Module, x: Tensor) -> Tensor:
-    """The module's output through which gradients reach `x`, and none of its parameters."""
+    """The module's output, with gradients flowing to `x` but not to the parameters."""
     frozen = {name: parameter.detach() for name, parameter in module.named_parameters()}
     output: Tensor = functional_call(module, frozen, (x,))
     return output
 
 
 def _from_even(logits: Tensor) -> Tensor:
-    """Mean cross entropy of the probabilities of logits with 1/2."""
+    """Mean cross entropy of the predicted probabilities with 1/2."""
     even = torch.full_like(logits, 0.5)
     return functional.binary_cross_entropy_with_logits(logits, even)

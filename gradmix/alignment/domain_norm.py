@@ -1,4 +1,4 @@
-"""Domain alignment layers: batch normalisation with statistics of its own for every domain."""
+"""Domain alignment layers: batch norm with separate statistics per domain."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,14 +10,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class DomainNorm(_BatchNorm):
-    """Batch normalisation by the statistics of the present domain, then one shared affine map.
+    """Batch norm with the statistics of the current domain, followed by a shared affine map.
 
-    With one domain it is plain batch normalisation. `running_mean` and `running_var` are [D, C].
+    With one domain it is plain batch norm. `running_mean` and `running_var` are [D, C].
 
     Args:
-        channels: C.
-        domains: names; the present one is the first until `in_domain` selects another.
-        last: whether the channels are the last axis, as after a linear layer, or the second.
+        channels: number of channels C.
+        domains: names of the domains; the first is current until `in_domain` selects another.
+        last: whether the channels are on the last axis, as after a linear layer, or the second.
     """
 
     running_mean: Tensor
@@ -32,7 +32,7 @@ class DomainNorm(_BatchNorm):
         self.register_buffer("running_var", torch.ones(len(self.domains), channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise [B, C, ...]; in training by the batch, in evaluation by running statistics."""
+        """Normalise [B, C, ...] by the batch in training, by running statistics in eval mode."""
         if self.last:
             return self._normalised(x.movedim(-1, 1)).movedim(1, -1)
         return self._normalised(x)
@@ -54,7 +54,7 @@ class DomainNorm(_BatchNorm):
 
 @contextmanager
 def in_domain(network: nn.Module, domain: str) -> Iterator[None]:
-    """Within the context, the network's domain norms use this domain's statistics.
+    """Make the network's domain norms use this domain's statistics within the context.
 
     Raises:
         ValueError: on the first pass, if a norm does not have the domain.
@@ -71,15 +71,15 @@ def in_domain(network: nn.Module, domain: str) -> Iterator[None]:
 
 
 def add_domain_norms(network: nn.Module, domains: Sequence[str]) -> None:
-    """Give a network domain norms, in place.
+    """Add domain norms to a network, in place.
 
-    Every BatchNorm2d becomes one, and starts in all domains from what the former has learnt; in a
-    network without any, every convolution is followed by one. So is every linear layer, class
-    scores included.
+    Each BatchNorm2d is replaced by one that starts from its parameters and statistics in all
+    domains. In a network without any, a norm is added after every convolution. One is also added
+    after every linear layer, including the class scores.
 
     Args:
-        network: any; new modules are on the device of those that they replace or follow.
-        domains: names; the first is the one that prediction uses.
+        network: any module; new modules are on the device of those they replace or follow.
+        domains: names of the domains; prediction uses the first.
     """
     modules = list(network.named_modules())
     normalised = any(isinstance(module, nn.BatchNorm2d) for _, module in modules)
@@ -95,7 +95,7 @@ def add_domain_norms(network: nn.Module, domains: Sequence[str]) -> None:
 
 
 def _in_place_of(norm: nn.BatchNorm2d, domains: Sequence[str]) -> DomainNorm:
-    """A domain norm that normalises, in every domain, as a batch norm does."""
+    """A domain norm that normalises like the given batch norm in every domain."""
     made = DomainNorm(norm.num_features, domains).to(norm.weight)
     made.momentum, made.eps = norm.momentum, norm.eps
     with torch.no_grad():

@@ -1,8 +1,8 @@
-"""Energies of class attention maps, and the losses around them: our reading of EnergyNet [15].
+"""Energies of class attention maps, and their losses: our reading of EnergyNet [15].
 
-Its code is not public. Known are that the map of the true class is to have a higher energy than
-another's, that one network with shared parameters reads all maps, and that an energy loss and a
-triplet loss with hard negatives train it together. Every form and size below is a guess of ours.
+Its code is not public. What is known: the map of the true class should have a higher energy than
+any other, one network with shared parameters reads all maps, and it is trained jointly with an
+energy loss and a triplet loss with hard negatives. All functional forms and sizes here are guesses.
 """
 
 from typing import NamedTuple, cast
@@ -16,15 +16,15 @@ from gradmix.networks import LinearHead, Network, drawn_linear, map_size, pooled
 from gradmix.problem import TARGET_HEAD
 
 WIDTH = 64
-"""Units of the embedding. No setting: the head is built before settings are known."""
+"""Units of the embedding. Not a setting, as the head is built before settings are known."""
 
 SMALLEST_LENGTH = 1e-3
-"""Of a map that is brought to length 1: a shorter one is next to blank, and dividing by its length
-would let noise decide and gradients explode."""
+"""Minimum norm used to normalise a map. Smaller maps are nearly blank, and dividing by their norm
+would amplify noise and make gradients explode."""
 
 
 class Reading(NamedTuple):
-    """What an energy head makes of maps: logits and energies [B, C], embeddings [B, C, D]."""
+    """Output of an energy head: logits and energies [B, C], embeddings [B, C, D]."""
 
     logits: Tensor
     energies: Tensor
@@ -32,16 +32,16 @@ class Reading(NamedTuple):
 
 
 class EnergyHead(nn.Module):
-    """Class scores to which the energy of every class's attention map is added.
+    """Linear head that adds the energy of each class's attention map to its score.
 
-    The energy is ReLU(linear(map)) times a vector, with the same parameters for all classes. That
-    vector starts at zero, so that the first predictions are those of the linear head; a bias would
-    cancel between classes.
+    The energy is ReLU(linear(map)) times a vector, with the same parameters for all classes. The
+    vector starts at zero, so that the initial predictions are those of the linear head. There is no
+    bias, as it would cancel between classes.
 
     Args:
-        linear: the head in whose place this one is put; it goes on with the same parameters.
-        places: h * w of the map that the trunk ends in.
-        generator: of the first weights of the embedding.
+        linear: the head to replace; its parameters are reused.
+        places: h * w of the trunk's output map.
+        generator: generator of the embedding's initial weights.
     """
 
     def __init__(self, linear: LinearHead, places: int, generator: torch.Generator) -> None:
@@ -64,13 +64,12 @@ class EnergyHead(nn.Module):
 
 
 def add_energy_head(network: Network) -> None:
-    """Make the target's head an energy head, in place.
+    """Replace the target's head by an energy head, in place.
 
-    First weights are drawn on the CPU from the seed that torch has, without drawing from its own
-    generator.
+    Initial weights are drawn on the CPU from torch's seed but not from its global generator.
 
     Raises:
-        ValueError: if the trunk ends in features without a place.
+        ValueError: if the trunk outputs flat features.
     """
     height, width = map_size(network.ends_in)
     linear = cast("LinearHead", network.heads[TARGET_HEAD])
@@ -82,8 +81,8 @@ def add_energy_head(network: Network) -> None:
 def attention_maps(found: Tensor, weight: Tensor) -> Tensor:
     """A_c = sum over f of W_cf F_f, class activation maps [B, C, h, w].
 
-    Their means over space are the scores of a linear head without its bias: scores are averages of
-    features, so that the maps are exact.
+    Their spatial means are exactly the scores of the linear head without its bias, as the scores
+    are linear in the mean features.
 
     Args:
         found: F, maps [B, F, h, w].
@@ -97,9 +96,9 @@ def energy_loss(energies: Tensor, logits: Tensor, labels: Tensor, margin: float)
 
     Args:
         energies: E [B, C].
-        logits: [B, C]; the hardest wrong class has the largest; no gradient goes through them.
+        logits: [B, C]; the hardest wrong class has the largest. No gradient flows through them.
         labels: class numbers [B].
-        margin: by which the true class's energy is to be the higher.
+        margin: margin by which the true class's energy should be higher.
     """
     true = labels[:, None]
     hardest = logits.detach().scatter(1, true, -torch.inf).argmax(1, keepdim=True)
@@ -109,13 +108,13 @@ def energy_loss(energies: Tensor, logits: Tensor, labels: Tensor, margin: float)
 def triplet_loss(embeddings: Tensor, labels: Tensor, margin: float) -> Tensor:
     """Mean of max(0, margin + d(farthest of the same class) - d(nearest of another)).
 
-    d is the Euclidean distance within the batch. Samples that have no other one of their class, or
-    none of another, take no part; zero if none does.
+    d is the Euclidean distance within the batch. Samples without another sample of their class, or
+    of a different class, are left out; the loss is zero if none is left.
 
     Args:
         embeddings: [B, D].
         labels: class numbers [B].
-        margin: by which the same class is to be the nearer.
+        margin: margin by which the same class should be closer.
     """
     same = labels[:, None] == labels
     positive = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)

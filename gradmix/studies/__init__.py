@@ -1,1 +1,1 @@
-"""Measurements on trained models, beyond the method itself."""
+"""Measurements on trained models that are not part of the method."""

@@ -1,4 +1,4 @@
-"""Probes: what becomes of the hyper-validation loss along the step of a mini-batch (§3.4)."""
+"""Probes: the change of the hyper-validation loss after a step on one mini-batch (§3.4)."""
 
 import math
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from gradmix.steering import Mixture, Steered
 
 @dataclass(frozen=True)
 class Probe:
-    """What a mini-batch promises, and what a step along it does.
+    """Importance of a mini-batch, and the effect of a step on it.
 
-    The step moves the trunk only, as rho is a sum over l = 1..L-1.
+    The step updates only the trunk, as rho is a sum over l = 1..L-1.
 
     Attributes:
         rho: importance of the mini-batch (Eq. 8).
-        change: of the hyper-validation loss, in nats; negative where the step helps.
+        change: change of the hyper-validation loss, in nats; negative if the step helps.
         layers: names of the layers.
-        cosines: each layer's term of rho; None where a zero gradient leaves it undefined.
-        changes: as `change`, each with one layer moved alone.
+        cosines: each layer's term of rho; None if a zero gradient leaves it undefined.
+        changes: like `change`, with only one layer updated at a time.
     """
 
     rho: float
@@ -45,22 +45,22 @@ def probe(
     unlabelled: Tensor | None = None,
     before: float | None = None,
 ) -> Probe:
-    """Probe one mini-batch and put everything back: weights, velocity, statistics, generators.
+    """Probe one mini-batch, then restore weights, velocity, statistics and generators.
 
-    The step has the method's learning rate, eta = 1 and no momentum. Losses are those of
-    prediction, with the running statistics from before the mini-batch: only weights differ.
+    The step uses the method's learning rate, eta = 1 and no momentum. Losses are computed in eval
+    mode with the running statistics from before the mini-batch, so only the weights differ.
 
     Args:
-        method: whose network, mixing and learning rate are probed.
-        sources: a mini-batch of every source, in the method's order.
+        method: the method to probe.
+        sources: a mini-batch of each source, in the method's order.
         target: a mini-batch of V.
-        images: of hyper-validation, as they are stored [N, H, W, C].
+        images: stored hyper-validation images [N, H, W, C].
         labels: class numbers [N].
         unlabelled: images [B, C, H, W] of U, if the method uses it.
-        before: hyper-validation loss of the present weights, to save its computation.
+        before: hyper-validation loss of the current weights, if already known.
 
     Raises:
-        FloatingPointError: if a gradient, or the loss after a step, is not finite.
+        FloatingPointError: if a gradient or the loss after a step is not finite.
     """
     mixture = _mixture(method, sources, target, unlabelled)
     solutions = cast("Sequence[Solution]", mixture.solutions)
@@ -82,10 +82,10 @@ def probe(
 def _mixture(
     method: Steered, sources: Sequence[Batch], target: Batch, unlabelled: Tensor | None
 ) -> Mixture:
-    """Mix, then put back what the passes have moved on."""
+    """Mix, then restore the state the passes changed."""
     state, generator, deferred = method.state_dict(), torch.get_rng_state(), method.deferred
     try:
-        # A probe reads all of it at once.
+        # A probe reads all metrics right away.
         method.deferred = False
         return method.mix(sources, target, unlabelled)
     finally:
@@ -95,7 +95,7 @@ def _mixture(
 
 
 def _loss_after(method: Steered, segment: slice, images: Images, labels: Tensor) -> float:
-    """Hyper-validation loss with a segment of the parameters one step further."""
+    """Hyper-validation loss after a step on one segment of the parameters."""
     part = method.flat.vector[segment]
     kept = part.clone()
     part.add_(method.flat.gradient[segment], alpha=-method.rate)

@@ -1,4 +1,4 @@
-"""How much a selection among models owes to the size of the hyper-validation set."""
+"""Effect of the size of the hyper-validation set on model selection."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class SizeResult:
     """Selections on random subsets of one size.
 
     Attributes:
-        size: samples in a subset.
+        size: number of samples in a subset.
         selections: number of subsets.
-        mean: of the selected models' value.
-        deviation: of the same (ddof 1), over subsets.
+        mean: mean value of the selected models.
+        deviation: standard deviation of that value over subsets (ddof 1).
     """
 
     size: int
@@ -40,17 +40,17 @@ def selection_by_size(
     selections: int,
     seed: int,
 ) -> list[SizeResult]:
-    """Value of the model that a smaller hyper-validation set would have selected.
+    """Value of the models that smaller hyper-validation sets would have selected.
 
-    The rule is `select_top`'s: highest accuracy, ties by lower loss, then by order.
+    Selects as `select_top` does: highest accuracy, ties by lower loss, then by order.
 
     Args:
         right: whether each of M models is right on each of N samples.
-        losses: cross entropy in nats of each.
-        values: what a selected model is worth, such as its test accuracy [M].
-        sizes: of the subsets, each at most N; the whole set is one subset.
-        selections: random subsets, without replacement, of every smaller size.
-        seed: of the subsets.
+        losses: cross entropy of each model on each sample, in nats.
+        values: value [M] of selecting each model, such as its test accuracy.
+        sizes: subset sizes, each at most N; there is only one subset of size N.
+        selections: number of random subsets, drawn without replacement, of each smaller size.
+        seed: seed of the subsets.
 
     Raises:
         ValueError: if a size is below 1 or above N, or there are fewer than two selections.

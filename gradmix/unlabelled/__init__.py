@@ -1,1 +1,1 @@
-"""Losses on unlabelled samples: views, pseudo-labels and their weights."""
+"""Losses on unlabelled samples: augmented views, pseudo-labels and their weights."""

@@ -1,14 +1,14 @@
-"""Random views of images: weak ones keep every image what it is, strong ones are hard to read.
+"""Random augmentation: weak views keep an image recognisable, strong views make it hard.
 
-Only where it is asked for, half of the images are mirrored: right for photographs, whereas a
-mirrored digit is another digit, or none. Digits are standardised one by one before the network sees
-them, so a view is given the mean and deviation of its original again, as a shifted or turned
-photograph would have them; contrast and brightness come after that, or they would be undone.
+Mirroring is opt-in: it suits photographs, but a mirrored digit is a different digit or none. Digits
+are standardised one by one before the network sees them, so each view is rescaled to the mean and
+deviation of its original, as a shifted or rotated photograph would have. Contrast and brightness
+come after that, or they would be undone.
 
-Feature maps of a frozen trunk may stand for images. Their cells are moved, mirrored and cut like
-pixels, which is not quite what the trunk would have made of such an image: what a cell says is not
-mirrored with it. A cut is zero, which is no mean of theirs but what a ReLU says where it finds
-nothing; contrast and brightness are in their own units.
+Feature maps of a frozen trunk can be used in place of images. Their cells are shifted, mirrored and
+cut like pixels, which only approximates the trunk's output for such an image: the features in a
+cell are not themselves mirrored. Cutout sets cells to zero, which is not their mean but a ReLU's
+output for no response. Contrast and brightness are in the units of the features.
 """
 
 import math
@@ -19,41 +19,41 @@ from torch.nn import functional
 
 WEAK_SHIFT = 1 / 16
 STRONG_SHIFT = 1 / 8
-"""To each side, as a part of the image's: 2 and 4 pixels of 32."""
+"""Maximum shift in each direction, as a fraction of the side: 2 and 4 pixels of 32."""
 
 SMALLEST_SHIFTED = 5
-"""Sides from here on are shifted by at least one cell, as feature maps of 5 to 7 cells would not be
-otherwise; of a smaller map a cell is too large a part."""
+"""Sides of at least this size are shifted by up to one cell or more. Feature maps of 5 to 7 cells
+would otherwise not be shifted; on smaller maps a cell is too large a fraction."""
 
 ROTATION = math.radians(20.0)
 SHEAR = 0.2
 ZOOM = 0.2
-"""Of the strong view, to each side: radians, tangent of the angle, deviation from 1."""
+"""Maximum magnitudes for strong views: radians, tangent of the angle, deviation from 1."""
 
 CONTRAST = 0.5
 BRIGHTNESS = 0.5
-"""Of the strong view, to each side: deviation from 1; units of the normalised image."""
+"""Maximum magnitudes for strong views: deviation from 1; units of the normalised image."""
 
 CUTOUT = 4
-"""The square that is cut out of the strong view is this many times smaller than the shorter side;
-of a side below this, nothing is."""
+"""Ratio of the shorter side to the side of the square cut out of strong views; images with a side
+below this are not cut."""
 
 SMALLEST_DEVIATION = 1e-6
 
 
 def weak(images: Tensor, generator: torch.Generator, *, flip: bool = False) -> Tensor:
-    """Every image shifted by a whole number of pixels of its own, up to 2 of 32 to each side.
+    """Shift each image by its own whole number of pixels, up to 2 of 32 in each direction.
 
-    The image's edge is repeated: right for a blank border and for a street's background alike,
-    whereas a constant would draw a line.
+    Edge pixels are repeated, which suits both blank borders and street backgrounds; a constant fill
+    would draw a line.
 
     Args:
         images: float [B, C, H, W], normalised as the network reads them.
-        generator: on the CPU, whatever the images' device.
-        flip: whether every image is mirrored with a probability of one half.
+        generator: CPU generator, whatever the images' device.
+        flip: whether to mirror each image with probability one half.
 
     Returns:
-        As `images`: same shape, type and device.
+        Views with the shape, dtype and device of `images`.
     """
     if flip:
         images = _mirrored(images, generator)
@@ -66,15 +66,15 @@ def weak(images: Tensor, generator: torch.Generator, *, flip: bool = False) -> T
 
 
 def strong(images: Tensor, generator: torch.Generator, *, flip: bool = False) -> Tensor:
-    """Every image turned, sheared, zoomed, shifted, cut and relit in a way of its own.
+    """Randomly rotate, shear, zoom, shift, cut and relight each image.
 
     Args:
         images: float [B, C, H, W], normalised as the network reads them.
-        generator: on the CPU, whatever the images' device.
-        flip: whether every image is mirrored with a probability of one half.
+        generator: CPU generator, whatever the images' device.
+        flip: whether to mirror each image with probability one half.
 
     Returns:
-        As `images`: same shape, type and device.
+        Views with the shape, dtype and device of `images`.
     """
     if flip:
         images = _mirrored(images, generator)
@@ -85,15 +85,16 @@ def strong(images: Tensor, generator: torch.Generator, *, flip: bool = False) ->
 
 
 def affine(images: Tensor, drawn: Tensor) -> Tensor:
-    """Images resampled bilinearly, edges repeated.
+    """Apply a random affine transform to each image, bilinearly and with repeated edges.
 
     Args:
         images: float [B, C, H, W].
-        drawn: [5, B] in [-1, 1]: how far each is turned, sheared, zoomed, moved left and up.
+        drawn: relative magnitudes [5, B] in [-1, 1] of rotation, shear, zoom and the shifts left
+            and up.
     """
     angle, shear = ROTATION * drawn[0], SHEAR * drawn[1]
     zoom = 1.0 / (1.0 + ZOOM * drawn[2])
-    # The grid's units are half the image's width and half its height, those of a turn are pixels.
+    # The grid's units are half the image's width and height, but rotation needs square pixels.
     across, down = 2.0 * STRONG_SHIFT * drawn[3:5]
     aspect = images.shape[3] / images.shape[2]
     cosine, sine = zoom * angle.cos(), zoom * angle.sin()
@@ -107,7 +108,7 @@ def affine(images: Tensor, drawn: Tensor) -> Tensor:
 
 
 def _cut(images: Tensor, drawn: Tensor) -> Tensor:
-    """Images with one square each set to zero, their mean; `drawn` [2, B] in [-1, 1] places it."""
+    """Set one square per image to zero, the mean; `drawn` [2, B] in [-1, 1] is its position."""
     sides = images.shape[2:]
     square = min(sides) // CUTOUT
     down, across = (_window(side, square, place) for side, place in zip(sides, drawn, strict=True))
@@ -115,27 +116,27 @@ def _cut(images: Tensor, drawn: Tensor) -> Tensor:
 
 
 def _window(side: int, length: int, drawn: Tensor) -> Tensor:
-    """Which pixels [B, side] lie in a window of a length; `drawn` [B] in [-1, 1] places it."""
+    """Mask [B, side] of a window of the given length; `drawn` [B] in [-1, 1] is its position."""
     first = ((drawn + 1.0) / 2.0 * (side - length)).round()[:, None]
     pixels = torch.arange(side, device=drawn.device)
     return (pixels >= first) & (pixels < first + length)
 
 
 def _shifted(side: int, count: int, generator: torch.Generator) -> Tensor:
-    """Where the pixels of `count` shifted sides come from, [count, side]."""
+    """Source indices [count, side] of the pixels of `count` shifted sides."""
     most = max(round(WEAK_SHIFT * side), int(side >= SMALLEST_SHIFTED))
     drawn = torch.randint(-most, most + 1, (count, 1), generator=generator)
     return (torch.arange(side) - drawn).clamp(0, side - 1)
 
 
 def _mirrored(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Images of which each is mirrored, left for right, with a probability of one half."""
+    """Mirror each image left to right with probability one half."""
     chosen = torch.rand(len(images), generator=generator) < 0.5
     return images.flip(3).where(_per_image(chosen.to(images.device)), images)
 
 
 def _with_statistics_of(images: Tensor, views: Tensor) -> Tensor:
-    """Each view with its original's mean and deviation; a flat image stays flat."""
+    """Rescale each view to its original's mean and deviation; a flat image stays flat."""
     axes = (1, 2, 3)
     deviation, mean = torch.std_mean(images, dim=axes, keepdim=True, correction=0)
     found, centre = torch.std_mean(views, dim=axes, keepdim=True, correction=0)
@@ -143,5 +144,5 @@ def _with_statistics_of(images: Tensor, views: Tensor) -> Tensor:
 
 
 def _per_image(values: Tensor) -> Tensor:
-    """[B] as [B, 1, 1, 1]."""
+    """Reshape [B] to [B, 1, 1, 1]."""
     return values[:, None, None, None]

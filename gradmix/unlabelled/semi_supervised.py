@@ -1,4 +1,4 @@
-"""Losses on U, as semi-supervised learning defines them, and how GradMix takes them in (§3.6)."""
+"""Base classes of semi-supervised losses on U, in GradMix (§3.6) and in joint training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ PSEUDO_LABELLED = "S_u"
 UNLABELLED = "U"
 
 SMALLEST_FREQUENCY = 1e-6
-"""Added to class frequencies before one is divided by another."""
+"""Added to class frequencies before division."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SemiSupervisedConfig(SteeringConfig):
-    """Settings of the loss on U besides those of the steering.
+    """Settings of the loss on U, in addition to those of `SteeringConfig`.
 
     Attributes:
-        unlabelled_weight: of the loss on U.
-        unlabelled_term: the paper does not say where the loss on U enters. `mixed`: it is the
-            pseudo-labelled source's second loss, or a source of its own where there is none, and
-            its gradient is mixed like any other (Eq. 6); `added`: it is added after mixing.
+        unlabelled_weight: weight of the loss on U.
+        unlabelled_term: where the loss on U enters, which the paper does not say. `mixed` makes it
+            the pseudo-labelled source's second loss, or a separate source if there is none, and
+            mixes its gradient like any other (Eq. 6); `added` adds it after mixing.
 
     Raises:
         ValueError: if the weight is negative or the term unknown.
@@ -43,7 +43,7 @@ class SemiSupervisedConfig(SteeringConfig):
     unlabelled_term: UnlabelledTerm = "mixed"
 
     def __post_init__(self) -> None:
-        """Refuse a negative weight and an unknown term."""
+        """Check the weight and the term."""
         super().__post_init__()
         refuse_negative_weight(self.unlabelled_weight)
         if self.unlabelled_term not in get_args(UnlabelledTerm):
@@ -55,8 +55,8 @@ class SemiSupervisedConfig(SteeringConfig):
 class OnUnlabelled(Method):
     """A method that draws random numbers for images of U.
 
-    They come from a generator of the method's own, on the CPU, so that they are the same on every
-    device and a resumed training draws the same.
+    They come from the method's own CPU generator, so they are the same on every device and a
+    resumed training draws the same ones.
     """
 
     uses_unlabelled = True
@@ -72,27 +72,27 @@ class OnUnlabelled(Method):
         soft_direction: Direction = "reverse",
     ) -> None:
         super().__init__(network, sources, optimiser, config, rows, grouping, soft_direction)
-        # The seed that the caller gave torch, without drawing from its generator.
+        # Reuses the caller's torch seed without drawing from the global generator.
         self.generator = torch.Generator().manual_seed(torch.initial_seed())
 
     def logits(self, images: Tensor, head: str, *, update_statistics: bool = False) -> Tensor:
-        """Logits in training mode; running statistics are updated only if asked for."""
+        """Logits in training mode; running statistics are updated only on request."""
         with batch_statistics(self.network, updated=update_statistics):
             found: Tensor = self.network(images, head)
         return found
 
     def state_dict(self) -> dict[str, Any]:
-        """The base's state, and the generator's."""
+        """The base class's state and the generator's."""
         return {**super().state_dict(), "generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken."""
+        """Restore a state from `state_dict`, so that training resumes exactly."""
         super().load_state_dict(state)
         self.generator.set_state(state["generator"])
 
 
 class SemiSupervised(Steered, OnUnlabelled):
-    """GradMix with a loss on U; a variant says what `unlabelled_loss` is."""
+    """GradMix with a loss on U; variants define `unlabelled_loss`."""
 
     config: SemiSupervisedConfig
 
@@ -113,11 +113,11 @@ class SemiSupervised(Steered, OnUnlabelled):
             self._row = self.mixed.index(UNLABELLED if alone else PSEUDO_LABELLED)
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
-        """The loss on images [B, C, H, W] of U, in training mode; `target` is V's mini-batch."""
+        """Loss on images [B, C, H, W] of U, in training mode; `target` is V's mini-batch."""
         raise NotImplementedError
 
     def backward_unlabelled(self, target: Batch, unlabelled: Tensor | None) -> dict[str, float]:
-        """The weighted gradient of the loss on U, in the row that the settings give it."""
+        """Add the weighted gradient of the loss on U to its row, and return the loss."""
         images = self.required(unlabelled, "U")
         self.network.train()
         self.flat.collect_in(self._row)
@@ -126,17 +126,17 @@ class SemiSupervised(Steered, OnUnlabelled):
         return {f"loss/{UNLABELLED}": self.figure(value)}
 
     def after_mixing(self) -> None:
-        """Add the gradient of the loss on U, if it is not mixed."""
+        """Add the gradient of the loss on U if it is not mixed."""
         if self.config.unlabelled_term == "added":
             self.flat.gradient.add_(self.flat.gradients[self._row])
 
 
 @dataclass(frozen=True, kw_only=True)
 class JointSemiSupervisedConfig(TargetConfig):
-    """Setting of joint training with a loss on U besides that of every method that reads V.
+    """Settings of joint training with a loss on U, in addition to those of `TargetConfig`.
 
     Attributes:
-        unlabelled_weight: of the loss on U.
+        unlabelled_weight: weight of the loss on U.
 
     Raises:
         ValueError: if the weight is negative.
@@ -145,14 +145,14 @@ class JointSemiSupervisedConfig(TargetConfig):
     unlabelled_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse a negative weight."""
+        """Check that the weight is not negative."""
         refuse_negative_weight(self.unlabelled_weight)
 
 
 class JointSemiSupervised(OnUnlabelled):
-    """Joint training on sources and V with a loss on U; a variant says what `unlabelled_loss` is.
+    """Joint training on sources and V with a loss on U; variants define `unlabelled_loss`.
 
-    The control of `SemiSupervised`: the same loss on U, and nothing is mixed.
+    The control for `SemiSupervised`: the same loss on U without mixing.
     """
 
     config: JointSemiSupervisedConfig
@@ -160,7 +160,7 @@ class JointSemiSupervised(OnUnlabelled):
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
-        """One step along the sum of the gradients of every source, of V and of U."""
+        """Take one step along the sum of the gradients of all sources, V and U."""
         labelled, images = self.required(target, "V"), self.required(unlabelled, "U")
         self.flat.zero()
         losses = {
@@ -175,22 +175,22 @@ class JointSemiSupervised(OnUnlabelled):
         return {**losses, f"loss/{UNLABELLED}": self.figure(value)}
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
-        """The loss on images [B, C, H, W] of U, in training mode; `target` is V's mini-batch."""
+        """Loss on images [B, C, H, W] of U, in training mode; `target` is V's mini-batch."""
         raise NotImplementedError
 
 
 def refuse_negative_weight(weight: float) -> None:
-    """Refuse a weight of the loss on U that would raise it.
+    """Check that the weight of the loss on U is not negative.
 
     Raises:
-        ValueError: if it is negative or not a number.
+        ValueError: if it is negative or NaN.
     """
     if not weight >= 0:
         raise ValueError(f"unlabelled_weight must not be negative, found {weight}.")
 
 
 def refuse_momentum(momentum: float) -> None:
-    """Refuse a momentum of running averages that would never take anything in, or oscillate.
+    """Check that the momentum of running averages is in range.
 
     Raises:
         ValueError: if it is not in [0, 1).
@@ -200,12 +200,12 @@ def refuse_momentum(momentum: float) -> None:
 
 
 def aligned(probabilities: Tensor, wanted: Tensor, found: Tensor) -> Tensor:
-    """Predictions whose classes are as frequent as wanted: p wanted / found, with sum one again.
+    """Distribution alignment: p wanted / found, normalised.
 
     Args:
         probabilities: [B, C].
         wanted: class frequencies [C] to align to.
-        found: class frequencies [C] that predictions have had.
+        found: class frequencies [C] of past predictions.
     """
     ratio = (wanted + SMALLEST_FREQUENCY) / (found + SMALLEST_FREQUENCY)
     scaled = probabilities * ratio
@@ -213,5 +213,5 @@ def aligned(probabilities: Tensor, wanted: Tensor, found: Tensor) -> Tensor:
 
 
 def ramped(progress: float, share: float) -> float:
-    """A weight that grows linearly from 0 to 1 over a share of the training; 1 if it is 0."""
+    """Linear ramp from 0 to 1 over a fraction `share` of the training; 1 if `share` is 0."""
     return min(progress / share, 1.0) if share else 1.0

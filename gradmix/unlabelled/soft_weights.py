@@ -1,4 +1,4 @@
-"""SoftMatch's loss on U: every sample counts, the more the more confident its prediction is."""
+"""SoftMatch's loss on U: samples weighted by the confidence of their predictions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class SoftWeighting:
     """Settings of SoftMatch; defaults are USB's.
 
     Attributes:
-        ema_momentum: of the running averages.
-        deviations: n, by which the Gaussian is narrower than confidences spread.
-        flip: whether views are mirrored with a probability of one half; for photographs.
+        ema_momentum: momentum of the running averages.
+        deviations: n; the Gaussian's deviation is that of the confidences divided by n.
+        flip: whether views are mirrored with probability one half; for photographs.
     """
 
     ema_momentum: float = 0.999
@@ -29,7 +29,7 @@ class SoftWeighting:
     flip: bool = False
 
     def check_weighting(self) -> None:
-        """Refuse a momentum that forgets nothing or grows, and a Gaussian without a width.
+        """Check the ranges of the settings.
 
         Raises:
             ValueError: if a setting is outside its range.
@@ -40,14 +40,14 @@ class SoftWeighting:
 
 
 class SoftWeights:
-    """Weights of predictions by a Gaussian below the running mean of their confidences.
+    """Weights of predictions: a Gaussian truncated at the running mean of the confidences.
 
-    Confidences are the largest probabilities of predictions whose classes have been made equally
-    frequent (uniform alignment). Averages start as in USB: mean 1 / C, variance 1, and the class
-    distribution of the first mini-batch.
+    Confidences are the largest probabilities after uniform alignment, which makes classes equally
+    frequent. Averages start as in USB: mean 1 / C, variance 1, and the class distribution of the
+    first mini-batch.
 
     Args:
-        settings: momentum of the averages, and the Gaussian's width.
+        settings: momentum of the averages and width of the Gaussian.
     """
 
     def __init__(self, settings: SoftWeighting) -> None:
@@ -57,9 +57,9 @@ class SoftWeights:
 
     @torch.no_grad()
     def weigh(self, probabilities: Tensor) -> Tensor:
-        """Weights [B] in (0, 1] of predictions [B, C], after they have joined the averages.
+        """Weights [B] in (0, 1] of predictions [B, C], after adding them to the averages.
 
-        w = exp(-n^2 min(c - mean, 0)^2 / (2 variance)), c the confidence.
+        w = exp(-n^2 min(c - mean, 0)^2 / (2 variance)), where c is the confidence.
         """
         evenly = 1.0 / probabilities.shape[1]
         if self.frequencies is None:
@@ -68,7 +68,7 @@ class SoftWeights:
             self.frequencies = self._averaged(self.frequencies, probabilities.mean(0))
         wanted = torch.full_like(self.frequencies, evenly)
         confidence = aligned(probabilities, wanted, self.frequencies).amax(1)
-        # One sample alone has no spread.
+        # A single sample has no variance.
         spread = confidence.var(correction=min(1, len(confidence) - 1))
         self.mean = self._averaged(self.mean, float(confidence.mean()))
         self.variance = self._averaged(self.variance, float(spread))
@@ -86,7 +86,7 @@ class SoftWeights:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken."""
+        """Restore a state from `state_dict`."""
         self.mean, self.variance = state["mean"], state["variance"]
         found = state["frequencies"]
         self.frequencies = None if found is None else found.clone()
@@ -99,18 +99,18 @@ class SoftWeights:
 def soft_match_loss(
     method: OnUnlabelled, images: Tensor, head: str, weights: SoftWeights
 ) -> Tensor:
-    """Weighted cross entropy of strong views against the classes that weak views are given.
+    """Weighted cross entropy of strong views against the classes predicted for weak views.
 
     Args:
-        method: whose network predicts, in training mode, and whose generator draws the views.
-        images: of U, [B, C, H, W].
-        head: the target's.
-        weights: of the weak views' predictions; its averages take this mini-batch in.
+        method: provides the network, in training mode, and the generator of the views.
+        images: images [B, C, H, W] of U.
+        head: the target's head.
+        weights: weights the predictions for weak views and adds them to its averages.
 
     Returns:
-        The mean over all samples of w H(class, prediction), in nats. Labels are the predictions'
-        own classes: only the weights see them aligned. Running statistics are left alone, as
-        strong views are not what is predicted.
+        The mean over all samples of w H(class, prediction), in nats. Labels are the predicted
+        classes before alignment, which affects only the weights. Running statistics are not
+        updated, since strong views never occur at prediction.
     """
     flip = weights.settings.flip
     with torch.no_grad():
