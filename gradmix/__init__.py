@@ -1,4 +1,4 @@
-"""The GradMix method in pure torch; imports no orchestration, no tracking and no files.
+"""The GradMix method in pure torch, without orchestration, tracking or file access.
 
 Mix two source gradients towards a target gradient:
 
@@ -106,7 +106,7 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    """A public name, when it is first asked for: a loop with `Mixer` loads no method."""
+    """Import public names lazily, so that a loop with `Mixer` does not load the methods."""
     if name not in _HOMES:
         raise AttributeError(f"module 'gradmix' has no attribute {name!r}")
     found = getattr(import_module(f"gradmix.{_HOMES[name]}"), name)
@@ -115,5 +115,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """What is public."""
+    """The public names."""
     return __all__

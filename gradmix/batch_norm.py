@@ -1,4 +1,4 @@
-"""Batch normalisation: which passes update its running statistics."""
+"""Control over which passes update the running statistics of batch norm."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,14 +7,14 @@ from torch import nn
 
 
 def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
-    """The network's batch normalisation layers."""
+    """The network's batch norm layers."""
     kind = nn.modules.batchnorm._BatchNorm
     return [module for module in network.modules() if isinstance(module, kind)]
 
 
 @contextmanager
 def batch_statistics(network: nn.Module, *, updated: bool) -> Iterator[None]:
-    """Within the context, batch normalisation updates its running statistics or not."""
+    """Set whether batch norm updates its running statistics within the context."""
     norms = batch_norms(network)
     tracked = [norm.track_running_stats for norm in norms]
     if not updated:

@@ -43,14 +43,14 @@ def hard_labels(
 
     Args:
         probabilities: softmax outputs of R models for N samples.
-        threshold: that the probability of the class must exceed in every model.
+        threshold: every model's probability of the class must exceed this.
 
     Returns:
-        Class numbers [N], `NOT_AGREED` (-1) where the models do not agree, and the mask of those
-        that do.
+        Class numbers [N], `NOT_AGREED` (-1) where the models disagree, and the mask [N] of
+        samples on which they agree.
 
     Raises:
-        ValueError: if the shape or the threshold is impossible.
+        ValueError: if the shape or the threshold is invalid.
     """
     _check(probabilities)
     if not 0.0 <= threshold < 1.0:
@@ -64,7 +64,7 @@ def soft_labels(probabilities: Float[Tensor, "r n c"]) -> Float[Tensor, "n c"]:
     """Soft pseudo-labels: the mean of the R models' probabilities.
 
     Raises:
-        ValueError: if the shape is impossible.
+        ValueError: if the shape is invalid.
     """
     _check(probabilities)
     return probabilities.mean(dim=0)
@@ -81,14 +81,15 @@ def enlarge(
 
     Args:
         labels: hard pseudo-labels of U, `NOT_AGREED` where there is none.
-        present: labelled samples of each class that V already has, or clips if there are clips.
-        per_class: wanted size of each class of the enlarged V, in the same unit.
-        seed: of the draw.
-        clips: number of the clip that each row is a frame of: what is counted and drawn are clips
-            with frames of the class, and all these frames are taken. None: rows.
+        present: number of labelled samples of each class already in V; of clips if `clips` is
+            given.
+        per_class: target size of each class in the enlarged V, in the same unit.
+        seed: seed of the draw.
+        clips: clip number of each row. Clips with frames of the class are then counted and
+            drawn, and all their frames of that class are taken. None counts and draws rows.
 
     Returns:
-        Row numbers, ascending; where a class has too few, all of it.
+        Row numbers, ascending; all rows of a class that has too few.
     """
     generator = torch.Generator().manual_seed(seed)
     units = torch.arange(len(labels)) if clips is None else clips

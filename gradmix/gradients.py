@@ -13,13 +13,13 @@ from gradmix.solving.solvers import Solution
 class FlatParameters:
     """A network's parameters in one vector [P], and gradients in one buffer [rows, P].
 
-    Layers lie one after another, then the heads. Parameters are views of `vector`, so that a step
-    of it trains the network; each row of `gradients` collects the gradients of one pass, and
-    `gradient` [P] is what they are combined to. Convolution weights are channels_last in memory.
+    The layers come first, in order, then the heads. Parameters are views of `vector`, so updating
+    it trains the network. Each row of `gradients` accumulates the gradients of one pass, and
+    `gradient` [P] holds their combination. Convolution weights are channels_last in memory.
 
     Args:
-        network: trained in place; its last layers live under `heads`.
-        rows: passes whose gradients are kept apart.
+        network: trained in place; its last layers are under `heads`.
+        rows: number of passes whose gradients are kept separate.
         grouping: which trunk parameters form a layer.
     """
 
@@ -49,11 +49,11 @@ class FlatParameters:
         self._adopt()
 
     def zero(self) -> None:
-        """Forget all gradients."""
+        """Zero all gradients."""
         self.gradients.zero_()
 
     def collect_in(self, row: int) -> None:
-        """Let backward passes from here on add to this row."""
+        """Make subsequent backward passes accumulate into this row."""
         for parameter, view in zip(self._parameters, self._gradient_views[row], strict=True):
             parameter.grad = view
 
@@ -63,17 +63,17 @@ class FlatParameters:
         return grams
 
     def gram_tensor(self) -> Tensor:
-        """The same on the device, float64."""
+        """The Gram matrices as one float64 tensor on the device."""
         grams = [gram_of(self.gradients[:, segment]) for segment in self.segments]
         return torch.stack(grams).double()
 
     def set_mixed(self, solutions: Sequence[Solution] | Solutions, head_rows: int) -> None:
-        """Mix the source rows layer by layer into `gradient` (the sum in Eq. 10).
+        """Mix the source rows into `gradient`, layer by layer (the sum in Eq. 10).
 
         Args:
             solutions: weights of the first k rows, one solution per layer.
-            head_rows: the heads get the plain sum of this many first rows; a row holds zeros for
-                the heads that its data do not use.
+            head_rows: number of leading rows summed, unweighted, for the heads; a row is zero for
+                heads its data does not use.
         """
         if isinstance(solutions, Solutions):
             self.set_weighted(solutions.weights.to(self.gradients), head_rows)
@@ -81,7 +81,7 @@ class FlatParameters:
             self.set_weighted([solution.weights for solution in solutions], head_rows)
 
     def set_weighted(self, weights: Sequence[Sequence[float]] | Tensor, head_rows: int) -> None:
-        """Mix the first k rows by weights [L-1, k] into `gradient`; heads as in `set_mixed`."""
+        """Mix the first k rows into `gradient` with weights [L-1, k]; heads as in `set_mixed`."""
         by_layer = weights if isinstance(weights, Tensor) else self.gradients.new_tensor(weights)
         k = by_layer.shape[1]
         for segment, layer_weights in zip(self.segments, by_layer, strict=True):
@@ -89,7 +89,7 @@ class FlatParameters:
         torch.sum(self.gradients[:head_rows, self.heads], dim=0, out=self.gradient[self.heads])
 
     def set_sum(self, scale: float = 1.0) -> None:
-        """Put the scaled sum of all rows into `gradient` (Eq. 1)."""
+        """Set `gradient` to the scaled sum of all rows (Eq. 1)."""
         torch.sum(self.gradients, dim=0, out=self.gradient)
         self.gradient.mul_(scale)
 
@@ -108,13 +108,13 @@ class FlatParameters:
 
 
 def gram_of(rows: Tensor) -> Tensor:
-    """Dot products [rows, rows] of gradients [rows, n], in single precision at least."""
+    """Dot products [rows, rows] of gradients [rows, n], in at least single precision."""
     rows = summable(rows)
     return rows @ rows.T
 
 
 def weighted_sum(rows: Tensor, weights: Tensor, out: Tensor) -> None:
-    """Put the mixture [n] of gradients [k, n] by weights [k] into `out` (the sum in Eq. 10)."""
+    """Write the sum of gradients [k, n] weighted by [k] to `out` [n] (the sum in Eq. 10)."""
     if summable(rows) is rows:
         torch.mv(rows.T, weights, out=out)
     else:
@@ -122,7 +122,7 @@ def weighted_sum(rows: Tensor, weights: Tensor, out: Tensor) -> None:
 
 
 def summable(rows: Tensor) -> Tensor:
-    """The rows, in single precision if they are in half."""
+    """The rows, upcast to single precision if they are half precision."""
     return rows if rows.element_size() >= 4 else rows.float()
 
 

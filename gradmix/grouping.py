@@ -11,7 +11,7 @@ Grouping = Literal["layer", "tensor", "model"]
 
 HEADS = "heads"
 TRUNK = "trunk."
-"""Of parameter names; a layer is called by its place in the trunk."""
+"""Prefix stripped from layer names."""
 _NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 
 
@@ -24,11 +24,11 @@ class Layer:
 
 
 def lies_in(name: str, places: Sequence[str]) -> bool:
-    """Whether a module or parameter is one of the places or below one.
+    """Whether a module or parameter is at or below one of the places.
 
     Args:
-        name: dotted, as in `named_modules` and `named_parameters`.
-        places: dotted names, or patterns such as `*.lora_*`.
+        name: dotted name, as in `named_modules` and `named_parameters`.
+        places: dotted names or patterns such as `*.lora_*`.
     """
     return any(
         name == place or name.startswith(f"{place}.") or fnmatchcase(name, place)
@@ -39,15 +39,16 @@ def lies_in(name: str, places: Sequence[str]) -> bool:
 def trunk_layers(
     network: nn.Module, grouping: Grouping = "layer", heads: Sequence[str] = (HEADS,)
 ) -> list[Layer]:
-    """Layers l = 1..L-1 of a network: everything but the task-specific last layers.
+    """Layers l = 1..L-1 of a network: all but the task-specific last layers.
 
-    A parameter that several modules share belongs to the first of them outside the heads.
+    A parameter shared by several modules belongs to the first one outside the heads.
 
     Args:
         network: any module.
-        grouping: `layer`: a leaf module's parameters, a norm layer joined to the module before
-            it; `tensor`: every parameter alone; `model`: the whole trunk as one layer.
-        heads: where the last layers live, as in `lies_in`.
+        grouping: `layer` groups a leaf module's parameters, with a norm layer joined to the
+            module before it; `tensor` makes each parameter a layer; `model` makes the whole trunk
+            one layer.
+        heads: places of the last layers, as in `lies_in`.
 
     Raises:
         ValueError: if the grouping is unknown or the trunk has no parameters.
@@ -67,9 +68,9 @@ def trunk_layers(
 
 
 def _leaf_layers(network: nn.Module, heads: Sequence[str]) -> list[Layer]:
-    """One layer per module that owns parameters, norms joined to the layer before them."""
+    """One layer per module that owns parameters; norms join the layer before them."""
     layers: list[Layer] = []
-    # A shared parameter has one name, that of its first module; it is taken out once.
+    # `named_parameters` lists a shared parameter once, under its first module.
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     for module_name, module in network.named_modules(remove_duplicate=False):
         own = tuple(

@@ -1,6 +1,6 @@
-"""Weights of a network's named layers, and what they say together (Eq. 6 to 8).
+"""Mixing weights of a network's layers, and the importance they add up to (Eq. 6 to 8).
 
-The mixing core that the methods and `Mixer` share; gradients come in as Gram matrices.
+The mixing core shared by the methods and `Mixer`; gradients come in as Gram matrices.
 """
 
 from collections import Counter
@@ -12,15 +12,15 @@ from gradmix.solving.solvers import NonFiniteGradientError, Solution, Solver, so
 
 Gram = Sequence[Sequence[float]]
 Opposed = Literal["vertex", "skip"]
-"""What becomes of a layer where no source's gradient points along the target's: the least bad
-source alone, or no step of the sources."""
+"""What to do in a layer where no source's gradient points along the target's: use the least bad
+source alone, or skip the sources."""
 
 
 def refuse_unknown(opposed: str) -> None:
-    """Refuse what is no `Opposed`.
+    """Reject values outside `Opposed`.
 
     Raises:
-        ValueError: naming those that are.
+        ValueError: if the value is unknown; lists the valid ones.
     """
     if opposed not in get_args(Opposed):
         raise ValueError(f"opposed must be one of vertex, skip. Found {opposed!r}.")
@@ -29,24 +29,24 @@ def refuse_unknown(opposed: str) -> None:
 def solve_named(
     layer: str, rows: Sequence[str], gram: Gram, solver: Solver, opposed: Opposed = "vertex"
 ) -> Solution:
-    """Weights of one layer.
+    """Solve for the weights of one layer.
 
     Args:
-        layer: its name.
+        layer: name of the layer, for errors.
         rows: names of the gradients, the target's last.
-        gram: dot products of the gradients; rows and columns beyond those named are left out.
-        solver: of Eq. 6.
-        opposed: what becomes of the layer where no source points along the target's gradient.
+        gram: dot products of the gradients; rows and columns beyond the named ones are ignored.
+        solver: solver of Eq. 6.
+        opposed: what to do if no source's gradient points along the target's.
 
     Raises:
-        FloatingPointError: if a gradient holds NaN or Inf.
+        FloatingPointError: if a gradient contains NaN or Inf.
     """
     size = len(rows)
     try:
         solution = solve_layer([row[:size] for row in gram[:size]], solver)
     except NonFiniteGradientError as error:
         raise FloatingPointError(
-            f"the gradient of {rows[error.index]} in layer {layer} holds NaN or "
+            f"the gradient of {rows[error.index]} in layer {layer} contains NaN or "
             "Inf; lower the learning rate or check the data."
         ) from error
     if opposed == "skip" and _is_opposed(solution):
@@ -61,7 +61,7 @@ def solve_layers(
     solver: Solver,
     opposed: Opposed = "vertex",
 ) -> list[Solution]:
-    """Weights of every layer, as `solve_named` gives them."""
+    """Solve for the weights of every layer with `solve_named`."""
     return [
         solve_named(layer, rows, gram, solver, opposed)
         for layer, gram in zip(layers, grams, strict=True)
@@ -69,14 +69,14 @@ def solve_layers(
 
 
 def importance_of(solutions: Sequence[Solution]) -> float:
-    """Importance rho (Eq. 8) of solved layers; layers without a cosine are left out."""
+    """Importance rho (Eq. 8) of solved layers; layers without a cosine are skipped."""
     return sum(s.cosine for s in solutions if s.cosine is not None)
 
 
 def weight_figures(
     layers: Sequence[str], sources: Sequence[str], solutions: Sequence[Solution]
 ) -> dict[str, float]:
-    """For the curves: mean weight entropy, solver regimes, and the weights of every layer."""
+    """Metrics to log: mean weight entropy, solver regimes, and every layer's weights."""
     entropies = [weight_entropy(solution.weights) for solution in solutions]
     figures = {"weight_entropy": sum(entropies) / len(entropies)}
     for regime, count in Counter(solution.regime for solution in solutions).items():

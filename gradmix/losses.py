@@ -21,9 +21,9 @@ def soft_loss(logits: Tensor, soft: Tensor, direction: Direction = "reverse") ->
 
     Args:
         logits: [B, C].
-        soft: label distributions [B, C]; clamped from below at 1e-6, as log 0 has no gradient.
+        soft: label distributions [B, C]; clamped to at least 1e-6, as log 0 has no gradient.
         direction: `reverse` is the paper's D_KL(p_theta, soft); `forward` is D_KL(soft, p_theta),
-            the gradient of which is that of the cross entropy.
+            which has the gradient of the cross entropy.
 
     Raises:
         ValueError: if the direction is unknown.
@@ -40,7 +40,7 @@ def soft_loss(logits: Tensor, soft: Tensor, direction: Direction = "reverse") ->
 def mean_entropy(logits: Tensor) -> Tensor:
     """Mean entropy in nats of the predictions of logits [B, C].
 
-    The cross entropy of predictions with themselves; gradients flow through both.
+    The cross entropy of the predictions with themselves; gradients flow through both factors.
     """
     return functional.cross_entropy(logits, logits.softmax(1))
 

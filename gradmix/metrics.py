@@ -1,4 +1,4 @@
-"""Accuracy and loss over a labelled set, image by image and clip by clip."""
+"""Accuracy and loss over a labelled set, per image and per clip."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def score(
     predict: Callable[[Tensor], Tensor], images: Images, labels: Tensor, batch_size: int = BATCH
 ) -> Score:
     """Score logits predicted from stored images [N, H, W, C] against class numbers [N]."""
-    # On the labels' device, and read once.
+    # Accumulated on the labels' device, so that it is synchronised only once.
     sums = torch.zeros(2, dtype=torch.float64, device=labels.device)
     for start in range(0, len(labels), batch_size):
         logits = predict(images[start : start + batch_size])
@@ -39,7 +39,7 @@ def score(
 def probabilities(
     predict: Callable[[Tensor], Tensor], images: Images, batch_size: int = BATCH
 ) -> Tensor:
-    """Class probabilities [N, C] of stored images [N, H, W, C]."""
+    """Class probabilities [N, C] predicted for stored images [N, H, W, C]."""
     parts = [
         predict(images[start : start + batch_size]).softmax(1)
         for start in range(0, len(images), batch_size)
@@ -48,11 +48,11 @@ def probabilities(
 
 
 def right_clips(probabilities: Tensor, labels: Tensor, clip: Tensor) -> Tensor:
-    """Whether the mean prediction over a clip's frames is right (§4.3, per-video classification).
+    """Tell for which clips the mean prediction over frames is right (§4.3, per video).
 
     Args:
-        probabilities: of every frame [N, C].
-        labels: class numbers [N], equal for the frames of one clip.
+        probabilities: class probabilities [N, C] of the frames.
+        labels: class numbers [N], the same for all frames of a clip.
         clip: clip numbers [N].
 
     Returns:
@@ -64,19 +64,19 @@ def right_clips(probabilities: Tensor, labels: Tensor, clip: Tensor) -> Tensor:
     sums.index_add_(0, of_frame.to(sums.device), probabilities)
     of_clip = wanted.new_empty(n)
     of_clip[of_frame.to(wanted.device)] = wanted
-    # The largest sum is that of the largest mean.
+    # The class with the largest sum also has the largest mean.
     return (sums.argmax(1) == of_clip).cpu()
 
 
 def disagreement(predicted: Tensor, clip: Tensor) -> float:
-    """Share in [0, 1] of the clips whose frames are not all predicted alike.
+    """Fraction in [0, 1] of the clips whose frames get different predictions.
 
     Args:
         predicted: class numbers [N].
         clip: clip numbers [N].
 
     Returns:
-        Of clips with at least two frames; 0 if there is none.
+        The fraction among clips with at least two frames; 0 if there are none.
     """
     of_frame, classes = _clips(clip), predicted.cpu()
     n = int(of_frame.max()) + 1
@@ -88,6 +88,6 @@ def disagreement(predicted: Tensor, clip: Tensor) -> float:
 
 
 def _clips(clip: Tensor) -> Tensor:
-    """Clip numbers [N] without gaps, from 0."""
+    """Renumber clips [N] consecutively from 0."""
     numbers: Tensor = torch.unique(clip.cpu(), return_inverse=True)[1]
     return numbers

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 SMALLEST_NORMAL = 2.0**-1022
-"""The smallest double with full precision; gradients below it count as zero."""
+"""Smallest normal double; gradients below it count as zero."""
 
 
 def gramian(rows: Float[Tensor, "r n"]) -> Float[Tensor, "r r"]:
@@ -30,14 +30,14 @@ def mixing_weights(
     """Weights of the k source gradients for one layer (Eq. 6 and 7).
 
     Args:
-        source_grads: one row per source; any unit.
+        source_grads: one row per source, in any unit.
         target_grad: gradient of the loss on V for the same layer.
         solver: `exact`, `slsqp` (NLopt, as in the paper), `sgd` (learning to reweight) or
             `uniform`.
 
     Returns:
-        Non-negative weights that sum to 1, of the sources' type. A source with a zero gradient
-        gets 0; if all are zero, or the target's is, the weights are uniform.
+        Non-negative weights that sum to 1, with the sources' dtype. A source with a zero gradient
+        gets 0; if all of them are zero, or the target's is, the weights are uniform.
 
     Raises:
         ValueError: if the shapes do not match, a gradient is not finite or the solver is unknown.
@@ -56,7 +56,7 @@ def mixing_weights(
     rows = torch.cat([source_grads, target_grad[None]])
     if not torch.isfinite(rows).all():
         raise ValueError("expected finite gradients, found NaN or Inf.")
-    # A common factor changes no weight, and keeps squares of huge gradients finite.
+    # A common factor does not change the weights but keeps squares of huge gradients finite.
     rows = rows.double() / rows.abs().max().double().clamp_min(SMALLEST_NORMAL)
     solution = solve_layer(gramian(rows).tolist(), solver_named(solver))
     return torch.tensor(solution.weights, dtype=source_grads.dtype, device=source_grads.device)
@@ -69,14 +69,14 @@ def importance(
 
     Args:
         mixed_grads: mixed source gradient of each layer l = 1..L-1.
-        target_grads: gradient of the loss on V of the same layers.
+        target_grads: gradient of the loss on V for the same layers.
 
     Returns:
-        rho in [-(L-1), L-1]; layers where either gradient is zero are left out. NaN if a gradient
-        holds NaN.
+        rho in [-(L-1), L-1]; layers where either gradient is zero are skipped. NaN if a gradient
+        contains NaN.
 
     Raises:
-        ValueError: if the two differ in number or there is no layer.
+        ValueError: if the two lists differ in length or are empty.
     """
     if len(mixed_grads) != len(target_grads) or not mixed_grads:
         raise ValueError(
@@ -85,7 +85,7 @@ def importance(
         )
     rho = mixed_grads[0].new_zeros((), dtype=torch.float64)
     for mixed, target in zip(mixed_grads, target_grads, strict=True):
-        # Squares of small and large single-precision gradients need the double's range.
+        # Squares of very small or large single-precision gradients need double range.
         a, b = mixed.double(), target.double()
         lengths = a.norm() * b.norm()
         if lengths != 0:
@@ -106,19 +106,19 @@ def learning_rate_scale(rho: float | Tensor, beta: float, gamma: float) -> float
         gamma: shift; eta = 1/2 where beta rho = gamma.
 
     Raises:
-        ValueError: if beta is negative or not a number.
+        ValueError: if beta is negative or NaN.
     """
     if not beta >= 0:
         raise ValueError(f"beta must not be negative, found {beta}.")
     if isinstance(rho, Tensor):
         return torch.sigmoid(beta * rho - gamma)
-    # The form for negative arguments keeps exp from overflowing.
+    # The form for negative z keeps exp from overflowing.
     z = beta * rho - gamma
     return 1.0 / (1.0 + math.exp(-z)) if z >= 0 else math.exp(z) / (1.0 + math.exp(z))
 
 
 def weight_entropy(weights: Sequence[float]) -> float:
-    """Entropy of one layer's weights in nats, over log k: 0 for a single source, 1 for uniform."""
+    """Entropy of one layer's weights divided by log k: 0 for a single source, 1 for uniform."""
     if len(weights) < 2:
         return 0.0
     return -sum(w * math.log(w) for w in weights if w > 0.0) / math.log(len(weights))

@@ -1,4 +1,4 @@
-"""Networks: a shared trunk, any module, and one head per label space (§3.1)."""
+"""Networks: a shared trunk, which can be any module, and one head per label space (§3.1)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,29 +13,29 @@ from gradmix.problem import TARGET_HEAD
 Norm = Literal["batch", "none"]
 Precision = Literal["float32", "bfloat16"]
 Shape = tuple[int, int, int]
-"""Channels, height, width of what a trunk reads."""
+"""Channels, height and width of a trunk's input."""
 
 HALVING = 16
-"""Four poolings: image sides are multiples of this."""
+"""Downsampling factor of the four poolings; image sides must be multiples of it."""
 CONVOLUTIONS = 4
 
 
 class LinearHead(nn.Linear):
-    """Class scores, linear in the features: of a map [B, F, h, w] in its mean over space."""
+    """Linear classifier on features [B, F], or on the spatial mean of a map [B, F, h, w]."""
 
     def forward(self, found: Tensor) -> Tensor:
-        """Logits [B, classes] of what the trunk ends in."""
+        """Logits [B, classes] from the trunk's output."""
         return super().forward(pooled(found))
 
 
 class Dropout(nn.Module):
-    """Sets random features to zero in training, whole channels of a map, and scales up the rest.
+    """Dropout of features, or of whole channels of a map.
 
-    Masks are drawn by torch's generator on the CPU: they are the same on every device, and a
-    training resumes with those that it would have drawn.
+    Masks come from torch's CPU generator, so they are the same on every device and a resumed
+    training draws the same ones.
 
     Args:
-        share: of the features that are left out, in [0, 1).
+        share: fraction of the features set to zero, in [0, 1).
 
     Raises:
         ValueError: if the share is out of range.
@@ -48,7 +48,7 @@ class Dropout(nn.Module):
         self.share = share
 
     def forward(self, found: Tensor) -> Tensor:
-        """Features [B, F] or a map [B, F, h, w], in training with some of F zero."""
+        """Drop out features [B, F] or channels of a map [B, F, h, w] in training mode."""
         if not self.training or not self.share:
             return found
         kept = (torch.rand(found.shape[:2]) >= self.share).to(found) / (1.0 - self.share)
@@ -56,24 +56,24 @@ class Dropout(nn.Module):
 
 
 class Network(nn.Module):
-    """A trunk that all data sets share, and one head per label space under `heads`.
+    """A trunk shared by all data sets, and one head per label space under `heads`.
 
-    Heads read what the trunk ends in. Here they are linear; a method may put others in their place.
-    `ends_in` is that output's shape without the batch: (F, h, w) or (F,).
+    Heads take the trunk's output. They are linear by default; a method may replace them. `ends_in`
+    is the shape of that output without the batch: (F, h, w) or (F,).
 
     Args:
         trunk: maps [B, C, H, W] to a map [B, F, h, w] or to features [B, F].
         heads: number of classes of each head.
-        shape: of what the trunk reads.
-        normalisation: of the images that are predicted.
-        dropout: share of what the trunk ends in that training leaves out.
+        shape: shape of the trunk's input.
+        normalisation: normalisation of the images in `predict`.
+        dropout: dropout rate on the trunk's output.
 
     Raises:
-        ValueError: if the trunk's output is neither.
+        ValueError: if the trunk outputs neither.
     """
 
     precision: Precision = "float32"
-    """Of the trunk's passes in training, its parameters staying as they are."""
+    """Precision of the trunk's passes in training; its parameters stay in single precision."""
 
     def __init__(
         self,
@@ -92,26 +92,26 @@ class Network(nn.Module):
         )
 
     def feature_map(self, x: Tensor) -> Tensor:
-        """The map [B, F, h, w] that the trunk ends in.
+        """The map [B, F, h, w] output by the trunk.
 
         Raises:
-            ValueError: if it ends in features without a place.
+            ValueError: if the trunk outputs flat features.
         """
         found: Tensor = self._found(x)
         map_size(found.shape[1:])
         return found
 
     def embed(self, x: Tensor) -> Tensor:
-        """Features [B, F] of [B, C, H, W]: a map's are averaged over space."""
+        """Features [B, F] of images [B, C, H, W]; a map is averaged over space."""
         return pooled(self._found(x))
 
     def forward(self, x: Tensor, head: str) -> Tensor:
-        """Logits [B, classes of the head] of [B, C, H, W]."""
+        """Logits [B, classes of the head] of images [B, C, H, W]."""
         logits: Tensor = self.heads[head](self._found(x))
         return logits
 
     def _found(self, x: Tensor) -> Tensor:
-        """What the trunk ends in; training's passes have the precision that is set."""
+        """The trunk's output, computed in `precision` in training mode."""
         if self.precision == "float32" or not self.training:
             found: Tensor = self.dropout(self.trunk(x))
             return found
@@ -125,12 +125,12 @@ class Network(nn.Module):
 class ConvTrunkConfig:
     """The digit network's trunk: 4 convolution layers and 1 fully connected layer (§4.1).
 
-    The paper names the number of layers only; kernel, widths and normalisation are our choice.
+    The paper gives only the number of layers; kernel size, widths and normalisation are our choice.
 
     Attributes:
-        widths: channels of the convolutions.
-        hidden: units of the fully connected layer; 0: none, the trunk ends in a map.
-        norm: after every convolution.
+        widths: output channels of the convolutions.
+        hidden: units of the fully connected layer; 0 leaves it out, so the trunk ends in a map.
+        norm: normalisation after each convolution.
 
     Raises:
         ValueError: if a width is below 1, there are not four, or the norm is unknown.
@@ -141,7 +141,7 @@ class ConvTrunkConfig:
     norm: Norm = "batch"
 
     def __post_init__(self) -> None:
-        """Refuse sizes that no network can have, and an unknown norm."""
+        """Check the sizes and the norm."""
         sizes: list[int] = list(self.widths)
         if len(sizes) != CONVOLUTIONS:
             raise ValueError(f"widths must be {CONVOLUTIONS} numbers, found {len(sizes)}.")
@@ -156,13 +156,13 @@ class ConvTrunkConfig:
 
 
 class ConvTrunk(nn.Module):
-    """4 x (conv 3x3, norm, max-pool 2, ReLU), and a fully connected layer with ReLU.
+    """4 x (conv 3x3, norm, max-pool 2, ReLU), then a fully connected layer with ReLU.
 
     Max-pool and ReLU commute; pooling first makes ReLU four times cheaper.
 
     Args:
         config: widths and normalisation.
-        shape: of the images; sides are multiples of 16.
+        shape: shape of the images; sides must be multiples of 16.
 
     Raises:
         ValueError: if the images are too small for four poolings.
@@ -182,13 +182,13 @@ class ConvTrunk(nn.Module):
             self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features [B, hidden] of [B, C, H, W]; without a hidden layer a map [B, F, h, w]."""
+        """Features [B, hidden] of [B, C, H, W]; a map [B, F, h, w] if there is no hidden layer."""
         found: Tensor = self.features(x)
         return self.relu(self.hidden(found.flatten(1))) if hasattr(self, "hidden") else found
 
 
 def pooled(features: Tensor) -> Tensor:
-    """A map [B, F, h, w] averaged over space; features [B, F] as they are."""
+    """A map [B, F, h, w] averaged over space; features [B, F] unchanged."""
     return features.mean((2, 3)) if features.ndim == 4 else features
 
 
@@ -196,7 +196,7 @@ def map_size(ends_in: Sequence[int]) -> tuple[int, int]:
     """Height and width of a map (F, h, w).
 
     Raises:
-        ValueError: if what a trunk ends in is no map.
+        ValueError: if the trunk's output is not a map.
     """
     if len(ends_in) != 3:
         raise ValueError(
@@ -207,7 +207,7 @@ def map_size(ends_in: Sequence[int]) -> tuple[int, int]:
 
 
 def drawn_linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    """A linear layer with torch's usual weights, drawn from a generator on the CPU."""
+    """A linear layer with torch's default initialisation, drawn from a CPU generator."""
     layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
     for parameter in layer.parameters():
         nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5, generator=generator)
@@ -215,9 +215,9 @@ def drawn_linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Li
 
 
 def predict(network: Network, images: Tensor) -> Tensor:
-    """Logits [B, C] of the target's classes for stored images [B, H, W, C], in evaluation mode.
+    """Logits [B, C] over the target's classes for stored images [B, H, W, C], in eval mode.
 
-    The images may lie on another device than the network, which has the logits.
+    The images may be on another device; the logits are on the network's.
     """
     network.eval()
     images = images.to(next(network.parameters()).device)
@@ -227,7 +227,7 @@ def predict(network: Network, images: Tensor) -> Tensor:
 
 
 def _end(trunk: nn.Module, shape: Shape) -> tuple[int, ...]:
-    """(F, h, w) or (F,) of a trunk, by a look at what it makes of a blank image."""
+    """Output shape (F, h, w) or (F,) of a trunk, found by running it on a blank image."""
     training = trunk.training
     trunk.eval()
     with torch.no_grad():
@@ -242,7 +242,7 @@ def _end(trunk: nn.Module, shape: Shape) -> tuple[int, ...]:
 
 
 def _blocks(config: ConvTrunkConfig, channels: int) -> Sequence[nn.Module]:
-    """The four convolution blocks in order."""
+    """The modules of the four convolution blocks, in order."""
     modules: list[nn.Module] = []
     for width in config.widths:
         normalised = config.norm == "batch"

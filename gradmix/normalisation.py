@@ -1,4 +1,4 @@
-"""From stored images [B, H, W, C] to what a network reads, [B, C, H, W] in float."""
+"""Converts stored images [B, H, W, C] to network input, float [B, C, H, W]."""
 
 from typing import Literal
 
@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 Normalisation = Literal["image", "imagenet", "half", "none"]
-"""Each image by its own pixels; by ImageNet's colours; grey at 0, black and white at -1 and 1; or,
-for feature maps, not at all."""
+"""Per image (`image`), by ImageNet's colour statistics (`imagenet`), to [-1, 1] (`half`), or not at
+all, for feature maps (`none`)."""
 
 SMALLEST_DEVIATION = 1.0
 """Standard deviation, in grey levels, below which an image counts as flat."""
 
 COLOURS = {
-    # Mean and standard deviation of ImageNet's red, green and blue in [0, 1], as torchvision's.
+    # Mean and standard deviation of ImageNet's RGB channels in [0, 1], as in torchvision.
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "half": ((0.5,), (0.5,)),
 }
@@ -23,8 +23,8 @@ def normalise(images: Tensor, kind: Normalisation) -> Tensor:
     """Images [B, H, W, C] as float [B, C, H, W], channels_last in memory.
 
     Args:
-        images: uint8; for `none` of any type.
-        kind: `imagenet` needs three channels.
+        images: uint8; any dtype for `none`.
+        kind: normalisation to apply; `imagenet` needs three channels.
     """
     if kind == "image":
         return standardise(images)
@@ -36,9 +36,9 @@ def normalise(images: Tensor, kind: Normalisation) -> Tensor:
 
 
 def standardise(images: Tensor) -> Tensor:
-    """Each image to zero mean and unit deviation: uint8 [B, H, W, C] -> float [B, C, H, W].
+    """Scale each image to zero mean and unit deviation: uint8 [B, H, W, C] -> float [B, C, H, W].
 
-    The result is channels_last in memory, as the source is stored [H, W, C].
+    The result is channels_last in memory, like the stored images.
     """
     pixels = images.permute(0, 3, 1, 2).float()
     mean, deviation = _statistics(pixels)
@@ -46,13 +46,14 @@ def standardise(images: Tensor) -> Tensor:
 
 
 class KeptStatistics:
-    """Standardisation of one stored set, image by image: each is measured when it is first read.
+    """Standardises images of one stored set, caching each image's statistics on first use.
 
-    Measuring costs five times what the rest of the standardisation does. The result has the bits of
-    `standardise`. For images in the host's memory: which are new is asked at every call.
+    Computing the statistics takes five times as long as the rest. The result is bitwise equal to
+    that of the function `standardise`. For images in main memory, since every call checks on the
+    CPU which images are new.
 
     Args:
-        count: images in the set.
+        count: number of images in the set.
     """
 
     def __init__(self, count: int) -> None:
@@ -60,10 +61,10 @@ class KeptStatistics:
         self._deviation = torch.zeros(count, 1, 1, 1)
 
     def standardise(self, images: Tensor, rows: Tensor) -> Tensor:
-        """As the function of that name, for the images uint8 [B, H, W, C] of some rows [B]."""
+        """Standardise the uint8 images [B, H, W, C] stored at the given rows [B]."""
         pixels = images.permute(0, 3, 1, 2).float()
         mean, deviation = self._mean[rows], self._deviation[rows]
-        # A deviation that has been measured is not below `SMALLEST_DEVIATION`.
+        # Zero means not yet computed, as deviations are at least `SMALLEST_DEVIATION`.
         if not deviation.all():
             mean, deviation = _statistics(pixels)
             self._mean[rows], self._deviation[rows] = mean, deviation
@@ -71,6 +72,6 @@ class KeptStatistics:
 
 
 def _statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of every image of [B, C, H, W], each [B, 1, 1, 1]."""
+    """Mean and deviation of each image of [B, C, H, W], both [B, 1, 1, 1]."""
     deviation, mean = torch.std_mean(pixels, dim=(1, 2, 3), keepdim=True, correction=0)
     return mean, deviation.clamp_min(SMALLEST_DEVIATION)

@@ -1,4 +1,4 @@
-"""Descent on one flat vector: SGD or AdamW, a schedule, clipping, averaged weights."""
+"""Optimisation of one flat vector: SGD or AdamW, schedules, clipping, weight averaging."""
 
 import math
 from collections.abc import Iterator
@@ -13,19 +13,20 @@ Schedule = Literal["constant", "cosine", "linear"]
 
 SECOND_BETA = 0.999
 EPSILON = 1e-8
-"""AdamW's decay of squared gradients, and what keeps it from dividing by zero."""
+"""AdamW's decay of the squared gradient (beta_2), and its epsilon."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimiserConfig:
-    """How a gradient becomes a step; defaults are the paper's for digits (§4.1).
+    """Settings of the optimiser; defaults are the paper's for digits (§4.1).
 
     Attributes:
-        learning_rate: before the schedule and eta, which multiply it.
-        momentum: of SGD; AdamW's decay of the mean gradient (beta_1).
+        learning_rate: base learning rate, multiplied by the schedule and eta.
+        momentum: momentum of SGD; beta_1 of AdamW.
         optimiser: `sgd`, or `adamw` with beta_2 = 0.999 and epsilon = 1e-8.
-        weight_decay: of all parameters: added to SGD's gradient, apart from it for AdamW.
-        clip: L2 norm of the whole gradient above which it is scaled down to that norm; 0: never.
+        weight_decay: weight decay on all parameters, added to the gradient for SGD and decoupled
+            for AdamW.
+        clip: maximum L2 norm of the whole gradient; 0 turns clipping off.
 
     Raises:
         ValueError: if a value is out of range or the optimiser unknown.
@@ -38,7 +39,7 @@ class OptimiserConfig:
     clip: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse values that no descent can have."""
+        """Check the settings."""
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be positive, found {self.learning_rate}.")
         if not 0 <= self.momentum < 1:
@@ -51,25 +52,25 @@ class OptimiserConfig:
 
 
 class Optimiser:
-    """The rule's memory, and its steps on a vector [P].
+    """An SGD or AdamW optimiser on a vector [P].
 
-    A few lines of our own: importing `torch.optim` costs every training a second and 150 MiB.
+    Not `torch.optim`, because importing it costs every training a second and 150 MiB.
 
     Args:
-        config: the optimiser and its settings.
-        vector: the parameters, for their number, type and device.
+        config: settings of the optimiser.
+        vector: the parameters, read only for their size, dtype and device.
     """
 
     def __init__(self, config: OptimiserConfig, vector: Tensor) -> None:
         self.config = config
-        # SGD: velocity. AdamW: running means of the gradient and of its square.
+        # SGD: velocity. AdamW: running means of the gradient and its square.
         self._memory = vector.new_zeros(2 if config.optimiser == "adamw" else 1, len(vector))
         self._steps = 0
 
     def step(self, vector: Tensor, gradient: Tensor, rate: float | Tensor) -> None:
-        """Move the vector [P] along the gradient [P], which clipping scales in place.
+        """Update the vector [P] from the gradient [P], which is clipped in place.
 
-        A rate that is a tensor stays on its device.
+        A tensor rate stays on its device.
         """
         if self.config.clip:
             gradient.mul_((self.config.clip / (gradient.norm() + 1e-6)).clamp_max(1.0))
@@ -80,11 +81,11 @@ class Optimiser:
             self._sgd(vector, gradient, rate)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next step depends on, besides vector and gradient."""
+        """Everything the next step depends on, apart from vector and gradient."""
         return {"memory": self._memory.clone(), "steps": self._steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken."""
+        """Restore a state from `state_dict`."""
         self._memory.copy_(state["memory"])
         self._steps = state["steps"]
 
@@ -112,14 +113,14 @@ class Optimiser:
 
 
 def schedule_factor(schedule: Schedule, step: int, steps: int, warm_up: int = 0) -> float:
-    """Factor of the learning rate in (0, 1] at a step of a training.
+    """Factor in (0, 1] on the learning rate at a given step.
 
     Args:
-        schedule: after the warm-up: `constant` stays at 1; `cosine`, (1 + cos(pi t)) / 2, and
-            `linear`, 1 - t, fall from 1 towards 0, t in [0, 1) being the share of steps done.
-        step: steps done before this one.
-        steps: of the whole training, more than `warm_up`.
-        warm_up: first steps, over which the factor rises linearly to 1.
+        schedule: shape after the warm-up: `constant` is 1, `cosine` is (1 + cos(pi t)) / 2 and
+            `linear` is 1 - t, where t in [0, 1) is the fraction of steps done.
+        step: number of steps done before this one.
+        steps: total number of steps, more than `warm_up`.
+        warm_up: number of initial steps over which the factor rises linearly to 1.
     """
     if step < warm_up:
         return (step + 1) / (warm_up + 1)
@@ -132,26 +133,26 @@ def schedule_factor(schedule: Schedule, step: int, steps: int, warm_up: int = 0)
 class Average:
     """Exponential moving average of a vector of weights.
 
-    The decay of update n is min(decay, n / (n + 9)): early on the average is that of the few
-    weights so far, or the random first ones would outlast a short training.
+    The decay of update n is min(decay, n / (n + 9)), so that the random initial weights do not
+    dominate the average of a short training.
 
     Args:
-        vector: the weights [P] to start from.
-        decay: the share that an update keeps, in (0, 1).
+        vector: the initial weights [P].
+        decay: decay rate, in (0, 1).
     """
 
     def __init__(self, vector: Tensor, decay: float) -> None:
         self.vector, self.decay, self.updates = vector.clone(), decay, 0
 
     def add(self, vector: Tensor) -> None:
-        """Move the average towards the present weights."""
+        """Move the average towards the current weights."""
         self.updates += 1
         kept = min(self.decay, self.updates / (self.updates + 9))
         self.vector.lerp_(vector, 1.0 - kept)
 
     @contextmanager
     def in_place_of(self, vector: Tensor) -> Iterator[None]:
-        """Within the context, the weights are the average."""
+        """Replace the weights by the average within the context."""
         present = vector.clone()
         vector.copy_(self.vector)
         try:
@@ -160,10 +161,10 @@ class Average:
             vector.copy_(present)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next update depends on."""
+        """Everything the next update depends on."""
         return {"vector": self.vector.clone(), "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken."""
+        """Restore a state from `state_dict`."""
         self.vector.copy_(state["vector"])
         self.updates = state["updates"]

@@ -1,4 +1,4 @@
-"""The problem as types: label spaces, their relation to the target's, and the plan of the heads."""
+"""Types for the problem: label spaces, their relation to the target's, and the heads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ class LabelSpace:
     """An ordered set of class names.
 
     Raises:
-        ValueError: if it is empty or names a class twice.
+        ValueError: if it is empty or has duplicate names.
     """
 
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Refuse an empty label space and repeated names."""
+        """Check that there are classes and their names are distinct."""
         if not self.classes:
             raise ValueError("a label space needs at least one class, found none.")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"class names must differ, found {', '.join(self.classes)}.")
 
     def relation_to(self, target: "LabelSpace") -> Relation:
-        """Relation of this label space to the target's (§3.1): `equal`, `partial` or `disjoint`."""
+        """Relation to the target's label space (§3.1): `equal`, `partial` or `disjoint`."""
         own, wanted = set(self.classes), set(target.classes)
         if own == wanted:
             return "equal"
@@ -40,26 +40,26 @@ class LabelSpace:
 class Problem:
     """Multi-source transfer across domains and tasks (§3.1): named sources and one target.
 
-    The trunk is shared; the last layer is one head per label space. Sources with the target's
-    label space share the target's head, sources with equal label spaces share one.
+    The trunk is shared; the last layer is one head per label space. Sources with equal label spaces
+    share a head, which is the target's if the label space is.
 
     Raises:
         ValueError: if there is no source, none has the target's label space, or a source's name is
-            taken or holds a dot.
+            reserved or contains a dot.
     """
 
     sources: Mapping[str, LabelSpace]
     target: LabelSpace
 
     def __post_init__(self) -> None:
-        """Refuse a problem that the paper's condition rules out."""
+        """Check the names, and that some source has the target's label space."""
         if not self.sources:
             raise ValueError("expected at least one source, found none.")
         for name in self.sources:
-            # Names become heads, that is module names, and rows of the curves next to V's.
+            # Names become module names of heads, and metric names next to V's.
             if name in _TAKEN or "." in name:
                 raise ValueError(
-                    "a source's name must not be empty, target or V, nor hold a dot, "
+                    "a source's name must not be empty, target or V, or contain a dot, "
                     f"found {name!r}; rename the source."
                 )
         if "equal" not in self.relations.values():
@@ -74,12 +74,12 @@ class Problem:
 
     @property
     def relations(self) -> dict[str, Relation]:
-        """Relation to the target of every source."""
+        """Relation of each source to the target."""
         return {name: space.relation_to(self.target) for name, space in self.sources.items()}
 
     @property
     def head_of(self) -> dict[str, str]:
-        """Name of the head that each source trains; the target's is `TARGET_HEAD`."""
+        """Name of the head each source trains; the target's is `TARGET_HEAD`."""
         first_with: dict[frozenset[str], str] = {frozenset(self.target.classes): TARGET_HEAD}
         return {
             name: first_with.setdefault(frozenset(space.classes), name)
@@ -88,7 +88,7 @@ class Problem:
 
     @property
     def heads(self) -> dict[str, LabelSpace]:
-        """Label space of each head; the order of its classes is the order of its logits."""
+        """Label space of each head; its logits are in the order of its classes."""
         plan = {TARGET_HEAD: self.target}
         for name, head in self.head_of.items():
             plan.setdefault(head, self.sources[name])

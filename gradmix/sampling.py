@@ -1,4 +1,4 @@
-"""Mini-batches by indexing stored images."""
+"""Mini-batches of stored images."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from gradmix.normalisation import KeptStatistics, Normalisation, normalise
 
 @dataclass(frozen=True)
 class Batch:
-    """Images [B, C, H, W] in float, labels [B] (class numbers) or [B, C] (distributions)."""
+    """Float images [B, C, H, W], with class numbers [B] or label distributions [B, C]."""
 
     images: Tensor
     labels: Tensor
@@ -19,44 +19,44 @@ class Batch:
 
 
 class ImageRows:
-    """Rows of stored images [N, H, W, C], read when they are asked for; a tensor of N images.
+    """N rows of stored images [M, H, W, C], read on access and indexed like a tensor.
 
-    Images that are mapped from a file need not fit the memory.
+    Memory-mapped images need not fit in memory.
 
     Args:
-        images: as they are stored.
-        rows: int64 [N], which of them.
+        images: the stored images.
+        rows: row numbers, int64 [N].
     """
 
     def __init__(self, images: Tensor, rows: Tensor) -> None:
         self._images, self._rows = images, rows
 
     def __len__(self) -> int:
-        """N."""
+        """Number of rows."""
         return len(self._rows)
 
     def __getitem__(self, selection: Tensor | slice) -> Tensor:
-        """Images [B, H, W, C] at some places, in memory."""
+        """Read images [B, H, W, C] into memory."""
         return self._images[self._rows[selection]]
 
 
 Images = Tensor | ImageRows
-"""Stored images: [N, H, W, C], all at hand or some rows of a larger set."""
+"""Stored images [N, H, W, C]: a tensor, or some rows of a larger set."""
 
 
 class ImageStream:
-    """Endless mini-batches of one set, reshuffled each time it has been seen whole.
+    """Endless mini-batches of one set, reshuffled after each pass over it.
 
-    A set with at most `batch_size` samples is given whole, in order, at every step; its tensor is
-    kept.
+    A set of at most `batch_size` samples is returned whole, in order, at every step; its tensor is
+    cached.
 
     Args:
-        name: of the data set, for curves and messages.
-        images: [N, H, W, C], as they are stored.
+        name: name of the data set, for metrics and messages.
+        images: stored images [N, H, W, C].
         batch_size: samples per mini-batch.
-        seed: of this stream's own generator.
-        normalisation: of every mini-batch.
-        device: of every mini-batch; None: that of the images.
+        seed: seed of the stream's own generator.
+        normalisation: normalisation of each mini-batch.
+        device: device of each mini-batch; None uses that of the images.
 
     Raises:
         ValueError: if the set is empty or the batch size is below 1.
@@ -83,15 +83,15 @@ class ImageStream:
         self._whole: tuple[Tensor, int] | None = None
 
     def __len__(self) -> int:
-        """Samples in the set."""
+        """Number of samples in the set."""
         return len(self._images)
 
     def state_dict(self) -> dict[str, Any]:
-        """What is left of the present order, and the generator's state."""
+        """The rest of the current order, and the generator's state."""
         return {"order": self._order.clone(), "generator": self._generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken."""
+        """Restore a state from `state_dict`."""
         self._order = state["order"]
         self._generator.set_state(state["generator"])
 
@@ -105,7 +105,7 @@ class ImageStream:
         return normalise(images.to(device), self._normalisation)
 
     def _all(self) -> Tensor:
-        """All images, made again only if a network has changed them in place."""
+        """All images, recomputed only if a network modified them in place."""
         if self._whole is None or self._whole[1] != self._whole[0]._version:
             images = self._images[:]
             whole = normalise(images.to(self._device or images.device), self._normalisation)
@@ -127,17 +127,17 @@ class Stream(ImageStream):
     """Mini-batches of one labelled set.
 
     Args:
-        name: of the data set, for curves and messages.
-        images: [N, H, W, C], as they are stored.
+        name: name of the data set, for metrics and messages.
+        images: stored images [N, H, W, C].
         labels: int64 [N] or float [N, C].
         head: the head that these labels train.
         batch_size: samples per mini-batch.
-        seed: of this stream's own generator.
-        normalisation: of every mini-batch.
-        device: of every mini-batch; None: that of the images.
+        seed: seed of the stream's own generator.
+        normalisation: normalisation of each mini-batch.
+        device: device of each mini-batch; None uses that of the images.
 
     Raises:
-        ValueError: if the set is empty, labels and images differ in number or the batch size is
+        ValueError: if the set is empty, labels and images differ in number, or the batch size is
             below 1.
     """
 
@@ -154,7 +154,7 @@ class Stream(ImageStream):
     ) -> None:
         if not len(images) or len(images) != len(labels):
             raise ValueError(
-                f"{name}: expected as many labels as images and at least one, "
+                f"{name}: expected equal, non-zero numbers of images and labels, "
                 f"found {len(images)} images and {len(labels)} labels."
             )
         super().__init__(name, images, batch_size, seed, normalisation, device)
@@ -167,7 +167,7 @@ class Stream(ImageStream):
 
 
 class UnlabelledStream(ImageStream):
-    """Mini-batches of one unlabelled set; there are no labels that could be read."""
+    """Mini-batches of one unlabelled set."""
 
     def next(self) -> Tensor:
         """Images [B, C, H, W] of the next mini-batch."""

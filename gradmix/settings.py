@@ -1,4 +1,4 @@
-"""Settings that came later: what tells a training of today from one made before they existed."""
+"""Settings added later, which keep the identity of earlier trainings at their defaults."""
 
 import dataclasses
 from typing import Any, TypeVar
@@ -9,16 +9,16 @@ _LATER = "later"
 
 
 def later(default: T) -> T:
-    """The default of a field of settings that did not exist when the first trainings were made.
+    """Default of a settings field that did not exist when the first trainings were run.
 
-    At its default, the training must be bit for bit what it was without the field.
+    At its default, a training must be bitwise the same as without the field.
     """
     value: T = dataclasses.field(default=default, metadata={_LATER: True})
     return value
 
 
 def telling(settings: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of settings
-    """The fields that tell one training from another: all but later ones at their default."""
+    """The fields that identify a training: all except `later` ones at their defaults."""
     return {
         field.name: getattr(settings, field.name)
         for field in dataclasses.fields(settings)

@@ -1,6 +1,6 @@
 """Steered descent: source gradients mixed layer by layer towards V's gradient (§3.3, §3.4).
 
-What GradMix and its variants share; each of them is a file of `gradmix.methods`.
+The base of GradMix and its variants, which are in `gradmix.methods`.
 """
 
 from collections.abc import Sequence
@@ -39,17 +39,17 @@ class SteeringConfig(TargetConfig):
         beta: rate of saturation of eta (Eq. 9), not negative.
         gamma: shift of eta (Eq. 9).
         adaptive: whether eta scales the learning rate (§3.4); if not, eta = 1.
-        solver: of the layer weights (Eq. 6).
-        grouping: what counts as a layer. Rho is brought to the scale of `layer`, so that beta means
-            the same whatever is grouped.
-        opposed: what becomes of a layer where no source's gradient points along V's: `vertex`, the
-            least bad source alone (the optimum of Eq. 6, which Eq. 7 scales up to a whole
-            step), or `skip`, no step of the sources.
+        solver: solver of the layer weights (Eq. 6).
+        grouping: what counts as a layer. Rho is rescaled to `layer`, so that beta means the same
+            for every grouping.
+        opposed: what to do in a layer where no source's gradient points along V's: use the least
+            bad source alone (`vertex`, the optimum of Eq. 6, which Eq. 7 scales up to a full
+            step) or skip the sources (`skip`).
         v_trains_trunk: whether V's own gradient is added to the mixture in the trunk. Eq. 10 has
-            the sources' alone; the paper also says that it trains on all data sets (§3.5).
+            only the sources'; the paper also says that it trains on all data sets (§3.5).
         v_trains_head: whether V's gradient also updates the target's head; the paper lists V among
             the training data but does not say how it is used.
-        soft_direction: `reverse`, the paper's D_KL(p_theta, soft label), or `forward`.
+        soft_direction: `reverse` for the paper's D_KL(p_theta, soft label), or `forward`.
     """
 
     beta: float = 5.0
@@ -63,7 +63,7 @@ class SteeringConfig(TargetConfig):
     soft_direction: Direction = "reverse"
 
     def __post_init__(self) -> None:
-        """Refuse an unknown solver, policy or direction and a negative beta."""
+        """Check the settings."""
         refuse_unknown(self.opposed)
         if self.soft_direction not in get_args(Direction):
             raise ValueError(
@@ -75,12 +75,12 @@ class SteeringConfig(TargetConfig):
 
 @dataclass(frozen=True)
 class Mixture:
-    """What a mini-batch of every source says, before any step.
+    """Mixture of one mini-batch of each source, before any step.
 
     Attributes:
-        losses: in nats, one per data set.
-        solutions: weights and cosine of every layer l = 1..L-1.
-        rho_scale: L-1 of the grouping `layer` over that of the present one.
+        losses: loss of each data set, in nats.
+        solutions: weights and cosine of each layer l = 1..L-1.
+        rho_scale: number of layers under grouping `layer`, relative to the current grouping.
     """
 
     losses: dict[str, float]
@@ -89,7 +89,7 @@ class Mixture:
 
     @property
     def rho(self) -> float:
-        """Importance (Eq. 8), scaled; layers without a cosine are left out."""
+        """Rescaled importance (Eq. 8); layers without a cosine are skipped."""
         if isinstance(self.solutions, Solutions):
             return cast("float", self.rho_scale * self.solutions.cosine.sum())
         return self.rho_scale * importance_of(self.solutions)
@@ -102,12 +102,12 @@ class Steered(Method):
     that use it. Eta scales the learning rate of the whole step.
 
     Args:
-        network: trained in place; `forward(x, head)`, last layers under `heads`.
+        network: trained in place; takes `forward(x, head)`, with the last layers under `heads`.
         sources: names of the source streams, in the order of the batches.
-        optimiser: learning rate and momentum.
-        config: of the mixing.
-        extra: names of gradients that are mixed besides those of the sources.
-        aside: further rows of gradients, which no weight is sought for.
+        optimiser: update rule and learning rate.
+        config: settings of the mixing.
+        extra: names of further gradients to mix.
+        aside: number of further gradient rows that are not mixed.
     """
 
     config: SteeringConfig
@@ -136,13 +136,13 @@ class Steered(Method):
 
     @property
     def v_row(self) -> int:
-        """The row of V's gradient, after those that are mixed."""
+        """Row of V's gradient, after the mixed ones."""
         return len(self.mixed)
 
     def update(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> dict[str, float]:
-        """One step (Eq. 10) on a mini-batch of every source, steered by V."""
+        """Take one step (Eq. 10) on a mini-batch of each source, steered by V."""
         mixture = self.mix(sources, target, unlabelled)
         eta = 1.0
         if self.config.adaptive:
@@ -158,7 +158,7 @@ class Steered(Method):
     def mix(
         self, sources: Sequence[Batch], target: Batch | None, unlabelled: Tensor | None = None
     ) -> Mixture:
-        """Gradients of all data sets, mixed to `flat.gradient`; no weight of the network moves."""
+        """Mix the gradients of all data sets into `flat.gradient`, without updating the network."""
         target = self.required(target, "V")
         self.flat.zero()
         losses = {
@@ -177,14 +177,14 @@ class Steered(Method):
         return Mixture(losses, solutions, self._rho_scale)
 
     def backward_unlabelled(self, target: Batch, unlabelled: Tensor | None) -> dict[str, float]:
-        """Gradients of a loss on U, in rows of their own or of a source; here there is none."""
+        """Add the gradient of a loss on U to a row; a no-op by default."""
         return {}
 
     def after_mixing(self) -> None:
-        """Add what is not mixed to `flat.gradient`; here there is none."""
+        """Add unmixed gradients to `flat.gradient`; a no-op by default."""
 
     def solve(self, target: Batch) -> Sequence[Solution] | Solutions:
-        """Weights of every layer (Eq. 6); the gradients of all rows are there."""
+        """Solve for the weights of every layer (Eq. 6), once all gradients are collected."""
         name = self.config.solver
         solver = batched.batched_solver(name, len(self.mixed)) if self.deferred else None
         if solver is None:
@@ -194,16 +194,16 @@ class Steered(Method):
         return batched.without_opposed(found) if self.config.opposed == "skip" else found
 
     def solve_each(self) -> list[Solution]:
-        """Weights of one layer after another, on the host."""
+        """Solve for the weights of one layer after another, on the host."""
         rows, grams = (*self.mixed, "V"), self.flat.grams()
         return solve_layers(self.flat.layer_names, rows, grams, self._solver, self.config.opposed)
 
     def solve_named(self, layer: str, gram: Gram, solver: Solver) -> Solution:
-        """Weights of one layer from the Gram matrix of all rows."""
+        """Solve for the weights of one layer from the Gram matrix of all rows."""
         return solve_named(layer, (*self.mixed, "V"), gram, solver, self.config.opposed)
 
     def _figures(self, solutions: Sequence[Solution] | Solutions) -> dict[str, float]:
-        """What the weights say, for the curves."""
+        """Metrics of the weights."""
         if isinstance(solutions, Solutions):
             return cast("dict[str, float]", solutions.figures(self.flat.layer_names, self.mixed))
         return weight_figures(self.flat.layer_names, self.mixed, solutions)

@@ -1,4 +1,4 @@
-"""Figures of the steps between two validations."""
+"""Metrics of the steps between two validations."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,13 @@ from torch import Tensor
 COUNT = "count/"
 
 Figures = Mapping[str, float | Tensor]
-"""Numbers, and tensors of one number each."""
+"""Metrics by name: numbers or one-element tensors."""
 
 
 class Window:
-    """Means of figures, and sums of those whose names start with `count/`.
+    """Means of metrics, and sums of those whose names start with `count/`.
 
-    Figures that are tensors are kept on their device, and read in one copy.
+    Tensors are kept on their device and read in one copy.
     """
 
     def __init__(self) -> None:
@@ -24,10 +24,10 @@ class Window:
         self._kept: list[tuple[Figures, Tensor]] = []
 
     def add(self, figures: Figures) -> None:
-        """Take a step's figures.
+        """Add a step's metrics.
 
         Raises:
-            FloatingPointError: if one that is at hand is not finite.
+            FloatingPointError: if a metric that is already a number is not finite.
         """
         self._steps += 1
         values = [value.double() for value in figures.values() if isinstance(value, Tensor)]
@@ -40,7 +40,7 @@ class Window:
         """Means and sums up to this step.
 
         Raises:
-            FloatingPointError: if a figure is not finite, naming the first step with one.
+            FloatingPointError: if a metric is not finite; names the first such step.
         """
         self._read(step)
         return {
@@ -49,7 +49,7 @@ class Window:
         }
 
     def _read(self, step: int) -> None:
-        """Count what was kept on the device."""
+        """Read and add the metrics kept on the device."""
         if not self._kept:
             return
         rows = torch.stack([values for _, values in self._kept]).tolist()
@@ -68,9 +68,9 @@ class Window:
 
 
 def _numbers(figures: Figures, read: Sequence[float] = ()) -> dict[str, float]:
-    """Figures with the numbers that were read in place of their tensors.
+    """Metrics with tensors replaced by the numbers read from the device.
 
-    What happened no time is left out, as it is where counts are known at once.
+    Zero counts are left out, as they are on the CPU.
     """
     numbers, rest = {}, iter(read)
     for name, value in figures.items():

@@ -19,21 +19,21 @@ from gradmix.telemetry import Window
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """Length of a training, and what changes over it; by default the learning rate stays.
+    """Length, schedule, weight averaging and precision of a training.
 
     Attributes:
-        steps: gradient descents.
+        steps: number of training steps.
         validate_every: steps between hyper-validations; the paper's "epoch" has 100.
-        schedule: of the learning rate, after the warm-up.
-        warm_up: first steps, over which the rate rises linearly; fewer than `steps`.
-        average: decay of the moving average of the weights; 0: none. If there is one, it is the
-            training's model: validated and kept. The weights that are trained are validated
-            beside it, as `raw`, and decide nothing.
-        precision: of the trunk's passes in training. Heads, losses, Gram matrices, weights and
-            steps stay in single precision and above, and so does prediction.
+        schedule: learning rate schedule after the warm-up; constant by default.
+        warm_up: number of initial steps over which the rate rises linearly; fewer than `steps`.
+        average: decay of the moving average of the weights; 0 for none. If there is an average, it
+            is what is validated and kept. The trained weights are also validated, as `raw`, but
+            do not affect selection.
+        precision: precision of the trunk's passes in training. Heads, losses, Gram matrices,
+            weights, steps and prediction stay in at least single precision.
 
     Raises:
-        ValueError: if a number is out of range, or schedule or precision unknown.
+        ValueError: if a number is out of range, or the schedule or precision is unknown.
     """
 
     steps: int = 1500
@@ -44,7 +44,7 @@ class TrainingConfig:
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        """Refuse a training without a step, and schedules that it does not fit."""
+        """Check the settings."""
         if self.schedule not in get_args(Schedule):
             raise ValueError(
                 f"schedule must be one of {', '.join(get_args(Schedule))}. Found {self.schedule!r}."
@@ -77,10 +77,10 @@ class HyperValidation:
 
 @dataclass
 class Training:
-    """Where a training stands; `best_model` is the network's state at the best validation.
+    """Progress of a training; `best_model` is the network's state at the best validation.
 
-    Best is the highest hyper-validation accuracy, of equals the lowest loss, of equals the first.
-    `average` is the moving average of the weights, if there is one.
+    The best validation has the highest accuracy, ties by lower loss, then by earlier step.
+    `average` is the moving average of the weights, if used.
     """
 
     step: int = 0
@@ -90,7 +90,7 @@ class Training:
     best_model: dict[str, Tensor] = field(default_factory=dict)
     average: Average | None = None
     curve: list[dict[str, float]] = field(default_factory=list)
-    """One row per validation: step, hyper-validation figures, means since the row before."""
+    """One row per validation: step, hyper-validation metrics, means since the previous row."""
 
 
 def train(
@@ -105,25 +105,25 @@ def train(
     resume: dict[str, Any] | None = None,
     on_validation: Callable[[Training, Callable[[], dict[str, Any]]], None] = lambda *_: None,
 ) -> Training:
-    """Train a method and keep its best model on hyper-validation.
+    """Train a method, keeping the model that is best on hyper-validation.
 
     Args:
-        method: ready to take its next step.
-        streams: one per source; the method has those that it reads, in this order.
+        method: the method to train.
+        streams: one stream per source; the method gets those it reads, in this order.
         target: stream of V.
         hyper_validation: scored every `validate_every` steps and after the last.
-        config: length.
-        unlabelled: stream of U, which may be missing if the method does not use it.
+        config: length and schedule.
+        unlabelled: stream of U; may be None if the method does not use it.
         score_start: also validate before the first step, so that a training that starts from a
             trained model can keep it.
-        resume: a state made by an interrupted run of the same training: it goes on bit by bit
-            as if it had not been interrupted.
-        on_validation: called after each validation with the training and a function that makes the
-            state to resume from.
+        resume: state of an interrupted run of the same training, which then continues bitwise as
+            if uninterrupted.
+        on_validation: called after each validation with the training and a function that returns
+            a state to resume from.
 
     Raises:
-        FloatingPointError: if a loss or a gradient is not finite, naming the step; where figures
-            are deferred, at the validation after it.
+        FloatingPointError: if a loss or a gradient is not finite; names the step. Deferred metrics
+            are checked at the next validation.
         ValueError: if the state to resume from has other streams.
     """
     training = Training(average=_average(method, config))
@@ -161,7 +161,7 @@ def _update(
     target: Stream,
     unlabelled: UnlabelledStream | None,
 ) -> dict[str, float]:
-    """One step on what the method declares that it uses."""
+    """Take one step on the data the method declares."""
     return method.update(
         [stream.next() for stream in streams if method.reads_source(stream.head)],
         target.next() if method.uses_target else None,
@@ -172,7 +172,7 @@ def _update(
 def _validate(
     training: Training, method: Method, hyper_validation: HyperValidation, window: Window
 ) -> None:
-    """Score the present model, keep it if it is the best, extend the curve."""
+    """Score the current model, keep it if it is the best, and add a row to the curve."""
     figures = window.figures(training.step)
     row = {"step": float(training.step)}
     if training.average:
@@ -188,7 +188,7 @@ def _validate(
 
 
 def _finite_score(training: Training, method: Method, hyper_validation: HyperValidation) -> Score:
-    """Score the weights as they are; FloatingPointError if the loss is no number."""
+    """Score the current weights; raise FloatingPointError if the loss is not finite."""
     now = score(method.predict, hyper_validation.images, hyper_validation.labels)
     if not math.isfinite(now.loss):
         raise FloatingPointError(
@@ -203,14 +203,14 @@ def _average(method: Method, config: TrainingConfig) -> Average | None:
 
 
 def _averaged(training: Training, method: Method) -> AbstractContextManager[None]:
-    """Within the context, the weights are their moving average, if there is one."""
+    """Replace the weights by their moving average, if used, within the context."""
     if training.average is None:
         return nullcontext()
     return training.average.in_place_of(method.flat.vector)
 
 
 def _state(training: Training, method: Method, streams: Sequence[ImageStream]) -> dict[str, Any]:
-    """Everything that the rest of the training depends on, in plain types and tensors."""
+    """Everything the rest of the training depends on, in plain types and tensors."""
     return {
         "step": training.step,
         "best_step": training.best_step,
@@ -231,11 +231,11 @@ def _restore(
     streams: Sequence[ImageStream],
     average: Average | None,
 ) -> Training:
-    """Put method, streams and generators back, and return the training so far."""
+    """Restore method, streams and generators, and return the training so far."""
     if len(state["streams"]) != len(streams):
         raise ValueError(
-            f"expected a state of {len(streams)} streams, found {len(state['streams'])}; "
-            "resume with the state of the same training."
+            f"expected a state with {len(streams)} streams, found {len(state['streams'])}; "
+            "resume from a state of the same training."
         )
     method.load_state_dict(state["method"])
     for stream, saved in zip(streams, state["streams"], strict=True):

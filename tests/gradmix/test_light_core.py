@@ -65,7 +65,7 @@ def test_torch_and_numpy_alone_run_a_mixing_loop_and_slsqp_names_what_it_needs()
     eta, error = output_of(LOOP + MISSING).splitlines()
     assert 0.0 < float(eta) < 1.0
     assert error == (
-        "solver slsqp needs NLopt, which is not installed; pip install nlopt, or take exact."
+        "solver slsqp needs NLopt, which is not installed; pip install nlopt, or use exact."
     )
 
 

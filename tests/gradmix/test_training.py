@@ -154,7 +154,7 @@ def test_a_state_for_other_streams_is_refused(toy) -> None:
     states = []
     script = [(2, 1.0)] * 2
     run(script, steps=1, on_validation=lambda _, state: states.append(state()))
-    with pytest.raises(ValueError, match="a state of 3 streams, found 1"):
+    with pytest.raises(ValueError, match="a state with 3 streams, found 1"):
         train(
             Scripted(script),
             toy.streams(),

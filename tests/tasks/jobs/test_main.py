@@ -84,7 +84,7 @@ def test_a_training_that_diverges_is_one_line_with_layer_source_and_step(
     message = str(raised.value)
     assert "\n" not in message
     assert message.startswith("k=3 draw=0: GradMix: step 2: the gradient of S1 in layer ")
-    assert "holds NaN or Inf; lower the learning rate" in message
+    assert "contains NaN or Inf; lower the learning rate" in message
     assert f"[exit code 2; log: {place.folder / 'log.txt'}]" in message
     assert isinstance(raised.value.__cause__, ChildFailedError)
     assert raised.value.__cause__.exit_code == 2
