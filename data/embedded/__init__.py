@@ -1,1 +1,1 @@
-"""Data drawn or shipped with a library, in place of real files: digits, clips, photos."""
+"""Data sets that need no files, drawn or shipped with a library: digits, clips, photos."""

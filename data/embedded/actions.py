@@ -1,4 +1,4 @@
-"""What drawn people do: the poses that each action goes through, and the things it needs."""
+"""Actions of drawn people: the poses of each action and its props."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from data.embedded.skeleton import Build, Floats, Joint, Stroke, skeleton
 METAL = (96, 100, 108)
 RUBBER = (40, 40, 44)
 WOOD = (130, 92, 58)
-CYCLE_STEPS = 24  # a whole cycle is looked at in so many steps to find its middle
+CYCLE_STEPS = 24  # number of phases sampled to find the middle of a whole cycle
 
 Pair = tuple[float, float]
 Props = Callable[[Floats], list[Stroke]]
@@ -21,12 +21,13 @@ class Pose:
     """Directions of the limbs in degrees: 0 down, 90 ahead, 180 up, -90 behind.
 
     Attributes:
-        torso: from the hip to the neck.
-        arm: of the upper arm and the forearm.
-        leg: of the thigh and the shin.
-        head: from the neck; None for that of the torso.
-        far_arm: None for that of the other arm, mirrored if the figure is seen from the front.
-        far_leg: likewise.
+        torso: direction from the hip to the neck.
+        arm: directions of the upper arm and the forearm.
+        leg: directions of the thigh and the shin.
+        head: direction from the neck; None for the torso's.
+        far_arm: directions of the other arm; None for those of `arm`, mirrored if the figure is
+            seen from the front.
+        far_leg: the same for the other leg.
     """
 
     torso: float
@@ -46,11 +47,11 @@ class Action:
     """A cycle of poses.
 
     Attributes:
-        poses: those that the figure goes through, at equal times; the last leads to the first.
-        anchor: the joints that stay in place.
-        frontal: whether it is seen from the front.
-        props: gives the strokes of things, from joints [17, 2].
-        peak: the phase in 0..1 that shows most.
+        poses: key poses at equal intervals; the last leads back to the first.
+        anchor: joints that stay in place.
+        frontal: whether the figure is seen from the front.
+        props: returns the strokes of the props, given joints [17, 2].
+        peak: most characteristic phase, in 0..1.
     """
 
     poses: tuple[Pose, ...]
@@ -70,19 +71,19 @@ class Action:
         return blended
 
     def random_breadth(self, rng: np.random.Generator) -> float:
-        """How broad a person is seen (see Build): not quite from the side, or from the front."""
+        """Random breadth (see `Build`): not quite from the side, or not quite from the front."""
         return rng.uniform(0.85, 1) if self.frontal else rng.uniform(0, 0.3)
 
     def joints(self, phases: Floats, build: Build, bias: Floats) -> Floats:
-        """The joints at some phases; (0, 0) is the middle of the box that the whole cycle fills.
+        """Joints at the given phases; (0, 0) is the middle of the bounding box of the whole cycle.
 
         Args:
-            phases: [T].
-            build: the person.
-            bias: [10] degrees by which this person's limbs differ from the poses.
+            phases: phases [T].
+            build: build of the person.
+            bias: offsets [10] of this person's limbs from the poses, in degrees.
 
         Returns:
-            Body heights [T, 17, 2], in the order of Joint.
+            Positions [T, 17, 2] in body heights, in the order of `Joint`.
         """
         cycle = np.arange(CYCLE_STEPS) / CYCLE_STEPS
         all_phases = np.concatenate([cycle, phases])
@@ -102,7 +103,7 @@ def _directions(pose: Pose, *, mirrored: bool) -> list[float]:
 
 
 def _bar(joints: Floats) -> list[Stroke]:
-    """A bar to hang from, with its posts."""
+    """A pull-up bar with its posts."""
     middle = joints[[Joint.HAND, Joint.FAR_HAND]].mean(axis=0)
     corners = middle + np.array([[-0.42, 1.35], [-0.42, 0], [0.42, 0], [0.42, 1.35]])
     return [Stroke(corners, 0.03, METAL)]

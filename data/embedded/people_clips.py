@@ -1,9 +1,9 @@
-"""Clips of drawn people: a cluttered room, an unsteady camera, and an action that goes on.
+"""Clips of drawn people: a cluttered room, an unsteady camera and a repeated action.
 
-The clips of one group are cut from one recording: they share the person, the room, the light and
-the camera, and differ in the action's phase and pace. Every class is recorded in the same rooms,
-so that a room tells nothing of the class. A clip depends on its class, group and number alone: on
-the same versions of numpy, Pillow and PyAV and the same kind of machine its bytes are the same.
+The clips of a group come from one recording: they share the person, room, light and camera, and
+differ in the action's phase and pace. Every class is recorded in the same rooms, so that a room
+gives no hint of the class. A clip depends only on its class, group and number: with the same
+versions of numpy, Pillow and PyAV on the same kind of machine, its bytes are the same.
 """
 
 from dataclasses import dataclass
@@ -20,34 +20,34 @@ from data.embedded.scenes import draw_room, random_colour, random_skin
 from data.embedded.skeleton import Build, Floats, Look, figure_strokes, paint, random_build
 
 WIDTH, HEIGHT = 96, 72
-OVER = 3  # scenes are painted so many times larger, then averaged
-MARGIN = 8  # pixels of the room beyond each side of the frame
+OVER = 3  # supersampling factor: scenes are painted larger, then averaged
+MARGIN = 8  # pixels of room beyond each side of the frame
 FRAMES = (24, 48)
 RATES = (Fraction(25, 2), Fraction(25))
 CYCLES_PER_S = (0.4, 0.9)
-# A seed each: the generators of (1, 2) and (1, 2, 0) would be the same.
+# Separate seeds, because the generators of (1, 2) and (1, 2, 0) would be the same.
 ROOM_SEED, RECORDING_SEED, CLIP_SEED = 7_101, 7_102, 7_103
-QUANTISER = 5  # 1 to 31; grain and blocks as in clips from the web
+QUANTISER = 5  # 1 to 31; grain and block artefacts as in web clips
 KEY_FRAME_EVERY = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """What the clips of one group share.
+    """Properties shared by the clips of a group.
 
     Attributes:
-        action: what is done.
-        room: RGB, OVER times the frame with its margins.
-        build: the person.
-        look: what it wears.
-        height: of the person, pixels.
-        middle: of the action in the frame, pixels (x, y).
-        bias: [10] degrees by which the person's limbs differ from the poses.
-        mirrored: whether left and right change places.
-        pan: pixels (x, y) that the camera turns in a clip.
-        shake: standard deviation of the camera's steps, pixels.
-        gain: of the light in red, green and blue.
-        grain: standard deviation of the noise, levels.
+        action: the action performed.
+        room: background in RGB, OVER times the size of the frame with its margins.
+        build: build of the person.
+        look: clothes of the person.
+        height: height of the person, in pixels.
+        middle: centre (x, y) of the action in the frame, in pixels.
+        bias: offsets [10] of the person's limbs from the poses, in degrees.
+        mirrored: whether left and right are swapped.
+        pan: distance (x, y) the camera pans in a clip, in pixels.
+        shake: standard deviation of the camera's steps, in pixels.
+        gain: gain of the light in red, green and blue.
+        grain: standard deviation of the noise, in levels.
         rate: frames per second.
     """
 
@@ -71,7 +71,7 @@ def draw_recording(label: int, group: int) -> Recording:
 
     Args:
         label: position in EXERCISES.
-        group: its number; in another class it is another person in the same room.
+        group: group number; another class has another person in the same room.
     """
     rng = np.random.default_rng((RECORDING_SEED, label, group))
     size = ((WIDTH + 2 * MARGIN) * OVER, (HEIGHT + 2 * MARGIN) * OVER)
@@ -94,15 +94,15 @@ def draw_recording(label: int, group: int) -> Recording:
 
 
 def draw_clip(label: int, group: int, number: int) -> tuple[npt.NDArray[np.uint8], Fraction]:
-    """One clip.
+    """Draw a clip.
 
     Args:
         label: position in EXERCISES.
-        group: see draw_recording.
-        number: of the clip in its group.
+        group: group number, as in `draw_recording`.
+        number: number of the clip in its group.
 
     Returns:
-        RGB, uint8 [T, 72, 96, 3] with T from FRAMES[0] to FRAMES[1]; frames per second.
+        RGB frames, uint8 [T, 72, 96, 3] with T from FRAMES[0] to FRAMES[1], and frames per second.
     """
     recording = draw_recording(label, group)
     rng = np.random.default_rng((CLIP_SEED, label, group, number))
@@ -118,7 +118,7 @@ def draw_clip(label: int, group: int, number: int) -> tuple[npt.NDArray[np.uint8
 
 
 def encode(frames: npt.NDArray[np.uint8], rate: Fraction, path: Path) -> None:
-    """Write RGB frames [T, H, W, 3] as UCF101's clips are: MPEG-4 (XviD) in AVI."""
+    """Write RGB frames [T, H, W, 3] in UCF101's format: MPEG-4 (XviD) in AVI."""
     with av.open(str(path), "w", format="avi", container_options={"fflags": "+bitexact"}) as file:
         stream = file.add_stream("mpeg4", rate=rate)
         stream.width, stream.height = frames.shape[2], frames.shape[1]
@@ -134,7 +134,7 @@ def encode(frames: npt.NDArray[np.uint8], rate: Fraction, path: Path) -> None:
 
 
 def _camera(recording: Recording, count: int, rng: np.random.Generator) -> Floats:
-    """Where the camera points in each frame, pixels [T, 2], within the margin."""
+    """Offset of the camera in each frame, pixels [T, 2], within the margin."""
     turn = np.linspace(-0.5, 0.5, count)[:, np.newaxis] * recording.pan
     steps = rng.normal(0, recording.shake, size=(2, count))
     smooth = [np.convolve(axis, np.full(4, 0.5), mode="same") for axis in steps]
@@ -161,7 +161,7 @@ def _scene(recording: Recording, joints: Floats, camera: Floats) -> npt.NDArray[
 
 
 def _random_look(rng: np.random.Generator) -> Look:
-    """Clothes that are darker than most rooms."""
+    """Random clothes, darker than most rooms."""
     return Look(
         skin=random_skin(rng),
         hair=random_colour(rng, 15, 60),

@@ -1,7 +1,7 @@
-"""Photos of drawn people in two styles: in a bright studio, and at sports in the open air.
+"""Photos of drawn people in two styles: in a bright studio, and playing sports outdoors.
 
-A photo depends on its class and number alone: on the same versions of numpy and Pillow and the
-same kind of machine its bytes are the same.
+A photo depends only on its class and number: with the same versions of numpy and Pillow on the same
+kind of machine, its bytes are the same.
 """
 
 from pathlib import Path
@@ -13,21 +13,21 @@ from data.embedded.actions import EXERCISES, SPORTS, Action
 from data.embedded.scenes import draw_outdoors, draw_studio, random_colour, random_skin
 from data.embedded.skeleton import Look, figure_strokes, paint, random_build
 
-OVER = 3  # photos are painted so many times larger, then averaged
+OVER = 3  # supersampling factor: photos are painted larger, then averaged
 STUDIO_SEED, OUTDOORS_SEED = 7_201, 7_202
 NEAR_PEAK = 0.12  # standard deviation of the phase: photographers wait for the moment
 QUALITY = 90
 
 
 def draw_studio_photo(label: int, number: int) -> Image.Image:
-    """A plain bright ground, and a large, thick figure in light clothes with sharp dark edges.
+    """Draw a large, thick figure in light clothes with sharp dark edges on a plain bright ground.
 
     Args:
         label: position in EXERCISES.
-        number: of the photo in its class.
+        number: number of the photo in its class.
 
     Returns:
-        RGB, 96 to 144 pixels wide and 96 to 120 high.
+        An RGB image, 96 to 144 pixels wide and 96 to 120 high.
     """
     rng = np.random.default_rng((STUDIO_SEED, label, number))
     picture = draw_studio(_random_size((96, 144), (96, 120), rng), rng)
@@ -47,14 +47,14 @@ def draw_studio_photo(label: int, number: int) -> Image.Image:
 
 
 def draw_sport_photo(label: int, number: int) -> Image.Image:
-    """Sky, bushes and rough ground, and a lean figure in a light shirt, softly focused.
+    """Draw a lean figure in a light shirt before sky, bushes and rough ground, in soft focus.
 
     Args:
         label: position in SPORTS.
-        number: of the photo in its class.
+        number: number of the photo in its class.
 
     Returns:
-        RGB, 104 to 128 pixels wide and 84 to 104 high.
+        An RGB image, 104 to 128 pixels wide and 84 to 104 high.
     """
     rng = np.random.default_rng((OUTDOORS_SEED, label, number))
     picture = draw_outdoors(_random_size((104, 128), (84, 104), rng), rng)
@@ -81,7 +81,7 @@ def save_photo(photo: Image.Image, path: Path) -> None:
 def _random_size(
     widths: tuple[int, int], heights: tuple[int, int], rng: np.random.Generator
 ) -> tuple[int, int]:
-    """Width and height to paint in, both ends of the ranges included."""
+    """Random width and height to paint at; both ends of the ranges are included."""
     width, height = (int(rng.integers(low, high, endpoint=True)) for low, high in (widths, heights))
     return width * OVER, height * OVER
 
@@ -95,7 +95,7 @@ def _put_person(
     *,
     edge: float = 0,
 ) -> None:
-    """Paint a person of a height in pixels, near the action's peak, near the middle."""
+    """Paint a person `height` pixels tall near the middle, near the action's peak."""
     build = random_build(rng, action.random_breadth(rng))
     phases = action.peak + NEAR_PEAK * rng.standard_normal(1)
     (joints,) = action.joints(phases, build, rng.normal(0, 4, size=10))

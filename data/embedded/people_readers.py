@@ -1,7 +1,7 @@
-"""Drawn people as data sets: a target of clips, and two sources of photos.
+"""Data sets of drawn people: a target of clips, and two sources of photos.
 
-`figure_clips` plays UCF101, `figure_photos` BU101 (the same classes in professional photos) and
-`sport_photos` MPII (photos of other classes) where no real data are at hand.
+They stand in for real data: `figure_clips` for UCF101, `figure_photos` for BU101 (the same classes
+in professional photos) and `sport_photos` for MPII (photos of other classes).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,10 @@ from data.listing import DrawnReader, File, Listing, Media, check_train
 from data.reader import SPLITS, check_split
 from data.readers.file_tree import check_complete, not_zero, read_tree
 
-GROUPS = {"test": range(1, 5), "train": range(5, 13)}  # the first ones test, as in UCF101
+GROUPS = {
+    "test": range(1, 5),
+    "train": range(5, 13),
+}  # the first groups are the test split, as in UCF101
 CLIPS_PER_GROUP = {"test": 2, "train": 3}
 PHOTOS_PER_CLASS = 60
 
@@ -26,7 +29,7 @@ PHOTOS_PER_CLASS = 60
 class FigureClipsReader:
     """Draws clips of six exercises as `<Class>/v_<Class>_gNN_cNN.avi`, the layout of UCF101.
 
-    Per class, 8 groups of 3 clips to train on and 4 other groups of 2 to test.
+    Each class has 8 groups of 3 training clips and 4 other groups of 2 test clips.
     """
 
     name: str = "figure_clips"
@@ -36,7 +39,7 @@ class FigureClipsReader:
     classes: tuple[str, ...] = tuple(EXERCISES)
 
     def make(self, folder: Path, split: str) -> None:
-        """Write the clips of a split; the same bytes every time.
+        """Write the clips of a split, deterministically.
 
         Raises:
             DataError: if the split is neither "train" nor "test".
@@ -45,17 +48,17 @@ class FigureClipsReader:
             encode(*draw_clip(file.label, group, number), _place(folder, file))
 
     def list(self, root: Path, split: str, *, partial: bool = False) -> Listing:
-        """The clips that `make` wrote into `root`, class by class.
+        """List the clips that `make` wrote into `root`, class by class.
 
         Raises:
-            DataError: if the split is neither "train" nor "test", or, without `partial`, a clip
-                is missing.
+            DataError: if the split is neither "train" nor "test", or a clip is missing and
+                `partial` is False.
         """
         files = [file for file, _, _ in self._clips(split)]
         return _listing(self, root, files, f"drawn clips (our {SPLITS[split]} split)", partial)
 
     def _clips(self, split: str) -> Iterator[tuple[File, int, int]]:
-        """Each clip as a file, its group and its number in the group."""
+        """Each clip's file, group and number in the group."""
         check_split(split)
         for label, name in enumerate(self.classes):
             for group in GROUPS[split]:
@@ -66,10 +69,10 @@ class FigureClipsReader:
 
 @dataclass(frozen=True)
 class DrawnPhotosReader:
-    """Draws 60 photos a class, for training alone, as `<Class>/<Class>_NN.jpg`.
+    """Draws 60 photos per class, for training only, as `<Class>/<Class>_NN.jpg`.
 
     Attributes:
-        draw: gives a photo from a class's position and a number from 1.
+        draw: draws a photo, given the position of its class and a number from 1.
     """
 
     name: str
@@ -80,7 +83,7 @@ class DrawnPhotosReader:
     version: int = 1
 
     def make(self, folder: Path, split: str) -> None:
-        """Write all photos; the same bytes every time.
+        """Write all photos, deterministically.
 
         Raises:
             DataError: if the split is not "train".
@@ -89,16 +92,16 @@ class DrawnPhotosReader:
             save_photo(self.draw(file.label, number), _place(folder, file))
 
     def list(self, root: Path, split: str, *, partial: bool = False) -> Listing:
-        """The photos that `make` wrote into `root`, class by class.
+        """List the photos that `make` wrote into `root`, class by class.
 
         Raises:
-            DataError: if the split is not "train", or, without `partial`, a photo is missing.
+            DataError: if the split is not "train", or a photo is missing and `partial` is False.
         """
         files = [file for file, _ in self._photos(split)]
         return _listing(self, root, files, "drawn photos", partial)
 
     def _photos(self, split: str) -> Iterator[tuple[File, int]]:
-        """Each photo as a file, and its number."""
+        """Each photo's file and number."""
         check_train(split, self.name)
         for label, name in enumerate(self.classes):
             for number in range(1, PHOTOS_PER_CLASS + 1):
@@ -112,7 +115,7 @@ SPORT_PHOTOS = DrawnPhotosReader("sport_photos", tuple(SPORTS), draw_sport_photo
 
 
 def _place(folder: Path, file: File) -> Path:
-    """Where a file is written; its folder is made."""
+    """Path to write a file to; creates its folder."""
     path = folder / file.path
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
@@ -132,5 +135,5 @@ def _listing(
         classes=reader.classes,
         origin=f"{len(kept):,} {what}, {len(reader.classes)} classes",
         official=False,
-        skipped=not_zero({"drawn and not there": len(missing)}),
+        skipped=not_zero({"drawn but missing": len(missing)}),
     )

@@ -1,8 +1,7 @@
-"""The real handwritten digits that scikit-learn ships, laid out like MNIST.
+"""The real handwritten digits shipped with scikit-learn, laid out like MNIST.
 
 1,797 images of 8x8 pixels with 17 grey levels: the test part of UCI's "Optical Recognition of
-Handwritten Digits" (Alpaydin and Kaynak, 1998). The writers are not named, so the split is by
-image.
+Handwritten Digits" (Alpaydin and Kaynak, 1998). The writers are unknown, so the split is by image.
 """
 
 from dataclasses import dataclass
@@ -23,9 +22,9 @@ SPLIT_SEED = 20_200_101
 
 @dataclass(frozen=True)
 class HandwrittenReader:
-    """Reads scikit-learn's digits: 8x8 scaled to 20x20, centred in 32x32 as MNIST is.
+    """Reads scikit-learn's digits: 8x8 scaled to 20x20, centred in 32x32 like MNIST.
 
-    70 % of each class are the training split, the rest the test split; no image is in both.
+    70 % of each class form the training split, the rest the test split.
     """
 
     name: str = "handwritten"
@@ -34,12 +33,12 @@ class HandwrittenReader:
     version: int = 1
 
     def files(self, root: Path | None, split: str) -> tuple[Path, ...]:  # noqa: ARG002 - Reader
-        """No file: the images come with scikit-learn."""
+        """No files, since the images ship with scikit-learn."""
         check_split(split)
         return ()
 
     def read(self, root: Path | None, split: str) -> RawImages:  # noqa: ARG002 - Reader
-        """The images of a split, uint8 [N, 32, 32, 1]; the same bytes every time.
+        """Read the images of a split, uint8 [N, 32, 32, 1]; deterministic.
 
         Raises:
             DataError: if the split is neither "train" nor "test".
@@ -60,16 +59,16 @@ class HandwrittenReader:
         )
 
     def download(self, root: Path) -> None:  # noqa: ARG002 - Reader
-        """Always refused.
+        """Raise, since there is nothing to download.
 
         Raises:
-            DataError: always; there is nothing to download.
+            DataError: always.
         """
         raise no_download(self.name)
 
 
 def _enlarged(images: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """8x8 images in 0..16 as uint8 [N, 20, 20] in 0..255, by bicubic interpolation."""
+    """Scale 8x8 images in 0..16 to uint8 [N, 20, 20] in 0..255, by bicubic interpolation."""
     bytes_ = np.rint(images * (255 / GREY_LEVELS)).astype(np.uint8)
     bicubic = Image.Resampling.BICUBIC
     return np.stack(
@@ -78,7 +77,7 @@ def _enlarged(images: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
 
 
 def _split_rows(labels: npt.NDArray[np.int64], split: str) -> npt.NDArray[np.int64]:
-    """Row numbers of a split, sorted; each class is cut at 70 % of a fixed permutation."""
+    """Sorted row numbers of a split; each class is cut at 70 % of a fixed permutation."""
     rng = np.random.default_rng(SPLIT_SEED)
     parts = []
     for label in range(len(DIGITS)):

@@ -1,4 +1,4 @@
-"""Where drawn people stand: a cluttered room, a bright studio, the open air; and colours."""
+"""Backgrounds for drawn people (a cluttered room, a bright studio, outdoors), and colours."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -13,31 +13,31 @@ FLOOR: Colour = (150, 124, 98)
 SKY: Colour = (150, 185, 225)
 BUSHES: Colour = (70, 105, 70)
 LANDS: tuple[Colour, ...] = ((95, 140, 70), (190, 170, 120), (140, 134, 126))
-TINT = 0.35  # of a shift in brightness
-CLUTTER = 20  # how far the things in a room are from its wall, levels
+TINT = 0.35  # relative to a shift in brightness
+CLUTTER = 20  # difference of the objects in a room from its wall, in levels
 BLOTCH = 6  # pixels
 
 
 def random_skin(rng: np.random.Generator) -> Colour:
-    """One of a few skin colours."""
+    """Pick one of a few skin colours."""
     return SKINS[rng.integers(len(SKINS))]
 
 
 def random_colour(rng: np.random.Generator, low: int, high: int) -> Colour:
-    """A colour whose channels are each in low..high - 1."""
+    """Draw a colour with each channel in low..high - 1."""
     red, green, blue = rng.integers(low, high, size=3).tolist()
     return red, green, blue
 
 
 def near(colour: Colour, spread: float, rng: np.random.Generator) -> Colour:
-    """A lighter or darker colour with a tint; `spread` is the brightness' deviation, levels."""
+    """Vary a colour's brightness, by a deviation of `spread` levels, and its tint."""
     shift = spread * (rng.normal() + TINT * rng.normal(size=3))
     red, green, blue = np.rint((colour + shift).clip(0, 255)).astype(int).tolist()
     return red, green, blue
 
 
 def draw_room(size: Size, rng: np.random.Generator) -> Image.Image:
-    """A wall and a floor with things of all kinds before them, out of focus: RGB, width, height."""
+    """Draw a wall and a floor with assorted objects, out of focus; RGB of the given size."""
     wall = near(WALL, 16, rng)
     room = Image.new("RGB", size, wall)
     canvas = ImageDraw.Draw(room)
@@ -49,7 +49,7 @@ def draw_room(size: Size, rng: np.random.Generator) -> Image.Image:
 
 
 def draw_studio(size: Size, rng: np.random.Generator) -> Image.Image:
-    """A bright plain ground that grows darker towards its lower edge: RGB, width, height."""
+    """Draw a plain bright ground that darkens towards the bottom; RGB of the given size."""
     width, height = size
     tint = rng.uniform(205, 252, size=3)
     fall = np.linspace(0, rng.uniform(5, 45), height)[:, np.newaxis, np.newaxis]
@@ -58,7 +58,7 @@ def draw_studio(size: Size, rng: np.random.Generator) -> Image.Image:
 
 
 def draw_outdoors(size: Size, rng: np.random.Generator) -> Image.Image:
-    """Sky over bushes over grass, sand or a road, all of it rough: RGB, width, height."""
+    """Draw sky over bushes over grass, sand or a road, with texture; RGB of the given size."""
     width, height = size
     horizon = height * rng.uniform(0.4, 0.7)
     scene = Image.new("RGB", size, near(SKY, 25, rng))
@@ -76,7 +76,7 @@ def draw_outdoors(size: Size, rng: np.random.Generator) -> Image.Image:
 def _put_thing(
     canvas: ImageDraw.ImageDraw, size: Size, colour: Colour, rng: np.random.Generator
 ) -> None:
-    """A box, a ball or a pole."""
+    """Draw a box, a ball or a pole."""
     x, y = rng.uniform(0, 1, size=2) * size
     wide, high = rng.uniform(4, 35, size=2)
     box = (x - wide, y - high, x + wide, y + high)
@@ -91,7 +91,7 @@ def _put_thing(
 
 
 def _textured(picture: Image.Image, strength: float, rng: np.random.Generator) -> Image.Image:
-    """The picture with blotches; `strength` is their standard deviation in levels."""
+    """Add blotches with a standard deviation of `strength` levels."""
     width, height = picture.size
     shape = (height // BLOTCH, width // BLOTCH)
     coarse = rng.normal(0, strength, size=shape).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Drawn people: a skeleton from the directions of its limbs, and the strokes that paint it.
+"""Drawn people: skeletons from the directions of their limbs, and the strokes that paint them.
 
-Lengths are in body heights, with x to the right (ahead, for a figure that is seen from its side)
-and y down.
+Lengths are in body heights, with x to the right (ahead, for a figure seen from the side) and y
+down.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,14 +25,14 @@ LENGTHS = {
     "shin": 0.24,
     "foot": 0.07,
 }
-LENGTH_SPREAD = 0.04  # standard deviation of a person's lengths, as a share
+LENGTH_SPREAD = 0.04  # relative standard deviation of a person's lengths
 SHOULDER, GROIN = 0.10, 0.055  # half the widths, seen from the front
-FAR_SHADE = 0.72  # of the colours of the limbs behind the body
-EDGE_SHADE = 0.33  # of a stroke's colour along its edge
+FAR_SHADE = 0.72  # brightness of the limbs behind the body
+EDGE_SHADE = 0.33  # brightness of a stroke's edge
 
 
 class Joint(IntEnum):
-    """Positions in a skeleton; seen from the front, the far limbs are those on the left."""
+    """Joints in the order of a skeleton; seen from the front, the far limbs are on the left."""
 
     HIP = 0
     NECK = 1
@@ -66,11 +66,11 @@ class Stroke(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """A person's lengths, and from where the person is seen.
+    """A person's proportions and the viewing direction.
 
     Attributes:
-        lengths: of the limbs, by the names in LENGTHS.
-        breadth: 0 from the side, 1 from the front.
+        lengths: lengths of the limbs, by the names in LENGTHS.
+        breadth: 0 seen from the side, 1 from the front.
     """
 
     lengths: Mapping[str, float]
@@ -84,12 +84,12 @@ class Build:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What a figure wears.
+    """A figure's colours and clothes.
 
     Attributes:
         sleeves: whether the shirt covers the forearms.
         long_legs: whether the trousers cover the shins.
-        thickness: of the limbs; 1 is an ordinary person.
+        thickness: thickness of the limbs, relative to an ordinary person.
     """
 
     skin: Colour
@@ -103,22 +103,22 @@ class Look:
 
 
 def random_build(rng: np.random.Generator, breadth: float) -> Build:
-    """A person with lengths by chance."""
+    """A person with random lengths."""
     factors = 1 + LENGTH_SPREAD * rng.standard_normal(len(LENGTHS))
     pairs = zip(LENGTHS, factors.tolist(), strict=True)
     return Build(lengths={name: LENGTHS[name] * factor for name, factor in pairs}, breadth=breadth)
 
 
 def skeleton(directions: Floats, build: Build) -> Floats:
-    """Where the joints are, with the hip at (0, 0).
+    """Positions of the joints, with the hip at (0, 0).
 
     Args:
         directions: [T, 10] degrees, 0 down, 90 ahead, 180 up: torso, head, upper arm, forearm,
             thigh, shin, then the far upper arm, forearm, thigh and shin.
-        build: the person.
+        build: build of the person.
 
     Returns:
-        Body heights [T, 17, 2], in the order of Joint.
+        Positions [T, 17, 2] in body heights, in the order of `Joint`.
     """
     angles = np.radians(directions)
     steps = np.stack([np.sin(angles), np.cos(angles)], axis=-1)
@@ -137,13 +137,13 @@ def skeleton(directions: Floats, build: Build) -> Floats:
 
 
 def _quarter_turn(steps: Floats) -> Floats:
-    """Unit vectors [T, 2] turned so that down becomes ahead."""
+    """Rotate unit vectors [T, 2] so that down becomes ahead."""
     turned: Floats = steps[:, ::-1] * np.array([1, -1])
     return turned
 
 
 def _add_limbs(joints: Floats, steps: Floats, build: Build, outwards: int) -> None:
-    """Fill in an arm and a leg that hang from the shoulder and the groin in `joints` [T, 7, 2].
+    """Fill in the arm and leg attached to the shoulder and groin in `joints` [T, 7, 2].
 
     `steps` [T, 4, 2] are unit vectors along the upper arm, forearm, thigh and shin; the toe points
     ahead if `outwards` is 1, backwards if it is -1.
@@ -158,12 +158,12 @@ def _add_limbs(joints: Floats, steps: Floats, build: Build, outwards: int) -> No
 
 
 def figure_strokes(joints: Floats, build: Build, look: Look) -> list[Stroke]:
-    """The strokes of one figure, from those behind to those in front.
+    """The strokes of a figure, from back to front.
 
     Args:
-        joints: [17, 2], in the order of Joint.
-        build: the person.
-        look: what it wears.
+        joints: positions [17, 2], in the order of `Joint`.
+        build: build of the person.
+        look: clothes of the person.
     """
     far = look if build.frontal else _shaded(look)
     return [
@@ -174,7 +174,7 @@ def figure_strokes(joints: Floats, build: Build, look: Look) -> list[Stroke]:
 
 
 def _limbs(joints: Floats, look: Look) -> list[Stroke]:
-    """A leg and an arm, from [7, 2]: shoulder, elbow, hand, groin, knee, ankle, toe."""
+    """A leg and an arm, given joints [7, 2]: shoulder, elbow, hand, groin, knee, ankle, toe."""
     thick = look.thickness
     return [
         Stroke(joints[5:7], 0.05 * thick, look.shoes),
@@ -203,7 +203,7 @@ def _trunk(joints: Floats, build: Build, look: Look) -> list[Stroke]:
 
 
 def _shaded(look: Look) -> Look:
-    """The same clothes in the body's shadow."""
+    """The look in the body's shadow."""
     return replace(
         look,
         skin=_dim(look.skin, FAR_SHADE),
@@ -228,15 +228,15 @@ def paint(
     mirrored: bool,
     edge: float = 0,
 ) -> None:
-    """Paint strokes on an RGB picture, in their order.
+    """Paint strokes on an RGB picture, in order.
 
     Args:
-        picture: changed in place.
-        strokes: in body heights.
-        height: of the body, pixels.
-        middle: where (0, 0) lies, pixels.
-        mirrored: whether left and right change places.
-        edge: width of a dark line around every stroke, body heights.
+        picture: image to paint on, in place.
+        strokes: strokes in body heights.
+        height: height of the body, in pixels.
+        middle: position of (0, 0), in pixels.
+        mirrored: whether left and right are swapped.
+        edge: width of a dark outline around every stroke, in body heights.
     """
     canvas = ImageDraw.Draw(picture)
     scale = np.array([-height if mirrored else height, height])

@@ -1,9 +1,9 @@
-"""Rendered street-style digits that play SVHN where no real data are at hand.
+"""Rendered street-style digits that stand in for SVHN.
 
-Each image is a digit in one of several fonts, with the neighbours that SVHN's crops show at the
-sides, on a plate or wall with its own colours, light and blur. Every font, colour and position
-comes from one seeded generator: the same versions of Pillow, numpy and matplotlib (whose fonts
-are used) give the same bytes on the same kind of machine.
+Each image is a digit in one of several fonts, with neighbouring digits at the sides as in SVHN's
+crops, on a plate or wall with its own colours, light and blur. All fonts, colours and positions
+come from one seeded generator: with the same versions of Pillow, numpy and matplotlib (which
+provides the fonts) on the same kind of machine, the bytes are the same.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ FONTS = (
     "cmss10.ttf",
     "cmb10.ttf",
 )
-GLYPH_HEIGHT = 40  # pixels; about twice the drawn size, so that shrinking keeps the edges smooth
+GLYPH_HEIGHT = 40  # pixels; about twice the drawn size, so that shrinking smooths the edges
 CANVAS = (160, 64)
 CHUNK = 500
 
@@ -50,9 +50,9 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class StreetReader:
-    """Draws 600 (train) or 100 (test) street-style digits a class, as luminance 32x32.
+    """Draws 600 (train) or 100 (test) street-style digits per class, as 32x32 luminance.
 
-    The two splits are drawn from different seeds, so no image is in both.
+    The two splits are drawn with different seeds, so no image is in both.
     """
 
     name: str = "street"
@@ -61,12 +61,12 @@ class StreetReader:
     version: int = 1
 
     def files(self, root: Path | None, split: str) -> tuple[Path, ...]:  # noqa: ARG002 - Reader
-        """No file: the images are drawn."""
+        """No files, since the images are drawn."""
         check_split(split)
         return ()
 
     def read(self, root: Path | None, split: str) -> RawImages:  # noqa: ARG002 - Reader
-        """The images of a split, uint8 [N, 32, 32, 1]; the same bytes every time.
+        """Draw the images of a split, uint8 [N, 32, 32, 1]; deterministic.
 
         Raises:
             DataError: if the split is neither "train" nor "test".
@@ -88,10 +88,10 @@ class StreetReader:
         )
 
     def download(self, root: Path) -> None:  # noqa: ARG002 - Reader
-        """Always refused.
+        """Raise, since there is nothing to download.
 
         Raises:
-            DataError: always; there is nothing to download.
+            DataError: always.
         """
         raise no_download(self.name)
 
@@ -102,11 +102,11 @@ def draw_street_digits(
     """Draw one street-style digit for each label.
 
     Args:
-        labels: int64 [N], the digits 0..9.
-        rng: source of all chance; it is advanced.
+        labels: digits 0..9, int64 [N].
+        rng: random generator; advanced.
 
     Returns:
-        RGB, uint8 [N, 32, 32, 3].
+        RGB images, uint8 [N, 32, 32, 3].
     """
     ink = np.stack([_ink(int(label), rng) for label in labels]).astype(np.float32)
     ink = ink[..., np.newaxis] / np.float32(255)
@@ -122,18 +122,18 @@ def draw_street_digits(
 
 @cache
 def _fonts() -> Path:
-    """Where matplotlib keeps its fonts; it is not imported, which costs a second."""
+    """Matplotlib's font folder, found without importing matplotlib, which takes a second."""
     found = find_spec("matplotlib")
     if found is None or found.origin is None:
-        raise DataError("Expected matplotlib, whose fonts are used, found none: install it.")
+        raise DataError("Expected matplotlib, for its fonts, found none: install it.")
     return Path(found.origin).with_name("mpl-data") / "fonts" / "ttf"
 
 
 @cache
 def _glyph(font: str, digit: int) -> Image.Image:
-    """The ink of a digit, "L", cropped to its bounding box."""
+    """Glyph of a digit in mode "L", cropped to its bounding box."""
     path = _fonts() / font
-    # The basic layout engine is built into Pillow; the other depends on the system's libraries.
+    # The basic layout engine is built into Pillow; the other one needs system libraries.
     drawn = ImageFont.truetype(path, GLYPH_HEIGHT * 4 // 3, layout_engine=ImageFont.Layout.BASIC)
     mask = drawn.getmask(str(digit), mode="L")
     glyph = Image.frombytes("L", mask.size, bytes(mask))
@@ -143,7 +143,7 @@ def _glyph(font: str, digit: int) -> Image.Image:
 
 
 def _ink(digit: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Coverage [32, 32] of one digit and its neighbours, turned, scaled, shifted and blurred."""
+    """Coverage [32, 32] of a digit and its neighbours, rotated, scaled, shifted and blurred."""
     font = FONTS[rng.integers(len(FONTS))]
     strip = Image.new("L", CANVAS)
     glyph = _glyph(font, digit)
@@ -166,7 +166,7 @@ def _ink(digit: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
 
 
 def _placement(rng: np.random.Generator) -> tuple[float, float, float, float, float, float]:
-    """Affine coefficients from an output pixel to the canvas, as Pillow wants them."""
+    """Affine coefficients from an output pixel to the canvas, in Pillow's order."""
     height = rng.uniform(17, 27)
     scale_y = GLYPH_HEIGHT / height
     scale_x = scale_y * rng.uniform(0.95, 1.5)  # SVHN's crops squeeze wide boxes into a square
@@ -188,14 +188,14 @@ def _placement(rng: np.random.Generator) -> tuple[float, float, float, float, fl
 
 
 def _colours(count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Ground and paint colours [N, 3]: a step in brightness, either way, and a tint of each."""
+    """Ground and paint colours [N, 3]: a brightness step in either direction, and tints."""
     step = 30 + 170 * rng.beta(1.2, 2.2, size=count)
     darker = rng.random(count) < DARK_ON_LIGHT_SHARE
     level = rng.uniform(0, 1, size=count) * (240 - step) + 10
     ground = np.where(darker, level + step, level)
     paint = np.where(darker, level, level + step)
     tints = rng.normal(0, 22, size=(2, count, 3))
-    # A tint without luminance of its own leaves the step as it was drawn.
+    # Remove the tints' luminance, so that they do not change the step.
     tints -= (tints @ np.array([RED, GREEN, BLUE]) / THOUSAND)[..., np.newaxis]
     return (
         (ground[:, np.newaxis] + tints[0]).astype(np.float32),
@@ -204,7 +204,7 @@ def _colours(count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
 
 
 def _walls(ground: Floats, rng: np.random.Generator) -> Floats:
-    """The ground [N, 32, 32, 3]: for a third of the images, a plate's edge and a wall behind it."""
+    """The ground [N, 32, 32, 3]; a third of the images show a plate's edge and a wall behind."""
     count = len(ground)
     angle = rng.integers(4, size=count) * (np.pi / 2) + rng.normal(0, 0.1, size=count)
     edged = rng.random(count) < PLATE_EDGE_SHARE
@@ -222,7 +222,7 @@ def _walls(ground: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _with_shadow(scene: Floats, ink: Floats, rng: np.random.Generator) -> Floats:
-    """Under a third of the digits, a darker or lighter copy moved by a pixel or two."""
+    """Add a darker or lighter copy, offset by a pixel or two, behind a third of the digits."""
     shadowed = rng.random(len(ink)) < SHADOW_SHARE
     depth = np.where(shadowed, rng.uniform(-70, 30, size=len(ink)), 0)
     down, right = rng.integers(1, 3, size=2)
@@ -232,7 +232,7 @@ def _with_shadow(scene: Floats, ink: Floats, rng: np.random.Generator) -> Floats
 
 
 def _light(count: int, rng: np.random.Generator) -> Floats:
-    """Uneven light [N, 32, 32, 1]: 4x4 random levels, spread linearly over the image."""
+    """Uneven light [N, 32, 32, 1]: 4x4 random levels, interpolated linearly."""
     levels = rng.normal(0, 1, size=(count, 4, 4)) * rng.uniform(2, 16, size=(count, 1, 1))
     place = np.linspace(0, 3, IMAGE_SIZE)[:, np.newaxis]
     spread = (1 - np.abs(place - np.arange(4))).clip(0, 1)
@@ -241,6 +241,6 @@ def _light(count: int, rng: np.random.Generator) -> Floats:
 
 
 def _noise(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
-    """The camera's grain: normal noise, standard deviation 0.5 to 5 levels, an image each."""
+    """Camera noise: normal, with a standard deviation of 0.5 to 5 levels per image."""
     strength = rng.uniform(0.5, 5, size=(shape[0], 1, 1, 1)).astype(np.float32)
     return strength * rng.standard_normal(shape, dtype=np.float32)

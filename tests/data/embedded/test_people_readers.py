@@ -124,7 +124,7 @@ def test_a_missing_clip_is_named_and_left_out_only_when_asked_to(tmp_path):
         FIGURE_CLIPS.list(tmp_path, "train")
     listing = FIGURE_CLIPS.list(tmp_path, "train", partial=True)
     assert len(listing.files) == 11
-    assert listing.skipped == {"drawn and not there": 1}
+    assert listing.skipped == {"drawn but missing": 1}
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
