@@ -1,1 +1,1 @@
-"""Frames of clips: decoding, chunks that resume, the packed store."""
+"""Frames of clips: decoding, resumable chunks, the packed store."""

@@ -1,8 +1,8 @@
-"""Frames of a part of the clips: a folder that one process fills clip by clip, and goes on with.
+"""Frames of a chunk of clips: a folder that one process fills clip by clip, and can resume.
 
-It holds the JPEGs one after the other, and an index: a first line saying what is extracted, then a
-line for every finished clip. A clip's JPEGs are written before its line, so whatever the process
-was doing when it was killed, what the index says is there, and what it does not say is cut off.
+It has the concatenated JPEGs and an index: a header line with the settings, then a line per
+finished clip. A clip's JPEGs are written before its line, so wherever the process was killed,
+everything in the index exists, and anything beyond it is cut off.
 """
 
 import contextlib
@@ -34,9 +34,9 @@ class Clip:
     """A clip to extract frames from.
 
     Attributes:
-        path: relative to the root of its data set, with `/`; it names the clip everywhere.
-        label: the name of its class.
-        group: clips of one group were cut from one recording.
+        path: path relative to the root of the data set, with `/`; identifies the clip everywhere.
+        label: name of the class.
+        group: name of the group; clips of one group were cut from one recording.
         split: "train" or "test".
     """
 
@@ -60,11 +60,11 @@ class Jpeg:
 
 @dataclass(frozen=True, kw_only=True)
 class Extracted:
-    """A clip that has been dealt with.
+    """A processed clip.
 
     Attributes:
-        clip: which.
-        jpegs: its frames, in the order of display; none if it was skipped.
+        clip: the clip.
+        jpegs: frames in display order; empty if it was skipped.
         reason: why it was skipped; empty if it was not.
     """
 
@@ -74,7 +74,7 @@ class Extracted:
 
     @property
     def size(self) -> int:
-        """Bytes of its JPEGs."""
+        """Total size of the JPEGs, in bytes."""
         return sum(jpeg.bytes for jpeg in self.jpegs)
 
 
@@ -85,20 +85,20 @@ def extract_chunk(
     sampling: Sampling,
     on_clip: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Extract the frames of some clips into a folder; called again, go on with the next clip.
+    """Extract the frames of some clips into a folder, resuming after the last finished clip.
 
-    A clip that cannot be read is skipped, with the reason; it is not tried again.
+    A clip that cannot be read is skipped and its reason recorded; it is not tried again.
 
     Args:
-        root: folder that the clips' paths start from.
-        clips: in the order of the result.
-        folder: of these clips alone; made if needed. No other process may write there.
-        sampling: which frames.
-        on_clip: told how many clips are done, after each.
+        root: folder that the clips' paths are relative to.
+        clips: clips in the order of the result.
+        folder: folder for these clips only, created if needed. No other process may write there.
+        sampling: which frames to extract.
+        on_clip: called with the number of finished clips after each clip.
 
     Raises:
-        DataError: if the folder holds other clips or frames.
-        OSError: if the folder cannot be written to, as when the disk is full.
+        DataError: if the folder contains other clips or frames.
+        OSError: if the folder cannot be written to, for example because the disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
     done = _resume(folder, _line(_header(clips, sampling)))
@@ -112,7 +112,7 @@ def extract_chunk(
 
 
 def read_settings(folder: Path) -> str:
-    """What a chunk's frames were extracted with, as JSON; equal for chunks that go together.
+    """Settings a chunk was extracted with, as JSON; equal for chunks of the same extraction.
 
     Raises:
         DataError: if the index is missing or damaged.
@@ -122,7 +122,7 @@ def read_settings(folder: Path) -> str:
 
 
 def read_chunk(folder: Path) -> Iterator[Extracted]:
-    """The clips of a finished chunk, one by one.
+    """Iterate over the clips of a finished chunk.
 
     Raises:
         DataError: if the chunk is not finished, or its index is missing or damaged.
@@ -172,20 +172,20 @@ def _extract(root: Path, clip: Clip, sampling: Sampling, blob: BinaryIO) -> Extr
 
 
 def encode_jpeg(pixels: Pixels, path: Path) -> bytes:
-    """The JPEG of a frame of the clip at `path`; DataError if a JPEG cannot hold it."""
+    """Encode a frame of the clip at `path` as JPEG; raise DataError if that is impossible."""
     buffer = io.BytesIO()
     try:
         Image.fromarray(pixels).save(buffer, "JPEG", quality=QUALITY, subsampling=SUBSAMPLING)
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path}: expected frames that can be stored as JPEG, found other ones "
+            f"{path}: expected frames that can be stored as JPEG, found others "
             f"({one_line(error)}): remove it."
         ) from error
     return buffer.getvalue()
 
 
 def _resume(folder: Path, header: bytes) -> int:
-    """Cut off what is not finished, or damaged; how many clips are left."""
+    """Cut off unfinished or damaged clips; return the number of clips left."""
     index, blob = folder / INDEX, folder / BLOB
     blob.touch()
     first = _first_line(index) if index.exists() else b""
@@ -193,8 +193,8 @@ def _resume(folder: Path, header: bytes) -> int:
         index.write_bytes(header)
     elif first != header:
         raise DataError(
-            f"{folder}: expected the frames that are asked for, found those of other clips or "
-            "another choice of frames: remove the folder."
+            f"{folder}: expected the requested frames, found those of other clips or other "
+            "settings: remove the folder."
         )
     done, used, kept = 0, 0, len(header)
     with blob.open("rb") as stored, contextlib.suppress(DataError):
@@ -208,7 +208,7 @@ def _resume(folder: Path, header: bytes) -> int:
 
 
 def _intact(extracted: Extracted, stored: BinaryIO) -> bool:
-    """Whether a clip's JPEGs come next: a power failure leaves lengths that no bytes fill."""
+    """Whether a clip's JPEGs come next; a power failure can lose bytes but keep the length."""
     return all(sha256_bytes(stored.read(jpeg.bytes)) == jpeg.digest for jpeg in extracted.jpegs)
 
 
@@ -223,7 +223,7 @@ def _first_line(index: Path) -> bytes:
 
 
 def _finished(folder: Path) -> Iterator[tuple[Extracted, int]]:
-    """The clips with a whole line in the index, and where in it the line ends."""
+    """The clips with a complete line in the index, and the position of the line's end."""
     with (folder / INDEX).open("rb") as index:
         end = len(index.readline())
         for line in index:
@@ -243,7 +243,7 @@ def _parse(line: bytes, folder: Path) -> Extracted:
         jpegs = tuple(Jpeg(**jpeg) for jpeg in fields["jpegs"])
         return Extracted(clip=Clip(**fields["clip"]), jpegs=jpegs, reason=fields["reason"])
     except (ValueError, TypeError, KeyError) as error:
-        raise _damaged(folder, f"a line that is none of a clip ({one_line(error)})") from error
+        raise _damaged(folder, f"a line that is not a clip ({one_line(error)})") from error
 
 
 def _read_header(folder: Path) -> dict[str, Any]:
@@ -253,7 +253,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise _damaged(folder, f"no {INDEX} or a damaged one ({one_line(error)})") from error
     if version != FORMAT_VERSION:
-        raise _damaged(folder, f"one of format {version}, not {FORMAT_VERSION}")
+        raise _damaged(folder, f"format {version} instead of {FORMAT_VERSION}")
     return header
 
 

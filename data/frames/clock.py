@@ -1,4 +1,4 @@
-"""When the frames of a clip are shown, by one clock."""
+"""Presentation times of a clip's frames."""
 
 from fractions import Fraction
 
@@ -6,15 +6,15 @@ from av.video.frame import VideoFrame
 
 
 class Clock:
-    """Times of a clip's frames, in the order of display, which never stand still or run back.
+    """Strictly increasing times of a clip's frames, in display order.
 
-    The first frame decides which of the container's timestamps count: those of presentation, else
-    those of decoding. A frame that has none of that kind, or one that is no later than the time
-    of the frame before it, comes one frame after that.
+    The first frame decides which timestamps of the container are used: presentation times if it has
+    one, else decoding times. A frame without such a timestamp, or with one that is not later than
+    the previous frame's, is placed one frame after the previous one.
 
     Args:
-        tick: the unit of timestamps, seconds.
-        rate: frames a second, where a frame does not say how long it is shown.
+        tick: unit of the timestamps, in seconds.
+        rate: frames per second, for frames without a duration.
     """
 
     def __init__(self, tick: Fraction, rate: Fraction) -> None:
@@ -24,7 +24,7 @@ class Clock:
         self._next: int | Fraction = 0
 
     def time_s(self, frame: VideoFrame) -> float:
-        """The time of the next frame, seconds."""
+        """Time of the next frame, in seconds."""
         first = not self._kind
         if first:
             self._kind = "dts" if frame.pts is None else "pts"

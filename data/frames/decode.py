@@ -1,4 +1,4 @@
-"""Frames of a video clip: which ones are wanted, and their pixels, in one sequential pass."""
+"""Decoding of selected frames of a video clip in one sequential pass."""
 
 import itertools
 import sys
@@ -28,37 +28,38 @@ CLIP_SUFFIXES = frozenset(
         *(".mjpeg", ".mjpg", ".gif", ".y4m", ".nut", ".amv", ".dav"),
     }
 )
-"""Of containers and streams of video that FFmpeg reads, and the other names that these have."""
+"""Suffixes, with aliases, of the video containers and streams that FFmpeg reads."""
 
-# A packet that says "the same picture again" takes a few bytes, and may give no frame; one with a
-# picture in it takes more.
+# A packet that repeats the previous picture takes a few bytes and may give no frame; one with a
+# picture is larger.
 _TINY = 16
 _NEVER = sys.maxsize
 
 USUAL_FRAMES = 10
-"""Of a clip, unless somebody says otherwise."""
-# Presentation times that FFmpeg makes up for AVI files with B-frames run back and forth; without
-# them there are decoding times, which do not.
+"""Default number of frames per clip."""
+# The presentation times that FFmpeg generates for AVI files with B-frames jump back and forth;
+# without them, decoding times are used, which do not.
 _OPTIONS = {"fflags": "-genpts"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """Which frames of a clip are wanted.
+    """Which frames of a clip to take.
 
     Attributes:
-        frames: that many, the middle ones of as many equal parts; all of a shorter clip.
-        every: the first one, and each that comes so many after one.
+        frames: number of frames, taken from the middles of as many equal parts; all frames of a
+            shorter clip.
+        every: interval between the frames taken, starting with the first.
 
     Raises:
-        DataError: unless exactly one of the two is given, and is at least 1.
+        DataError: unless exactly one of the two is given and is at least 1.
     """
 
     frames: int | None = None
     every: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse none, both, or a number below 1."""
+        """Check that exactly one is given and is at least 1."""
         given = [number for number in (self.frames, self.every) if number is not None]
         if len(given) != 1 or given[0] < 1:
             raise DataError(
@@ -67,9 +68,9 @@ class Sampling:
             )
 
     def positions(self, count: int) -> Sequence[int]:
-        """The wanted positions in a clip of `count` frames, ascending, each once.
+        """Positions to take from a clip of `count` frames, ascending and distinct.
 
-        The i-th of N frames lies at floor((i + 1/2) count / N).
+        The i-th of N frames is at floor((i + 1/2) count / N).
         """
         if self.frames is None:
             return range(0, count, self.every or 1)
@@ -82,9 +83,9 @@ class Frame:
     """One frame of a clip.
 
     Attributes:
-        index: its position in the order of display, from 0.
-        time_s: when it is shown, seconds; later than that of the frame before (see `Clock`).
-        pixels: uint8 [H, W, 3], RGB, upright, of square pixels (see `Upright`).
+        index: position in display order, from 0.
+        time_s: presentation time in seconds, later than the previous frame's (see `Clock`).
+        pixels: uint8 [H, W, 3], RGB, upright, with square pixels (see `Upright`).
     """
 
     index: int
@@ -93,26 +94,26 @@ class Frame:
 
 
 def clip_frames(path: Path, sampling: Sampling) -> Iterator[Frame]:
-    """The wanted frames of a clip, in the order of display.
+    """Decode the selected frames of a clip, in display order.
 
-    One pass with one thread; only wanted frames become RGB, and what follows the last one is read
-    but not decoded. Positions count the frames that decoding gives: where the header's number is
-    another one, that takes a second pass.
+    One single-threaded pass; only selected frames are converted to RGB, and packets after the last
+    one are read but not decoded. Positions count decoded frames, so a wrong frame count in the
+    header costs a second pass.
 
-    A clip is damaged if a packet or frame is marked so, and cut short if fewer packets come than
-    its index lists or its header announces; where these differ and the index fits, the header is
-    wrong. Matroska and MPEG transport streams announce no number: what is there of them is taken.
+    A clip is damaged if a packet or frame is marked corrupt, and truncated if it has fewer packets
+    than its index or header says; if these differ and the index fits, the header is wrong. Matroska
+    and MPEG transport streams give no count, so whatever they have is used.
 
     Args:
-        path: the clip, in any container and codec that FFmpeg reads.
-        sampling: which frames.
+        path: clip in any container and codec that FFmpeg reads.
+        sampling: which frames to take.
 
     Yields:
-        At least one frame. A clip may turn out to be damaged after some of them: drop them then.
+        At least one frame. A clip may turn out to be damaged after some frames; discard them then.
 
     Raises:
-        DataError: if the clip cannot be read, has no video, is damaged or cut short; the text is
-            "path: reason".
+        DataError: if the clip cannot be read, has no video, or is damaged or truncated; the text
+            is "path: reason".
     """
     if sampling.every is not None:
         yield from _decode(path, lambda _: itertools.count(0, sampling.every or 1))
@@ -121,7 +122,7 @@ def clip_frames(path: Path, sampling: Sampling) -> Iterator[Frame]:
 
 
 def _evenly(path: Path, sampling: Sampling) -> list[Frame]:
-    # A header that announces nothing costs one decoded frame: after it the packets are counted.
+    # A header without a count costs one decoded frame, after which the packets are counted.
     frames, count = _collect(_decode(path, lambda clip: sampling.positions(clip.header)))
     if count is None:
         _, count = _collect(_decode(path, lambda _: [_NEVER]))
@@ -143,7 +144,7 @@ def _collect(frames: Generator[Frame, None, int | None]) -> tuple[list[Frame], i
 def _decode(
     path: Path, wanted: Callable[["_Clip"], Iterable[int]]
 ) -> Generator[Frame, None, int | None]:
-    """The frames at the wanted positions; returns how many the clip has, None if unknown."""
+    """Yield the frames at the wanted positions; return the clip's frame count, None if unknown."""
     with _opened(path) as clip:
         ahead = iter(wanted(clip))
         position = next(ahead)
@@ -158,12 +159,12 @@ def _decode(
                     return None if clip.tiny else count
             given += 1
     if not given:
-        raise DataError(f"{path}: expected a video clip, found one without a frame: remove it.")
+        raise DataError(f"{path}: expected a video clip, found one without frames: remove it.")
     return given
 
 
 class _Clip:
-    """An open clip, whose packets can be read once."""
+    """An open clip; its packets can be read only once."""
 
     def __init__(self, path: Path, container: InputContainer) -> None:
         stream = container.streams.best("video")
@@ -171,7 +172,7 @@ class _Clip:
             raise DataError(
                 f"{path}: expected a video clip, found no video that can be decoded: remove it."
             )
-        # Clips are decoded in parallel; the threads of one clip only wait for each other.
+        # Clips are decoded in parallel, so threads within one clip do not help.
         stream.codec_context.thread_count = 1
         self.header, self.tiny = stream.frames, False
         self._path = path
@@ -183,7 +184,7 @@ class _Clip:
         self.upright = Upright(path, stream.sample_aspect_ratio)
 
     def frames(self) -> Iterator[VideoFrame]:
-        """All frames, decoded one by one."""
+        """Decode all frames, one by one."""
         decode = self._stream.codec_context.decode
         for packet in self._packets:
             if self._take(packet):
@@ -192,14 +193,14 @@ class _Clip:
         yield from self._whole(decode(None))
 
     def count_packets(self) -> int:
-        """Read the packets that are left; how many there are in the clip."""
+        """Read the remaining packets; return the number of packets in the clip."""
         for packet in self._packets:
             self._take(packet)
         self._check_end()
         return self._sent
 
     def _take(self, packet: "Packet[VideoStream]") -> bool:  # only the stub is generic
-        """Count a packet; False if it is empty: it stands for a dropped frame, or the end."""
+        """Count a packet; return False for an empty one, which marks a dropped frame or the end."""
         size = packet.size
         if packet.is_corrupt:
             raise self._damaged(f"packet {self._sent} cut short")
@@ -221,24 +222,24 @@ class _Clip:
             raise self._damaged(f"{self._sent} of {announced} packets")
 
     def is_regular(self, given: int) -> bool:
-        """True if every packet so far gave its frame, or will after reordering."""
+        """Whether every packet so far gave one frame, or will after reordering."""
         return not self.tiny and self._sent - given == self._stream.codec_context.reorder_depth
 
     def _damaged(self, found: str) -> DataError:
         return DataError(
-            f"{self._path}: expected a whole clip, found {found}: copy it again or remove it."
+            f"{self._path}: expected a complete clip, found {found}: copy it again or remove it."
         )
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[_Clip]:
-    # Without "file:" a name with a colon would be taken for a protocol.
+    # Without "file:", a name with a colon would be taken for a protocol.
     url = f"file:{path}"
     try:
         with av.open(url, container_options=_OPTIONS, metadata_errors="replace") as container:
             yield _Clip(path, container)
     except av.FFmpegError as error:
         raise DataError(
-            f"{path}: expected a video clip, found none that can be read ({error.strerror}): "
+            f"{path}: expected a video clip, found an unreadable file ({error.strerror}): "
             "replace or remove it."
         ) from error

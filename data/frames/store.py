@@ -1,4 +1,4 @@
-"""The frames of a data set's clips in one file, and a table of what each of them is."""
+"""Store of a data set's frames: one file with all JPEGs, and a table describing them."""
 
 import io
 import mmap
@@ -35,19 +35,19 @@ SCHEMA = pa.schema(
         ("height", pa.int64()),
     ]
 )
-# Rows in memory, and in a row group: so many whatever chunks they come in.
+# Rows in memory and per row group, independent of the chunks.
 _ROWS = 1 << 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a store of frames holds.
+    """Summary of a frame store.
 
     Attributes:
-        clips: how many were dealt with, those skipped included.
-        frames: how many there are of the others.
-        skipped: path and reason of each clip that was skipped, as {"clip": ..., "reason": ...}.
-        ignored: how many files lay among the clips and are none, by reason.
+        clips: number of clips processed, including skipped ones.
+        frames: number of frames of the clips that were not skipped.
+        skipped: path and reason of each skipped clip, as {"clip": ..., "reason": ...}.
+        ignored: number of ignored files among the clips, by reason.
     """
 
     clips: int
@@ -57,18 +57,18 @@ class Summary:
 
 
 def merge(chunks: Sequence[Path], output: Path) -> Summary:
-    """Put the frames of finished chunks into one store; same clips, same bytes.
+    """Merge finished chunks into one store; the same clips give the same bytes.
 
-    Writes the JPEGs to frames.bin, their table to frames.parquet, and the clips that were skipped
-    to skipped.json, all in the order of the clips, whatever chunks they came in.
+    Writes the JPEGs to frames.bin, their table to frames.parquet and the skipped clips to
+    skipped.json, all in the order of the clips, regardless of the chunks.
 
     Args:
-        chunks: folders that `extract_chunk` has finished, in the order of their clips.
-        output: where to write; made if needed. The caller makes it durable and renames it.
+        chunks: folders finished by `extract_chunk`, in the order of their clips.
+        output: folder to write to, created if needed. The caller syncs and renames it.
 
     Raises:
-        DataError: if a chunk is not finished, is damaged, or was extracted in another way than
-            the first; it says which one to remove.
+        DataError: if a chunk is unfinished, damaged, or extracted with other settings than the
+            first; names the chunk to remove.
     """
     schema = SCHEMA.with_metadata({"gradmix": _common_settings(chunks)})
     output.mkdir(parents=True, exist_ok=True)
@@ -87,12 +87,12 @@ def merge(chunks: Sequence[Path], output: Path) -> Summary:
 
 @dataclass(frozen=True, kw_only=True)
 class FrameStore:
-    """Frames on disk, read one by one; processes share the memory that they are mapped into.
+    """Frames on disk, read one by one from a memory map that processes share.
 
     Attributes:
-        manifest: a row for every frame, columns as in `SCHEMA`.
-        blob: their JPEGs.
-        path: the file of the JPEGs, for errors.
+        manifest: one row per frame, with the columns of `SCHEMA`.
+        blob: the JPEGs.
+        path: path of the file with the JPEGs, for errors.
     """
 
     manifest: pa.Table
@@ -104,12 +104,12 @@ class FrameStore:
         return int(self.manifest.num_rows)
 
     def picture(self, row: int) -> Image.Image:
-        """The frame of a row of the manifest, RGB, opened and not decoded yet.
+        """Open the frame at a row of the manifest, in RGB, without decoding it yet.
 
-        Pillow decodes it on first use; `draft` before that makes it smaller, and faster.
+        Pillow decodes it on first use; call `draft` before that for a smaller, faster one.
 
         Raises:
-            DataError: if its bytes are not those that were stored.
+            DataError: if the bytes differ from those stored.
         """
         offset, size, digest = (
             self.manifest.column(name)[row].as_py() for name in ("offset", "bytes", "digest")
@@ -124,22 +124,22 @@ class FrameStore:
 
 
 def open_frames(folder: Path, *, sealed: bool = False) -> FrameStore:
-    """Open the store of frames that `merge` wrote into a folder.
+    """Open the frame store that `merge` wrote into a folder.
 
     Args:
-        folder: of the store.
-        sealed: True for frames of a test split, which become a sealed data set.
+        folder: folder of the store.
+        sealed: True for frames of a test split, which form a sealed data set.
 
     Raises:
-        DataError: if a file is missing, damaged, or does not belong to the other, or there is no
-            frame; or if the frames are of a test split and that was not said, or the reverse.
+        DataError: if a file is missing, damaged or does not match the other, there are no frames,
+            or `sealed` does not match the split of the frames.
     """
     manifest, path = read_table(folder / MANIFEST, SCHEMA, "frames"), folder / BLOB
     if ("test" in pc.unique(manifest.column("split")).to_pylist()) is not sealed:
         wanted, there = ("sealed", "open") if sealed else ("open", "sealed")
         raise DataError(
-            f"{folder}: expected {wanted} frames, found {there} ones: those of a test split are "
-            "for its sealed data set alone."
+            f"{folder}: expected {wanted} frames, found {there} ones: use frames of a test split "
+            "only for its sealed data set."
         )
     expected = pc.sum(manifest.column("bytes")).as_py() or 0
     try:
@@ -167,7 +167,7 @@ class _Tally:
 
 
 def _copied(chunks: Sequence[Path], blob: BinaryIO, tally: _Tally) -> Iterator[dict[str, object]]:
-    """Copy the JPEGs of all chunks; gives the manifest's rows."""
+    """Copy the JPEGs of all chunks, yielding the rows of the manifest."""
     for chunk in chunks:
         with _blob_of(chunk) as source:
             for extracted in read_chunk(chunk):

@@ -1,4 +1,4 @@
-"""Pixels of a decoded frame as a person would see them: RGB, square, turned, not mirrored."""
+"""Converts decoded frames for display: RGB, square pixels, rotated and unmirrored."""
 
 import math
 import struct
@@ -20,41 +20,41 @@ from data.images.decode import on_white
 Pixels = npt.NDArray[np.uint8]
 
 WIDEST = 8
-"""A pixel is at most so many times as wide as high, or as high as wide."""
+"""Maximum pixel aspect ratio, in either direction."""
 
 
 class Upright:
-    """Frames of a clip as RGB.
+    """Converts the frames of a clip to upright RGB.
 
-    Brightness and colours follow the frame: limited (16..235) or full range, BT.601 or BT.709,
-    limited range and BT.601 where it does not say. What is transparent shows white. Pixels that
-    are not square become so: the height stays. The display matrix, rotation and mirroring, is
-    carried out to the nearest quarter turn.
+    Range and colour matrix follow the frame: limited (16..235) or full range, BT.601 or BT.709; if
+    unspecified, limited range and BT.601. Transparency is composited on white. Non-square pixels
+    are made square by scaling the width. The rotation and mirroring of the display matrix are
+    applied, to the nearest quarter turn.
 
     Args:
-        path: of the clip, for errors.
-        aspect: width of a pixel by its height; None: unknown, taken for 1.
+        path: path of the clip, for errors.
+        aspect: pixel aspect ratio, width over height; None if unknown, taken as 1.
 
     Raises:
-        DataError: if no camera has pixels of that shape.
+        DataError: if the aspect ratio is implausible.
     """
 
     def __init__(self, path: Path, aspect: Fraction | None) -> None:
         self._aspect = aspect or Fraction(1)
         if not Fraction(1, WIDEST) <= self._aspect <= WIDEST:
             raise DataError(
-                f"{path}: expected pixels up to {WIDEST} times as wide as high, or the reverse, "
-                f"found {self._aspect.numerator}:{self._aspect.denominator}: correct its aspect "
-                "ratio, or remove it."
+                f"{path}: expected a pixel aspect ratio between 1:{WIDEST} and {WIDEST}:1, found "
+                f"{self._aspect.numerator}:{self._aspect.denominator}: correct it, or remove the "
+                "clip."
             )
         self._rgb = VideoReformatter()
 
     def pixels(self, frame: VideoFrame) -> Pixels:
-        """A decoded frame: uint8 [H, W, 3]."""
+        """Convert a decoded frame to uint8 [H, W, 3]."""
         width = max(1, round(frame.width * self._aspect))
         see_through = any(component.is_alpha for component in frame.format.components)
         form = "rgba" if see_through else "rgb24"
-        # Unless told otherwise, the conversion starts a pool of threads for every frame.
+        # By default, the conversion starts a thread pool for every frame.
         flat = self._rgb.reformat(frame, width=width, format=form, threads=1).to_ndarray()
         rgb = np.asarray(flat, np.uint8)
         return _displayed(on_white(rgb) if see_through else rgb, frame)
@@ -62,10 +62,10 @@ class Upright:
 
 def _displayed(pixels: Pixels, frame: VideoFrame) -> Pixels:
     try:
-        # The stub knows of one kind alone.
+        # The stub declares only one kind.
         kinds = cast("Mapping[Type, Buffer]", frame.side_data)
     except ValueError:
-        # There is more beside the frame than PyAV knows of, and it gives the rotation alone.
+        # Side data unknown to PyAV, which then gives only the rotation.
         return np.rot90(pixels, round(frame.rotation / 90))
     if Type.DISPLAYMATRIX not in kinds:
         return pixels
@@ -74,12 +74,12 @@ def _displayed(pixels: Pixels, frame: VideoFrame) -> Pixels:
 
 
 def orientation(matrix: bytes) -> tuple[bool, int]:
-    """Whether a display matrix mirrors left and right, and the quarter turns to the left after it.
+    """Whether a display matrix mirrors left and right, and the left quarter turns after that.
 
     The matrix [[a, b, u], [c, d, v], [x, y, w]] (nine 32-bit integers, ISO/IEC 14496-12, 6.2.2)
-    sends the pixel at (p, q), right and down, to (a p + c q + x, b p + d q + y). It mirrors if its
-    determinant a d - b c is negative; with p turned round, what is left is the rotation that
-    sends (1, 0) to (a, b). A matrix that flattens the picture counts as none.
+    maps the pixel at (p, q), right and down, to (a p + c q + x, b p + d q + y). It mirrors if its
+    determinant a d - b c is negative; with p negated, the rest is the rotation that maps (1, 0) to
+    (a, b). A singular matrix is ignored.
     """
     a, b, _, c, d, *_ = struct.unpack("=9i", matrix)
     determinant = a * d - b * c

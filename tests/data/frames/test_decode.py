@@ -176,7 +176,7 @@ def test_nothing_after_the_last_wanted_frame_is_decoded(tmp_path, b_frames):
         lambda packets: [*packets[:18], b"#" * 99, b"#" * 99],
     )
     assert numbers(path, THREE) == THREE_OF_20
-    with pytest.raises(DataError, match="none that can be read"):
+    with pytest.raises(DataError, match="an unreadable file"):
         list(clip_frames(path, ALL))
 
 
@@ -273,9 +273,9 @@ def audio_only(path):
 
 
 DAMAGES = {
-    "no bytes": (lambda path: path.write_bytes(b""), "none that can be read .Invalid data"),
-    "text": (lambda path: path.write_text("Not a video.\n" * 99), "none that can be read"),
-    "its first bytes": (lambda path: cut(path, 0.001), "none that can be read"),
+    "no bytes": (lambda path: path.write_bytes(b""), "an unreadable file .Invalid data"),
+    "text": (lambda path: path.write_text("Not a video.\n" * 99), "an unreadable file"),
+    "its first bytes": (lambda path: cut(path, 0.001), "an unreadable file"),
     "cut at 40 %": (lambda path: cut(path, 0.4), r"packet \d+ cut short"),
     "cut at 60 %": (lambda path: cut(path, 0.6), r"packet \d+ cut short"),
     "nothing": (lambda path: path.unlink(), "No such file or directory"),
@@ -315,7 +315,7 @@ def test_a_clip_cut_between_two_packets_is_cut_short(tmp_path, kept, sampling):
     body = path.read_bytes()
     assert len(chunk_starts(body)) == 20
     path.write_bytes(body[: chunk_starts(body)[kept]])
-    with pytest.raises(DataError, match=f"expected a whole clip, found {kept} of 20 packets"):
+    with pytest.raises(DataError, match=f"expected a complete clip, found {kept} of 20 packets"):
         list(clip_frames(path, sampling))
 
 
@@ -332,7 +332,7 @@ def test_a_clip_that_lacks_a_packet_which_its_index_lists_is_not_whole(tmp_path)
     start = chunk_starts(body)[7]
     body[start : start + 4] = b"JUNK"
     path.write_bytes(body)
-    with pytest.raises(DataError, match="expected a whole clip, found 19 of 20 packets"):
+    with pytest.raises(DataError, match="expected a complete clip, found 19 of 20 packets"):
         list(clip_frames(path, THREE))
 
 
@@ -341,13 +341,13 @@ def test_a_clip_without_a_packet_is_none(tmp_path):
     body = path.read_bytes()
     path.write_bytes(body[: chunk_starts(body)[0]])
     for sampling in (THREE, ALL):
-        with pytest.raises(DataError, match="expected a video clip, found one without a frame"):
+        with pytest.raises(DataError, match="expected a video clip, found one without frames"):
             list(clip_frames(path, sampling))
 
 
 def test_a_clip_whose_index_comes_first_is_missed_the_packets_that_it_lists(tmp_path):
     path = cut(write_clip(tmp_path / "a.mp4", 200, movflags="faststart"), 0.8)
-    with pytest.raises(DataError, match="expected a whole clip"):
+    with pytest.raises(DataError, match="expected a complete clip"):
         list(clip_frames(path, THREE))
 
 

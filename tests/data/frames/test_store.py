@@ -113,8 +113,8 @@ def test_what_was_skipped_is_told_with_the_reason_and_counted(videos, clips, sto
     assert json.loads((stored / "again/skipped.json").read_text()) == list(summary.skipped)
     assert [entry["clip"] for entry in summary.skipped] == list(BROKEN)
     short, damaged, empty, text = [entry["reason"] for entry in summary.skipped]
-    assert short.startswith("expected a whole clip, found packet ")
-    assert damaged.startswith("expected a video clip, found none that can be read (Invalid data")
+    assert short.startswith("expected a complete clip, found packet ")
+    assert damaged.startswith("expected a video clip, found an unreadable file (Invalid data")
     assert empty == text == damaged
 
 
@@ -224,7 +224,7 @@ def test_a_clip_that_is_gone_is_skipped_with_the_reason(videos, tmp_path):
     summary = merge([tmp_path / "chunk"], tmp_path / "store")
     assert summary.frames == 0
     assert [entry["reason"] for entry in summary.skipped] == [
-        f"expected a video clip, found none that can be read ({reason}): replace or remove it."
+        f"expected a video clip, found an unreadable file ({reason}): replace or remove it."
         for reason in ("No such file or directory", "Is a directory")
     ]
     with pytest.raises(DataError, match="expected 0 bytes of JPEGs, at least one, found 0"):
@@ -282,11 +282,11 @@ DAMAGES = {
     "half a line": (lambda chunk: cut(chunk / "index.jsonl", 0.99), "found 7 of 8 clips"),
     "another line": (
         lambda chunk: change(chunk / "index.jsonl", b'"clip"', b'"clap"'),
-        "found a line that is none of a clip",
+        "found a line that is not a clip",
     ),
     "another format": (
         lambda chunk: change(chunk / "index.jsonl", b'"format":1', b'"format":2'),
-        "found one of format 2, not 1",
+        "found format 2 instead of 1",
     ),
 }
 
