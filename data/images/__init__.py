@@ -1,1 +1,1 @@
-"""Pixels of single images: geometry, cropping, writing to disk."""
+"""Single images: decoding, pixel arithmetic, cropping, writing to disk."""

@@ -1,4 +1,4 @@
-"""Photos and frames of any size as uint8 squares of one size, the way a network reads them."""
+"""Scales and crops photos and frames to uint8 squares for a network."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def square(picture: Image.Image, side: int) -> Pixels:
-    """The middle of a picture, its shorter side scaled to `side`: uint8 [side, side, 3].
+    """Centre-crop a picture and scale it to uint8 [side, side, 3].
 
-    Bilinear with antialiasing; the longer side loses what is beyond the square.
+    Bilinear with antialiasing; the crop has the size of the shorter side.
     """
     width, height = picture.size
     edge = min(width, height)
@@ -25,9 +25,9 @@ def square(picture: Image.Image, side: int) -> Pixels:
 
 
 def read_photo(path: Path, side: int) -> Pixels:
-    """One photo as a square.
+    """Read a photo as a square.
 
     Raises:
-        DataError: if it cannot be decoded.
+        DataError: if the photo cannot be decoded.
     """
     return square(decode_photo(path, side), side)

@@ -1,4 +1,4 @@
-"""The one decoder of photos: whatever Pillow reads becomes 8-bit RGB, upright, by stated rules."""
+"""The decoder of photos: converts any format Pillow reads to upright 8-bit RGB."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ PHOTO_SUFFIXES = frozenset(
         *(".msp", ".xbm", ".xpm"),
     }
 )
-"""Of every format that Pillow decodes to pixels by itself."""
+"""Suffixes of all formats that Pillow decodes on its own."""
 UNREADABLE_SUFFIXES = frozenset(
     {
         *(".heic", ".heif", ".hif", ".jxl", ".jxr", ".svg", ".eps", ".ps", ".wmf", ".emf", ".pdf"),
@@ -34,7 +34,7 @@ UNREADABLE_SUFFIXES = frozenset(
         *(".dcm", ".exr", ".hdr", ".xcf", ".psb", ".kra"),
     }
 )
-"""Of pictures that Pillow does not read, or reads with the help of other programs."""
+"""Suffixes of image formats that Pillow cannot read, or reads only with other programs."""
 
 _TURNS: Mapping[object, Transpose] = MappingProxyType(
     {
@@ -47,23 +47,24 @@ _TURNS: Mapping[object, Transpose] = MappingProxyType(
         8: Transpose.ROTATE_90,
     }
 )
-"""By EXIF orientation; the other values leave a photo as it is stored."""
+"""Transposition by EXIF orientation; other values leave a photo unchanged."""
 _MOST_16 = 0xFFFF
 
 
 def decode_photo(path: Path | BinaryIO, side: int | None = None) -> Image.Image:
-    """The first picture in a file as 8-bit RGB, turned as its EXIF orientation says.
+    """Decode the first picture in a file as 8-bit RGB, rotated by its EXIF orientation.
 
-    Nothing else in EXIF is read, and none of it makes a photo unreadable; colour profiles are
-    not applied. See `to_rgb` for the pixels.
+    The rest of EXIF is ignored, so damage there does no harm; colour profiles are not applied. See
+    `to_rgb` for the conversion of pixels.
 
     Args:
-        path: of the photo, or its open file, in any format; the content decides, not the suffix.
-        side: that is enough, in pixels: a JPEG is then decoded at an eighth, a quarter or a half
-            of its size if both its sides stay at least that long. None: at its full size.
+        path: path of the photo, or an open file. The content determines the format, not the
+            suffix.
+        side: side needed, in pixels. A JPEG is decoded at an eighth, a quarter or half its size if
+            both sides stay at least this long. None decodes at full size.
 
     Raises:
-        DataError: if it cannot be decoded, whatever the reason. No other error.
+        DataError: if the photo cannot be decoded, for any reason; no other error is raised.
     """
     with _decoding(path), Image.open(path) as picture:
         if side is not None:
@@ -80,29 +81,29 @@ def decode_photo(path: Path | BinaryIO, side: int | None = None) -> Image.Image:
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
-    """A picture of any mode as 8-bit RGB.
+    """Convert a picture of any mode to 8-bit RGB.
 
-    16-bit grey is scaled from 0..65535, float from 0..1, 32-bit integers are taken for 16-bit
-    values. What is transparent shows white behind it. All other modes are converted by Pillow:
-    grey, palettes, 1 bit, CMYK, YCbCr, HSV, and Lab (D50) to sRGB.
+    16-bit grey is scaled from 0..65535 and float from 0..1; 32-bit integers are treated as 16-bit
+    values. Transparency is composited on white. Pillow converts all other modes: grey, palettes,
+    1 bit, CMYK, YCbCr, HSV, and Lab (D50) to sRGB.
 
     Raises:
-        ValueError: if values lie outside of their range, or a 16- or 32-bit picture holds 8-bit
-            values alone, which would be all but black.
+        ValueError: if values are out of range, or a 16- or 32-bit picture has only 8-bit values,
+            which would come out almost black.
     """
     if picture.mode.startswith("I"):
         return _from_integers(picture)
     if picture.mode == "F":
         return _from_floats(np.asarray(picture, np.float32))
     if picture.has_transparency_data:
-        # Pillow has no way from La to RGBA but this one.
+        # Pillow converts La to RGBA only via LA.
         straight = picture.convert("LA") if picture.mode == "La" else picture
         return _on_white(straight.convert("RGBA"))
     return picture.convert("RGB")
 
 
 def on_white(rgba: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Pixels uint8 [H, W, 4] in front of white: uint8 [H, W, 3]."""
+    """Composite pixels, uint8 [H, W, 4], on white: uint8 [H, W, 3]."""
     return np.asarray(_on_white(Image.fromarray(rgba)), np.uint8)
 
 
@@ -116,9 +117,9 @@ def _from_integers(picture: Image.Image) -> Image.Image:
     values = np.asarray(picture).astype(np.int64)
     lowest, highest = int(values.min()), int(values.max())
     if lowest < 0 or highest > _MOST_16:
-        raise ValueError(f"values of {lowest}..{highest}, where 16-bit ones lie in 0..{_MOST_16}")
+        raise ValueError(f"values in {lowest}..{highest}, outside the 16-bit range 0..{_MOST_16}")
     if 0 < highest <= np.iinfo(np.uint8).max:
-        raise ValueError(f"16-bit pixels with values of at most {highest}, which may be 8-bit ones")
+        raise ValueError(f"16-bit pixels with values up to {highest}, which may be 8-bit values")
     grey = ((values + 128) // 257).astype(np.uint8)
     clear = picture.info.get("transparency")
     if isinstance(clear, int):
@@ -127,14 +128,14 @@ def _from_integers(picture: Image.Image) -> Image.Image:
 
 
 def _from_floats(values: npt.NDArray[np.float32]) -> Image.Image:
-    # NaN is in no range.
+    # Written so that NaN fails the check.
     if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError(f"values of {values.min():g}..{values.max():g}, where floats lie in 0..1")
+        raise ValueError(f"float values in {values.min():g}..{values.max():g}, outside 0..1")
     return Image.fromarray(np.floor(values * 255 + 0.5).astype(np.uint8)).convert("RGB")
 
 
 def _forget_details(picture: TiffImageFile) -> None:
-    """Drop what Pillow reads, and may stumble over, while it loads and turns a TIFF."""
+    """Drop metadata that Pillow reads, and may fail on, while loading and rotating a TIFF."""
     if not isinstance(picture.info.get("xmp"), bytes | None):
         del picture.info["xmp"]
     exif = picture.getexif()
@@ -144,11 +145,11 @@ def _forget_details(picture: TiffImageFile) -> None:
 
 
 def _orientation(picture: Image.Image) -> object:
-    """What EXIF, or XMP in its place, says; anything, if it is of an odd type."""
+    """The orientation in EXIF, or else XMP; of any type, if the file is odd."""
     try:
         value = picture.getexif().get(ExifTags.Base.Orientation)
         hash(value)
-    # Damaged EXIF says nothing about the pixels.
+    # Damaged EXIF does not affect the pixels.
     except Exception:
         return None
     return value
@@ -157,7 +158,7 @@ def _orientation(picture: Image.Image) -> object:
 @contextmanager
 def _decoding(path: Path | BinaryIO) -> Iterator[None]:
     try:
-        # Pillow warns of large photos, of which it refuses the very large ones, and of odd tags.
+        # Pillow warns about large photos and odd tags; it refuses very large ones itself.
         with warnings.catch_warnings(action="ignore"):
             yield
     # Pillow's decoders fail in dozens of ways on damaged bytes.

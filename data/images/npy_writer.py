@@ -1,4 +1,4 @@
-"""A `.npy` file of images or maps that is written bit by bit, and may be larger than the memory."""
+"""A `.npy` file of images or maps that is written in batches and may exceed memory."""
 
 import os
 from pathlib import Path
@@ -11,16 +11,16 @@ from data.errors import DataError
 
 
 class ImageFile:
-    """Rows of one shape, appended to a file that is mapped.
+    """Appends rows of one shape to a memory-mapped file.
 
     Args:
-        path: of the file; one that is there is replaced.
-        most: rows that it has room for.
-        shape: of a row.
-        dtype: of the numbers.
+        path: path of the file; an existing file is replaced.
+        most: maximum number of rows.
+        shape: shape of a row.
+        dtype: dtype of the rows.
 
     Raises:
-        DataError: if the disk has no room for so many rows.
+        DataError: if the disk has no room for that many rows.
     """
 
     def __init__(
@@ -37,17 +37,17 @@ class ImageFile:
         self._count += len(rows)
 
     def close(self) -> npt.NDArray[Any]:
-        """Cut the file to what was written, and map it, to be read: [N, ...]."""
+        """Truncate the file to the N rows written and map it for reading: [N, ...]."""
         self._rows.flush()
         if self._count < len(self._rows):
             _shorten(self._path, self._rows, self._count)
-        # Copy on write: torch wants memory that could be written to.
+        # Copy-on-write, since torch requires writable memory.
         mapped: npt.NDArray[Any] = np.load(self._path, mmap_mode="c", allow_pickle=False)
         return mapped
 
 
 def _check_room(path: Path, size: int) -> None:
-    """A file with holes is made whatever its size: what does not fit must be known before."""
+    """Check for free space first, since creating a sparse file always succeeds."""
     status = os.statvfs(path.parent)
     free = status.f_bavail * status.f_frsize
     if free < size:
@@ -66,7 +66,7 @@ def _shorten(path: Path, rows: npt.NDArray[Any], count: int) -> None:
         start = file.tell()
         file.seek(0)
         np.lib.format.write_array_header_1_0(file, header)
-        # Headers are padded to a multiple of 64 bytes, and a smaller number is no longer text.
+        # Headers are padded to a multiple of 64 bytes, and fewer rows never need more digits.
         if version != (1, 0) or file.tell() != start:
             raise DataError(f"{path}: expected a header of {start} bytes, found another length.")
         file.truncate(start + count * rows[0].nbytes)

@@ -16,10 +16,10 @@ def luminance(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     Integer arithmetic, so the bytes are the same on every machine.
 
     Args:
-        rgb: uint8 [..., 3].
+        rgb: RGB pixels, uint8 [..., 3].
 
     Returns:
-        uint8 [...].
+        Luminance, uint8 [...].
 
     Raises:
         DataError: if the last axis is not 3 or the dtype is not uint8.
@@ -41,11 +41,11 @@ def zero_pad(images: npt.NDArray[np.uint8], size: int = IMAGE_SIZE) -> npt.NDArr
     """Centre each image in a black square.
 
     Args:
-        images: uint8 [N, h, w], h and w at most `size`.
-        size: side of the square, pixels.
+        images: uint8 [N, h, w], with h and w at most `size`.
+        size: side of the square, in pixels.
 
     Returns:
-        uint8 [N, size, size, 1], contiguous; an odd margin has its extra pixel at the end.
+        Contiguous uint8 [N, size, size, 1]; odd margins have the extra pixel at the end.
     """
     count, height, width = images.shape
     top, left = (size - height) // 2, (size - width) // 2
