@@ -1,1 +1,1 @@
-"""Parquet tables and what is stored in them: splits, pseudo-labels, enlarged V."""
+"""Stored tables and arrays: prepared sets, splits, pseudo-labels, enlarged V."""

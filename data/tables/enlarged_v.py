@@ -1,4 +1,4 @@
-"""The enlarged V as a table: samples with their true or pseudo-label."""
+"""The enlarged V as a table of samples with their true label or pseudo-label."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ class EnlargedV:
 
     Attributes:
         sample_id: int64 [N], row numbers in the prepared target set.
-        label: int64 [N], positions in the target's classes.
+        label: int64 [N], indices into the target's classes.
         pseudo: bool [N], whether the label is a pseudo-label.
     """
 
@@ -31,7 +31,7 @@ class EnlargedV:
 
 
 def save_enlarged(enlarged: EnlargedV, folder: Path) -> None:
-    """Write the table into a folder by ascending sample_id; same samples, same bytes."""
+    """Write the table by ascending sample_id; the same samples give the same bytes."""
     order = np.argsort(enlarged.sample_id, kind="stable")
     columns = [
         pa.array(enlarged.sample_id[order], pa.int64()),
@@ -42,14 +42,14 @@ def save_enlarged(enlarged: EnlargedV, folder: Path) -> None:
 
 
 def load_enlarged(folder: Path) -> EnlargedV:
-    """Read the table back.
+    """Read a table written by `save_enlarged`.
 
     Raises:
-        DataError: if the file is missing or damaged or has other columns.
+        DataError: if the file is missing, damaged or has other columns.
     """
     table = read_table(folder / FILE, SCHEMA, "an enlarged V")
     return EnlargedV(
-        # Copies: Arrow's own memory is read-only, which `torch.from_numpy` warns of.
+        # Copied because Arrow's memory is read-only, which makes `torch.from_numpy` warn.
         sample_id=np.array(table.column("sample_id").to_numpy()),
         label=np.array(table.column("label").to_numpy()),
         pseudo=np.array(table.column("pseudo").to_numpy()),

@@ -1,4 +1,4 @@
-"""Reading and writing Parquet so that equal tables give equal bytes and bad files one line."""
+"""Parquet files: equal tables give equal bytes, and bad files a one-line error."""
 
 from pathlib import Path
 
@@ -13,38 +13,38 @@ PARQUET = {
     "version": "2.6",
     "data_page_version": "1.0",
 }
-"""Every setting but the size of row groups that shapes the bytes of a file."""
+"""All settings that affect a file's bytes, except the row group size."""
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Write one Parquet file."""
+    """Write a Parquet file."""
     pq.write_table(table, path, row_group_size=1 << 20, **PARQUET)
 
 
 def read_table(path: Path, schema: pa.Schema, content: str) -> pa.Table:
-    """Read a Parquet file whose columns must be those of `schema`, in that order.
+    """Read a Parquet file with exactly the columns of `schema`, in order.
 
     Args:
-        path: the file.
-        schema: expected column names and types; its metadata are not compared.
-        content: what the file should hold, for errors.
+        path: path of the file.
+        schema: expected column names and types; metadata is not compared.
+        content: what the file should contain, for errors.
 
     Raises:
         DataError: if the file is missing, not Parquet, damaged, or has other columns.
     """
     try:
-        # ParquetFile reads this file alone; read_table would add columns found in folder names.
+        # pq.read_table would add columns from folder names.
         with pq.ParquetFile(path) as file:
             table = file.read()
     except (OSError, pa.ArrowException) as error:
         raise DataError(
             f"Expected a Parquet file of {content} at {path}, found a missing or damaged one "
-            f"({one_line(error)}): make it again."
+            f"({one_line(error)}): create it again."
         ) from error
     if not table.schema.equals(schema, check_metadata=False):
         raise DataError(
             f"{path}: expected the columns {_columns(schema)}, found {_columns(table.schema)}: "
-            f"this is not a file of {content} of this version, make it again."
+            f"this is not a file of {content} of this version, create it again."
         )
     return table
 

@@ -1,7 +1,7 @@
-"""Prepared data sets: a folder with the images, the labels, a manifest, and names if there are any.
+"""Prepared data sets: folders with images, labels, a manifest and, optionally, sample names.
 
-Images are mapped into memory, private to the process: the processes of all slots share one copy,
-and a set may be larger than the memory.
+Images are memory-mapped copy-on-write: the processes of all slots share one copy, and a set may be
+larger than memory.
 """
 
 import json
@@ -31,10 +31,10 @@ class ImageSet:
     Attributes:
         images: uint8, or float16 for feature maps, [N, H, W, C], contiguous, so that
             `images.permute(0, 3, 1, 2)` is channels-last without a copy.
-        labels: int64 [N], positions in `classes`.
-        classes: the class names, in order.
-        origin: one sentence: what the images are, how many, official or not.
-        samples: what each row is, where it has a name.
+        labels: int64 [N], indices into `classes`.
+        classes: class names, in order.
+        origin: one sentence on what the images are, how many, and whether they are official.
+        samples: sample in each row; None if rows have no names.
     """
 
     images: torch.Tensor
@@ -59,13 +59,13 @@ class _Manifest:
 
 
 def save_prepared(raw: RawImages, folder: Path, sealed: bool, *, stored: bool = False) -> None:
-    """Write images.npy, labels.npy, manifest.json and samples.parquet; same input, same bytes.
+    """Write images.npy, labels.npy, manifest.json and samples.parquet, deterministically.
 
     Args:
-        raw: the images of one split.
-        folder: where to write; made if needed. The caller makes it durable and renames it.
-        sealed: True for a test split: only `data.sealed.open_sealed_test` reads it then.
-        stored: True if the images were written to images.npy there as they were made.
+        raw: images of one split.
+        folder: folder to write to, created if needed. The caller syncs and renames it.
+        sealed: True for a test split, which only `data.sealed.open_sealed_test` can then read.
+        stored: True if images.npy is already in the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not stored:
@@ -87,11 +87,11 @@ def save_prepared(raw: RawImages, folder: Path, sealed: bool, *, stored: bool = 
 
 
 def load_prepared(folder: Path) -> ImageSet:
-    """Load a prepared data set that training and selection may see.
+    """Load a prepared data set for training and selection.
 
     Raises:
-        DataError: if the folder holds a sealed test split, lacks a file, or its files do not
-            belong together.
+        DataError: if the folder contains a sealed test split, lacks a file, or its files do not
+            match.
     """
     return _read_folder(folder, sealed=False)
 
@@ -102,7 +102,7 @@ def _read_folder(folder: Path, *, sealed: bool) -> ImageSet:
         wanted, found = ("a sealed", "an open") if sealed else ("an open", "a sealed")
         raise DataError(
             f"Expected {wanted} data set in {folder}, found {found} one: test splits are sealed, "
-            "only the evaluation stage opens them."
+            "and only the evaluation stage opens them."
         )
     images, labels = _array(folder / IMAGES, mapped=True), _array(folder / LABELS)
     samples = _samples(folder / SAMPLES)
@@ -154,10 +154,10 @@ def _manifest(folder: Path) -> _Manifest:
 
 def _array(path: Path, *, mapped: bool = False) -> npt.NDArray[Any]:
     try:
-        # Copy on write: torch wants memory that could be written to.
+        # Copy-on-write, since torch requires writable memory.
         mode: Literal["c"] | None = "c" if mapped else None
         array: npt.NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
-    # numpy parses the header as Python, and fails as Python does.
+    # numpy parses the header as a Python literal and raises Python's errors.
     except Exception as error:
         raise DataError(
             f"Expected a numpy array in {path}, found a missing or damaged file "

@@ -1,4 +1,4 @@
-"""The pseudo-label table: what an ensemble says about every unlabelled sample, as Parquet."""
+"""The pseudo-label table: an ensemble's predictions for every unlabelled sample, as Parquet."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from data.tables.parquet import read_table, write_table
 FORMAT_VERSION = 2
 METADATA_KEY = b"gradmix"
 NO_LABEL = -1
-ROUNDING = 1e-5  # float32 means and quotients of probabilities may pass 1 by an ulp or two
+ROUNDING = 1e-5  # float32 means and quotients of probabilities may exceed 1 by an ulp or two
 SCHEMA = pa.schema(
     [
         ("sample_id", pa.int64()),
@@ -40,8 +40,8 @@ class Member:
     """One model of the ensemble.
 
     Attributes:
-        identity: its training's identity (SHA-256).
-        run_id: its tracking run; None if it has none.
+        identity: identity of its training (SHA-256).
+        run_id: ID of its tracking run; None if it has none.
     """
 
     identity: str
@@ -54,17 +54,17 @@ class PseudoLabels:
 
     Attributes:
         sample_id: int64 [N], row numbers in the prepared target set.
-        source: N texts that name the raw sample, such as "mnist/train:1234".
-        clip: N names of the clips that the samples are frames of; None if they are no frames.
-        hard_label: int64 [N], positions in `classes`; -1 where the members do not agree.
+        source: N names of the raw samples, such as "mnist/train:1234".
+        clip: N names of the samples' clips; None if the samples are not frames.
+        hard_label: int64 [N], indices into `classes`; -1 where the members disagree.
         agreed: bool [N], True where there is a hard label.
         min_confidence: float32 [N], see `min_confidence`.
         soft_label: float32 [N, C].
         member_probabilities: float32 [N, R, C].
         classes: the C class names, in order.
-        threshold: the confidence that every member had to exceed for a hard label.
+        threshold: confidence that every member had to exceed for a hard label.
         members: the R models, in the order of `member_probabilities`.
-        digests: SHA-256 of what the labels were made from, by name.
+        digests: SHA-256 of the inputs of the labels, by name.
     """
 
     sample_id: npt.NDArray[np.int64]
@@ -81,28 +81,27 @@ class PseudoLabels:
     clip: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse columns that do not belong together.
+        """Check that the columns match.
 
         Raises:
-            DataError: on a wrong shape, a probability outside 0..1, or a hard label that is not a
-                class or not there where `agreed` says so.
+            DataError: if a shape is wrong, a probability is outside 0..1, or a hard label is not a
+                class or does not match `agreed`.
         """
         _check_shapes(self)
         _check_values(self)
 
 
 def min_confidence(probabilities: npt.NDArray[np.floating]) -> Floats:
-    """How sure the least sure member is of the class that the members vote for.
+    """Confidence of the least confident member in the class the members vote for.
 
-    The voted class is the one that most members give their largest probability; ties go to the
-    class with the larger mean probability over members, then to the first class. Where the members
-    agree it is the agreed class.
+    Each member votes for its most probable class; ties go to the class with the larger mean
+    probability over members, then to the first class. If the members agree, it is their class.
 
     Args:
-        probabilities: [R, N, C], one distribution a member and sample.
+        probabilities: [R, N, C], one distribution per member and sample.
 
     Returns:
-        float32 [N]: the smallest over members of the probability of the voted class.
+        float32 [N], the minimum over members of the probability of the voted class.
     """
     n_classes = probabilities.shape[2]
     votes = np.eye(n_classes)[probabilities.argmax(axis=2)].sum(axis=0)
@@ -114,10 +113,10 @@ def min_confidence(probabilities: npt.NDArray[np.floating]) -> Floats:
 
 
 def write_pseudo_labels(labels: PseudoLabels, path: Path) -> None:
-    """Write the table as one Parquet file; same labels, same bytes.
+    """Write the table as one Parquet file; the same labels give the same bytes.
 
-    The metadata lie as one JSON text under the schema key "gradmix": format, classes, threshold, r,
-    members (identity, run_id) and digests.
+    The schema metadata key "gradmix" holds a JSON text with format, classes, threshold, r, members
+    (identity, run_id) and digests.
     """
     metadata = {
         "format": FORMAT_VERSION,
@@ -145,8 +144,8 @@ def read_pseudo_labels(path: Path) -> PseudoLabels:
     """Read a table written by `write_pseudo_labels`.
 
     Raises:
-        DataError: if the file is missing or damaged, of another format version, has other columns,
-            or holds values that do not belong together.
+        DataError: if the file is missing, damaged, in another format version, has other columns,
+            or contains inconsistent values.
     """
     table = read_table(path, SCHEMA, "pseudo-labels")
     metadata = _metadata(table.schema.metadata or {}, path)
@@ -192,21 +191,21 @@ def _metadata(entries: Mapping[bytes, bytes], path: Path) -> _Metadata:
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{path}: expected the metadata 'gradmix' of a pseudo-label table, found none or "
-            f"damaged ones ({one_line(error)}): make the pseudo-labels again."
+            f"damaged metadata ({one_line(error)}): create the pseudo-labels again."
         ) from error
     raise DataError(
-        f"{path}: expected pseudo-label format {FORMAT_VERSION}, found {version}: make the "
+        f"{path}: expected pseudo-label format {FORMAT_VERSION}, found {version}: create the "
         "pseudo-labels again with this version."
     )
 
 
 def _texts(values: Sequence[str] | None, rows: int) -> pa.Array:
-    """A column of texts, or of nothing."""
+    """A column of texts, or of nulls."""
     return pa.nulls(rows, pa.string()) if values is None else pa.array(list(values), pa.string())
 
 
 def _nested(values: Floats) -> pa.Array:
-    """An array [N, ..., C] as a column of (nested) lists."""
+    """Convert an array [N, ..., C] to a column of (nested) lists."""
     column = pa.array(values.reshape(-1), pa.float32())
     for axis in range(values.ndim - 1, 0, -1):
         n_lists, length = int(np.prod(values.shape[:axis])), values.shape[axis]
@@ -216,7 +215,7 @@ def _nested(values: Floats) -> pa.Array:
 
 
 def _flat(table: pa.Table, name: str) -> npt.NDArray[Any]:
-    """A column without empty values as a writable array, which `torch.from_numpy` asks for."""
+    """A column without nulls as a writable array, as `torch.from_numpy` requires."""
     column = table.column(name)
     if column.null_count:
         raise DataError(f"expected a {name} in every row, found {column.null_count} empty ones.")
@@ -224,7 +223,7 @@ def _flat(table: pa.Table, name: str) -> npt.NDArray[Any]:
 
 
 def _clips(table: pa.Table) -> list[str] | None:
-    """The clip of every row, or of none."""
+    """The clip of every row; None if no row has one."""
     column = table.column("clip")
     if column.null_count not in {0, table.num_rows}:
         raise DataError(
@@ -235,7 +234,7 @@ def _clips(table: pa.Table) -> list[str] | None:
 
 
 def _unnested(table: pa.Table, name: str, shape: tuple[int, ...]) -> Floats:
-    """A column of (nested) lists as an array; every list must have the length that `shape` says."""
+    """Convert a column of (nested) lists to an array; list lengths must match `shape`."""
     column = table.column(name).combine_chunks()
     for length in shape[1:]:
         lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)

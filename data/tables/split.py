@@ -18,7 +18,7 @@ Labels = Rows | torch.Tensor
 
 HYPER_VALIDATION, V, U = "hyper_validation", "V", "U"
 SCHEMA = pa.schema([("sample_id", pa.int64()), ("role", pa.string())])
-# First words of the seeds, so that no two permutations share a random stream.
+# First words of the seeds, so that the permutations have separate random streams.
 HYPER_VALIDATION_STREAM, V_STREAM = 1, 2
 
 
@@ -27,10 +27,10 @@ class Split:
     """Row numbers (int64, sorted) in the prepared target set; no row has two roles.
 
     Attributes:
-        hyper_validation: labelled rows that choose checkpoints, settings and models; the same
+        hyper_validation: labelled rows for choosing checkpoints, settings and models; the same
             for every draw.
-        v: the k labelled rows of each class that steer training.
-        u: the other rows of the target classes, used without their labels.
+        v: k labelled rows of each class, which steer training.
+        u: the other rows of the target classes, used without labels.
     """
 
     hyper_validation: Rows
@@ -39,15 +39,15 @@ class Split:
 
 
 def class_rows(labels: Labels, classes: Sequence[str], wanted: Sequence[str]) -> Rows:
-    """Row numbers of the samples of some classes, in ascending order.
+    """Ascending row numbers of the samples of some classes.
 
     Args:
-        labels: int64 [N], positions in `classes`.
+        labels: int64 [N], indices into `classes`.
         classes: all class names.
-        wanted: the class names to keep.
+        wanted: names of the classes to keep.
 
     Raises:
-        DataError: if a wanted class is not among `classes`, or is named twice.
+        DataError: if a wanted class is not in `classes` or is repeated.
     """
     positions = _positions(classes, wanted)
     return np.flatnonzero(np.isin(np.asarray(labels), positions)).astype(np.int64)
@@ -64,28 +64,28 @@ def split_target(
     draw: int,
     samples: Samples | None = None,
 ) -> Split:
-    """Give every training row of the target classes one role (a draw is one V).
+    """Assign every training row of the target classes one role; each draw has its own V.
 
-    Hyper-validation depends on the seed alone. V is nested: with k + 1 samples a class it holds
-    the V of k, because it is the start of one permutation a class. U is the rest.
+    Hyper-validation depends only on the seed. V is nested: with k + 1 samples per class it contains
+    the V of k, as it is a prefix of one permutation per class. U is the rest.
 
-    Rows that are frames of clips stay together: what is counted and drawn are clips, and groups of
-    clips go to hyper-validation whole, so that no recording is trained on and validated with.
+    Frames of a clip stay together: clips are counted and drawn, and whole groups of clips go to
+    hyper-validation, so that no recording is used for both training and validation.
 
     Args:
-        labels: int64 [N], positions in `classes`.
+        labels: int64 [N], indices into `classes`.
         classes: all class names.
-        target_classes: the classes of the target; rows of other classes get no role.
-        hyper_validation: rows, or clips, of all classes together; where the number of classes does
-            not divide it, the first classes get one more, and a group may add some.
+        target_classes: classes of the target; rows of other classes get no role.
+        hyper_validation: number of rows or clips over all classes. If the number of classes does
+            not divide it, the first classes get one more; whole groups may add some.
         v_per_class: k, at least 1, in rows or clips.
-        seed: non-negative.
+        seed: seed, non-negative.
         draw: number of the draw, non-negative.
-        samples: clips and groups of the rows; None: each row is one of its own.
+        samples: clips and groups of the rows; None makes each row its own clip and group.
 
     Raises:
-        DataError: if a class has too few rows, an unknown or repeated class is named, or a number
-            is out of range, or a recording has clips of two classes.
+        DataError: if a class has too few rows, is unknown or is repeated, a number is out of range,
+            or a recording has clips of two classes.
     """
     _check_numbers(hyper_validation, v_per_class, seed, draw)
     positions = _positions(classes, target_classes)
@@ -113,26 +113,26 @@ def split_target(
 
 @dataclass(frozen=True)
 class _Units:
-    """What is drawn: the clip of every row, and the group of every clip by its number."""
+    """The units that are drawn: the clip of each row, and the group of each clip."""
 
     clip: Rows
     group_of: Rows
 
     @classmethod
     def of_rows(cls, count: int) -> "_Units":
-        """Every row a clip, and a group, of its own."""
+        """Make every row its own clip and group."""
         return cls(np.arange(count), np.arange(count))
 
     @classmethod
     def of(cls, samples: Samples) -> "_Units":
-        """The clips of frames."""
+        """Use the clips and groups of frames."""
         clip = samples.clip_numbers
         group_of = np.empty(clip.max() + 1, np.int64)
         group_of[clip] = samples.group_numbers
         return cls(clip, group_of)
 
     def whole_groups(self, rng: np.random.Generator, clips: Rows, count: int) -> Rows:
-        """Clips of groups in random order, until there are `count` of them."""
+        """Take all clips of groups in random order until there are at least `count`."""
         groups = self.group_of[clips]
         found, sizes = np.unique(groups, return_counts=True)
         order = rng.permutation(len(found))
@@ -140,14 +140,14 @@ class _Units:
         return np.sort(clips[np.isin(groups, found[order[:needed]])])
 
     def rows(self, clips: list[Rows]) -> Rows:
-        """The rows of clips, ascending."""
+        """Ascending rows of the given clips."""
         return np.flatnonzero(np.isin(self.clip, np.concatenate(clips))).astype(np.int64)
 
 
 def save_split(split: Split, path: Path) -> None:
-    """Write a split as Parquet: one row a sample, by ascending sample_id; same split, same bytes.
+    """Write a split as Parquet, by ascending sample_id; the same split gives the same bytes.
 
-    Columns: sample_id int64 (row number in the prepared set), role string.
+    Columns: sample_id (int64, row number in the prepared set) and role (string).
     """
     parts = {HYPER_VALIDATION: split.hyper_validation, V: split.v, U: split.u}
     ids = np.concatenate(list(parts.values()))
@@ -161,8 +161,8 @@ def load_split(path: Path) -> Split:
     """Read a split written by `save_split`.
 
     Raises:
-        DataError: if the file is missing or damaged, has other columns, an unknown role, an empty
-            value, or a sample with two roles.
+        DataError: if the file is missing or damaged, or has other columns, an unknown role, a null
+            or a sample with two roles.
     """
     table = read_table(path, SCHEMA, "sample roles")
     roles = np.array(table.column("role").to_pylist(), dtype=object)
@@ -171,13 +171,13 @@ def load_split(path: Path) -> Split:
         found = roles[np.argmin(known)] if not known.all() else "no sample_id"
         raise DataError(
             f"{path}: expected a sample_id and a role among {HYPER_VALIDATION}, {V}, {U} in every "
-            f"row, found {found}: make the split again."
+            f"row, found {found}: create the split again."
         )
     ids = table.column("sample_id").to_numpy().astype(np.int64)
     if len(np.unique(ids)) != len(ids):
         raise DataError(
             f"{path}: expected one role for each sample, found {len(ids)} rows for "
-            f"{len(np.unique(ids))} samples: make the split again."
+            f"{len(np.unique(ids))} samples: create the split again."
         )
     return Split(
         hyper_validation=np.sort(ids[roles == HYPER_VALIDATION]),
@@ -194,7 +194,7 @@ def _positions(classes: Sequence[str], wanted: Sequence[str]) -> list[int]:
     unknown = [name for name in wanted if name not in classes]
     if unknown or not wanted or len(set(wanted)) != len(wanted):
         raise DataError(
-            f"Expected different classes among {', '.join(classes)}, found "
+            f"Expected distinct classes among {', '.join(classes)}, found "
             f"{', '.join(wanted) or 'none'}: correct the class names."
         )
     return [list(classes).index(name) for name in wanted]
@@ -213,13 +213,13 @@ def _check_numbers(hyper_validation: int, v_per_class: int, seed: int, draw: int
 
 
 def _check_groups(samples: Samples, labels: Rows, classes: Sequence[str]) -> None:
-    """Groups are held out class by class, so one of two classes would be torn."""
+    """Raise DataError if a group has two classes, as groups are held out class by class."""
     of_group: dict[str, int] = {}
     for group, label in zip(samples.groups, labels.tolist(), strict=True):
         if of_group.setdefault(group, label) != label:
             raise DataError(
                 f"Expected every recording in one class, found {group} in {classes[label]} and "
-                f"{classes[of_group[group]]}: name its clips as two recordings, or leave some out."
+                f"{classes[of_group[group]]}: name its clips as two recordings, or remove some."
             )
 
 

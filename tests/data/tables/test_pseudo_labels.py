@@ -177,9 +177,9 @@ def rewrite(path, change):
     ("metadata", "message"),
     [
         ({}, "expected the metadata 'gradmix'"),
-        ({b"gradmix": b"{"}, "found none or damaged ones"),
-        ({b"gradmix": b'{"format": 2}'}, "found none or damaged ones"),
-        ({b"gradmix": b"[]"}, "found none or damaged ones"),
+        ({b"gradmix": b"{"}, "found none or damaged metadata"),
+        ({b"gradmix": b'{"format": 2}'}, "found none or damaged metadata"),
+        ({b"gradmix": b"[]"}, "found none or damaged metadata"),
         ({b"gradmix": b'{"format": 7}'}, "expected pseudo-label format 2, found 7"),
     ],
 )

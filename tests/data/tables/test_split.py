@@ -158,7 +158,7 @@ def test_class_rows_are_in_the_order_of_the_data():
 )
 def test_unknown_repeated_or_no_classes_are_refused(wanted, found):
     with pytest.raises(
-        DataError, match=f"Expected different classes among a, b, found {found}: correct"
+        DataError, match=f"Expected distinct classes among a, b, found {found}: correct"
     ):
         class_rows(np.array([0, 1]), ("a", "b"), wanted)
 
