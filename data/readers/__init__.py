@@ -1,1 +1,1 @@
-"""Readers of data sets on disk: idx, .mat, class folders, the layouts of UCF101, BU101 and MPII."""
+"""Readers of data sets on disk: idx, .mat, tables, class folders, UCF101, BU101 and MPII."""

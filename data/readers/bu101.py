@@ -1,4 +1,4 @@
-"""BU101, web photos of UCF101's actions, in the layouts that it is met in (Ma et al., 2017)."""
+"""BU101, web photos of UCF101's actions (Ma et al., 2017), in its common layouts."""
 
 import re
 from dataclasses import dataclass
@@ -32,10 +32,10 @@ FLAT_NAME = re.compile(r"(.+)_\d+")
 
 @dataclass(frozen=True)
 class Bu101Reader:
-    """Reads BU101 under `ROOT[/BU101]`, with or without a folder `images/` around the photos.
+    """Reads BU101 from `ROOT[/BU101]`, with or without an `images/` folder around the photos.
 
-    The class of a photo is what a list beside them says, a text file with lines `path label`; else
-    the folder that it lies in, else its name, `<Class>_<n>.jpg`. Classes have UCF101's spelling and
+    A photo's class comes from a list beside the photos, a text file with lines `path label`; else
+    from its folder; else from its name, `<Class>_<n>.jpg`. Classes have UCF101's spelling and
     order, so that the label spaces are equal. Only the split "train" exists.
     """
 
@@ -45,12 +45,12 @@ class Bu101Reader:
     version: int = 1
 
     def list(self, root: Path, split: str, *, partial: bool = False) -> Listing:
-        """The photos, in the order of their list, or of their paths.
+        """List the photos in the order of the list, or of their paths.
 
         Raises:
-            DataError: if `split` is not "train", there are two lists, a line cannot be read, names
-                an unknown class or a photo twice, or, without `partial`, a photo is missing or of
-                none of UCF101's classes.
+            DataError: if `split` is not "train", there are two lists, or a line is malformed, names
+                an unknown class or repeats a photo; unless `partial`, also if a photo is missing
+                or has none of UCF101's classes.
         """
         check_train(split, "BU101")
         base = homes(root, "BU101")[0]
@@ -77,7 +77,7 @@ class Bu101Reader:
 
 
 def class_of(path: str) -> str | None:
-    """The class that a photo's folder tells, or its name if it lies in none; None: neither does."""
+    """Class of a photo by its folder, or by its name if it has none; None if unknown."""
     *folders, name = PurePosixPath(path).parts
     if folders and folders[0].lower() == IMAGES:
         folders = folders[1:]
@@ -92,39 +92,39 @@ def _photos(tree: Tree) -> list[str]:
 
 
 def _by_path(base: Path, tree: Tree, *, partial: bool) -> tuple[dict[str, str], dict[str, int]]:
-    """The class of each photo by its path, and what is not used."""
+    """Class of each photo by its path, and counts of unused files."""
     photos = _photos(tree)
     classes = ((path, class_of(path)) for path in photos)
     labelled = {path: name for path, name in classes if name is not None}
     unknown = [path for path in photos if path not in labelled]
     if unknown and not partial:
         raise DataError(
-            f"Expected the {len(photos):,} photos under {base} in folders named as UCF101's "
-            f"classes, or named <Class>_<n>, found {len(labelled):,}, the first that is not is "
-            f"{unknown[0]}: rename them, {GO_ON}."
+            f"Expected the {len(photos):,} photos under {base} in folders named after UCF101's "
+            f"classes, or named <Class>_<n>, found {len(labelled):,} such photos, the first "
+            f"other one is {unknown[0]}: rename them, {GO_ON}."
         )
     skipped = {
         "photos of none of UCF101's classes": len(unknown),
-        "files that are no photos": len(tree.files) - len(photos),
+        "files that are not photos": len(tree.files) - len(photos),
         **tree.unused(),
     }
     return labelled, skipped
 
 
 def _list_name(base: Path, tree: Tree) -> str | None:
-    """The text file beside the photos that names them, if there is one."""
+    """The text file beside the photos that lists them, if there is one."""
     texts = [path for path in tree.files if "/" not in path and has_suffix(path, {".txt"})]
     lists = [path for path in texts if _is_list(base / path)]
     if len(lists) > 1:
         raise DataError(
             f"Expected one list of photos in {base}, found {' and '.join(lists)}: "
-            "keep the one that names the training photos."
+            "keep the one of the training photos."
         )
     return lists[0] if lists else None
 
 
 def _is_list(path: Path) -> bool:
-    """Whether a line names a photo and its class, which none of a text for readers does."""
+    """Whether any line names a photo and its class, unlike the lines of a README."""
     lines = read_lines(path, errors="replace")
     matches = (LIST_LINE.fullmatch(line) for _, line in lines)
     return any(match and _is_label(match["label"]) for match in matches)
@@ -137,7 +137,7 @@ def _is_label(text: str) -> bool:
 def _by_list(
     base: Path, tree: Tree, list_name: str, *, partial: bool
 ) -> tuple[dict[str, str], dict[str, int]]:
-    """The class of each photo as the list says, and what is not used."""
+    """Class of each photo by the list, and counts of unused files."""
     labelled: dict[str, str] = {}
     missing: list[str] = []
     numbered: dict[str, str] = {}
@@ -156,32 +156,32 @@ def _by_list(
     if not partial:
         check_complete(len(labelled) + len(missing), missing, "photos", list_name, base)
     skipped = {
-        f"named in {list_name} and not there": len(missing),
-        f"photos that {list_name} does not name": len(set(_photos(tree)) - labelled.keys()),
+        f"named in {list_name} but missing": len(missing),
+        f"photos not named in {list_name}": len(set(_photos(tree)) - labelled.keys()),
         **tree.unused(),
     }
     return labelled, skipped
 
 
 def _parse(line: str, where: str, numbered: dict[str, str]) -> tuple[str, str]:
-    """The photo of a line and its class; `numbered` collects which class a number stands for."""
+    """The photo and class of a line; `numbered` collects the class of each number."""
     match = LIST_LINE.fullmatch(line)
     if match is None or not _is_label(match["label"]):
         raise DataError(
             f"{where}: expected '<photo> <one of UCF101's classes>', found '{line}': correct it."
         )
     photo, label = str(PurePosixPath(match["photo"])), match["label"]
-    # Lists number the classes from 0 or 1 and in two orders: a number tells none by itself.
+    # Lists number the classes from 0 or 1 and in two orders, so a number alone is ambiguous.
     by_path = class_of(photo)
     class_name = SPELLINGS.get(name_key(label)) or numbered.get(label) or by_path
     if class_name is None:
         raise DataError(
-            f"{where}: expected the name of a class, or its folder beside its number, found "
+            f"{where}: expected a class name, or a number with the class folder in the path, found "
             f"'{line}': write the name."
         )
     if by_path not in (None, class_name):
         raise DataError(
-            f"{where}: expected a photo of {class_name}, as '{label}' says here or above, found "
+            f"{where}: expected a photo of {class_name}, as '{label}' means here or above, found "
             f"one of {by_path}: correct the label."
         )
     if label.isdecimal():

@@ -1,4 +1,4 @@
-"""Anybody's own photos and clips: a folder for each class."""
+"""Your own photos and clips, with a folder for each class."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -23,11 +23,10 @@ RECORDING = re.compile(r"_g(\d+)_")
 class FolderReader:
     """Reads `ROOT/<Class>/**`, or `ROOT/train/<Class>/**` and `ROOT/test/<Class>/**`.
 
-    The folders of splits are told by `find_splits`; without any, everything is the split "train".
-    Classes are sorted and the same for both splits; names that differ in case or Unicode form
-    alone are one. A class folder without a file of the kind is left out and counted. The group
-    of a clip is the recording that it was cut from where its name says so (`_g08_`), else it is a
-    group of its own.
+    `find_splits` recognises the folders of splits; without any, everything is the split "train".
+    Classes are sorted and the same for both splits; names that differ only in case or Unicode
+    form are the same class. A class folder without files of the right kind is skipped and
+    counted. A clip's group is its recording if the name gives it (`_g08_`), else the clip itself.
     """
 
     name: str
@@ -38,18 +37,18 @@ class FolderReader:
     def list(
         self, root: Path, split: str, *, partial: bool = False, whole: bool = False
     ) -> Listing:
-        """The photos or clips of a split, by path.
+        """List the photos or clips of a split by path.
 
         Args:
             root: folder of the data set.
             split: "train" or "test".
-            partial: go on with what is there where files are missing.
-            whole: a folder without folders of splits is the split that is asked for.
+            partial: carry on with the files that exist where some are missing.
+            whole: take a folder without split folders as the requested split.
 
         Raises:
-            DataError: if the folder or the split is missing, folders are splits of other names,
-                two class folders have one name, a recording is on both sides, or, without
-                `partial`, a class is on one side alone.
+            DataError: if the folder or the split is missing, split folders have other names, two
+                class folders have the same name, or a recording is on both sides; unless
+                `partial`, also if a class is on one side only.
         """
         check_split(split)
         tree = read_tree(root)
@@ -65,9 +64,9 @@ class FolderReader:
         sides = {side: _class_files(files, prefix) for side, prefix in prefixes.items()}
         if not sides[split]:
             raise DataError(
-                f"Expected {self.media} under {root / prefixes[split]}, in folders named as their "
-                f"classes, found none{self._unread(tree)}: check the path and the kind of the "
-                "files."
+                f"Expected {self.media} under {root / prefixes[split]}, in folders named after "
+                f"their classes, found none{self._unread(tree)}: check the path and the file "
+                "formats."
             )
         spelled = _spelling(sides, root)
         sides = {
@@ -107,7 +106,7 @@ class FolderReader:
         return f"{class_name}_g{match[1]}" if match else path
 
     def _check_groups(self, sides: Mapping[str, Mapping[str, str]], root: Path) -> None:
-        """Frames of one recording are near copies: one on both sides would leak the test."""
+        """Reject a recording on both sides, whose near-identical frames would leak the test."""
         train, test = (
             {self._group(path, name) for path, name in sides.get(side, {}).items()}
             for side in SPLITS
@@ -131,8 +130,8 @@ class FolderReader:
         beside = [path for path in tree.files if not path.startswith(tuple(prefixes.values()))]
         return not_zero(
             {
-                f"files that are no {self.media}": len(others),
-                f"{self.media} of a format that is not read": len(set(unread) - set(loose)),
+                f"files that are not {self.media}": len(others),
+                f"{self.media} in an unsupported format": len(set(unread) - set(loose)),
                 "files outside the class folders": len(loose),
                 "files outside the folders of the splits": len(beside),
                 f"class folders without {self.media}": len(
@@ -143,12 +142,10 @@ class FolderReader:
         )
 
     def _unread(self, tree: Tree) -> str:
-        """What is there of a format that is not read."""
+        """Clause on the files in unsupported formats, empty if there are none."""
         unread = [path for path in tree.files if has_suffix(path, UNREADABLE[self.media])]
         kinds = sorted({PurePosixPath(path).suffix.lower() for path in unread})
-        return f" but {len(unread):,} of formats that are not read ({', '.join(kinds)})" * bool(
-            kinds
-        )
+        return f" but {len(unread):,} in unsupported formats ({', '.join(kinds)})" * bool(kinds)
 
 
 def _below(paths: Iterable[str], prefix: str) -> list[str]:
@@ -156,13 +153,13 @@ def _below(paths: Iterable[str], prefix: str) -> list[str]:
 
 
 def _class_files(files: Iterable[str], prefix: str) -> dict[str, str]:
-    """The class folder of each file that lies in one, by path."""
+    """The class folder of each file in one, by path."""
     parts = ((path, path.removeprefix(prefix).partition("/")) for path in _below(files, prefix))
     return {path: name for path, (name, slash, _) in parts if slash}
 
 
 def _spelling(sides: Mapping[str, Mapping[str, str]], root: Path) -> dict[str, str]:
-    """One spelling of each class, by its folded name: that of the first side that has it."""
+    """One spelling of each class by its folded name, from the first side that has it."""
     spelled: dict[str, str] = {}
     for side, labelled in sides.items():
         here: dict[str, str] = {}
@@ -171,21 +168,20 @@ def _spelling(sides: Mapping[str, Mapping[str, str]], root: Path) -> dict[str, s
             if other != name:
                 raise DataError(
                     f"Expected class folders whose names differ in more than case or Unicode form "
-                    f"in {side} of {root}, found {both(other, name)}: put their files into one, or "
-                    "rename one."
+                    f"in {side} of {root}, found {both(other, name)}: merge them, or rename one."
                 )
         spelled = {key: normal(name) for key, name in here.items()} | spelled
     return spelled
 
 
 def _check_classes(sides: Mapping[str, Mapping[str, str]], root: Path) -> None:
-    """Raise DataError if a class is on one of two sides alone."""
+    """Raise DataError if a class is on only one of two sides."""
     classes = [frozenset(labelled.values()) for labelled in sides.values()]
     single = classes[0] ^ classes[-1]
     if single:
         raise DataError(
-            f"Expected the same classes in train and test of {root}, found {min(single)} in one "
-            f"alone: add it to the other, {GO_ON}."
+            f"Expected the same classes in train and test of {root}, found {min(single)} in only "
+            f"one: add it to the other, {GO_ON}."
         )
 
 

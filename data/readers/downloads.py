@@ -1,4 +1,4 @@
-"""Downloads that never leave half a file, and never replace one that is there."""
+"""Downloads that never leave a partial file or replace an existing one."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -10,13 +10,13 @@ from data.errors import DataError, one_line
 def fetch_into(
     folder: Path, names: Sequence[str], fetch: Callable[[Path], Path], title: str
 ) -> None:
-    """Fetch files to a temporary folder on the same disk, then rename them into `folder`.
+    """Fetch files into a temporary folder on the same disk, then rename them into `folder`.
 
     Args:
-        folder: where the files go; made if needed.
-        names: the file names to keep of what was fetched.
-        fetch: downloads and checks into the folder it is given; returns where the files lie.
-        title: the data set's name for errors.
+        folder: destination folder, created if needed.
+        names: names of the files to keep.
+        fetch: downloads into the given folder and checks the files; returns their folder.
+        title: name of the data set, for errors.
 
     Raises:
         DataError: if fetching fails for any reason (no network, wrong checksum, full disk).

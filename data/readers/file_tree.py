@@ -1,4 +1,4 @@
-"""Folders of photos and clips: what lies in them, and the lists that name it."""
+"""Folder trees of photos and clips, and the lists that name their files."""
 
 import os
 import re
@@ -13,18 +13,18 @@ from data.errors import DataError, one_line
 from data.names import fold, normal
 from data.readers.ignored_names import why_ignored
 
-GO_ON = "or go on with what is there (partial = true, or --partial)"
+GO_ON = "or continue anyway (partial = true, or --partial)"
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Everything under a folder, but for what systems leave there (see `why_ignored`).
+    """Contents of a folder, except files left by operating systems (see `why_ignored`).
 
     Attributes:
-        files: paths relative to the folder, with `/`, sorted.
-        folders: likewise.
-        dead: number of links that lead nowhere or back up, and of things that are neither.
-        ignored: why, by path; of a folder, without what is in it.
+        files: sorted file paths relative to the folder, with `/`.
+        folders: sorted folder paths, likewise.
+        dead: number of broken links, links to a parent, and special files.
+        ignored: reason by ignored path; the contents of ignored folders are not listed.
     """
 
     files: tuple[str, ...]
@@ -33,11 +33,11 @@ class Tree:
     ignored: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, named: str) -> str | None:
-        """The file of that path, else the first that differs in case or Unicode form alone."""
+        """The file at this path, or else the first that differs only in case or Unicode form."""
         return named if named in self._exact else self._folded.get(fold(named))
 
     def unused(self, prefix: str = "") -> dict[str, int]:
-        """What is below a folder and no part of the tree, by reason."""
+        """Number of ignored paths below a prefix, by reason."""
         below = Counter(why for path, why in self.ignored.items() if path.startswith(prefix))
         return not_zero(dict(sorted(below.items())) | {"links that lead nowhere": self.dead})
 
@@ -51,7 +51,7 @@ class Tree:
 
 
 def read_tree(root: Path) -> Tree:
-    """Everything under a folder, links followed unless they lead back up.
+    """Read the tree under a folder, following links unless they lead to a parent.
 
     Raises:
         DataError: if a folder is missing or cannot be read, or a name is not UTF-8.
@@ -66,13 +66,13 @@ def read_tree(root: Path) -> Tree:
 
 
 Kind = bool | str | None
-"""True: a folder; False: a file; None: neither; a text: why it is ignored, whatever it is."""
+"""True for a folder, False for a file, None for neither, or the reason it is ignored."""
 
 
 def _walk(
     folder: Path, prefix: str, above: frozenset[tuple[int, int]]
 ) -> Iterator[tuple[str, Kind]]:
-    """The paths below a folder with their kinds; `above` are the folders that it lies in."""
+    """The paths below a folder with their kinds; `above` are its parents."""
     entries = _entries(folder)
     inside = above | {_identity(folder)}
     for name, kind in entries:
@@ -99,7 +99,7 @@ def _entries(folder: Path) -> list[tuple[str, Kind]]:
 
 
 def _identity(folder: Path) -> tuple[int, int]:
-    """What tells a folder from all others, whatever path leads to it."""
+    """Identity of a folder, independent of its path."""
     status = folder.stat()
     return status.st_dev, status.st_ino
 
@@ -126,12 +126,12 @@ def _kind(entry: os.DirEntry[str]) -> Kind:
 
 
 def name_key(name: str) -> str:
-    """What is left of a name without case, spaces, underscores, hyphens and the like."""
+    """A name without case, spaces, underscores, hyphens and other punctuation."""
     return fold(re.sub(r"[\W_]+", "", normal(name)))
 
 
 def homes(root: Path, name: str) -> tuple[Path, ...]:
-    """Where a data set can lie: in folders of its name in `root` (see `name_key`), or in `root`.
+    """Candidate folders of a data set: those with its name in `root` (see `name_key`), and `root`.
 
     Raises:
         DataError: if `root` is missing or cannot be read.
@@ -152,11 +152,11 @@ def has_suffix(path: str, suffixes: Collection[str]) -> bool:
 def read_lines(
     path: Path, errors: Literal["strict", "replace"] = "strict"
 ) -> list[tuple[int, str]]:
-    """The lines of a text file that are not blank, each with its number from 1; CRLF or LF.
+    """The non-blank lines of a text file with CRLF or LF, numbered from 1.
 
     Args:
         path: the file.
-        errors: "replace" reads on where bytes are not UTF-8.
+        errors: "replace" tolerates bytes that are not UTF-8.
 
     Raises:
         DataError: if the file is missing or not UTF-8.
@@ -166,7 +166,7 @@ def read_lines(
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"Expected a list in UTF-8 at {path}, found none ({one_line(error)}): "
-            "take the one that comes with the data set."
+            "use the one that comes with the data set."
         ) from error
     stripped = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
     return [(number, line) for number, line in stripped if line]
@@ -175,23 +175,22 @@ def read_lines(
 def check_complete(
     count: int, missing: Sequence[str], kind: str, list_name: str, folder: Path
 ) -> None:
-    """Raise DataError if some of the `count` files that a list names are missing.
+    """Raise DataError if some of the files named by a list are missing.
 
     Args:
-        count: how many the list names.
-        missing: those that are not there.
-        kind: what they are, in the plural.
+        count: number of files the list names.
+        missing: names of the missing files.
+        kind: plural noun for the files.
         list_name: file name of the list.
-        folder: where they were looked for.
+        folder: folder that was searched.
     """
     if missing:
         raise DataError(
             f"Expected {count:,} {kind} of {list_name} under {folder}, found "
-            f"{count - len(missing):,}, the first that is missing is {missing[0]}: add them, "
-            f"{GO_ON}."
+            f"{count - len(missing):,}, the first missing one is {missing[0]}: add them, {GO_ON}."
         )
 
 
 def not_zero(counts: Mapping[str, int]) -> dict[str, int]:
-    """The reasons that happened."""
+    """The non-zero counts."""
     return {reason: count for reason, count in counts.items() if count}

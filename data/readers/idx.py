@@ -1,6 +1,6 @@
 """The idx format of MNIST: a big-endian header, then the bytes (LeCun et al., 1998).
 
-Header: 4-byte magic number (0, 0, type code, number of axes), then one uint32 a axis.
+Header: 4-byte magic number (0, 0, type code, number of axes), then one uint32 per axis.
 """
 
 import gzip
@@ -22,15 +22,15 @@ def read_idx(path: Path, axes: int) -> npt.NDArray[np.uint8]:
     """Read an idx file of unsigned bytes, gzip-compressed if its name ends in .gz.
 
     Args:
-        path: the file.
-        axes: number of axes expected: 3 for images, 1 for labels.
+        path: path of the file.
+        axes: expected number of axes: 3 for images, 1 for labels.
 
     Returns:
-        uint8 array with the shape that the header gives; read-only.
+        Read-only uint8 array with the shape in the header.
 
     Raises:
-        DataError: if the file is missing, its gzip stream is damaged, its magic number is another
-            one, or its body is shorter or longer than the header says.
+        DataError: if the file is missing, its gzip stream is damaged, its magic number is wrong,
+            or its body is shorter or longer than the header says.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -48,18 +48,18 @@ def read_idx(path: Path, axes: int) -> npt.NDArray[np.uint8]:
 
 
 def parse_idx(body: bytes, axes: int, name: str) -> npt.NDArray[np.uint8]:
-    """Parse the uncompressed content of an idx file; see `read_idx`.
+    """Parse the uncompressed contents of an idx file; see `read_idx`.
 
     Args:
-        body: the whole file.
-        axes: number of axes expected.
-        name: how errors call the file.
+        body: contents of the file.
+        axes: expected number of axes.
+        name: name of the file in errors.
 
     Returns:
-        uint8 array with the shape that the header gives; a read-only view of `body`.
+        Read-only uint8 view of `body` with the shape in the header.
 
     Raises:
-        DataError: on another magic number, or a body that does not fit the header.
+        DataError: if the magic number is wrong or the body does not match the header.
     """
     expected_magic = UNSIGNED_BYTE << 8 | axes
     header = WORD * (1 + axes)
@@ -68,7 +68,7 @@ def parse_idx(body: bytes, axes: int, name: str) -> npt.NDArray[np.uint8]:
         if magic != expected_magic:
             raise DataError(
                 f"{name}: expected the idx magic number 0x{expected_magic:08x}, "
-                f"found 0x{magic:08x}: this is not the file its name says."
+                f"found 0x{magic:08x}: the file is not what its name says."
             )
     if len(body) < header:
         raise DataError(

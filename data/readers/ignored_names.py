@@ -1,4 +1,4 @@
-"""Files and folders that systems leave among people's own: what they are, by their names."""
+"""Names of files and folders that operating systems and programs leave among the user's own."""
 
 import re
 
@@ -29,5 +29,5 @@ _PATTERNS = tuple(
 
 
 def why_ignored(name: str) -> str | None:
-    """The kind of file or folder that a name stands for, if no person put it there; else None."""
+    """The kind of system file or folder with this name; None if it is the user's own."""
     return next((kind for kind, pattern in _PATTERNS if pattern.fullmatch(name)), None)

@@ -21,8 +21,8 @@ FOLDER = Path("MNIST/raw")
 class MnistReader:
     """Reads `ROOT/MNIST/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]`.
 
-    28x28 images are zero-padded to 32x32. Where a file lies there both plain and compressed, the
-    plain one is read.
+    28x28 images are zero-padded to 32x32. If a file exists both plain and compressed, the plain one
+    is read.
     """
 
     name: str = "mnist"
@@ -41,10 +41,10 @@ class MnistReader:
         return tuple(_existing(folder, name) for name in _file_names(split))
 
     def read(self, root: Path | None, split: str) -> RawImages:
-        """The images of a split, uint8 [N, 32, 32, 1].
+        """Read the images of a split, uint8 [N, 32, 32, 1].
 
         Raises:
-            DataError: if a file is missing or damaged, images are not 28x28, the counts of images
+            DataError: if a file is missing or damaged, images are not 28x28, the numbers of images
                 and labels differ, or a label is not in 0..9.
         """
         image_file, label_file = self.files(root, split)
@@ -57,7 +57,7 @@ class MnistReader:
         if len(images) != len(labels):
             raise DataError(
                 f"{label_file}: expected {len(images)} labels, one for each image of "
-                f"{image_file.name}, found {len(labels)}: both must be of the same split."
+                f"{image_file.name}, found {len(labels)}: use files of the same split."
             )
         if len(labels) and labels.max() >= len(DIGITS):
             row = int(np.argmax(labels >= len(DIGITS)))
@@ -75,12 +75,12 @@ class MnistReader:
         )
 
     def download(self, root: Path) -> None:
-        """Fetch the official compressed files that are missing; torchvision checks their MD5.
+        """Fetch missing official compressed files; torchvision checks their MD5.
 
-        Files that are there already are left as they are.
+        Existing files are left alone.
 
         Raises:
-            DataError: if the files cannot be fetched or their checksum is wrong.
+            DataError: if a file cannot be fetched or its checksum is wrong.
         """
         names = [name for split in PREFIXES for name in _file_names(split)]
         missing = [name for name in names if _find(root / FOLDER, name) is None]
@@ -93,7 +93,7 @@ class MnistReader:
 def _fetch_with_torchvision(folder: Path) -> Path:
     from torchvision.datasets import MNIST  # noqa: PLC0415 - slow, and only needed here
 
-    # torchvision unpacks beside the archives; only the archives have published checksums.
+    # torchvision also unpacks the archives, but only the archives have published checksums.
     MNIST(folder, train=True, download=True)
     return folder / FOLDER
 
@@ -113,6 +113,6 @@ def _existing(folder: Path, name: str) -> Path:
     if path is None:
         raise DataError(
             f"Expected MNIST's {name} or {name}.gz in {folder}, found neither: "
-            "give the folder that holds MNIST/raw, or download it."
+            "give the folder that contains MNIST/raw, or download it."
         )
     return path

@@ -12,7 +12,7 @@ from data.readers.mat import load_mat
 
 ANNOTATIONS = "mpii_human_pose_v1_u12_1.mat"
 IMAGES = "images"
-# The official archives unpack into folders of these names, or the files lie in the data set's own.
+# The official archives unpack into such folders; otherwise the files are in the data set's folder.
 ANNOTATION_PLACES = (ANNOTATIONS, f"*/{ANNOTATIONS}")
 IMAGE_PLACES = (IMAGES, f"[mM][pP][iI][iI]*/{IMAGES}")
 # Section 4.1 of the paper.
@@ -23,9 +23,9 @@ PAPER_PHOTOS, PAPER_ACTIVITIES = 28_821, 410
 class MpiiReader:
     """Reads `ROOT[/MPII]/images/*.jpg` with the labels in `mpii_human_pose_v1_u12_1.mat`.
 
-    The annotations may lie in a folder beside the images, and the images in one whose name starts
-    with `mpii`. The class of a photo is its `act_name` (several `act_id` share one); photos of the
-    test split and those without a label are not used.
+    The annotations may be in a folder beside the images, and the images in a folder whose name
+    starts with `mpii`. The class of a photo is its `act_name` (several `act_id` share one); photos
+    without a label and those of the test split are not used.
     """
 
     name: str = "mpii"
@@ -34,11 +34,11 @@ class MpiiReader:
     version: int = 1
 
     def list(self, root: Path, split: str, *, partial: bool = False) -> Listing:
-        """The labelled training photos, in the order of the annotations; classes are sorted.
+        """List the labelled training photos in the order of the annotations; classes are sorted.
 
         Raises:
-            DataError: if `split` is not "train", the annotations or the folder of images are
-                missing or damaged, or, without `partial`, images are missing.
+            DataError: if `split` is not "train", or the annotations or the image folder are missing
+                or damaged; unless `partial`, also if images are missing.
         """
         check_train(split, "MPII")
         annotations = _find(root, ANNOTATIONS, ANNOTATION_PLACES)
@@ -52,7 +52,7 @@ class MpiiReader:
             check_complete(len(labelled), missing, "photos", ANNOTATIONS, folder)
         skipped = {
             "training photos without a label": len(training) - len(labelled),
-            f"named in {ANNOTATIONS} and not there": len(missing),
+            f"named in {ANNOTATIONS} but missing": len(missing),
             **tree.unused(),
         }
         there = [(path, activity) for path, activity in found if path is not None]
@@ -60,14 +60,14 @@ class MpiiReader:
 
 
 def read_training(path: Path) -> list[tuple[str, str]]:
-    """File name and activity of every training image; "" where it has no label.
+    """File name and activity of each training image; "" if it has no label.
 
     Raises:
-        DataError: if the file is not MPII's release of annotations.
+        DataError: if the file is not MPII's annotation release.
     """
     try:
         release = load_mat(path, ("RELEASE",))["RELEASE"][0, 0]
-        # `act` is a column, the others are rows.
+        # `act` is a column; the others are rows.
         images, training, acts = (
             release[field].reshape(-1) for field in ("annolist", "img_train", "act")
         )
@@ -76,11 +76,11 @@ def read_training(path: Path) -> list[tuple[str, str]]:
             for image, is_training, act in zip(images, training, acts, strict=True)
             if is_training == 1
         ]
-    # scipy's parser fails in a dozen ways on damaged bytes, and numpy on another structure.
+    # scipy's parser raises many errors on damaged bytes, and numpy on an unexpected structure.
     except Exception as error:
         raise DataError(
             f"Expected MPII's RELEASE with annolist, img_train and act in {path}, found a damaged "
-            f"or another file ({one_line(error)}): take {ANNOTATIONS} of the official archive."
+            f"or different file ({one_line(error)}): use {ANNOTATIONS} from the official archive."
         ) from error
 
 
@@ -89,7 +89,7 @@ def _text(cell: Any) -> str:  # noqa: ANN401 - an array of at most one text
 
 
 def _find(root: Path, what: str, places: Sequence[str]) -> Path:
-    """The first of the places that exists, in the folders that the data set can lie in."""
+    """The first existing match of the patterns in the candidate folders of the data set."""
     for home in homes(root, "MPII"):
         for place in places:
             found = sorted(home.glob(place))
@@ -97,7 +97,7 @@ def _find(root: Path, what: str, places: Sequence[str]) -> Path:
                 return found[0]
     raise DataError(
         f"Expected MPII's {what} in {root}, {root / 'MPII'} or a folder there, found none: "
-        f"give the folder that holds {ANNOTATIONS} and {IMAGES}."
+        f"give the folder that contains {ANNOTATIONS} and {IMAGES}."
     )
 
 

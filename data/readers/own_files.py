@@ -1,4 +1,4 @@
-"""Anybody's own files: labelled, in a folder for each class or a table; or unlabelled, anywhere."""
+"""Your own files: labelled, in class folders or a table; or unlabelled, anywhere."""
 
 import os
 from collections.abc import Sequence
@@ -25,9 +25,9 @@ _KINDS: tuple[Media, ...] = ("photos", "clips")
 
 @dataclass(frozen=True)
 class TableReader:
-    """Reads a table of files; or, in a folder, `train.csv` and `test.csv`, or the same in Parquet.
+    """Reads a table of files, or a folder with `train.csv` and `test.csv`, or the same in Parquet.
 
-    A table by itself is the split "train". See `read_file_table` for what is in one.
+    A single table is the split "train". See `read_file_table` for the format.
     """
 
     name: str
@@ -36,11 +36,12 @@ class TableReader:
     version: int = 1
 
     def list(self, root: Path, split: str, *, partial: bool = False) -> Listing:
-        """The files of a split, in the order of the table.
+        """List the files of a split in the order of the table.
 
         Raises:
-            DataError: if the table of the split is missing or has a problem, a recording is on
-                both sides, or, without `partial`, a file is missing or a class is on one side.
+            DataError: if the table of the split is missing or has problems, or a recording is on
+                both sides; unless `partial`, also if a file is missing or a class is on one side
+                only.
         """
         check_split(split)
         tables = {side: _table_of(root, side) for side in SPLITS}
@@ -61,15 +62,15 @@ class TableReader:
 
 
 def is_table(place: Path) -> bool:
-    """Whether a path is named as a table of files."""
+    """Whether a path has the name of a table of files."""
     return has_suffix(place.name, TABLE_SUFFIXES) and not place.is_dir()
 
 
 def find_media(place: Path) -> Media:
-    """What the files of a folder or of a table are.
+    """Detect the media of the files in a folder or table.
 
     Raises:
-        DataError: if there are none, or both photos and clips.
+        DataError: if there are neither photos nor clips, or both.
     """
     if is_table(place):
         paths: Sequence[str] = [row.path for row in read_file_table(place, labelled=False)[0]]
@@ -80,7 +81,7 @@ def find_media(place: Path) -> Media:
         there = " and ".join(found) or "neither"
         raise DataError(
             f"Expected either photos or clips at {place}, found {there}: "
-            f"{'give each a data set of its own' if found else 'check the path'}."
+            f"{'make each a separate data set' if found else 'check the path'}."
         )
     return found[0]
 
@@ -88,16 +89,16 @@ def find_media(place: Path) -> Media:
 def list_labelled(
     place: Path, split: str = "train", *, media: Media | None = None, partial: bool = False
 ) -> Listing:
-    """The labelled photos or clips of a folder with a folder for each class, or of a table.
+    """List the labelled photos or clips of a folder with class folders, or of a table.
 
     Args:
         place: the folder or the table.
-        split: of a folder that holds both splits.
-        media: what they are; None: what is there.
-        partial: go on with what is there where files are missing.
+        split: split of a folder that contains both.
+        media: media of the files; None detects it.
+        partial: accept missing files and list those that exist.
 
     Raises:
-        DataError: if they cannot be listed.
+        DataError: if the files cannot be listed.
     """
     kind = media or find_media(place)
     if is_table(place):
@@ -108,23 +109,23 @@ def list_labelled(
 def list_unlabelled(
     places: Sequence[Path], *, media: Media | None = None, partial: bool = False
 ) -> Listing:
-    """The photos or clips anywhere below some folders, or in tables with a column `path`.
+    """List the photos or clips anywhere below some folders, or in tables with a column `path`.
 
-    The listing starts at the folder that all of them lie in, has no classes, and every label is
-    `UNLABELLED`. A file that is reached in two ways is listed once.
+    The listing's root is the common parent folder; it has no classes, and every label is
+    `UNLABELLED`. A file reached in several ways is listed once.
 
     Args:
-        places: folders, tables, or single files.
-        media: what they are; None: what is there.
-        partial: go on with what is there where a table's files are missing.
+        places: folders, tables or single files.
+        media: media of the files; None detects it.
+        partial: accept missing files in tables and list those that exist.
 
     Raises:
-        DataError: if there is no file, or a table has a problem.
+        DataError: if there is no file, or a table has problems.
     """
     if not places:
         raise DataError("Expected a folder or a table of unlabelled files, found none: give one.")
     kind = media or find_media(places[0])
-    # Not `resolve`: names are those that people see, links or not.
+    # Not `resolve`, which would replace links by names the user does not know.
     absolute = [Path(os.path.abspath(place)) for place in places]  # noqa: PTH100
     root = Path(
         os.path.commonpath([place if place.is_dir() else place.parent for place in absolute])
@@ -151,7 +152,7 @@ def list_unlabelled(
 def _unlabelled(
     place: Path, kind: Media, *, partial: bool
 ) -> tuple[list[tuple[str, str]], dict[str, int]]:
-    """Path and group of each file of a folder or table, and how many are not used."""
+    """Path and group of each file of a folder or table, and counts of unused files."""
     if is_table(place):
         rows, missing = read_file_table(place, labelled=False, partial=partial)
         return [(row.path, row.group) for row in rows], _not_there(place, missing)
@@ -161,8 +162,8 @@ def _unlabelled(
     paths = [path for path in tree.files if has_suffix(path, SUFFIXES[kind])]
     unread = [path for path in tree.files if has_suffix(path, UNREADABLE[kind])]
     others = {
-        f"files that are no {kind}": len(tree.files) - len(paths) - len(unread),
-        f"{kind} of a format that is not read": len(unread),
+        f"files that are not {kind}": len(tree.files) - len(paths) - len(unread),
+        f"{kind} in an unsupported format": len(unread),
         **tree.unused(),
     }
     return [(path, path) for path in paths], not_zero(others)
@@ -185,22 +186,22 @@ def _from_table(table: Path, kind: Media, split: str, *, partial: bool) -> Listi
 
 
 def _not_there(table: Path, missing: int) -> dict[str, int]:
-    return not_zero({f"named in {table.name} and not there": missing})
+    return not_zero({f"named in {table.name} but missing": missing})
 
 
 def _check_kind(rows: Sequence[Row], kind: Media, table: Path) -> None:
-    """The content decides what a file is; a name that says clearly something else is an error."""
+    """Raise DataError for names of the other media; otherwise the content decides."""
     (other,) = (media for media in _KINDS if media != kind)
     wrong = [row for row in rows if has_suffix(row.path, SUFFIXES[other] - SUFFIXES[kind])]
     if wrong:
         raise DataError(
-            f"{table}, row {wrong[0].number}: expected {kind} alone, found {wrong[0].path}: give "
-            f"{other} a data set of their own."
+            f"{table}, row {wrong[0].number}: expected only {kind}, found {wrong[0].path}: put "
+            f"{other} in a separate data set."
         )
 
 
 def _suffixes(kind: Media) -> frozenset[str]:
-    """Of files that are clearly of a kind: a GIF can be either, and is a photo by itself."""
+    """Suffixes that identify the media; a GIF can be either and counts as a photo."""
     return SUFFIXES[kind] - (SUFFIXES["photos"] if kind == "clips" else frozenset())
 
 
@@ -211,18 +212,18 @@ def _table_of(root: Path, side: str) -> Path | None:
     there = [table for table in tables if table.is_file()]
     if len(there) > 1:
         names = " and ".join(table.name for table in there)
-        raise DataError(f"Expected one table of {side} in {root}, found {names}: keep one.")
+        raise DataError(f"Expected one {side} table in {root}, found {names}: keep one.")
     return there[0] if there else None
 
 
 def _common_classes(train: Listing, test: Listing, root: Path, *, partial: bool) -> tuple[str, ...]:
-    """The classes of both sides, as train spells them."""
+    """The classes of both sides, spelled as in train if it has them."""
     spelled = {fold(name): name for name in (*test.classes, *train.classes)}
     single = {*map(fold, train.classes)} ^ {*map(fold, test.classes)}
     if single and not partial:
         raise DataError(
             f"Expected the same classes in train and test of {root}, found "
-            f"{min(spelled[key] for key in single)} in one alone: add it to the other, {GO_ON}."
+            f"{min(spelled[key] for key in single)} in only one: add it to the other, {GO_ON}."
         )
     return tuple(sorted(spelled.values()))
 

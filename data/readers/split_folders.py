@@ -1,4 +1,4 @@
-"""Folders that are splits, told from those that are classes."""
+"""Distinguishes folders of splits from folders of classes."""
 
 import re
 from collections import defaultdict
@@ -32,10 +32,10 @@ _GLUED = re.compile(r"(train|training|test|testing|val|valid|validation|dev)(set
 
 
 def role_of(name: str) -> str | None:
-    """The split that a folder's name stands for: "train", "test", "validation"; None: none.
+    """The split a folder name means: "train", "test" or "validation"; None if it means no split.
 
-    One word says so, among others that say nothing: `Training`, `seg_train`, `test-images`,
-    `valset`, `train2017`.
+    The name has one such word and otherwise only filler words or digits: `Training`, `seg_train`,
+    `test-images`, `valset`, `train2017`.
     """
     words = re.findall(r"[^\W\d_]+", fold(name))
     words = [_GLUED.sub(r"\1", word) for word in words]
@@ -47,20 +47,20 @@ def role_of(name: str) -> str | None:
 def find_splits(
     root: Path, folders: Iterable[str], files: Iterable[str], *, partial: bool
 ) -> dict[str, str]:
-    """Where each split that there is begins: "train/" and the like; {"train": ""}: everywhere.
+    """Path prefix of each split, such as "train/"; {"train": ""} if there are no split folders.
 
-    Folders named as splits are taken for them; `train` and `test` at once, other names where
-    `partial` says so, a folder for validation is then left out. Folders that share their
-    subfolders are splits too, whatever they are called, and refused where they have other names.
+    Folders named `train` and `test` are splits. Folders with other names of splits are accepted
+    with `partial`, except that a validation folder is left out. Folders with other names that
+    share their subfolders look like splits and are rejected.
 
     Args:
-        root: of the data set.
-        folders: all below it, relative to it.
-        files: the photos or clips below it.
-        partial: go on with what is there.
+        root: folder of the data set.
+        folders: paths of all folders below it, relative to it.
+        files: paths of the photos or clips below it.
+        partial: accept other names of splits.
 
     Raises:
-        DataError: if folders are splits and cannot be taken for them, or lie one level deeper.
+        DataError: if folders look like splits but cannot be used, or are one level deeper.
     """
     level = _Level.of(files, "")
     top = sorted({path for path in folders if "/" not in path})
@@ -82,7 +82,7 @@ def _check_splits(
     *,
     partial: bool,
 ) -> None:
-    """Raise DataError unless the folders are train and test, or may be taken for them."""
+    """Raise DataError unless the folders are train and test, or acceptable with `partial`."""
     usual = [name for name in top if fold(name) in ("train", "test")]
     others = [name for name in top if name not in usual]
     unknown = [name for name in others if name not in named]
@@ -95,13 +95,13 @@ def _check_splits(
     advice = "move them elsewhere" if usual else "rename them train and test"
     on = f", {GO_ON}" if not unknown and not twice and places else ""
     raise DataError(
-        f"Expected the folders train and test alone in {root}, or a folder for each class, found "
+        f"Expected only the folders train and test in {root}, or a folder for each class, found "
         f"{found}: {advice}{on}."
     )
 
 
 def _descend(files: Iterable[str], place: str, role: str) -> str:
-    """Archives hold `seg_train/seg_train/<Class>`: the innermost folder of that role."""
+    """The innermost folder of a role, as archives may contain `seg_train/seg_train/<Class>`."""
     while True:
         inside = _Level.of(files, place)
         if inside.loose or len(inside.subfolders) != 1:
@@ -114,11 +114,11 @@ def _descend(files: Iterable[str], place: str, role: str) -> str:
 
 @dataclass(frozen=True)
 class _Level:
-    """The folders in a folder.
+    """The subfolders of a folder.
 
     Attributes:
-        subfolders: those with files below them, and the folders in each, folded.
-        loose: those with files that lie directly in them; "" if there are files beside them.
+        subfolders: subfolders with files below them, and the case-folded folders in each.
+        loose: subfolders with files directly in them; "" if the folder itself has files.
     """
 
     subfolders: Mapping[str, frozenset[str]]
@@ -144,7 +144,7 @@ class _Level:
         )
 
     def refuse_shared(self, root: Path, named: Mapping[str, str]) -> None:
-        """Raise DataError if folders share their subfolders, which classes do not."""
+        """Raise DataError if folders share their subfolders, unlike classes."""
         if self.loose - {""}:
             return
         for first, second in combinations(sorted(self.subfolders), 2):
@@ -153,12 +153,13 @@ class _Level:
             if common and (first in named or second in named or (mine == other and common[1:])):
                 raise DataError(
                     f"Expected a folder for each class in {root}, found {first} and {second}, "
-                    f"which hold the same folders ({', '.join(common[:3])}), as splits do: rename "
-                    "them train and test, or put the files of a class directly into its folder."
+                    f"which contain the same folders ({', '.join(common[:3])}), as splits do: "
+                    "rename them train and test, or put the files of a class directly into its "
+                    "folder."
                 )
 
     def refuse_nested(self, root: Path) -> None:
-        """Raise DataError if the splits lie in the only folder."""
+        """Raise DataError if the splits are inside the only folder."""
         if len(self.subfolders) != 1 or self.loose:
             return
         ((name, inside),) = self.subfolders.items()

@@ -24,8 +24,8 @@ CHUNK = 2048
 class SvhnReader:
     """Reads `ROOT/SVHN/{train,test}_32x32.mat`, or the same file directly under ROOT.
 
-    Colours become luminance (see `data.images.pixels.luminance`). Files with other row counts than
-    the official ones are read too, and `origin` says so.
+    Colours are converted to luminance (see `data.images.pixels.luminance`). Files with unofficial
+    row counts are also read, and `origin` says so.
     """
 
     name: str = "svhn"
@@ -45,16 +45,16 @@ class SvhnReader:
         if path is None:
             raise DataError(
                 f"Expected SVHN's {_file_name(split)} in {folder / FOLDER} or {folder}, "
-                "found neither: give the folder that holds it, or download it."
+                "found neither: give the folder that contains it, or download it."
             )
         return (path,)
 
     def read(self, root: Path | None, split: str) -> RawImages:
-        """The images of a split as luminance, uint8 [N, 32, 32, 1].
+        """Read the images of a split as luminance, uint8 [N, 32, 32, 1].
 
         Raises:
             DataError: if the file is missing, truncated or not a MATLAB 5 file, lacks `X` or `y`,
-                their shapes are not [32, 32, 3, N] uint8 and N labels, or a label is not in 1..10.
+                these are not uint8 [32, 32, 3, N] and N labels, or a label is not in 1..10.
         """
         (path,) = self.files(root, split)
         content = _load(path)
@@ -70,12 +70,12 @@ class SvhnReader:
         )
 
     def download(self, root: Path) -> None:
-        """Fetch the official files that are missing; torchvision checks their MD5.
+        """Fetch missing official files; torchvision checks their MD5.
 
-        A file that is there already, official or not, is left as it is.
+        An existing file, official or not, is left alone.
 
         Raises:
-            DataError: if the files cannot be fetched or their checksum is wrong.
+            DataError: if a file cannot be fetched or its checksum is wrong.
         """
         for split in OFFICIAL_COUNTS:
             if _find(root, split) is None:
@@ -102,10 +102,10 @@ def _find(root: Path, split: str) -> Path | None:
 def _load(path: Path) -> Mapping[str, object]:
     try:
         content: Mapping[str, object] = load_mat(path, ("X", "y"))
-    # scipy's parser fails in a dozen ways on damaged bytes, MatReadError being only one of them.
+    # scipy's parser raises many errors on damaged bytes, not only MatReadError.
     except Exception as error:
         raise DataError(
-            f"Expected a MATLAB 5 file at {path}, found one that is truncated, damaged or of "
+            f"Expected a MATLAB 5 file at {path}, found one that is truncated, damaged or in "
             f"another format ({one_line(error)}): download it again."
         ) from error
     return content
@@ -122,7 +122,7 @@ def _array(content: Mapping[str, object], key: str, path: Path) -> npt.NDArray[n
 
 
 def _colours(content: Mapping[str, object], path: Path) -> npt.NDArray[np.uint8]:
-    """The pixels as [N, C, W, H], the order in which MATLAB stores them, without a copy."""
+    """The pixels as [N, C, W, H], MATLAB's storage order, without a copy."""
     stored = _array(content, "X", path)
     if stored.dtype != np.uint8 or stored.shape[:-1] != (IMAGE_SIZE, IMAGE_SIZE, 3):
         raise DataError(
@@ -140,7 +140,7 @@ def _labels(content: Mapping[str, object], count: int, path: Path) -> npt.NDArra
         or stored.dtype.kind not in "iuf"
     ):
         raise DataError(
-            f"{path}: expected y to hold {count} numbers, one for each image of X, found "
+            f"{path}: expected y to contain {count} numbers, one for each image of X, found "
             f"{stored.dtype} {list(stored.shape)}: this is not an SVHN format 2 file."
         )
     numbers = stored.reshape(-1).astype(np.float64)
@@ -155,7 +155,7 @@ def _labels(content: Mapping[str, object], count: int, path: Path) -> npt.NDArra
 
 
 def _grey(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Luminance [N, 32, 32, 1] of pixels [N, C, W, H], in chunks to keep the peak memory low."""
+    """Luminance [N, 32, 32, 1] of pixels [N, C, W, H], in chunks to limit peak memory."""
     grey = np.empty((len(colours), IMAGE_SIZE, IMAGE_SIZE, 1), np.uint8)
     for start in range(0, len(colours), CHUNK):
         part = colours[start : start + CHUNK].transpose(0, 3, 2, 1)

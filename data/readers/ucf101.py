@@ -1,4 +1,4 @@
-"""UCF101 in its official layout, with the official split 1 (Soomro et al., 2012)."""
+"""UCF101 in its official layout, with official split 1 (Soomro et al., 2012)."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ LISTS = Path("ucfTrainTestlist")
 CLASS_LIST = "classInd.txt"
 SPLIT_LISTS = {"train": "trainlist01.txt", "test": "testlist01.txt"}
 OFFICIAL_COUNTS = {"train": 9_537, "test": 3_783}
-# In the order of the class list, which is not quite the alphabet's.
+# In the order of the class list, which is not quite alphabetical.
 CLASSES = (
     "ApplyEyeMakeup", "ApplyLipstick", "Archery", "BabyCrawling", "BalanceBeam", "BandMarching",
     "BaseballPitch", "Basketball", "BasketballDunk", "BenchPress", "Biking", "Billiards",
@@ -43,7 +43,7 @@ CLASSES = (
     "ThrowDiscus", "TrampolineJumping", "Typing", "UnevenBars", "VolleyballSpiking",
     "WalkingWithDog", "WallPushups", "WritingOnBoard", "YoYo",
 )  # fmt: skip
-# File names say HandStandPushups; other sources of the same classes have spellings of their own.
+# File names say HandStandPushups; other sources of the same classes have other spellings.
 SPELLINGS = {name_key(name): name for name in CLASSES}
 CLASS_LINE = re.compile(r"(\d+)\s+(\S.*)")
 CLIP_LINE = re.compile(
@@ -54,7 +54,7 @@ CLIP_LINE = re.compile(
 
 @dataclass(frozen=True)
 class _Clip:
-    """A clip as a list names it."""
+    """A clip named by a list."""
 
     named: str
     class_name: str
@@ -65,9 +65,9 @@ class _Clip:
 class Ucf101Reader:
     """Reads `ROOT[/UCF101]/UCF-101/<Class>/*.avi` with the lists in `ucfTrainTestlist/`.
 
-    Folders and files are found whatever their case. The group of a clip is the recording that it
-    was cut from. With `partial`, the classes are those with a clip there in either split, so that
-    both splits have the same.
+    Folders and files are found in any case. A clip's group is the recording it was cut from. With
+    `partial`, the classes are those with an existing clip in either split, so that both splits have
+    the same classes.
     """
 
     name: str = "ucf101"
@@ -76,11 +76,11 @@ class Ucf101Reader:
     version: int = 1
 
     def list(self, root: Path, split: str, *, partial: bool = False) -> Listing:
-        """The clips of an official split, in the order of its list.
+        """List the clips of an official split in the order of its list.
 
         Raises:
-            DataError: if a folder or list is missing, a line cannot be read, names an unknown
-                class or a clip twice, a recording is on both sides, or, without `partial`,
+            DataError: if a folder or list is missing, a line is malformed, names an unknown class
+                or repeats a clip, or a recording is on both sides; unless `partial`, also if
                 clips are missing.
         """
         check_split(split)
@@ -96,7 +96,7 @@ class Ucf101Reader:
             check_complete(len(lists[split]), missing, "clips", list_name, folder)
         used = {path for clips in there.values() for path in clips.values()}
         skipped = {
-            f"named in {list_name} and not there": len(missing),
+            f"named in {list_name} but missing": len(missing),
             "in no list of split 1": len(tree.files) - len(used),
             **tree.unused(),
         }
@@ -106,11 +106,11 @@ class Ucf101Reader:
 
 
 def read_class_list(path: Path) -> tuple[str, ...]:
-    """The class names of `classInd.txt`, in the order of their numbers, in the usual spelling.
+    """Read the class names of `classInd.txt`, by number and in the usual spelling.
 
     Raises:
-        DataError: if it is missing, a line is not `<number> <name>`, or the numbers are not
-            1, 2, ... with a new name each.
+        DataError: if the file is missing, a line is not `<number> <name>`, the numbers are not
+            1, 2, ..., or a name is repeated.
     """
     names: list[str] = []
     for line_number, line in read_lines(path):
@@ -123,7 +123,7 @@ def read_class_list(path: Path) -> tuple[str, ...]:
         ):
             raise DataError(
                 f"{path}, line {line_number}: expected '{len(names) + 1} <a new class>', found "
-                f"'{line}': take UCF101's {CLASS_LIST}."
+                f"'{line}': use UCF101's {CLASS_LIST}."
             )
         names.append(name)
     return tuple(names)
@@ -134,13 +134,13 @@ def _base(root: Path) -> Path:
     if base is None:
         raise DataError(
             f"Expected UCF101's folder {CLIPS} in {root} or {root / 'UCF101'}, found neither: "
-            f"give the folder that holds {CLIPS} and {LISTS}."
+            f"give the folder that contains {CLIPS} and {LISTS}."
         )
     return base
 
 
 def _read_list(path: Path, classes: Sequence[str]) -> tuple[_Clip, ...]:
-    """The clips of a list, in its order."""
+    """The clips of a list, in order."""
     numbers = {name_key(name): number for number, name in enumerate(classes, 1)}
     clips: dict[str, _Clip] = {}
     for line_number, line in read_lines(path):
@@ -159,35 +159,35 @@ def _parse(line: str, where: str, classes: Sequence[str], numbers: Mapping[str, 
     if match is None or match["folder"].casefold() != match["name"].casefold():
         raise DataError(
             f"{where}: expected '<Class>/v_<Class>_gNN_cNN.avi', in train lists with the class's "
-            f"number, found '{line}': take the official list."
+            f"number, found '{line}': use the official list."
         )
     number = numbers.get(name_key(match["folder"]))
     if number is None:
         raise DataError(
-            f"{where}: expected a class of {CLASS_LIST}, found {match['folder']}: take both lists "
-            "from one source."
+            f"{where}: expected a class of {CLASS_LIST}, found {match['folder']}: use lists from "
+            "the same source."
         )
     if match["number"] is not None and int(match["number"]) != number:
         raise DataError(
             f"{where}: expected {number}, the number of {match['folder']} in {CLASS_LIST}, found "
-            f"{match['number']}: take both lists from one source."
+            f"{match['number']}: use lists from the same source."
         )
     name = classes[number - 1]
     return _Clip(match["clip"], name, f"{name}_g{match['recording']}")
 
 
 def _check_groups(lists: Mapping[str, Iterable[_Clip]]) -> None:
-    """Frames of one recording are near copies: one on both sides would leak the test."""
+    """Reject a recording on both sides, whose near-identical frames would leak the test."""
     train, test = ({clip.group for clip in lists[side]} for side in ("train", "test"))
     if train & test:
         raise DataError(
             f"Expected no recording in both {SPLIT_LISTS['train']} and {SPLIT_LISTS['test']}, "
-            f"found {min(train & test)} in both: take the official lists."
+            f"found {min(train & test)} in both: use the official lists."
         )
 
 
 def _there(clips: Iterable[_Clip], tree: Tree) -> dict[_Clip, str]:
-    """The clips that are on disk, with their paths."""
+    """The existing clips, with their paths."""
     found = ((clip, tree.find(clip.named)) for clip in clips)
     return {clip: path for clip, path in found if path is not None}
 

@@ -42,7 +42,7 @@ def find_clips(videos: Path) -> tuple[Path, list[Clip], dict[str, int]]:
         for path in tree.files
         if has_suffix(path, CLIP_SUFFIXES)
     ]
-    others = {"files that are no clips": len(tree.files) - len(clips), **tree.unused()}
+    others = {"files that are not clips": len(tree.files) - len(clips), **tree.unused()}
     if not clips or not (root / clips[0].path).is_file():
         there = ", ".join(f"{count:,} {what}" for what, count in not_zero(others).items())
         raise DataError(

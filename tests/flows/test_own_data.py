@@ -199,7 +199,7 @@ def test_features_of_a_frozen_trunk_are_made_of_training_splits_alone(order, tmp
 def test_a_folder_that_is_cut_off_is_found_on_request(order, files):
     for path in (files / "clips" / "test" / "Run").iterdir():
         path.unlink()
-    with pytest.raises(DataError, match=r"found Run in one alone: .*--partial"):
+    with pytest.raises(DataError, match=r"found Run in only one: .*--partial"):
         order()
     assert order(partial=True).experiment.target.classes == ("Jump", "Run")
 

@@ -108,8 +108,8 @@ def test_photos_that_a_list_names_and_are_absent(grow):
     listing = READER.list(root, "train", partial=True)
     assert _shown(listing) == {"images/a.jpg": "YoYo"}
     assert listing.skipped == {
-        "named in files.txt and not there": 1,
-        "photos that files.txt does not name": 1,
+        "named in files.txt but missing": 1,
+        "photos not named in files.txt": 1,
     }
 
 
@@ -124,7 +124,7 @@ def test_a_text_for_readers_is_no_list(grow):
     (root / "BU101" / "licence.txt").write_bytes(b"\xa9 caf\xe9")
     listing = READER.list(root, "train")
     assert _shown(listing) == {"YoYo/1.jpg": "YoYo"}
-    assert listing.skipped == {"files that are no photos": 2}
+    assert listing.skipped == {"files that are not photos": 2}
 
 
 def test_a_text_inside_a_class_is_no_list(grow):
@@ -179,7 +179,7 @@ def test_other_files_and_dead_links_are_counted(grow):
     root = grow("YoYo/1.jpg", "YoYo/1.txt", "YoYo/.hidden.jpg")
     (root / "BU101" / "YoYo" / "2.jpg").symlink_to("nothing.jpg")
     assert READER.list(root, "train").skipped == {
-        "files that are no photos": 1,
+        "files that are not photos": 1,
         "hidden files and folders": 1,
         "links that lead nowhere": 1,
     }

@@ -71,7 +71,7 @@ def test_what_is_not_used_is_counted(grow):
     listing = PHOTO_FOLDERS.list(root, "train")
     assert listing.classes == ("run",)
     assert listing.skipped == {
-        "files that are no photos": 2,
+        "files that are not photos": 2,
         "files outside the class folders": 2,
         "class folders without photos": 2,
         "hidden files and folders": 1,
@@ -86,7 +86,7 @@ def test_what_is_not_used_is_counted_by_split(grow):
         "files outside the folders of the splits": 1
     }
     assert PHOTO_FOLDERS.list(root, "test").skipped == {
-        "files that are no photos": 1,
+        "files that are not photos": 1,
         "files outside the class folders": 1,
         "files outside the folders of the splits": 1,
         "class folders without photos": 1,
@@ -133,7 +133,7 @@ def test_clips_without_a_recording_may_have_the_same_name_on_both_sides(grow):
 
 def test_a_class_on_one_side_alone_is_refused_and_partial_goes_on(grow):
     root = grow("train/run/1.jpg", "train/walk/1.jpg", "test/walk/1.jpg", "test/run/1.txt")
-    with pytest.raises(DataError, match=r"the same classes .*found run in one alone: .*--partial"):
+    with pytest.raises(DataError, match=r"the same classes .*found run in only one: .*--partial"):
         PHOTO_FOLDERS.list(root, "train")
     train, test = (PHOTO_FOLDERS.list(root, side, partial=True) for side in ("train", "test"))
     assert train.classes == test.classes == ("run", "walk")
@@ -160,7 +160,7 @@ def test_a_folder_test_alone_is_no_class(grow):
 )
 def test_other_splits_are_not_taken_for_classes(grow, others):
     root = grow(*(f"{folder}/run/1.jpg" for folder in others))
-    with pytest.raises(DataError, match=f"train and test alone .*found also {others[-1]}: move"):
+    with pytest.raises(DataError, match=f"only the folders .*found also {others[-1]}: move"):
         PHOTO_FOLDERS.list(root, "train")
 
 
@@ -258,9 +258,9 @@ def test_what_systems_leave_is_no_photo_and_no_class_and_counted(grow, left, rea
 
 def test_photos_of_a_format_that_is_not_read_are_counted_and_named(grow):
     root = grow("walk/1.jpg", "walk/2.HEIC", "walk/3.cr2")
-    assert PHOTO_FOLDERS.list(root, "train").skipped == {"photos of a format that is not read": 2}
+    assert PHOTO_FOLDERS.list(root, "train").skipped == {"photos in an unsupported format": 2}
     (root / "walk" / "1.jpg").unlink()
-    with pytest.raises(DataError, match=r"none but 2 of formats that are not read \(.cr2, .heic\)"):
+    with pytest.raises(DataError, match=r"none but 2 in unsupported formats \(.cr2, .heic\)"):
         PHOTO_FOLDERS.list(root, "train")
 
 

@@ -183,8 +183,8 @@ def test_missing_files_are_counted_and_going_on_is_offered(tmp_path):
     with pytest.raises(DataError) as caught:
         check_complete(2_000, ["b", "a"], "clips", "list.txt", tmp_path)
     assert str(caught.value) == (
-        f"Expected 2,000 clips of list.txt under {tmp_path}, found 1,998, the first that is "
-        "missing is b: add them, or go on with what is there (partial = true, or --partial)."
+        f"Expected 2,000 clips of list.txt under {tmp_path}, found 1,998, the first "
+        "missing one is b: add them, or continue anyway (partial = true, or --partial)."
     )
 
 

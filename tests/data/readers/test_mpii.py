@@ -122,7 +122,7 @@ def test_missing_images_are_counted_and_going_on_is_offered(grow):
     with pytest.raises(DataError) as caught:
         READER.list(grow(LABELLED[1:]), "train")
     assert "Expected 3 photos of mpii_human_pose_v1_u12_1.mat under" in str(caught.value)
-    assert "found 2, the first that is missing is 3.jpg: add them, or go on" in str(caught.value)
+    assert "found 2, the first missing one is 3.jpg: add them, or continue" in str(caught.value)
 
 
 def test_partial_skips_and_counts_missing_images_and_classes_without_any(grow):
@@ -131,7 +131,7 @@ def test_partial_skips_and_counts_missing_images_and_classes_without_any(grow):
     assert listing.classes == ("curling",)
     assert listing.skipped == {
         "training photos without a label": 1,
-        f"named in {ANNOTATIONS} and not there": 1,
+        f"named in {ANNOTATIONS} but missing": 1,
     }
     assert listing.origin.startswith("MPII Human Pose with 2 of 3 labelled training photos of 1 ")
 

@@ -52,7 +52,7 @@ def test_a_table_reader_is_in_the_catalog(grow):
 
 def test_a_class_in_one_table_alone_is_refused_and_partial_goes_on(grow):
     root = grow("1.jpg", "2.jpg", train="path,label\n1.jpg,a\n", test="path,label\n2.jpg,b\n")
-    with pytest.raises(DataError, match=r"the same classes .* found a in one alone: .*--partial"):
+    with pytest.raises(DataError, match=r"the same classes .* found a in only one: .*--partial"):
         list_files("photo_table", root, "train")
     assert list_files("photo_table", root, "test", partial=True).classes == ("a", "b")
 
@@ -71,13 +71,13 @@ def test_a_recording_or_file_in_both_tables_is_refused(grow, test, found):
 
 def test_two_tables_of_one_split_are_refused(grow):
     root = grow("1.jpg", "train.parquet", train="path,label\n1.jpg,a\n")
-    with pytest.raises(DataError, match=r"one table of train in .*train\.csv and train\.parquet"):
+    with pytest.raises(DataError, match=r"one train table in .*train\.csv and train\.parquet"):
         list_files("photo_table", root, "train")
 
 
 def test_a_clip_among_photos_is_named_with_its_row(grow):
     root = grow("1.jpg", "2.mp4", t="path,label\n1.jpg,a\n2.mp4,a\n")
-    with pytest.raises(DataError, match=r"t\.csv, row 3: expected photos alone, found 2\.mp4"):
+    with pytest.raises(DataError, match=r"t\.csv, row 3: expected only photos, found 2\.mp4"):
         list_labelled(root / "t.csv", media="photos")
     with pytest.raises(DataError, match=r"Expected either photos or clips at .*photos and clips"):
         list_labelled(root / "t.csv")
@@ -99,8 +99,8 @@ def test_unlabelled_files_lie_anywhere_below_some_folders_or_in_tables(grow):
         ("far/5.jpg", UNLABELLED, "far/5.jpg"),
     ]
     assert listing.skipped == {
-        "files that are no photos": 1,
-        "photos of a format that is not read": 1,
+        "files that are not photos": 1,
+        "photos in an unsupported format": 1,
         "thumbnails and folders of network drives": 1,
     }
     assert listing.origin == "4 unlabelled photos: no published data set"
@@ -151,7 +151,7 @@ def test_classes_of_another_split_are_taken_over_by_name(grow):
     root = grow("a/tea/1.jpg", "b/Tea/2.jpg", "b/ale/3.jpg")
     mine, wider = list_labelled(root / "a"), list_labelled(root / "b")
     assert shown(mine.with_classes(wider.classes)) == {"tea/1.jpg": "Tea"}
-    with pytest.raises(DataError, match="expected the classes tea, found also ale: remove"):
+    with pytest.raises(DataError, match="expected only the classes tea, found also ale: remove"):
         wider.with_classes(mine.classes)
 
 

@@ -58,7 +58,7 @@ def test_train_and_test_are_splits():
     ],
 )
 def test_other_names_of_splits_are_taken_where_that_is_said(names, places):
-    with pytest.raises(DataError, match=r"train and test alone in data, .*or go on with what"):
+    with pytest.raises(DataError, match=r"only the folders train and test .*or continue anyway"):
         look(*sides(*names))
     assert look(*sides(*names), partial=True) == places
 
@@ -69,7 +69,7 @@ def test_other_names_of_splits_are_taken_where_that_is_said(names, places):
     [("train", "training"), ("train", "test", "holdout"), ("seg_train", "seg_test", "seg_pred")],
 )
 def test_folders_that_cannot_be_told_apart_are_refused(names, partial):
-    with pytest.raises(DataError, match=r"Expected the folders train and test alone in data"):
+    with pytest.raises(DataError, match=r"Expected only the folders train and test in data"):
         look(*sides(*names), partial=partial)
 
 

@@ -121,7 +121,7 @@ def test_pixels_of_another_shape_or_type_are_refused(write_svhn, svhn_content, p
 @pytest.mark.parametrize("labels", [np.ones(11), np.ones((3, 4)), np.array(["a"] * 12)])
 def test_labels_must_be_as_many_numbers_as_images(write_svhn, svhn_content, labels):
     root, _ = write_svhn(svhn_content | {"y": labels})
-    with pytest.raises(DataError, match="expected y to hold 12 numbers"):
+    with pytest.raises(DataError, match="expected y to contain 12 numbers"):
         READER.read(root, "train")
 
 

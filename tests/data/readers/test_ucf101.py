@@ -103,8 +103,8 @@ def test_absent_clips_are_counted_and_going_on_is_offered(grow):
         READER.list(root, "train")
     assert str(caught.value) == (
         f"Expected 4 clips of trainlist01.txt under {root / 'UCF101' / 'UCF-101'}, found 3, the "
-        "first that is missing is Archery/v_Archery_g08_c01.avi: add them, or go on with what is "
-        "there (partial = true, or --partial)."
+        "first missing one is Archery/v_Archery_g08_c01.avi: add them, or continue anyway "
+        "(partial = true, or --partial)."
     )
     assert len(READER.list(root, "test").files) == 3
 
@@ -112,7 +112,7 @@ def test_absent_clips_are_counted_and_going_on_is_offered(grow):
 def test_partial_goes_on_with_what_is_there(grow):
     listing = READER.list(grow(CLIPS[1:]), "train", partial=True)
     assert len(listing.files) == 3
-    assert listing.skipped == {"named in trainlist01.txt and not there": 1}
+    assert listing.skipped == {"named in trainlist01.txt but missing": 1}
     assert listing.origin == (
         "UCF101 split 1 with 3 of the official 9,537 training clips, 3 of 101 classes: "
         "not the official split"

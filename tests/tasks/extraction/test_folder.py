@@ -64,7 +64,7 @@ def test_clips_are_found_at_any_depth_with_their_folder_as_class(videos: Path) -
         ("Run/far/c.AVI", "far"),
         ("a.avi", ""),
     ]
-    assert ignored == {"files that are no clips": 1}
+    assert ignored == {"files that are not clips": 1}
     assert find_clips(videos / "Run" / "b.avi")[1][0].path == "b.avi"
     assert find_clips(videos / "Run" / "b.avi")[2] == {}
 
@@ -76,7 +76,7 @@ def test_what_is_no_clip_is_counted_by_what_it_is(videos: Path, ran: list[str]) 
     found = extracted(videos, videos.parent / "out")
     assert found.clips == 4
     assert found.ignored == {
-        "files that are no clips": 1,
+        "files that are not clips": 1,
         "resource forks of macOS": 1,
         "thumbnails and folders of network drives": 1,
     }

@@ -232,7 +232,7 @@ ACTION_DATA = [
 
 
 def action_data(dataset, reader, split, samples, clips, origin):
-    missing = {"named in testlist01.txt and not there": 3720}
+    missing = {"named in testlist01.txt but missing": 3720}
     return {
         "dataset": dataset,
         "reader": reader,

@@ -170,7 +170,7 @@ def test_the_data_are_told_with_clips_and_with_what_was_left_out(text, record):
     found = {line[0]: line for line in lines}
     assert found["ucf101 train"][2:5] == ["1,370", "137", "no"]
     assert ["bu101 train", "2", "could not be decoded"] in lines
-    assert ["ucf101 test", "3,720", "named in testlist01.txt and not there"] in lines
+    assert ["ucf101 test", "3,720", "named in testlist01.txt but missing"] in lines
     assert sum(line[0] == "ucf101 train" for line in lines) == 1
     assert ["ucf101 test: all files", "`raw-ucf101-test`"] in lines
     old = section(markdown_report(typed(record)), "Provenance")
