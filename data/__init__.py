@@ -1,1 +1,1 @@
-"""Data sets on disk to tensors, splits and tables; may import torch, numpy and pyarrow only."""
+"""From data sets on disk to tensors, splits and tables; imports only torch, numpy and pyarrow."""

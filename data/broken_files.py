@@ -1,4 +1,4 @@
-"""Files that cannot be decoded: left out and listed, up to a share."""
+"""Limit on the files that are skipped because they cannot be decoded."""
 
 from data.errors import DataError
 
@@ -8,14 +8,14 @@ SHOWN = 3
 def check_share(
     reasons: dict[str, str], total: int, most: float, what: str, setting: str = "images.max_broken"
 ) -> None:
-    """Raise DataError if too many files are broken.
+    """Raise DataError if all files or too many of them are broken.
 
     Args:
-        reasons: why, by file.
-        total: files in all.
-        most: share of them that may be broken.
-        what: they are, in the plural.
-        setting: that says so.
+        reasons: reason for each broken file.
+        total: total number of files.
+        most: maximum fraction of broken files.
+        what: plural noun for the files, for the message.
+        setting: name of the setting behind `most`, for the message.
     """
     if len(reasons) > most * total or len(reasons) == total:
         first = "; ".join(f"{file}: {_cause(why)}" for file, why in list(reasons.items())[:SHOWN])
@@ -26,5 +26,5 @@ def check_share(
 
 
 def _cause(reason: str) -> str:
-    """A reason without its advice: what is to be done is said once."""
+    """A reason without its advice, since the message gives its own."""
     return reason.rpartition(": ")[0] or reason

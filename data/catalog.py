@@ -1,4 +1,4 @@
-"""The data sets that can be named in an experiment. A new one is a reader and a line here."""
+"""The data sets an experiment can name. To add one, write a reader and add a line here."""
 
 import shutil
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "street": StreetReader(),
     }
 )
-"""Data sets that are read as arrays."""
+"""Data sets read as arrays."""
 
 FILE_READERS: Mapping[str, FileReader] = MappingProxyType(
     {
@@ -76,7 +76,7 @@ FILE_READERS: Mapping[str, FileReader] = MappingProxyType(
         )
     }
 )
-"""Data sets of photos or clips, which are listed, then decoded."""
+"""Data sets of photos or clips, which are listed first and decoded later."""
 
 OWN_READERS: Mapping[Media, str] = MappingProxyType(
     {reader.media: reader.name for reader in (OWN_PHOTOS, OWN_CLIPS)}
@@ -87,10 +87,10 @@ LISTED = ".listed"
 
 
 def find_reader(name: str) -> Reader:
-    """The reader of that name, of arrays.
+    """Look up a reader of arrays by name.
 
     Raises:
-        DataError: if there is none.
+        DataError: if there is no such data set.
     """
     if name not in READERS:
         raise DataError(f"Expected a data set, one of {', '.join(READERS)}, found '{name}'.")
@@ -98,10 +98,10 @@ def find_reader(name: str) -> Reader:
 
 
 def find_file_reader(name: str) -> FileReader:
-    """The reader of that name, of photos or clips.
+    """Look up a reader of photos or clips by name.
 
     Raises:
-        DataError: if there is none.
+        DataError: if there is no such data set.
     """
     if name not in FILE_READERS:
         raise DataError(
@@ -111,10 +111,10 @@ def find_file_reader(name: str) -> FileReader:
 
 
 def media_of(name: str) -> str:
-    """What a data set is made of: `arrays`, `photos` or `clips`.
+    """Media of a data set: `arrays`, `photos` or `clips`.
 
     Raises:
-        DataError: if there is none of that name.
+        DataError: if there is no such data set.
     """
     return "arrays" if name in READERS else find_file_reader(name).media
 
@@ -122,17 +122,17 @@ def media_of(name: str) -> str:
 def list_files(
     name: str, root: Path | None, split: str, *, partial: bool = False, drawn: Path | None = None
 ) -> Listing:
-    """The files of a split of photos or clips; embedded ones are drawn first.
+    """List the files of a split of photos or clips, drawing embedded ones first.
 
     Args:
-        name: of the data set.
-        root: folder of the real data; None for embedded ones.
+        name: name of the data set.
+        root: folder of the real data; None for embedded data sets.
         split: "train" or "test".
-        partial: go on with what is there where files are missing.
-        drawn: folder that embedded files are drawn into, unless they are there already.
+        partial: accept missing files and list those that exist.
+        drawn: folder to draw embedded files into, unless they are already there.
 
     Raises:
-        DataError: if there is no such data set, a list or a file is missing or damaged.
+        DataError: if there is no such data set, or a list or a file is missing or damaged.
     """
     reader = find_file_reader(name)
     if not reader.embedded:
@@ -151,7 +151,7 @@ def list_files(
 
 
 def listing_digest(listing: Listing, known: KnownDigests) -> str:
-    """SHA-256 of what files there are, what they show, and their bytes.
+    """SHA-256 of the files' paths, classes, groups and bytes.
 
     Raises:
         DataError: if a file cannot be read.
@@ -164,7 +164,7 @@ def listing_digest(listing: Listing, known: KnownDigests) -> str:
 
 
 def shown_by(listing: Listing, known: KnownDigests) -> dict[tuple[str, str], Path]:
-    """Where each file lies, by its SHA-256 and the class that it shows; "" if nobody knows."""
+    """Path of each file, by its SHA-256 and its class ("" if unknown)."""
     return {
         (known.sha256(path), listing.class_of(file) or ""): path
         for file in listing.files

@@ -1,4 +1,4 @@
-"""SHA-256 of files that are hashed once: gigabytes of clips are named by their bytes every time."""
+"""Cache of SHA-256 digests, so that gigabytes of clips are hashed only once."""
 
 import sqlite3
 from contextlib import closing
@@ -11,16 +11,16 @@ TABLE = "create table if not exists digests (path primary key, size, mtime_ns, s
 INSERT = "insert or replace into digests (path, size, mtime_ns, sha256) values (?, ?, ?, ?)"
 SELECT = "select path, size, mtime_ns, sha256 from digests"
 SAVE_EVERY = 1_000
-"""New digests: an interrupt loses no more."""
+"""Number of new digests between saves, the most an interrupt can lose."""
 Seen = tuple[int, int, str]
-"""Size, time of the last change in nanoseconds, digest."""
+"""Size, modification time in nanoseconds, digest."""
 
 
 class KnownDigests:
-    """Digests by path, taken again where size or time of change differ.
+    """Digests by path, recomputed if the size or modification time has changed.
 
     Args:
-        folder: where they are kept between runs, once it exists; None: in memory alone.
+        folder: folder that keeps them between runs, once it exists; None keeps them in memory.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -32,20 +32,20 @@ class KnownDigests:
 
         Raises:
             DataError: if the file cannot be read.
-            OSError: if there is none.
+            OSError: if the file does not exist.
         """
         name, status = str(path.absolute()), path.stat()
         known = self._known.get(name)
         if known is None or known[:2] != (status.st_size, status.st_mtime_ns):
             known = (status.st_size, status.st_mtime_ns, sha256_file(path))
             self._known[name] = self._new[name] = known
-            # Not at every file from there on, where the list cannot be written: that takes seconds.
+            # Only at multiples: if saving fails, retrying at every further file would take seconds.
             if len(self._new) % SAVE_EVERY == 0:
                 self.save()
         return known[2]
 
     def save(self) -> None:
-        """Keep what is new, if the folder exists; what cannot be kept is taken again next time."""
+        """Save new digests if the folder exists; unsaved ones are recomputed next time."""
         if self._folder is None or not self._folder.is_dir() or not self._new:
             return
         rows = [(path, *seen) for path, seen in self._new.items()]
@@ -54,7 +54,7 @@ class KnownDigests:
                 store.execute(TABLE)
                 store.executemany(INSERT, rows)
         except sqlite3.OperationalError:
-            # In use by another process, or of another form: it is not ours to remove.
+            # Locked by another process or in another format: not ours to remove.
             return
         except sqlite3.DatabaseError:
             (self._folder / FILE).unlink(missing_ok=True)

@@ -1,27 +1,27 @@
-"""The errors that a user can fix: of every package, and of this one."""
+"""Errors a user can fix: the base class for all packages, and this package's."""
 
 from collections.abc import Sequence
 
 
 class UserError(Exception):
-    """An error that a user can fix: one line saying what was expected, found, and what to do."""
+    """An error a user can fix: one line with what was expected, what was found, and what to do."""
 
     @property
     def lines(self) -> list[str]:
-        """What to print: one line, unless the error is about several things."""
+        """Lines to print: one, unless the error covers several problems."""
         return [" ".join(str(self).split())]
 
 
 class DataError(UserError, ValueError):
-    """Data that cannot be used: one line saying what was expected, found, and what to do."""
+    """Unusable data: one line with what was expected, what was found, and what to do."""
 
 
 class ProblemsError(DataError):
-    """Several things that are wrong at once: a line each, as many as anybody would read.
+    """Several problems at once, one line each, up to `MOST` lines.
 
     Args:
-        problems: one line each.
-        what: has them.
+        problems: one line per problem.
+        what: what has the problems, for the last line.
     """
 
     MOST = 20
@@ -36,5 +36,5 @@ class ProblemsError(DataError):
 
 
 def one_line(error: BaseException) -> str:
-    """Another library's error as one line of text; its class name when it has no text."""
+    """Another library's error as one line of text; its class name if it has no text."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,4 +1,4 @@
-"""SHA-256 digests of settings and files, the names under which results are kept."""
+"""SHA-256 digests of settings and files, which identify results."""
 
 import hashlib
 import json
@@ -8,17 +8,17 @@ from data.errors import DataError, one_line
 
 
 def canonical_json(obj: object) -> str:
-    """The one JSON text of a value: equal values give equal text on every machine.
+    """Canonical JSON of a value: equal values give equal text on every machine.
 
-    Keys are sorted, no spaces, non-ASCII characters escaped, floats written by `repr` (so `1` and
-    `1.0` differ). Tuples are written as lists.
+    Keys are sorted, there are no spaces, non-ASCII characters are escaped and floats are written by
+    `repr` (so `1` and `1.0` differ). Tuples are written as lists.
 
     Args:
-        obj: None, bool, int, float, str, and lists, tuples and dictionaries of these.
+        obj: None, bool, int, float, str, or lists, tuples and dictionaries of these.
 
     Raises:
         DataError: if a number is NaN or infinite, a dictionary key is not a string (JSON would
-            silently write 1 as "1"), or a value has no JSON form.
+            silently write 1 as "1"), or a value cannot be written as JSON.
     """
     _require_string_keys(obj)
     try:

@@ -1,4 +1,4 @@
-"""Photos and clips on disk: which files a data set has, and what each of them shows."""
+"""Listings of photos and clips on disk: the files of a data set and their classes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ from data.reader import check_split
 
 Media = Literal["photos", "clips"]
 UNLABELLED = -1
-"""In place of a label, where nobody has said what a file shows."""
+"""Label of a file whose class is unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +19,10 @@ class File:
     """One photo or video clip.
 
     Attributes:
-        path: relative to the listing's root, with `/`; it names the sample everywhere.
-        label: position in the listing's classes; `UNLABELLED` in a listing without classes.
-        group: clips of one group were cut from one recording, so that they never lie on both
-            sides of a split; the path itself where nothing is known.
+        path: path relative to the listing's root, with `/`; identifies the sample everywhere.
+        label: index into the listing's classes; `UNLABELLED` in a listing without classes.
+        group: name of the group. Clips of one group were cut from one recording and are never on
+            both sides of a split; the path itself if unknown.
     """
 
     path: str
@@ -35,15 +35,15 @@ class Listing:
     """The files of one split of a data set.
 
     Attributes:
-        root: folder that the paths start from.
-        files: in a fixed order, each path once.
-        classes: the class names, in order; none if no file has a label.
-        origin: one sentence: what the files are, how many, official or not.
-        official: True only if it is the whole published split.
-        skipped: how many files were found, or named by a list, and are not used, by reason.
+        root: folder that the paths are relative to.
+        files: files in a fixed order, with distinct paths.
+        classes: class names, in order; empty if the files are unlabelled.
+        origin: one sentence on what the files are, how many, and whether they are official.
+        official: True only for the complete published split.
+        skipped: number of files that were found, or named by a list, but not used, by reason.
 
     Raises:
-        DataError: if there is no file, a path stands twice, or a label is not a position in
+        DataError: if there is no file, a path occurs twice, or a label is not an index into
             `classes`.
     """
 
@@ -55,7 +55,7 @@ class Listing:
     skipped: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse files that do not belong together."""
+        """Check the files and labels."""
         if not self.files:
             raise DataError(f"{self.root}: expected at least one file, found none: check the path.")
         seen: set[str] = set()
@@ -63,30 +63,30 @@ class Listing:
         for file in self.files:
             if file.path in seen:
                 raise DataError(
-                    f"{self.root}: expected every file once, found {file.path} twice: name it once."
+                    f"{self.root}: expected every file once, found {file.path} twice: list it once."
                 )
             if file.label not in labels:
                 raise DataError(
                     f"{self.root}: expected labels in {labels[0]}..{labels[-1]}, found "
-                    f"{file.label} of {file.path}: check the reader."
+                    f"{file.label} for {file.path}: check the reader."
                 )
             seen.add(file.path)
 
     def class_of(self, file: File) -> str | None:
-        """What one of the files shows; None if nobody has said so."""
+        """Class of one of the files; None if unknown."""
         return self.classes[file.label] if self.classes else None
 
     def with_classes(self, classes: Sequence[str]) -> "Listing":
-        """The same files among other classes, as of another split; the names tell which is which.
+        """The listing with another order or set of classes, such as another split's, by name.
 
         Raises:
-            DataError: if a class is none of them.
+            DataError: if a class of this listing is missing.
         """
         places = {fold(name): place for place, name in enumerate(classes)}
         lost = [name for name in self.classes if fold(name) not in places]
         if lost:
             raise DataError(
-                f"{self.root}: expected the classes {', '.join(classes)}, found also "
+                f"{self.root}: expected only the classes {', '.join(classes)}, found also "
                 f"{', '.join(lost)}: remove their files, or add the class to the others."
             )
         files = tuple(
@@ -99,10 +99,10 @@ class FileReader(Protocol):
     """A data set of photos or clips that can be listed by name.
 
     Attributes:
-        name: the name in the catalog.
-        media: what its files are.
-        embedded: True if it draws its files itself (it then has `make`).
-        version: raised by one whenever the listing or the drawn files change.
+        name: name in the catalog.
+        media: kind of the files.
+        embedded: True if the reader draws its files itself (it then has `make`).
+        version: incremented whenever the listing or the drawn files change.
     """
 
     @property
@@ -115,12 +115,12 @@ class FileReader(Protocol):
     def version(self) -> int: ...  # noqa: D102
 
     def list(self, root: Path, split: str, *, partial: bool = False) -> Listing:
-        """The files of split "train" or "test".
+        """List the files of a split.
 
         Args:
-            root: folder of the data set, or the one that it lies in.
+            root: folder of the data set, or its parent.
             split: "train" or "test".
-            partial: go on with what is there where files are missing.
+            partial: accept missing files and list those that exist.
 
         Raises:
             DataError: if a list or a file is missing or damaged.
@@ -134,11 +134,11 @@ class DrawnReader(FileReader, Protocol):
     def classes(self) -> tuple[str, ...]: ...  # noqa: D102 - known before anything is drawn
 
     def make(self, folder: Path, split: str) -> None:
-        """Write the files of one split; the same bytes every time."""
+        """Write the files of one split, deterministically."""
 
 
 def check_groups(train: Listing, test: Listing) -> None:
-    """Raise DataError if clips of one recording, which are near copies, are on both sides."""
+    """Raise DataError if clips of one recording, near copies, are on both sides."""
     both = {file.group for file in train.files} & {file.group for file in test.files}
     alone = {file.path for file in train.files if file.path == file.group}
     if train.root != test.root:
@@ -151,7 +151,7 @@ def check_groups(train: Listing, test: Listing) -> None:
 
 
 def check_train(split: str, what: str) -> None:
-    """Raise DataError unless `split` is "train", the only one that a source has."""
+    """Raise DataError unless `split` is "train", the only split of a source."""
     check_split(split)
     if split != "train":
         raise DataError(

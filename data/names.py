@@ -1,4 +1,4 @@
-"""Names of classes and files: which are the same, however they are written."""
+"""Comparison of names of classes and files across Unicode forms, case and spelling."""
 
 import difflib
 import re
@@ -11,26 +11,26 @@ _NUMBERS = re.compile(r"\d+")
 
 
 def normal(name: str) -> str:
-    """A name with its accents composed: archives of macOS hold them apart, and look the same."""
+    """A name in NFC; macOS archives use decomposed accents, which look the same."""
     return unicodedata.normalize("NFC", name)
 
 
 def fold(name: str) -> str:
-    """What is the same for names that differ in Unicode form or in case alone."""
+    """A key that is equal for names that differ only in Unicode form or case."""
     return normal(unicodedata.normalize("NFD", name).casefold())
 
 
 def both(first: str, second: str) -> str:
-    """Two spellings of one name, with their code points where they look the same."""
+    """Two spellings of one name for a message, escaped if they look the same."""
     if normal(first) != normal(second):
         return f"'{first}' and '{second}'"
     return f"{first!a} and {second!a} (two Unicode forms of '{normal(first)}')"
 
 
 def look_alike(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Pairs of names that may mean one class: case, separators, a plural, or a typing error.
+    """Pairs of names that may mean the same class, by case, separators, plural or a typo.
 
-    Names whose numbers differ mean two classes.
+    Names with different numbers are different classes.
     """
     keys = {name: _bare(name) for name in dict.fromkeys(names)}
     return tuple(pair for pair in combinations(keys, 2) if _alike(*(keys[name] for name in pair)))
@@ -41,7 +41,7 @@ def _alike(first: str, second: str) -> bool:
         return False
     if first in _singulars(second) or second in _singulars(first):
         return True
-    # One letter more, less or other in names of five, eight and more letters.
+    # One letter inserted or deleted in names of five or more letters, or changed in eight or more.
     match = difflib.SequenceMatcher(a=first, b=second, autojunk=False)
     return match.real_quick_ratio() >= _LIKE and match.ratio() >= _LIKE
 
@@ -51,6 +51,6 @@ def _bare(name: str) -> str:
 
 
 def _singulars(key: str) -> set[str]:
-    """A name, and what it may be the plural of."""
+    """A name and its possible singulars."""
     plurals = (("s", ""), ("es", ""), ("ies", "y"))
     return {key} | {key.removesuffix(end) + one for end, one in plurals if key.endswith(end)}

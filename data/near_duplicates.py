@@ -1,4 +1,4 @@
-"""Photos and clips that look the same, found by perceptual hashes."""
+"""Near-duplicate photos and clips, found by perceptual hashes."""
 
 import os
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ from data.images.decode import PHOTO_SUFFIXES, decode_photo
 from data.listing import Listing
 
 NEAR = 4
-"""Of the 64 bits of two hashes, so many differ at most in near copies.
+"""Maximum number of the 64 hash bits that differ between near copies.
 
-Of 200 photos of MPII, 95 % or more stay that near as a JPEG of quality 50, at half the size, or
-with a fifth more light, and 30 % without 3 % at each side; of 179,700 pairs of different ones none
-is. Of pairs of MNIST digits, which have few details, 0.04 % are.
+Of 200 MPII photos, 95 % or more stay within this distance as a JPEG of quality 50, at half the
+size or a fifth brighter, and 30 % with 3 % cropped from each side; of 179,700 pairs of different
+photos none is within it. Of pairs of MNIST digits, which have little detail, 0.04 % are.
 """
 _SIDE = 64
-"""Pixels that are enough for a hash, which sees 32 x 32."""
+"""Sufficient side of a photo, in pixels, for a hash, which uses 32 x 32."""
 _BLOCK = 1_000
 
 
@@ -33,9 +33,9 @@ class Hashes:
     """Perceptual hashes of a listing's files.
 
     Attributes:
-        root: folder that the paths start from.
-        paths: of the files that could be decoded, in the listing's order.
-        bits: uint64 [N], equal in most bits for pictures that look the same.
+        root: folder that the paths are relative to.
+        paths: paths of the decoded files, in the listing's order.
+        bits: hashes, uint64 [N]; similar pictures have most bits in common.
         broken: paths of the files that could not be decoded.
     """
 
@@ -47,7 +47,7 @@ class Hashes:
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Pair:
-    """Two files that look the same: how many bits differ, and their paths."""
+    """Two near-duplicate files: the number of differing bits, and their paths."""
 
     distance: int
     first: Path
@@ -55,7 +55,7 @@ class Pair:
 
 
 def perceptual_hashes(listing: Listing) -> Hashes:
-    """Hash every photo, or the middle frame of every clip, with as many threads as cores."""
+    """Hash every photo, or the middle frame of every clip, with one thread per core."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(partial(_hash, listing.root), [file.path for file in listing.files]))
     whole = [
@@ -74,19 +74,19 @@ def perceptual_hashes(listing: Listing) -> Hashes:
 
 
 def near_duplicates(first: Listing, second: Listing, distance: int = NEAR) -> tuple[Pair, ...]:
-    """Pairs of files, one of each listing, that look the same, the nearest first.
+    """Find pairs of near-duplicate files, one from each listing, closest first.
 
     Args:
         first: photos or clips.
-        second: others; the same listing gives the pairs within it.
-        distance: bits of 64 that may differ.
+        second: other photos or clips; pass the same listing for pairs within it.
+        distance: maximum number of differing bits, out of 64.
     """
     hashes = perceptual_hashes(first)
     return near_pairs(hashes, hashes if second is first else perceptual_hashes(second), distance)
 
 
 def near_pairs(first: Hashes, second: Hashes, distance: int = NEAR) -> tuple[Pair, ...]:
-    """What `near_duplicates` gives, of hashes that are there already."""
+    """Like `near_duplicates`, for existing hashes."""
     pairs = (
         Pair(distance=bits, first=first.root / first.paths[i], second=second.root / second.paths[j])
         for i, j, bits in _near(first.bits, second.bits, distance)
@@ -98,7 +98,7 @@ def near_pairs(first: Hashes, second: Hashes, distance: int = NEAR) -> tuple[Pai
 def _near(
     first: npt.NDArray[np.uint64], second: npt.NDArray[np.uint64], most: int
 ) -> Iterator[tuple[int, int, int]]:
-    """Places of the pairs whose hashes differ in at most so many bits, and in how many."""
+    """Indices of pairs whose hashes differ in at most `most` bits, with the number of bits."""
     for start in range(0, len(first), _BLOCK):
         apart = np.bitwise_count(first[start : start + _BLOCK, np.newaxis] ^ second)
         for row, column in zip(*np.nonzero(apart <= most), strict=True):

@@ -1,4 +1,4 @@
-"""Paths as people write them."""
+"""Paths as written by users."""
 
 import os
 from pathlib import Path
@@ -7,22 +7,22 @@ from data.errors import UserError
 
 
 def expanded(written: str | Path) -> Path:
-    """A path with `~` replaced by the home folder that it stands for.
+    """Expand `~` in a path.
 
     Raises:
-        UserError: if its user is unknown here, or its name cannot be a file's.
+        UserError: if the user's home folder is unknown, or the path is not a valid file name.
     """
     try:
         path = Path(written).expanduser()
     except RuntimeError as error:
         raise UserError(
             f"expected the path of a file or folder, found {str(written)!r}, whose home folder is "
-            "unknown here; write the path in full."
+            "unknown; write the full path."
         ) from error
     if "\0" in str(path) or not _is_text(path):
         raise UserError(
             f"expected the path of a file or folder in UTF-8, found {os.fsencode(path)!r}; rename "
-            "it, or name another."
+            "it, or give another path."
         )
     return path
 

@@ -1,4 +1,4 @@
-"""The raw files of a split: which they are, their digests, and that they stay as they were."""
+"""The raw files of a split, their digests, and the check that they do not change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ from data.errors import DataError
 from data.listing import DrawnReader, Listing
 
 FILES = "files"
-"""Under this name, the digest of all photos or clips together: there are too many to name each."""
+"""Name of the joint digest of all photos or clips, which are too many to list."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What is said of a split besides its files."""
+    """Description of a split: its classes and origin."""
 
     classes: tuple[str, ...]
     origin: str
@@ -35,9 +35,9 @@ class RawFiles:
     """The raw files of a split.
 
     Attributes:
-        digests: SHA-256 by name; of photos and clips one for all.
-        classes: that they show, in order.
-        shown: of photos and clips the place of each, by its SHA-256 and its class.
+        digests: SHA-256 by file name; a single one for all photos or clips.
+        classes: class names, in order.
+        shown: for photos and clips, the path of each file by its SHA-256 and class.
     """
 
     digests: dict[str, str]
@@ -48,14 +48,14 @@ class RawFiles:
 def raw_files(
     reader: str, split: str, root: str | None, *, partial: bool, known: KnownDigests
 ) -> RawFiles:
-    """The raw files of a split, with their digests; embedded data have none.
+    """Find and hash the raw files of a split; embedded data have none.
 
     Args:
         reader: name of the data set.
         split: "train" or "test".
         root: folder of the real data; None for embedded data.
-        partial: go on with what is there where files are missing.
-        known: digests that were taken before.
+        partial: accept missing files and use those that exist.
+        known: cache of digests.
 
     Raises:
         DataError: if a file is missing or cannot be read.
@@ -82,10 +82,10 @@ def raw_files(
 def check_unchanged(
     reader: str, split: str, before: Mapping[str, str], now: Mapping[str, str]
 ) -> None:
-    """Raise DataError if raw files are not those that the run began with."""
+    """Raise DataError if the raw files have changed since the run began."""
     if now != before:
         raise DataError(
-            f"expected {reader} {split} to stay as it was when the run began, found other files; "
+            f"expected {reader} {split} to stay unchanged during the run, found different files; "
             "leave them alone and start again."
         )
 
@@ -100,19 +100,19 @@ def listed(
     home: Path,
     drawn: Path,
 ) -> Listing:
-    """The photos or clips of a split, drawn if they are embedded, unchanged if they are not.
+    """List the photos or clips of a split, drawing embedded ones and checking others for changes.
 
     Args:
         reader: name of the data set.
         split: "train" or "test".
-        root: folder of the real data; None for embedded ones.
+        root: folder of the real data; None for embedded data sets.
         raw: digest of the files when the run began.
-        partial: go on with what is there where files are missing.
-        home: where known digests are kept.
-        drawn: folder that embedded files are drawn into, unless they are there already.
+        partial: accept missing files and list those that exist.
+        home: folder of the digest cache.
+        drawn: folder to draw embedded files into, unless they are already there.
 
     Raises:
-        DataError: if a file is missing, or they are not what they were.
+        DataError: if a file is missing, or the files have changed.
     """
     listing = list_files(reader, root, split, partial=partial, drawn=drawn)
     if root is not None:
@@ -121,5 +121,5 @@ def listed(
 
 
 def about(listing: Listing) -> About:
-    """What is said of a split besides its files."""
+    """Description of a split: its classes and origin."""
     return About(classes=listing.classes, origin=listing.origin, official=listing.official)

@@ -1,4 +1,4 @@
-"""What every data set reader gives: raw images of one split, and where they came from."""
+"""The interface of data set readers: raw images of one split, and their origin."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ SPLITS = {"train": "training", "test": "test"}
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """The photo, or the frame of a clip, that each row is.
+    """The photo or the frame of a clip in each row.
 
     Attributes:
-        names: N texts, each once.
-        clips: N texts, equal for the frames of one clip; a photo is a clip of its own.
-        groups: N texts, equal for the clips of one recording.
+        names: N distinct names.
+        clips: N clip names, the same for all frames of a clip; each photo is its own clip.
+        groups: N group names, the same for all clips of a recording.
     """
 
     names: tuple[str, ...]
@@ -30,32 +30,32 @@ class Samples:
 
     @property
     def are_frames(self) -> bool:
-        """Whether rows are frames of clips; if not, each is a photo."""
+        """Whether rows are frames of clips rather than photos."""
         return self.names != self.clips
 
     @property
     def clip_numbers(self) -> npt.NDArray[np.int64]:
-        """Each row's clip as a number, int64 [N], from 0 in order of appearance."""
+        """Clip number of each row, int64 [N], from 0 in order of appearance."""
         return _numbered(self.clips)
 
     @property
     def group_numbers(self) -> npt.NDArray[np.int64]:
-        """Each row's group as a number, int64 [N], from 0 in order of appearance."""
+        """Group number of each row, int64 [N], from 0 in order of appearance."""
         return _numbered(self.groups)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RawImages:
-    """One split of a data set, as its reader gives it.
+    """One split of a data set, as returned by its reader.
 
     Attributes:
-        images: uint8 [N, H, W, C], 0 is black; the digit readers give [N, 32, 32, 1]. Feature maps
-            of images are float16.
-        labels: int64 [N], positions in `classes`.
-        classes: the class names, in order.
-        origin: one sentence: what the images are, how many, official or not.
+        images: uint8 [N, H, W, C], where 0 is black; the digit readers return [N, 32, 32, 1].
+            Feature maps of images are float16.
+        labels: int64 [N], indices into `classes`.
+        classes: class names, in order.
+        origin: one sentence on what the images are, how many, and whether they are official.
         official: True only if the row count is that of the published split.
-        samples: what each row is, where it has a name; None where its number is all.
+        samples: sample in each row; None if rows have no names.
     """
 
     images: npt.NDArray[np.uint8] | npt.NDArray[np.float16]
@@ -66,11 +66,11 @@ class RawImages:
     samples: Samples | None = None
 
     def __post_init__(self) -> None:
-        """Refuse arrays that do not belong together.
+        """Check that the arrays match.
 
         Raises:
-            DataError: on another dtype or shape, unequal row counts, no row, or a label that is
-                not a position in `classes`.
+            DataError: if a dtype or shape is wrong, row counts differ, there is no row, or a label
+                is not an index into `classes`.
         """
         check_image_arrays(self.images, self.labels, self.classes, self.origin)
         check_samples(self.samples, len(self.labels), self.origin)
@@ -80,10 +80,10 @@ class Reader(Protocol):
     """A data set that can be read by name.
 
     Attributes:
-        name: the name in the catalog.
-        classes: the class names, in order.
-        embedded: True if the images are made or shipped with the code and need no folder.
-        version: raised by one whenever the reader's output changes, so that old results go stale.
+        name: name in the catalog.
+        classes: class names, in order.
+        embedded: True if the images are generated or shipped with the code and need no folder.
+        version: incremented whenever the reader's output changes, to invalidate old results.
     """
 
     @property
@@ -96,13 +96,13 @@ class Reader(Protocol):
     def version(self) -> int: ...  # noqa: D102
 
     def files(self, root: Path | None, split: str) -> tuple[Path, ...]:
-        """The raw files of a split, all existing; () when embedded. DataError if one is missing."""
+        """Existing raw files of a split, () if embedded; raise DataError if one is missing."""
 
     def read(self, root: Path | None, split: str) -> RawImages:
-        """The images of split "train" or "test". DataError if a file is missing or damaged."""
+        """Read split "train" or "test"; raise DataError if a file is missing or damaged."""
 
     def download(self, root: Path) -> None:
-        """Fetch the official files that are not under `root` yet. DataError if that fails."""
+        """Fetch official files missing from `root`; raise DataError if that fails."""
 
 
 def check_image_arrays(
@@ -111,7 +111,7 @@ def check_image_arrays(
     classes: tuple[str, ...],
     name: str,
 ) -> None:
-    """Raise DataError unless images [N, H, W, C] and labels [N] belong together, N >= 1."""
+    """Raise DataError unless images [N, H, W, C] and labels [N] match and N >= 1."""
     if images.dtype not in (np.uint8, np.float16) or images.ndim != 4:
         raise DataError(
             f"{name}: expected uint8 images [N, H, W, C], found {images.dtype} "
@@ -135,14 +135,14 @@ def _numbered(texts: Iterable[str]) -> npt.NDArray[np.int64]:
 
 
 def check_samples(samples: Samples | None, rows: int, name: str) -> None:
-    """Raise DataError unless there is a different sample for every row, and a clip has a group."""
+    """Raise DataError unless every row has a distinct sample and every clip one group."""
     if samples is None:
         return
     found = (len(samples.names), len(samples.clips), len(samples.groups))
     if found != (rows, rows, rows) or len(set(samples.names)) != rows:
         raise DataError(
-            f"{name}: expected a name, a clip and a group for each of {rows} rows, no name twice, "
-            f"found {found} and {len(set(samples.names))} names: prepare it again."
+            f"{name}: expected a distinct name, a clip and a group for each of {rows} rows, found "
+            f"{found} and {len(set(samples.names))} distinct names: prepare it again."
         )
     pairs = set(zip(samples.clips, samples.groups, strict=True))
     if len(pairs) != len(set(samples.clips)):
@@ -159,7 +159,7 @@ def check_split(split: str) -> None:
 
 
 def file_origin(files: str, count: int, official_count: int, split: str) -> str:
-    """What was read from files: the official split, or how much of it."""
+    """Origin of rows read from files: the official split, or how much of it."""
     rows = f"{SPLITS[split]} rows"
     if count == official_count:
         return f"{files} with {count:,} {rows}, the official count"
@@ -169,7 +169,7 @@ def file_origin(files: str, count: int, official_count: int, split: str) -> str:
 
 
 def required_root(root: Path | None, name: str) -> Path:
-    """The data folder of a reader that needs one.
+    """The data folder, for a reader that needs one.
 
     Raises:
         DataError: if none was given.
@@ -182,7 +182,7 @@ def required_root(root: Path | None, name: str) -> Path:
 
 
 def no_download(name: str) -> DataError:
-    """The error of an embedded reader that is asked to download."""
+    """The error for downloading an embedded data set."""
     return DataError(
         f"Expected a data set with files to download, found '{name}', which is embedded: "
         "read it without a data folder."

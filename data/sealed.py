@@ -1,4 +1,4 @@
-"""The only door to a sealed test split; only the evaluation stage may import this module."""
+"""The only access to a sealed test split; only the evaluation stage may import this module."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ from data.tables.prepared import ImageSet, _read_folder
 
 
 def open_sealed_test(folder: Path) -> ImageSet:
-    """Load a sealed test split, to evaluate a finished and selected model once.
+    """Load a sealed test split to evaluate a finished, selected model once.
 
     Raises:
-        DataError: if the folder holds an open data set, lacks a file, or its files do not belong
-            together.
+        DataError: if the folder contains an open data set, lacks a file, or its files do not
+            match.
     """
     return _read_folder(folder, sealed=True)

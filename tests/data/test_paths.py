@@ -21,7 +21,7 @@ def test_a_user_that_is_unknown_is_one_line() -> None:
 
     assert str(caught.value) == (
         "expected the path of a file or folder, found '~nosuchuser/x', whose home folder is "
-        "unknown here; write the path in full."
+        "unknown; write the full path."
     )
 
 

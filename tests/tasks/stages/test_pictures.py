@@ -166,7 +166,7 @@ def test_photos_that_changed_since_the_run_began_are_refused(
     runtime: Runtime, of_photos: dict[str, Any], photos: Path
 ) -> None:
     (photos / "Blue" / "0.png").write_bytes((photos / "Red" / "0.png").read_bytes())
-    with pytest.raises(Exception, match="expected photo_folders train to stay as it was"):
+    with pytest.raises(Exception, match="expected photo_folders train to stay unchanged"):
         performed(runtime, of_photos)
 
 
