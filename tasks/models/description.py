@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from data.atomic import write_atomically
 from data.errors import UserError
 from tasks.codec import CodecError, decode, encode
 from tasks.networks.description import NetworkDescription
-from tasks.storage.atomic import write_atomically
 
 FORMAT = 1
 FILE, CARD = "model.json", "README.md"

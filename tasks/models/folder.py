@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from data.atomic import sync
 from data.fingerprint import sha256_file
 from tasks.jobs.features import frozen_part
 from tasks.jobs.models import MODEL
@@ -29,7 +30,6 @@ from tasks.models.description import (
 )
 from tasks.models.network import load_model_folder, of_the_target
 from tasks.networks.description import NetworkDescription
-from tasks.storage.atomic import sync
 
 WEIGHTS = "model.safetensors"
 """Of a single model; members are numbered."""
