@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from data.tables.right_answers import read_right_answers
 from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Draw, Ensemble, swept_name
 from gradmix.methods import method_named
 from tasks.codec import decode
 from tasks.engine.stage import Future
+from tasks.jobs.evaluate import RIGHT
 from tasks.jobs.train import CURVE
 from tasks.reporting.record import (
     CellRecord,
@@ -23,6 +25,7 @@ from tasks.reporting.record import (
     SizeStudyRecord,
     StudyRecords,
 )
+from tasks.reporting.right_answers import packed
 from tasks.storage.artifacts import Artifact
 
 HYPER_VALIDATION = "hyper_validation/"
@@ -42,7 +45,7 @@ class Results:
 
 def results(spec: RunSpec, draws: Sequence[Draw], home: Path) -> Results:
     """Rows, cells, labels, curves, ensembles and studies of all draws."""
-    rows = [row for draw in draws for row in _rows(spec, draw)]
+    rows = [row for draw in draws for row in _rows(spec, draw, home)]
     return Results(
         # As the paper has it: first what does without U. The sort keeps the order otherwise.
         rows=tuple(sorted(rows, key=lambda row: "U" in row.datasets)),
@@ -67,9 +70,11 @@ def _place(draw: Draw) -> dict[str, int]:
     return {"k": draw.k, "draw": draw.draw}
 
 
-def _rows(spec: RunSpec, draw: Draw) -> list[RowRecord]:
+def _rows(spec: RunSpec, draw: Draw, home: Path) -> list[RowRecord]:
     """A table row's model: figures of its training, and its accuracy on the test split."""
-    test = artifact_of(draw.evaluation).summary["test"]
+    evaluation = artifact_of(draw.evaluation)
+    test = evaluation.summary["test"]
+    right = read_right_answers(home / evaluation.folder / RIGHT)
     return [
         decode(
             RowRecord,
@@ -80,11 +85,22 @@ def _rows(spec: RunSpec, draw: Draw) -> list[RowRecord]:
                 **scores_of(test[name]),
                 "searched": _searched(spec, draw, name),
                 "searched_settings": _searched_settings(draw, name),
+                "candidates": _candidates(draw, name, chosen),
+                "right": packed(right[name]) if name in right else None,
                 **_figures(chosen),
             },
         )
         for name, chosen in trainings_of(draw).items()
     ]
+
+
+def _candidates(draw: Draw, row: str, chosen: Artifact) -> list[float]:
+    """Hyper-validation accuracies of what a row was chosen from: a search, the grid, or itself."""
+    searched = [artifact_of(future) for future in draw.searches.get(row, [])]
+    cells = [artifact_of(future) for future in draw.cells.values()]
+    # The first stage's search only finds the rate of its grid.
+    among = cells if chosen.identity in {cell.identity for cell in cells} else searched
+    return [training.summary["accuracy"] for training in among or [chosen]]
 
 
 def scores_of(scored: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -128,9 +144,11 @@ def _figures(training: Artifact) -> dict[str, Any]:
 
 
 def _searched(spec: RunSpec, draw: Draw, row: str) -> list[float]:
-    """Learning rates that a row was chosen from; none for finals, which take the first stage's."""
+    """Learning rates that a row was chosen from; none of finals that take the first stage's."""
     searches = draw.searches.get(row)
-    if searches is None or row in [final.name for final in spec.experiment.final]:
+    finals = {final.name: final for final in spec.experiment.final}
+    inherited = row in finals and not spec.experiment.rates_of(finals[row])
+    if searches is None or inherited:
         return []
     # A first stage with one rate has no search before its grid.
     compared = searches or draw.cells.values()

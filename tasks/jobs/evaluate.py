@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import torch
 
 from data.sealed import open_sealed_test
-from data.tables.parquet import write_table
 from data.tables.prepared import ImageSet, load_prepared
 from data.tables.pseudo_labels import PseudoLabels, read_pseudo_labels
+from data.tables.right_answers import Right, write_right_answers
 from data.tables.split import class_rows
 from gradmix.metrics import right_clips, score
 from gradmix.networks import Network, predict
@@ -28,7 +26,7 @@ Scores = dict[str, Any]
 """Of one model, in plain JSON types."""
 
 RIGHT = "right.parquet"
-"""Whether each image, or clip if they are frames, is classified right: a column for every model."""
+"""Which images, or clips if they are frames, each model classifies right."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +65,7 @@ def run(job: EvaluateJob, folder: Path) -> Outcome:
     if test.samples is not None and test.samples.are_frames:
         clip = torch.from_numpy(test.samples.clip_numbers)[rows]
     scores: dict[Path, Scores] = {}
-    right: dict[Path, np.ndarray] = {}
+    right: dict[Path, Right] = {}
     for model in job.models.values():
         # A grid cell can be a row of the table too.
         if model.folder not in scores:
@@ -75,7 +73,7 @@ def run(job: EvaluateJob, folder: Path) -> Outcome:
             scores[model.folder], right[model.folder] = _scored(network, images, labels, clip)
     (folder / "output").mkdir(exist_ok=True)
     columns = {name: right[model.folder] for name, model in job.models.items()}
-    write_table(pa.table(columns), folder / "output" / RIGHT)
+    write_right_answers(columns, folder / "output" / RIGHT)
     target = load_prepared(job.target)
     return Outcome(
         {
@@ -91,7 +89,7 @@ def run(job: EvaluateJob, folder: Path) -> Outcome:
 
 def _scored(
     network: Network, images: Images, labels: torch.Tensor, clip: torch.Tensor | None
-) -> tuple[Scores, np.ndarray]:
+) -> tuple[Scores, Right]:
     """Accuracy, loss and number of images; accuracy and number of clips if they are frames.
 
     And which images, or clips if they are frames, are classified right.

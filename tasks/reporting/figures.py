@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from tasks.reporting.grid_numbers import Grid, grid_k, main_grid
 from tasks.reporting.measures import measures, sample_noun
+from tasks.reporting.paired import Difference
 from tasks.reporting.record import Record
 from tasks.reporting.render.plotting import COLOURS, GREY, LINES, MARKERS, draw, look, panels, short
-from tasks.reporting.result_table import Difference
 from tasks.reporting.sections.curves import curve_k, curves_of, mean_curve
 from tasks.reporting.sections.differences import pairs
 from tasks.reporting.sections.ensemble_size import swept, swept_k

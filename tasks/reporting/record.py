@@ -81,14 +81,20 @@ class RowRecord(TrainingRecord):
     Attributes:
         row: its name.
         datasets: that the model has seen: sources, V, U.
-        searched: learning rates that it was chosen from; none for finals.
+        searched: learning rates that it was chosen from; none where the first stage's was taken.
         searched_settings: settings that it was chosen from, by name, with their values.
+        candidates: hyper-validation accuracies of all that it was chosen from; empty where a
+            record is older than this field.
+        right: which test images, or clips if they are frames, it classifies right, packed as
+            `tasks.reporting.right_answers` does; None where they were not kept.
     """
 
     row: str
     datasets: tuple[str, ...]
     searched: tuple[float, ...]
     searched_settings: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    candidates: tuple[float, ...] = ()
+    right: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

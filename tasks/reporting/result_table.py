@@ -71,60 +71,6 @@ class ResultRow:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Test accuracy of one row minus another's on the same draws, in points (per cent).
-
-    Attributes:
-        measure: what the accuracy counts.
-        k: labelled samples a class in V.
-        row: the one that the other is taken from.
-        other: the other.
-        points: over the draws that both have.
-        values: of each of these draws.
-    """
-
-    measure: Measure
-    k: int
-    row: str
-    other: str
-    points: Estimate
-    values: tuple[float, ...]
-
-    @property
-    def names(self) -> str:
-        """What is compared with what."""
-        return f"{self.row} against {self.other}"
-
-    @property
-    def text(self) -> str:
-        """Mean, standard error, number of draws, interval and what follows from it."""
-        error = self.points.standard_error
-        spread = "" if error is None else f" ± {error:.2f}"
-        mean = f"{signed(self.points.mean)}{spread} points over {plural(self.points.n, 'draw')}"
-        return f"{mean} ({self.interval_text}): {self.verdict}"
-
-    @property
-    def interval_text(self) -> str:
-        """The 95 % interval, or why there is none."""
-        if self.points.interval is None:
-            return "no interval"
-        low, high = self.points.interval
-        return f"95 % CI {signed(low)} to {signed(high)}"
-
-    @property
-    def verdict(self) -> str:
-        """Whether the interval tells the two apart."""
-        if self.points.n == 1:
-            return "one draw cannot tell"
-        if self.points.interval is None:
-            return "the same difference in every draw, no interval can be given"
-        low, high = self.points.interval
-        if low <= 0 <= high:
-            return "not distinguishable"
-        return f"distinguishable, {self.row if low > 0 else self.other} is higher"
-
-
-@dataclass(frozen=True)
 class Selection:
     """How far the best of a grid stands out; accuracy in per cent, on whichever set is meant.
 
@@ -201,10 +147,16 @@ def all_k(record: Record) -> list[int]:
     return sorted({row.k for row in record.rows})
 
 
-def draws_of(record: Record, k: int) -> list[int]:
-    """The draws that any row has at this k, and those that the settings ask for."""
-    found = {row.draw for row in record.rows if row.k == k}
-    return sorted(found | set(range(record.settings["target"]["draws"])))
+def draws_of(record: Record, name: str, k: int) -> list[int]:
+    """The draws that a row should have at this k: as any has, or as the settings ask for.
+
+    Rows that read U may have fewer draws by the settings.
+    """
+    target = record.settings["target"]
+    draws = {row.draw for row in record.rows if row.k == k} | set(range(target["draws"]))
+    limit = target.get("draws_with_u")
+    with_u = any("U" in row.datasets for row in record.rows if row.row == name)
+    return sorted(draw for draw in draws if not (with_u and limit and draw >= limit))
 
 
 def rows_of(record: Record, name: str, k: int) -> list[RowRecord]:
@@ -217,16 +169,6 @@ def reference_row(record: Record) -> str | None:
     """The row that the others are compared with: the first stage's, if it is in the record."""
     name: str = record.settings["first_stage"]["name"]
     return name if name in row_names(record) else None
-
-
-def difference(record: Record, measure: Measure, k: int, row: str, other: str) -> Difference | None:
-    """`row` minus `other` on the draws that both have; None if there is none."""
-    ours, theirs = (_accuracies(record, measure, name, k) for name in (row, other))
-    shared = sorted(ours.keys() & theirs.keys())
-    if row == other or not shared:
-        return None
-    points = [100 * (ours[draw] - theirs[draw]) for draw in shared]
-    return Difference(measure, k, row, other, estimate(points), tuple(points))
 
 
 def selection_noise(accuracies: Sequence[float]) -> Selection:
@@ -276,17 +218,17 @@ def _measures_of(rows: Sequence[ResultRow]) -> list[Measure]:
 def _cell(record: Record, measure: Measure, name: str, k: int) -> ResultCell:
     entries = rows_of(record, name, k)
     there = {entry.draw for entry in entries}
-    values = [100 * share for share in _accuracies(record, measure, name, k).values()]
+    values = [100 * share for share in accuracies(record, measure, name, k).values()]
     return ResultCell(
         measure,
         k,
         estimate(values) if values else None,
-        tuple(draw for draw in draws_of(record, k) if draw not in there),
+        tuple(draw for draw in draws_of(record, name, k) if draw not in there),
         _paper(record, measure, name, k),
     )
 
 
-def _accuracies(record: Record, measure: Measure, name: str, k: int) -> dict[int, float]:
+def accuracies(record: Record, measure: Measure, name: str, k: int) -> dict[int, float]:
     """Test accuracy of one row at one k by draw, in [0, 1]."""
     shares = {entry.draw: measure.accuracy(entry) for entry in rows_of(record, name, k)}
     return {draw: share for draw, share in shares.items() if share is not None}

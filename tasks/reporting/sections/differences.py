@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from tasks.reporting.measures import Measure, main_table, measures, of_clips
+from tasks.reporting.paired import MARGIN, Difference, crossed_difference, difference
 from tasks.reporting.record import Record
 from tasks.reporting.render.captions import how_to_read, picture
 from tasks.reporting.result_table import (
     NONE,
-    Difference,
     all_k,
     asked,
-    difference,
     percent,
     plural,
     reference_row,
@@ -18,9 +17,12 @@ from tasks.reporting.result_table import (
     rows_of,
     signed,
 )
+from tasks.reporting.stats.crossed import RESAMPLES, Crossed
 from tasks.reporting.stats.estimates import LEVEL, estimate
 from tasks.reporting.stats.paired_tests import WILCOXON_FROM, holm, p_text, t_test, wilcoxon
 from tasks.reporting.text_tables import markdown_table
+
+BOTH = "95 % CI, images too"
 
 FEW_DRAWS = 10
 """The paper's number; with fewer, an interval is wide and leans on normality."""
@@ -49,6 +51,7 @@ def difference_section(record: Record) -> str:
     if reference is None or not found or not asked(record, "tables", main_table(record)):
         return ""
     whole = [pair for by_k in found for some in by_k.values() for pair in some]
+    both = _over_both(record, whole)
     signed_rank = any(wilcoxon(pair.values) is not None for pair in whole)
     several = len(found) > 1
     return "\n\n".join(
@@ -63,8 +66,10 @@ def difference_section(record: Record) -> str:
             *(
                 part
                 for by_k in found
-                for part in _table(by_k, signed_rank=signed_rank, several=several)
+                for part in _table(by_k, both, signed_rank=signed_rank, several=several)
             ),
+            *_crossed_words(record, both),
+            _verdicts(),
             _caution(record, reference, whole),
             *_unpicked(record, reference),
             how_to_read("differences"),
@@ -82,23 +87,47 @@ def _forest(reference: str, ks: Sequence[int], *, several: bool) -> str:
     )
 
 
+def _over_both(record: Record, found: Sequence[Difference]) -> dict[Difference, Crossed]:
+    """Differences over draws and test images, of those by the measure that images are kept for."""
+    measure = measures(record)[-1]
+    return {
+        pair: both
+        for pair in found
+        if pair.measure == measure
+        and (both := crossed_difference(record, pair.k, pair.row, pair.other))
+    }
+
+
 def _table(
-    by_k: Mapping[int, Sequence[Difference]], *, signed_rank: bool, several: bool
+    by_k: Mapping[int, Sequence[Difference]],
+    both: Mapping[Difference, Crossed],
+    *,
+    signed_rank: bool,
+    several: bool,
 ) -> list[str]:
     """The differences by one measure, with its name if there are several."""
+    crossed = any(pair in both for some in by_k.values() for pair in some)
     lines = [
-        _line(pair, corrected, signed_rank=signed_rank)
+        _line(pair, corrected, [_crossed_text(both.get(pair))] * crossed, signed_rank=signed_rank)
         for some in by_k.values()
         for pair, corrected in zip(some, holm([t_test(p.values) for p in some]), strict=True)
     ]
     first = next(iter(by_k.values()))[0]
     header = [f"{first.row} minus", "k", "points", "s.e.", "draws", "95 % CI", "p (t)", "p (Holm)"]
     header += [*(["p (signed rank)"] if signed_rank else []), "by the interval"]
+    if crossed:
+        header.insert(header.index("95 % CI") + 1, BOTH)
     table = markdown_table(header, lines, left=(0, len(header) - 1))
     return [f"{first.measure.name.capitalize()}:", table] if several else [table]
 
 
-def _line(pair: Difference, corrected: float | None, *, signed_rank: bool) -> list[str]:
+def _crossed_text(both: Crossed | None) -> str:
+    return NONE if both is None else " to ".join(map(signed, both.interval))
+
+
+def _line(
+    pair: Difference, corrected: float | None, crossed: list[str], *, signed_rank: bool
+) -> list[str]:
     error = pair.points.standard_error
     return [
         pair.other,
@@ -107,11 +136,31 @@ def _line(pair: Difference, corrected: float | None, *, signed_rank: bool) -> li
         NONE if error is None else f"{error:.2f}",
         str(pair.points.n),
         pair.interval_text.removeprefix("95 % CI "),
+        *crossed,
         p_text(t_test(pair.values)),
         p_text(corrected),
         *([p_text(wilcoxon(pair.values))] if signed_rank else []),
         pair.verdict.removeprefix("distinguishable, "),
     ]
+
+
+def _crossed_words(record: Record, both: Mapping[Difference, Crossed]) -> list[str]:
+    if not both:
+        return []
+    noun = measures(record)[-1].noun
+    return [
+        f"**{BOTH}**: the interval for other draws and other test {noun}s, not only other draws: a "
+        f"bootstrap in which draws and {noun}s are drawn with replacement, each {noun} with its "
+        f"answers in all draws ({RESAMPLES:,} times, seed 0), as a t interval with the degrees of "
+        "freedom of the draws. A lead that is to hold on new data needs this one."
+    ]
+
+
+def _verdicts() -> str:
+    return (
+        f'"The same within {plural(MARGIN, "point")}" and "up to x points apart" are bounds of two '
+        "one-sided tests at 5 % (TOST): a difference beyond them is excluded, one within is not."
+    )
 
 
 def _caution(record: Record, reference: str, found: list[Difference]) -> str:

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 from tasks.reporting.measures import Measure, main_table, measures, of_clips, selected_by
+from tasks.reporting.paired import Difference, difference
 from tasks.reporting.record import Record
 from tasks.reporting.render.captions import how_to_read
 from tasks.reporting.result_table import (
-    Difference,
     ResultRow,
     all_k,
     asked,
-    difference,
     estimate_text,
     reference_row,
     result_lines,
@@ -165,7 +164,7 @@ def _in_words(pairs: Sequence[Difference]) -> str:
     of = f", {first.measure.name}" if others else ""
     said = [f"{first.names}{of}: {first.text}"]
     for pair in others:
-        if (pair.names, pair.verdict) == (first.names, first.verdict):
+        if (pair.names, pair.higher) == (first.names, first.higher):
             said.append(f"{pair.measure.name} the same ({signed(pair.points.mean)})")
         else:
             said.append(f"{pair.names}, {pair.measure.name}: {pair.text}")

@@ -13,6 +13,9 @@ SAME = 1e-9
 
 LEVEL = 0.95
 
+ONE_SIDED = 0.90
+"""Level of the two-sided interval each side of which is a one-sided test at 5 %."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -35,6 +38,16 @@ class Estimate:
             return None
         half = t_quantile(self.n - 1) * self.standard_error
         return self.mean - half, self.mean + half
+
+    @property
+    def equality_bound(self) -> float | None:
+        """The smallest margin within which the mean is 0 by two one-sided tests at 5 % (TOST).
+
+        It is the end of the 90 % interval that is farther from 0; None where there is no interval.
+        """
+        if not self.standard_error:
+            return None
+        return abs(self.mean) + t_quantile(self.n - 1, ONE_SIDED) * self.standard_error
 
 
 def estimate(values: Sequence[float]) -> Estimate:

@@ -10,9 +10,10 @@ import pytest
 
 from tasks.reporting.figures import differences
 from tasks.reporting.measures import FRAMES, VIDEOS
+from tasks.reporting.paired import difference
 from tasks.reporting.render.plotting import STYLE
 from tasks.reporting.report import markdown_report, write_report
-from tasks.reporting.result_table import PaperFigure, difference, result_table, table_text
+from tasks.reporting.result_table import PaperFigure, result_table, table_text
 from tests.tasks.reporting.typed import typed
 
 
@@ -124,12 +125,13 @@ def test_headlines_say_of_videos_what_is_not_the_same(text):
     # t(0.975, 1 degree) = 12.7062; s.e. 1.
     assert (
         "GradMix against Joint, per frame: +4.00 ± 1.00 points over 2 draws "
-        "(95 % CI -8.71 to +16.71): not distinguishable; per video the same (+5.00)."
+        "(95 % CI -8.71 to +16.71): cannot tell, up to 10.3 points apart; per video the same "
+        "(+5.00)."
     ) in part
     # Of videos 0.040 and 0.039: s.e. 0.05.
     assert (
-        "not distinguishable; GradMix against Joint, per video: +3.95 ± 0.05 points over 2 draws "
-        "(95 % CI +3.31 to +4.59): distinguishable, GradMix is higher."
+        "cannot tell, up to 10.3 points apart; GradMix against Joint, per video: +3.95 ± 0.05 "
+        "points over 2 draws (95 % CI +3.31 to +4.59): distinguishable, GradMix is higher."
     ) in part
     assert f"{best} against GradMix, per frame: +7.00 ± 2.00 points" in part
     assert f"{best} against GradMix, per video: -4.00 ± 0.00 points" in part

@@ -2,9 +2,11 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from tasks.reporting.report import markdown_report
+from tasks.reporting.right_answers import packed
 from tests.tasks.reporting.typed import typed
 
 
@@ -220,3 +222,38 @@ def test_soft_labels_in_place_of_hard_ones_are_named(full):
     row["pseudo"] = full["ensembles"][0]["pseudo"] = "soft"
     said = section(markdown_report(typed(full)), "Table 1")
     assert "GradMix hard (k = 3, draw 0); figure 4, R = 1 (k = 2, draw 0)." in said
+
+
+def test_right_answers_give_an_interval_over_draws_and_images(record):
+    rng = np.random.default_rng(0)
+    for entry in record["rows"]:
+        count = entry["test_n"]
+        entry["right"] = packed(rng.permutation(count) < round(entry["test_accuracy"] * count))
+    text = markdown_report(typed(record))
+    part = text.partition("## Paired differences")[2].partition("\n## ")[0]
+    header = next(line for line in part.splitlines() if "by the interval" in line)
+    assert "| 95 % CI, images too |" in " ".join(header.split())
+    assert "bootstrap in which draws and images are drawn with replacement" in part
+
+
+def test_without_right_answers_there_is_no_such_interval(record):
+    assert "images too" not in markdown_report(typed(record))
+
+
+def test_what_picking_added_stands_beside_the_number_of_candidates(record):
+    for entry in record["rows"]:
+        if (entry["row"], entry["k"]) == ("Joint", 2):
+            # Above their mean: 2 points.
+            entry["candidates"] = [0.90, 0.86, 0.88]
+    text = markdown_report(typed(record))
+    part = text.partition("## Selection and learning rates")[2].partition("\n## ")[0]
+    (joint,) = [line for line in part.splitlines() if line.split()[1:4] == ["Joint", "|", "2"]]
+    assert [cell.strip() for cell in joint.split("|")[-3:-1]] == ["3", "+2.00"]
+
+
+def test_rows_with_u_lack_no_draw_that_the_settings_do_not_ask_for(record):
+    record["settings"]["target"] |= {"draws_with_u": 2}
+    record["rows"] = [r for r in record["rows"] if r["row"] != "GradMix hard" or r["draw"] < 2]
+    assert "Incomplete" not in markdown_report(typed(record))
+    record["settings"]["target"] |= {"draws_with_u": None}
+    assert "GradMix hard lacks draw 2 at k = 2" in markdown_report(typed(record))

@@ -59,7 +59,7 @@ def test_the_first_screen_says_on_what_data_and_what_came_out(record):
     assert "- k = 3: largest mean **GradMix hard** (97.00 %)." in first
     assert (
         "GradMix against Joint: +1.00 ± 0.58 points over 3 draws (95 % CI -1.48 to +3.48): "
-        "not distinguishable." in first
+        "cannot tell, up to 2.7 points apart." in first
     )
     assert "GradMix hard against GradMix: +5.00 ± 0.58 points" in first
     assert ["GradMix", "S1, S2, V", "90.00 ± 0.58", "91.17 ± 0.37", "92.00 ± 1.15", "91.45"] in (

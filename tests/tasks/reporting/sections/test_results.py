@@ -5,9 +5,9 @@ import re
 import pytest
 
 from tasks.reporting.measures import IMAGES
+from tasks.reporting.paired import difference
 from tasks.reporting.result_table import (
     PaperFigure,
-    difference,
     result_table,
     selection_noise,
     signed,
@@ -48,7 +48,9 @@ def test_differences_are_taken_on_the_same_draws(record):
     assert pair.points.mean == pytest.approx(1.0)
     assert pair.points.standard_error == pytest.approx(0.57735, abs=1e-5)
     assert pair.points.interval == pytest.approx((-1.48414, 3.48414), abs=1e-5)
-    assert pair.verdict == "not distinguishable"
+    # The 90 % interval has t 2.919986: 1 + 2.919986 * 0.57735.
+    assert pair.points.equality_bound == pytest.approx(2.68585, abs=1e-4)
+    assert pair.verdict == "cannot tell, up to 2.7 points apart"
     assert difference(typed(record), IMAGES, 3, "Joint", "GradMix").points.mean == pytest.approx(
         -1.0
     )
