@@ -25,7 +25,7 @@ from flows.records.model_folder import write_champion
 from flows.records.prefect_pages import announce_results, announce_run
 from flows.records.provenance import git_commit
 from flows.records.record import make_record, refresh_champion, save_record
-from flows.records.stored import FILE, record_folder
+from flows.records.stored import FILE, is_readable, record_folder
 from tasks.engine.mlflow_run import flattened
 from tasks.engine.prefect_tasks import PrefectSubmit
 from tasks.engine.runtime import LOCKS, Runtime, use
@@ -221,7 +221,7 @@ def _run(
         raise
     folder, model = record_folder(spec.name, home), write_champion(spec, stages, home, run_id)
     # If nothing was trained, the record of the run that trained it stands.
-    if ledger.executed or not (folder / FILE).exists():
+    if ledger.executed or not is_readable(folder / FILE):
         names = ledger.slots if engine == "workers" else [slot.name for slot in slots.slots]
         record = make_record(
             spec, stages, ledger, run_id, names, home, tracker.pages(), memory.figures

@@ -37,6 +37,15 @@ def find_record(run: str, home: Path) -> Record:
     )
 
 
+def is_readable(path: Path) -> bool:
+    """Whether a file holds a record of this version or an earlier one."""
+    try:
+        read_record(path)
+    except (CodecError, OSError):
+        return False
+    return True
+
+
 def stored_record(path: Path) -> Record:
     """The record in a file, of this version or an earlier one.
 

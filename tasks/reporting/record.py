@@ -451,8 +451,8 @@ def read_record(path: Path) -> Record:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CodecError(
-            f"{path}: expected a record, found an unreadable file; remove it: gradmix reproduce "
-            "makes it again."
+            f"{path}: expected a record, found an unreadable file; gradmix reproduce makes it "
+            "again."
         ) from error
     return decode_record(content, str(path))
 

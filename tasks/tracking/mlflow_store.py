@@ -278,7 +278,8 @@ class MlflowStore:
         if not found:
             raise TrackingError(
                 f"expected a {kind.removeprefix('pending-')} of identity {identity[:12]} in "
-                f"{self.uri}, found none; replay the writes that wait in the spool."
+                f"{self.uri}, found none; if its writes wait in the spool, gradmix reproduce makes "
+                "them."
             )
         return found[0]
 

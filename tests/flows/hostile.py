@@ -1,6 +1,10 @@
 """Environments and paths that a user, a cluster or an attacker may leave: made from a seed."""
 
+import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 
 VARIABLES = (
@@ -149,3 +153,63 @@ def is_fair(code: int, out: str, err: str) -> bool:
         return True
     lines: Sequence[str] = err.splitlines()
     return code == 2 and len(lines) == 1 and lines[0].startswith("gradmix: ")
+
+
+# In one process, forked for each: the imports of a command cost seconds.
+SERIES = """
+import json, os, sys
+import gradmix_launcher
+gradmix_launcher.claim_packages()
+import flows.cli.plan, flows.cli.status, flows.cli.lazy, deploy.cli
+from tasks.execution.prefect_settings import load_prefect
+for line in sys.stdin:
+    case = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        os.environ.update(case["environment"])
+        with open(case["log"], "w") as log:
+            os.dup2(log.fileno(), 2)
+        with open(case["out"], "w") as out:
+            os.dup2(out.fileno(), 1)
+        sys.argv = ["gradmix", *case["words"]]
+        try:
+            code = gradmix_launcher.main()
+        except SystemExit as error:
+            code = error.code
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+            code = 1
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Series:
+    """Commands, each in a fork of one process that has imported what they need."""
+
+    def __init__(self, folder):
+        hidden = ("PREFECT_", "MLFLOW_", "GRADMIX_")
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
+        self.log, self.out = folder / "err.txt", folder / "out.txt"
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", SERIES],
+            cwd=folder,
+            env=clean,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, words, environment):
+        case = {"words": words, "environment": environment, "log": str(self.log)}
+        case["out"] = str(self.out)
+        self.process.stdin.write(f"{json.dumps(case)}\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline()), self.log.read_text(errors="replace")
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait(60)
+        self.process.stdout.close()

@@ -1,6 +1,7 @@
 """Several commands in one process against one server: `session.py HOME STEPS.json RESULTS.json`.
 
-A step is {"run": [words], "remove": label of the training whose model is removed before}.
+A step is {"run": [words], "remove": label of the training whose model is removed before, "spoil":
+pattern of the files that are damaged before}. The word NAME stands for the reproduction's name.
 RESULTS.json gets the exit code and the output of each, what was executed and what is there after
 it, what MLflow and Prefect know in the end, and what becomes of jobs that are asked for. This
 imports and starts once what every command of its own process would import and start again.
@@ -18,6 +19,8 @@ from tasks.execution.environment import configure
 from tasks.execution.prefect_server import prefect_server
 from tasks.tracking.lineage.graph import boxes, gaps
 from tasks.tracking.tracker import open_tracker
+
+NAME = "NAME"
 
 
 def runs_of(home: Path) -> list[dict[str, Any]]:
@@ -64,11 +67,16 @@ def step(what: dict[str, Any], home: Path) -> dict[str, Any]:
     """Run one command."""
     if what.get("remove"):
         (home / artifacts(home)[what["remove"]]["folder"] / "model.pt").unlink()
-    result = CliRunner().invoke(main, what["run"])
+    for path in home.glob(what.get("spoil", "")) if "spoil" in what else ():
+        path.write_text("{", encoding="utf-8")
+    named = [path.name for path in (home / "reproductions").glob("*")]
+    words = [named[0] if word == NAME else word for word in what["run"]]
+    result = CliRunner().invoke(main, words)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     out, err = result.stdout.splitlines(), result.stderr.splitlines()
-    executed = (home / "executions.jsonl").read_text().splitlines()
+    log = home / "executions.jsonl"
+    executed = log.read_text().splitlines() if log.exists() else []
     return {
         "code": result.exit_code,
         "out": out,

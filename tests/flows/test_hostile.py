@@ -1,74 +1,15 @@
 """Hostile environments and paths: a command works, or says in one line what is wrong."""
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 
-from tests.flows.hostile import NAMES, environments, is_fair
-
-# In one process, forked for each: the imports of a command cost seconds.
-SERIES = """
-import json, os, sys
-import gradmix_launcher
-gradmix_launcher.claim_packages()
-import flows.cli.plan, flows.cli.status, flows.cli.lazy, deploy.cli
-from tasks.execution.prefect_settings import load_prefect
-for line in sys.stdin:
-    case = json.loads(line)
-    child = os.fork()
-    if child == 0:
-        os.environ.update(case["environment"])
-        with open(case["log"], "w") as log:
-            os.dup2(log.fileno(), 2)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.argv = ["gradmix", *case["words"]]
-        try:
-            code = gradmix_launcher.main()
-        except SystemExit as error:
-            code = error.code
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-            code = 1
-        sys.stderr.flush()
-        os._exit(code if isinstance(code, int) else 1)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
-class Series:
-    """Commands, each in a fork of one process that has imported what they need."""
-
-    def __init__(self, folder):
-        hidden = ("PREFECT_", "MLFLOW_", "GRADMIX_")
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
-        self.log = folder / "err.txt"
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", SERIES],
-            cwd=folder,
-            env=clean,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, words, environment):
-        case = {"words": words, "environment": environment, "log": str(self.log)}
-        self.process.stdin.write(f"{json.dumps(case)}\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline()), self.log.read_text(errors="replace")
+from tests.flows.hostile import NAMES, Series, environments, is_fair
 
 
 @pytest.fixture
 def series(tmp_path):
     made = Series(tmp_path)
     yield made
-    made.process.stdin.close()
-    made.process.wait(60)
-    made.process.stdout.close()
+    made.end()
 
 
 def unfair(series, folder, number):

@@ -63,6 +63,9 @@ def told(tmp_path_factory, tiny_text, command, write_raw):
         {"run": ["rerun", *at_home[1:], "--cell", "beta=10,gamma=0", "--force"]},
         {"run": [*at_home, "--data", str(told.raw)]},
         {"run": [*at_home, "--k", "2", "--k", "200"]},
+        {"run": ["report", "NAME", "--home", str(home)], "spoil": "reproductions/*/record.json"},
+        {"run": at_home},
+        {"run": ["report", "NAME", "--home", str(home)]},
     ]
     (folder / "steps.json").write_text(json.dumps(steps))
     subprocess.run(
@@ -77,9 +80,8 @@ def told(tmp_path_factory, tiny_text, command, write_raw):
     told.runs, told.champion = results["runs"], results["champion"]
     told.flow_runs, told.jobs = results["flow_runs"], results["jobs"]
     steps = results["steps"]
-    told.finished, told.again, told.plan, told.mended, told.rerun, told.truncated, told.greedy = (
-        steps
-    )
+    told.finished, told.again, told.plan, told.mended, told.rerun, told.truncated = steps[:6]
+    told.greedy, *told.unreadable = steps[6:]
     told.executions, told.artifacts = told.finished["executions"], told.finished["artifacts"]
     return told
 
@@ -201,6 +203,14 @@ def test_too_few_samples_for_one_k_cost_one_line_and_no_training_of_any_k(told):
     (line,) = result["err"]
     assert line.startswith("gradmix: k=200 draw=0: split: Expected at least 210 training samples")
     assert not any("start" in text for text in result["out"])
+
+
+def test_an_unreadable_record_is_made_again_by_the_command_that_is_named(told):
+    refused, again, report = told.unreadable
+    (line,) = refused["err"]
+    assert line.endswith("found an unreadable file; gradmix reproduce makes it again.")
+    assert [refused["code"], again["code"], report["code"]] == [2, 0, 0]
+    assert again["executions"] == told.greedy["executions"]
 
 
 def test_a_failed_stage_leaves_nothing_half_written(told):
