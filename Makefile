@@ -11,7 +11,7 @@ $(PYTHON) -m venv .venv-$(1)
 .venv-$(1)/bin/python -P -m pytest tests/gradmix/mixer tests/gradmix/test_light_core.py
 endef
 
-.PHONY: demo test check slow examples oldest newest constraints clean
+.PHONY: demo test check slow chaos examples oldest newest constraints clean
 
 demo: $(READY)  ## The whole pipeline on embedded data, offline, in minutes
 	$(BIN)/gradmix reproduce digits --scale demo
@@ -27,6 +27,10 @@ check: $(READY)  ## Style, rooms, types
 
 slow: $(READY)  ## The tests that take minutes: whole runs killed and resumed, flipped signs
 	$(BIN)/python -P -m pytest -m slow
+
+chaos: $(READY)  ## Random kills of a reproduction, and faults on a fleet: an hour or two
+	$(BIN)/python -P tests/flows/chaos
+	$(BIN)/python -P tests/deploy/chaos
 
 examples: $(READY)  ## The loops of docs/mixer, with Lightning and Hugging Face installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group examples

@@ -1,8 +1,15 @@
-"""Hostile environments and paths: a command works, or says in one line what is wrong."""
+"""Hostile environments and paths: a command works, or says in one line what is wrong.
+
+`GRADMIX_ENVIRONMENTS` of them in the slow tests, a few in the default ones.
+"""
+
+import os
 
 import pytest
 
 from tests.flows.hostile import NAMES, Series, environments, is_fair
+
+FEW, MANY = 12, int(os.environ.get("GRADMIX_ENVIRONMENTS", "400"))
 
 
 @pytest.fixture
@@ -23,12 +30,12 @@ def unfair(series, folder, number):
 
 
 def test_a_few_hostile_variables(series, tmp_path):
-    assert unfair(series, tmp_path, 12) == []
+    assert unfair(series, tmp_path, FEW) == []
 
 
 @pytest.mark.slow
 def test_hostile_variables(series, tmp_path):
-    assert unfair(series, tmp_path, 400) == []
+    assert unfair(series, tmp_path, MANY) == []
 
 
 @pytest.mark.slow
