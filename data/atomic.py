@@ -20,11 +20,12 @@ _TEMPORARY = re.compile(
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A temporary file's path; the file takes the place of `path` in the end, or is removed.
 
     Args:
         path: of the file; its folder exists.
+        durable: wait until the disk has it; not worth it for what is quickly made again.
 
     Raises:
         OSError: if the disk does not take it.
@@ -32,7 +33,8 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = _temporary(path)
     try:
         yield temporary
-        sync(temporary)
+        if durable:
+            sync(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -96,6 +96,17 @@ def load_prepared(folder: Path) -> ImageSet:
     return _read_folder(folder, sealed=False)
 
 
+def stored_images(folder: Path) -> npt.NDArray[Any]:
+    """The images of an open set [N, H, W, C], mapped: uint8, or float16 maps.
+
+    Raises:
+        DataError: if the set is sealed, or damaged.
+    """
+    if _manifest(folder).sealed:
+        raise DataError(f"Expected an open data set in {folder}, found a sealed one.")
+    return _array(folder / IMAGES, mapped=True)
+
+
 def _read_folder(folder: Path, *, sealed: bool) -> ImageSet:
     manifest = _manifest(folder)
     if manifest.sealed != sealed:

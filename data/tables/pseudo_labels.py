@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +12,10 @@ import pyarrow.compute as pc
 
 from data.errors import DataError, one_line
 from data.fingerprint import canonical_json
+from data.tables.columns import Floats, clips, flat, nested, texts, unnested
 from data.tables.parquet import read_table, write_table
 
+FILE = "pseudo_labels.parquet"
 FORMAT_VERSION = 2
 METADATA_KEY = b"gradmix"
 NO_LABEL = -1
@@ -31,8 +32,6 @@ SCHEMA = pa.schema(
         ("member_probabilities", pa.list_(pa.list_(pa.float32()))),
     ]
 )
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,12 +128,12 @@ def write_pseudo_labels(labels: PseudoLabels, path: Path) -> None:
     columns = [
         pa.array(labels.sample_id, pa.int64()),
         pa.array(list(labels.source), pa.string()),
-        _texts(labels.clip, len(labels.source)),
+        texts(labels.clip, len(labels.source)),
         pa.array(labels.hard_label, pa.int64(), mask=~labels.agreed),
         pa.array(labels.agreed, pa.bool_()),
         pa.array(labels.min_confidence, pa.float32()),
-        _nested(labels.soft_label),
-        _nested(labels.member_probabilities),
+        nested(labels.soft_label),
+        nested(labels.member_probabilities),
     ]
     schema = SCHEMA.with_metadata({METADATA_KEY: canonical_json(metadata)})
     write_table(pa.Table.from_arrays(columns, schema=schema), path)
@@ -153,18 +152,18 @@ def read_pseudo_labels(path: Path) -> PseudoLabels:
     hard = pc.fill_null(table.column("hard_label"), NO_LABEL)
     try:
         return PseudoLabels(
-            sample_id=_flat(table, "sample_id"),
+            sample_id=flat(table, "sample_id"),
             source=table.column("source").to_pylist(),
             hard_label=np.array(hard.to_numpy()),
-            agreed=_flat(table, "agreed"),
-            min_confidence=_flat(table, "min_confidence"),
-            soft_label=_unnested(table, "soft_label", (rows, c)),
-            member_probabilities=_unnested(table, "member_probabilities", (rows, r, c)),
+            agreed=flat(table, "agreed"),
+            min_confidence=flat(table, "min_confidence"),
+            soft_label=unnested(table, "soft_label", (rows, c)),
+            member_probabilities=unnested(table, "member_probabilities", (rows, r, c)),
             classes=metadata.classes,
             threshold=metadata.threshold,
             members=metadata.members,
             digests=metadata.digests,
-            clip=_clips(table),
+            clip=clips(table),
         )
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
@@ -197,54 +196,6 @@ def _metadata(entries: Mapping[bytes, bytes], path: Path) -> _Metadata:
         f"{path}: expected pseudo-label format {FORMAT_VERSION}, found {version}: create the "
         "pseudo-labels again with this version."
     )
-
-
-def _texts(values: Sequence[str] | None, rows: int) -> pa.Array:
-    """A column of texts, or of nulls."""
-    return pa.nulls(rows, pa.string()) if values is None else pa.array(list(values), pa.string())
-
-
-def _nested(values: Floats) -> pa.Array:
-    """Convert an array [N, ..., C] to a column of (nested) lists."""
-    column = pa.array(values.reshape(-1), pa.float32())
-    for axis in range(values.ndim - 1, 0, -1):
-        n_lists, length = int(np.prod(values.shape[:axis])), values.shape[axis]
-        offsets = np.arange(n_lists + 1, dtype=np.int32) * np.int32(length)
-        column = pa.ListArray.from_arrays(pa.array(offsets), column)
-    return column
-
-
-def _flat(table: pa.Table, name: str) -> npt.NDArray[Any]:
-    """A column without nulls as a writable array, as `torch.from_numpy` requires."""
-    column = table.column(name)
-    if column.null_count:
-        raise DataError(f"expected a {name} in every row, found {column.null_count} empty ones.")
-    return np.array(column.to_numpy())
-
-
-def _clips(table: pa.Table) -> list[str] | None:
-    """The clip of every row; None if no row has one."""
-    column = table.column("clip")
-    if column.null_count not in {0, table.num_rows}:
-        raise DataError(
-            f"expected a clip in every row or in none, found {column.null_count} empty ones."
-        )
-    clips: list[str] = column.to_pylist()
-    return None if column.null_count == table.num_rows else clips
-
-
-def _unnested(table: pa.Table, name: str, shape: tuple[int, ...]) -> Floats:
-    """Convert a column of (nested) lists to an array; list lengths must match `shape`."""
-    column = table.column(name).combine_chunks()
-    for length in shape[1:]:
-        lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
-        if column.null_count or not (lengths == length).all():
-            raise DataError(
-                f"expected {name} of shape {list(shape)}, found lists of other lengths."
-            )
-        column = column.flatten()
-    values: Floats = column.to_numpy(zero_copy_only=False).astype(np.float32).reshape(shape)
-    return values
 
 
 def _check_shapes(labels: PseudoLabels) -> None:

@@ -6,7 +6,7 @@ To add a command: write its function in a module of this package, and declare it
 import click
 
 from flows.cli.lazy import LazyCommand, OneLineGroup, RunCommand
-from flows.cli.options import ENGINE, HOME, RUN
+from flows.cli.options import ENGINE, HOME, RUN, SHARE
 
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,6 +71,81 @@ COMMANDS: list[LazyCommand] = [
         [click.Argument(["run"]), HOME],
         summary="Write the report of a finished RUN again: its name, or its MLflow run id.",
         example="report digits-demo-4c53abc2",
+    ),
+    LazyCommand(
+        "label",
+        "flows.cli.label:label",
+        [
+            click.Argument(["run"], required=False),
+            click.Option(
+                ["--precision"],
+                type=SHARE,
+                default=0.97,
+                show_default=True,
+                help="Share of right labels that is to be shown.",
+            ),
+            click.Option(
+                ["--confidence"],
+                type=SHARE,
+                default=0.95,
+                show_default=True,
+                help="How sure that is to be.",
+            ),
+            click.Option(
+                ["--out"],
+                type=click.Path(),
+                default="labels.csv",
+                show_default=True,
+                help="Table to write: .csv or .parquet.",
+            ),
+            click.Option(
+                ["--all", "everything"], is_flag=True, help="List what gets no label as well."
+            ),
+            click.Option(["--k"], type=int, help="Labels per class; the most if not given."),
+            click.Option(["--draw"], type=int, help="Number of the draw; the first if not given."),
+            HOME,
+        ],
+        summary="Write labels of which a stated share is right; RUN is the latest if not given.",
+        example="label --precision 0.97 --confidence 0.95 --out labels.csv",
+        needs=["mlflow"],
+    ),
+    LazyCommand(
+        "review",
+        "flows.cli.review:review",
+        [
+            click.Argument(["run"], required=False),
+            click.Option(
+                ["--port"],
+                type=click.IntRange(0, 65535),
+                default=0,
+                help="Of the page, on this machine alone; a free one if not given.",
+            ),
+            click.Option(["--no-browser"], is_flag=True, help="Open no browser."),
+            click.Option(
+                ["--out"],
+                type=click.Path(),
+                help="Table of the decisions; by default corrections.csv beside the run's report.",
+            ),
+            click.Option(
+                ["--suggest"],
+                type=click.IntRange(min=0),
+                default=20,
+                show_default=True,
+                help="Images to label next, and as many at random.",
+            ),
+            click.Option(
+                ["--seed"], type=click.IntRange(min=0), default=0, help="Of the random ones."
+            ),
+            click.Option(["--k"], type=int, help="Labels per class; the most if not given."),
+            click.Option(["--draw"], type=int, help="Number of the draw; the first if not given."),
+            HOME,
+        ],
+        summary="""Open a page to confirm and correct what the latest RUN says of its images.
+
+        Every decision is saved at once, as a row of path, decision and label.
+        """,
+        example="review --out corrections.csv",
+        needs=["mlflow"],
     ),
     LazyCommand(
         "lineage",

@@ -49,6 +49,8 @@ HOME = click.Option(
     envvar=VARIABLE,
     help="Folder for all output.",
 )
+SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+"""A share between 0 and 1, neither of which can be shown."""
 ENGINE = click.Option(
     ["--engine"],
     type=click.Choice(["local", "workers"]),

@@ -46,6 +46,21 @@ def is_readable(path: Path) -> bool:
     return True
 
 
+def latest_record(home: Path) -> Record:
+    """The record of the reproduction that finished last.
+
+    Raises:
+        HomeError: if there is none, or one cannot be read.
+    """
+    found = [stored_record(path) for path in (home / FOLDER).glob(f"*/{FILE}")]
+    if not found:
+        raise HomeError(
+            f"expected a finished reproduction in {home}, found none; start one with gradmix "
+            "reproduce."
+        )
+    return max(found, key=lambda record: record.finished)
+
+
 def stored_record(path: Path) -> Record:
     """The record in a file, of this version or an earlier one.
 

@@ -9,7 +9,7 @@ import torch
 
 from data.sealed import open_sealed_test
 from data.tables.prepared import ImageSet, load_prepared
-from data.tables.pseudo_labels import PseudoLabels, read_pseudo_labels
+from data.tables.pseudo_labels import FILE, PseudoLabels, read_pseudo_labels
 from data.tables.right_answers import Right, write_right_answers
 from data.tables.split import class_rows
 from gradmix.metrics import right_clips, score
@@ -18,7 +18,6 @@ from gradmix.sampling import Images
 from tasks.jobs.audit import audit
 from tasks.jobs.features import stored_maps
 from tasks.jobs.models import NetworkInputs, TrainedModel, prepare_device, trained_network
-from tasks.jobs.pseudo_label import FILE
 from tasks.jobs.streams import labels_in, rows_of
 from tasks.outcome import Outcome
 

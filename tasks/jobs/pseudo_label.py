@@ -10,7 +10,13 @@ import torch
 
 from data.fingerprint import digest_json, sha256_bytes
 from data.tables.prepared import ImageSet, load_prepared
-from data.tables.pseudo_labels import Member, PseudoLabels, min_confidence, write_pseudo_labels
+from data.tables.pseudo_labels import (
+    FILE,
+    Member,
+    PseudoLabels,
+    min_confidence,
+    write_pseudo_labels,
+)
 from data.tables.split import Rows, load_split
 from gradmix.ensembling import hard_labels, soft_labels
 from gradmix.metrics import disagreement, probabilities
@@ -18,8 +24,6 @@ from gradmix.networks import predict
 from tasks.jobs.models import NetworkInputs, TrainedModel, prepare_device, trained_network
 from tasks.jobs.streams import TargetInputs, rows_of
 from tasks.outcome import Outcome
-
-FILE = "pseudo_labels.parquet"
 
 
 @dataclass(frozen=True, kw_only=True)

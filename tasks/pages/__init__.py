@@ -24,3 +24,9 @@ def render(template: str, **values: object) -> str:
         jinja2.UndefinedError: if a placeholder has no value.
     """
     return _TEMPLATES.get_template(template).render(**values)
+
+
+def template_text(name: str) -> str:
+    """A file under `templates/` as it is, such as the style sheet."""
+    assert _TEMPLATES.loader is not None  # noqa: S101 - given above
+    return _TEMPLATES.loader.get_source(_TEMPLATES, name)[0]

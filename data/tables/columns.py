@@ -1,0 +1,61 @@
+"""Columns of Parquet tables as arrays, and back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.errors import DataError
+
+Floats = npt.NDArray[np.float32]
+
+
+def texts(values: Sequence[str] | None, rows: int) -> pa.Array:
+    """A column of texts, or of nothing."""
+    return pa.nulls(rows, pa.string()) if values is None else pa.array(list(values), pa.string())
+
+
+def nested(values: Floats) -> pa.Array:
+    """An array [N, ..., C] as a column of (nested) lists."""
+    column = pa.array(values.reshape(-1), pa.float32())
+    for axis in range(values.ndim - 1, 0, -1):
+        n_lists, length = int(np.prod(values.shape[:axis])), values.shape[axis]
+        offsets = np.arange(n_lists + 1, dtype=np.int32) * np.int32(length)
+        column = pa.ListArray.from_arrays(pa.array(offsets), column)
+    return column
+
+
+def flat(table: pa.Table, name: str) -> npt.NDArray[Any]:
+    """A column without empty values as a writable array, which `torch.from_numpy` asks for."""
+    column = table.column(name)
+    if column.null_count:
+        raise DataError(f"expected a {name} in every row, found {column.null_count} empty ones.")
+    return np.array(column.to_numpy())
+
+
+def clips(table: pa.Table) -> list[str] | None:
+    """The clip of every row, or of none."""
+    column = table.column("clip")
+    if column.null_count not in {0, table.num_rows}:
+        raise DataError(
+            f"expected a clip in every row or in none, found {column.null_count} empty ones."
+        )
+    clips: list[str] = column.to_pylist()
+    return None if column.null_count == table.num_rows else clips
+
+
+def unnested(table: pa.Table, name: str, shape: tuple[int, ...]) -> Floats:
+    """A column of (nested) lists as an array; every list must have the length that `shape` says."""
+    column = table.column(name).combine_chunks()
+    for length in shape[1:]:
+        lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
+        if column.null_count or not (lengths == length).all():
+            raise DataError(
+                f"expected {name} of shape {list(shape)}, found lists of other lengths."
+            )
+        column = column.flatten()
+    values: Floats = column.to_numpy(zero_copy_only=False).astype(np.float32).reshape(shape)
+    return values

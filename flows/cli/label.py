@@ -1,0 +1,38 @@
+"""`gradmix label`: labels of a finished run with a stated precision."""
+
+from pathlib import Path
+
+from data.paths import expanded
+from flows.cli.console import expect_home, open_console, short
+from flows.labelling.ensemble_run import find_ensemble
+from flows.labelling.labels import shown, write_labels
+
+
+def label(
+    run: str | None,
+    *,
+    precision: float,
+    confidence: float,
+    out: str,
+    everything: bool,
+    k: int | None,
+    draw: int | None,
+    home: Path,
+) -> None:
+    """Write the table and say what is shown of it."""
+    expect_home(home)
+    found = find_ensemble(run, home, k, draw)
+    written = write_labels(found, precision, confidence, expanded(out), everything=everything)
+    console = open_console()
+    what = "clips" if found.labels.clips else "images"
+    place = f"{found.record.name}, k={found.labels.k} draw={found.labels.draw}"
+    console.print(
+        f"{written.labelled:,} of {written.of:,} {what} labelled ({place}): {short(written.path)}",
+        soft_wrap=True,
+    )
+    console.print(shown(written.certificate), soft_wrap=True)
+    console.print(
+        f"It holds for {what} like the held-out ones, which also chose the models; see "
+        "docs/labels.md.",
+        soft_wrap=True,
+    )

@@ -1,0 +1,46 @@
+"""`gradmix review`: the page on which labels are confirmed and corrected."""
+
+import webbrowser
+from pathlib import Path
+
+from data.paths import expanded
+from flows.cli.console import expect_home, open_console, short
+from flows.labelling.ensemble_run import find_ensemble
+from flows.records.stored import record_folder
+from flows.review.serve import ReviewSettings, serve
+from tasks.reporting.record import Record
+
+FILE = "corrections.csv"
+
+
+def review(
+    run: str | None,
+    *,
+    port: int,
+    no_browser: bool,
+    out: str | None,
+    suggest: int,
+    seed: int,
+    k: int | None,
+    draw: int | None,
+    home: Path,
+) -> None:
+    """Serve the page, and open it in a browser, until Ctrl-C."""
+    expect_home(home)
+    found = find_ensemble(run, home, k, draw)
+    table = (expanded(out) if out else _usual_table(found.record, home)).absolute()
+    console = open_console()
+
+    def tell(address: str) -> None:
+        console.print(f"Review of {found.record.name}: {address}", soft_wrap=True)
+        console.print(f"Decisions go to {short(table)}. Ctrl-C ends it.", soft_wrap=True)
+        if not no_browser:
+            webbrowser.open(address)
+
+    serve(found, ReviewSettings(table=table, port=port, count=suggest, seed=seed), tell)
+
+
+def _usual_table(record: Record, home: Path) -> Path:
+    """The corrections of the experiment, if it has some; else beside the run's report."""
+    named = record.settings["target"].get("corrections")
+    return Path(named) if named else record_folder(record.name, home) / FILE

@@ -1,0 +1,133 @@
+"""The artifacts behind the pseudo-labels of a finished run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.fingerprint import digest_json
+from flows.records.stored import find_record, latest_record
+from tasks.reporting.record import LabelRecord, Record
+from tasks.storage.artifacts import RESULT, Artifact, read_artifact
+from tasks.storage.home import HomeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsembleRun:
+    """An ensemble of a run, and what it labelled.
+
+    Attributes:
+        home: the home folder.
+        record: of the run.
+        labels: of U, in the record.
+        pseudo: their artifact.
+        ensemble: the selection whose members voted.
+        target: prepared training data.
+        split: of these.
+    """
+
+    home: Path
+    record: Record
+    labels: LabelRecord
+    pseudo: Artifact
+    ensemble: Artifact
+    target: Artifact
+    split: Artifact
+
+
+def find_ensemble(run: str | None, home: Path, k: int | None, draw: int | None) -> EnsembleRun:
+    """The ensemble of a run that labelled U.
+
+    Args:
+        run: name, folder or MLflow id of a finished reproduction; None: the latest one.
+        home: the home folder.
+        k: labels a class; None: the most that the run has.
+        draw: of V; None: the first.
+
+    Raises:
+        HomeError: if there is none, or an artifact is gone.
+    """
+    record = latest_record(home) if run is None else find_record(_name(run), home)
+    labels = _labels_of(record, k, draw)
+    pseudo = _one(
+        (found for found in _artifacts(home, "pseudo_label")
+         if found.notes.get("run_id") == labels.run_id),
+        "pseudo-labels", record,
+    )  # fmt: skip
+    used = pseudo.document["inputs"]
+    members = [used[f"member {place}"] for place in range(labels.r)]
+    selections = (
+        found for found in _artifacts(home, "select")
+        if [digest_json([m["identity"], m["digest"]]) for m in found.summary["members"]] == members
+    )  # fmt: skip
+    splits = (
+        found for found in _artifacts(home, "split")
+        if found.summary["digests"]["U"] == used["U"]
+        and found.document["inputs"]["target"] == used["target"]
+    )  # fmt: skip
+    targets = (
+        found for stage in ("prepare", "pictures", "features") for found in _artifacts(home, stage)
+        if found.digest == used["target"]
+    )  # fmt: skip
+    return EnsembleRun(
+        home=home,
+        record=record,
+        labels=labels,
+        pseudo=pseudo,
+        ensemble=_one(selections, "ensemble", record),
+        target=_one(targets, "prepared images", record),
+        split=_one(splits, "split", record),
+    )
+
+
+def images_of(run: EnsembleRun) -> Artifact:
+    """The prepared images of a run's target: also where it trains on maps that are made of them."""
+    made_from = run.target.document["inputs"].get("data")
+    if run.target.document["stage"] != "features":
+        return run.target
+    prepared = (
+        found
+        for stage in ("prepare", "pictures")
+        for found in _artifacts(run.home, stage)
+        if found.digest == made_from
+    )
+    return _one(prepared, "prepared images", run.record)
+
+
+def _name(run: str) -> str:
+    """The name of a run; a folder of one is called like it."""
+    return Path(run).name if "/" in run else run
+
+
+def _labels_of(record: Record, k: int | None, draw: int | None) -> LabelRecord:
+    """The pseudo-labels of one V."""
+    most = max((entry.k for entry in record.pseudo_labels), default=None)
+    wanted = most if k is None else k
+    found = [entry for entry in record.pseudo_labels if entry.k == wanted]
+    found = [entry for entry in found if draw in (None, entry.draw)]
+    if found:
+        return min(found, key=lambda entry: entry.draw)
+    known = ", ".join(f"k={entry.k} draw={entry.draw}" for entry in record.pseudo_labels)
+    if not known:
+        raise HomeError(
+            f"expected pseudo-labels in {record.name}, found none: it trains nothing on them; add "
+            "a [[final]] row to the experiment and run it again."
+        )
+    raise HomeError(
+        f"--k, --draw: expected values that {record.name} has ({known}), found k={wanted} "
+        f"draw={draw}; correct them."
+    )
+
+
+def _artifacts(home: Path, stage: str) -> Iterator[Artifact]:
+    for path in sorted((home / "artifacts" / stage).glob(f"*/{RESULT}")):
+        yield read_artifact(path)
+
+
+def _one(found: Iterator[Artifact], what: str, record: Record) -> Artifact:
+    artifact = next(found, None)
+    if artifact is None:
+        raise HomeError(
+            f"expected the {what} of {record.name} in the home folder, found none; run "
+            f"{record.command} again: it makes what is missing."
+        )
+    return artifact

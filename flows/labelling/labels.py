@@ -1,0 +1,171 @@
+"""Labels of a run with a stated precision, as a table; and what is shown of them, in words."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.errors import UserError
+from data.tables.label_table import LabelRow, check_suffix, write_label_table
+from data.tables.pseudo_labels import FILE
+from flows.labelling.ensemble_run import EnsembleRun
+from flows.labelling.files import file_roots, shown_path
+from flows.labelling.held_out import held_out_table
+from gradmix.guarantees import Certificate, fewest_labels, labels_needed
+from tasks.labelling.certified import CertifiedLabels, certified_labels
+
+
+class NotShownError(UserError):
+    """The labels at hand do not show the precision: what they show, and how many would do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenLabels:
+    """A table of labels that was written.
+
+    Attributes:
+        path: of the table.
+        labelled: rows with a label.
+        of: images or clips of U.
+        certificate: of the labels.
+    """
+
+    path: Path
+    labelled: int
+    of: int
+    certificate: Certificate
+
+
+def certify(run: EnsembleRun, precision: float, confidence: float) -> CertifiedLabels:
+    """What a run's ensemble says of U, and from which confidence on it is shown to be right."""
+    table = run.home / run.pseudo.folder / FILE
+    return certified_labels(table, held_out_table(run), precision, confidence)
+
+
+def write_labels(
+    run: EnsembleRun, precision: float, confidence: float, out: Path, *, everything: bool
+) -> WrittenLabels:
+    """Write the labels that are shown to have a precision.
+
+    Args:
+        run: whose ensemble labels.
+        precision: that at least so many labels are right.
+        confidence: of that.
+        out: table to write, .csv or .parquet.
+        everything: list what gets no label as well, with an empty one.
+
+    Raises:
+        NotShownError: if the held-out labels do not show it; nothing is written.
+        DataError: if the table's name is of another format.
+    """
+    check_suffix(out)
+    found = certify(run, precision, confidence)
+    if found.certificate.threshold is None:
+        raise NotShownError(not_shown(found))
+    rows = list(_rows(run, found, out.absolute().parent, everything=everything))
+    labelled = int(found.chosen.sum())
+    write_label_table(rows, _metadata(run, found, labelled), out)
+    return WrittenLabels(
+        path=out, labelled=labelled, of=len(found.names), certificate=found.certificate
+    )
+
+
+def shown(certificate: Certificate) -> str:
+    """What the held-out labels show, in a sentence."""
+    seen = certificate.shown
+    if seen is None:
+        return f"{certificate.held_out:,} held-out labels show less."
+    return (
+        f"At least {percent(certificate.precision)} of the labels are right, with "
+        f"{percent(certificate.confidence)} confidence: threshold {seen.threshold:.4f}; of the "
+        f"{seen.n:,} held-out labels above it (of {certificate.held_out:,}), "
+        f"{seen.n - seen.right:,} would be wrong."
+    )
+
+
+def not_shown(found: CertifiedLabels) -> str:
+    """What the held-out labels show instead, and how many more would do, in a line."""
+    asked, sure = found.certificate.precision, found.certificate.confidence
+    wanted = (
+        f"--precision: expected held-out labels that show {percent(asked)} with {percent(sure)} "
+        "confidence"
+    )
+    best = max(found.ladder, key=lambda step: step.bound, default=None)
+    if best is None or best.bound == 0:
+        return (
+            f"{wanted}, found {found.certificate.held_out:,}; label at least "
+            f"{fewest_labels(asked, sure):,} more, or lower --precision."
+        )
+    down = math.floor(1000 * best.bound) / 1000
+    text = (
+        f"{wanted}, found {found.certificate.held_out:,} that show {percent(down)}, of the "
+        f"{found.above(best.threshold):,} most confident of {len(found.names):,} (with "
+        f"{best.n - best.right:,} of {best.n:,} wrong)"
+    )
+    more = _more_labels(found)
+    if more is None:
+        return f"{text}; lower --precision, or label more to train on: as it is, too much is wrong."
+    return f"{text}; lower --precision, or hold out about {more:,} more labels."
+
+
+def _more_labels(found: CertifiedLabels) -> int | None:
+    """How many more held-out labels would show it, where the fewest would; None: none would."""
+    asked, held_out = found.certificate, found.certificate.held_out
+    totals = [
+        math.ceil(needed * held_out / step.n)
+        for step in found.ladder
+        if step.n
+        and (needed := labels_needed(asked.precision, asked.confidence, step.right, step.n))
+    ]
+    return max(1, min(totals) - held_out) if totals else None
+
+
+def percent(share: float) -> str:
+    """A share in per cent, with up to two decimals."""
+    return f"{round(100 * share, 2):g} %"
+
+
+def _rows(
+    run: EnsembleRun, found: CertifiedLabels, folder: Path, *, everything: bool
+) -> Iterator[LabelRow]:
+    said, chosen, roots = found.opinions, found.chosen.tolist(), file_roots(run.record)
+    names = [*found.classes, ""]
+    for place, name in enumerate(found.names):
+        if everything or chosen[place]:
+            yield LabelRow(
+                path=shown_path(name, roots, folder),
+                label=names[said.label[place]] if chosen[place] else "",
+                confidence=float(said.confidence[place]),
+                runner_up=names[said.runner_up[place]],
+                runner_up_confidence=float(said.runner_up_confidence[place]),
+                agreement=float(said.agreement[place]),
+            )
+
+
+def _metadata(run: EnsembleRun, found: CertifiedLabels, labelled: int) -> dict[str, Any]:
+    certificate, of_the_file = found.certificate, found.of_the_file
+    seen = certificate.shown
+    return {
+        "run": run.record.name,
+        "k": run.labels.k,
+        "draw": run.labels.draw,
+        "classes": list(found.classes),
+        "members": [member["identity"] for member in run.ensemble.summary["members"]],
+        "pseudo_labels": run.pseudo.identity,
+        "precision": certificate.precision,
+        "confidence": certificate.confidence,
+        "threshold": certificate.threshold,
+        "held_out": certificate.held_out,
+        "held_out_above": None if seen is None else seen.n,
+        "held_out_right": None if seen is None else seen.right,
+        "labelled": labelled,
+        "of": len(found.names),
+        "of_the_pseudo_labels": {
+            "threshold": of_the_file.threshold,
+            "held_out_agreed": of_the_file.n,
+            "held_out_right": of_the_file.right,
+            "precision": of_the_file.bound,
+            "confidence": of_the_file.confidence,
+        },
+    }

@@ -1,0 +1,122 @@
+"""What a person decides on the review page, saved at once."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.errors import UserError
+from data.names import fold, normal
+from data.readers.corrections import Correction, Decision, read_corrections, write_corrections
+from flows.review.gallery import Gallery
+
+
+class RefusedError(UserError, ValueError):
+    """A decision that cannot be taken, and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """The decision on an image; None where there is none, or none any more."""
+
+    image: int
+    decision: Decision | None
+    label: str
+
+
+class Decisions:
+    """Decisions on the images of a gallery, in a table that is whole at every moment.
+
+    Rows of the table that are of other files stay as they are.
+
+    Args:
+        gallery: whose images.
+        table: `corrections.csv`; it is read if it is there, and made with the first decision.
+
+    Raises:
+        DataError: if the table is there and has a problem.
+    """
+
+    def __init__(self, gallery: Gallery, table: Path) -> None:
+        self._gallery, self.table = gallery, table.absolute()
+        self._lock = threading.Lock()
+        self._history: list[tuple[int, Correction | None]] = []
+        places = {self._path(image): image for image in range(len(gallery))}
+        self._others: list[Correction] = []
+        self._known: dict[int, Correction] = {}
+        for one in read_corrections(self.table) if self.table.exists() else ():
+            image = places.get(one.path)
+            if image is None:
+                self._others.append(one)
+            else:
+                self._known[image] = one
+
+    def __len__(self) -> int:
+        """Number of decided images."""
+        return len(self._known)
+
+    @property
+    def all(self) -> list[Decided]:
+        """Every decision, by image."""
+        return [self._decided(image) for image in sorted(self._known)]
+
+    def decide(self, image: int, decision: Decision, label: str) -> Decided:
+        """Take a decision, and save it before this returns.
+
+        Args:
+            image: of the gallery.
+            decision: to confirm what the model says is a change to the same class.
+            label: of a change.
+
+        Raises:
+            RefusedError: if there is no such image, or no such class.
+            OSError: if the disk does not take it; the decision is then not taken.
+        """
+        if not 0 <= image < len(self._gallery):
+            raise RefusedError(f"expected an image below {len(self._gallery)}, found {image}.")
+        said = self._gallery.labels[image]
+        new = said if decision == "confirm" else "" if decision == "reject" else self._class(label)
+        if new == said:
+            decision = "confirm"
+        one = Correction(path=self._path(image), decision=decision, label=new)
+        with self._lock:
+            before = self._known.get(image)
+            self._put(image, one)
+            self._history.append((image, before))
+        return self._decided(image)
+
+    def undo(self) -> Decided | None:
+        """Take the last decision of this session back; None if there is none."""
+        with self._lock:
+            if not self._history:
+                return None
+            image, before = self._history[-1]
+            self._put(image, before)
+            self._history.pop()
+        return self._decided(image)
+
+    def _put(self, image: int, one: Correction | None) -> None:
+        changed = {**self._known, image: one}
+        kept = {place: correction for place, correction in changed.items() if correction}
+        write_corrections([*self._others, *kept.values()], self.table)
+        self._known = kept
+
+    def _decided(self, image: int) -> Decided:
+        one = self._known.get(image)
+        if one is None:
+            return Decided(image=image, decision=None, label="")
+        return Decided(image=image, decision=one.decision, label=one.label)
+
+    def _class(self, label: str) -> str:
+        wanted = fold(normal(label).strip())
+        for name in self._gallery.classes:
+            if fold(name) == wanted:
+                return name
+        known = ", ".join(self._gallery.classes[:12])
+        raise RefusedError(
+            f"expected a class of this run ({known}), found {label.strip()[:80]!r}; a new class "
+            "needs labelled images of its own: add some to the labelled ones, and run again."
+        )
+
+    def _path(self, image: int) -> Path:
+        """A file's path; what has no file is named as if it lay beside the table."""
+        return self.table.parent / self._gallery.names[image]

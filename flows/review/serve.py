@@ -1,0 +1,117 @@
+"""Serve the review page of a run on the loopback interface until it is interrupted."""
+
+import csv
+import io
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import uvicorn
+
+from data.atomic import write_atomically
+from data.errors import UserError
+from flows.labelling.ensemble_run import EnsembleRun
+from flows.review.access import HOST, Access
+from flows.review.app import review_app
+from flows.review.decisions import Decisions
+from flows.review.gallery import Gallery, open_gallery
+from flows.review.thumbnails import FOLDER, Thumbnails
+from tasks.labelling.suggestions import Suggestion, suggestions
+from tasks.storage.artifacts import SHORT
+
+COLUMNS = ("path", "why")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewSettings:
+    """What a review is asked for.
+
+    Attributes:
+        table: `corrections.csv`, to be continued or made.
+        port: to serve on; 0: a free one.
+        count: images that are suggested, and as many at random.
+        seed: of the random ones.
+    """
+
+    table: Path
+    port: int = 0
+    count: int = 20
+    seed: int = 0
+
+
+def serve(run: EnsembleRun, wanted: ReviewSettings, tell: Callable[[str], None]) -> None:
+    """Serve until interrupted.
+
+    Args:
+        run: whose unlabelled images are reviewed.
+        wanted: table, port and suggestions.
+        tell: gets the address once the server answers.
+
+    Raises:
+        DataError: if the table of corrections is there and has a problem.
+        UserError: if the port is taken.
+    """
+    gallery = open_gallery(run)
+    decisions = Decisions(gallery, wanted.table)
+    chosen = _suggestions(gallery, decisions, wanted)
+    kept = run.home / FOLDER / run.target.digest[:SHORT]
+    with _listening(wanted.port) as listener:
+        access = Access(port=listener.getsockname()[1])
+        images = [one.sample for one in chosen]
+        app = review_app(
+            gallery, decisions, Thumbnails(gallery, kept), list(dict.fromkeys(images)), access
+        )
+        config = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off")
+        tell(access.address)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def suggestion_table(table: Path) -> Path:
+    """Where it is kept why an image was named: beside the corrections."""
+    return table.with_name(f"{table.stem}-next.csv")
+
+
+def _suggestions(
+    gallery: Gallery, decisions: Decisions, wanted: ReviewSettings
+) -> Sequence[Suggestion]:
+    """What to label next: as it was named before, while some of it is undecided; else anew."""
+    path = suggestion_table(wanted.table)
+    decided = {one.image for one in decisions.all}
+    before = _read(path, gallery)
+    if any(one.sample not in decided for one in before):
+        return before
+    known = np.zeros(len(gallery), bool)
+    known[list(decided)] = True
+    chosen = suggestions(gallery.probabilities, known, wanted.count, wanted.seed)
+    _write([*before, *chosen], gallery, path)
+    return chosen
+
+
+def _read(path: Path, gallery: Gallery) -> list[Suggestion]:
+    if not path.exists():
+        return []
+    places = {name: place for place, name in enumerate(gallery.names)}
+    found = []
+    for row in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))):
+        place, why = places.get(row.get("path", "")), row.get("why")
+        if place is not None and (why in {"suggested", "control"}):
+            found.append(Suggestion(sample=place, why=why))
+    return found
+
+
+def _write(chosen: Sequence[Suggestion], gallery: Gallery, path: Path) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([COLUMNS, *((gallery.names[one.sample], one.why) for one in chosen)])
+    write_atomically(path, text.getvalue())
+
+
+def _listening(port: int) -> socket.socket:
+    try:
+        return socket.create_server((HOST, port))
+    except OSError as error:
+        raise UserError(
+            f"--port: expected a free port, found {port}: {error.strerror}; name another, or none."
+        ) from error

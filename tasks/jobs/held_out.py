@@ -1,0 +1,74 @@
+"""An ensemble on the labelled samples that were held out, as it is scored in a slot process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from data.tables.held_out import FILE, HeldOut, write_held_out
+from data.tables.prepared import ImageSet, load_prepared
+from data.tables.split import Rows, load_split
+from gradmix.metrics import probabilities
+from gradmix.networks import predict
+from tasks.jobs.models import NetworkInputs, TrainedModel, prepare_device, trained_network
+from tasks.jobs.streams import TargetInputs, labels_in, rows_of
+from tasks.outcome import Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutMember(TrainedModel):
+    """A member of the ensemble, and the samples that it was not trained on.
+
+    Attributes:
+        identity: of its training.
+        split: folder of the roles of the samples in its training: its hyper-validation was held
+            out.
+    """
+
+    identity: str
+    split: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutJob(TargetInputs, NetworkInputs):
+    """An ensemble, and the target's data; `members` in order."""
+
+    members: tuple[HeldOutMember, ...]
+
+
+def run(job: HeldOutJob, folder: Path) -> Outcome:
+    """Score every held-out sample by the members that have not seen it; leaves a Parquet file."""
+    device = prepare_device()
+    target = load_prepared(job.target)
+    held = [load_split(member.split / "split.parquet").hyper_validation for member in job.members]
+    rows = np.unique(np.concatenate(held))
+    scores = np.full((len(rows), len(job.members), len(job.classes)), np.nan, np.float32)
+    for place, member in enumerate(job.members):
+        images = rows_of(target.images, torch.from_numpy(held[place]), device)
+        network = trained_network(job, member, target.images, device)
+        mine = np.searchsorted(rows, held[place])
+        scores[mine, place] = probabilities(partial(predict, network), images).cpu().numpy()
+    table = HeldOut(
+        sample_id=rows,
+        label=labels_in(job.classes, target, torch.from_numpy(rows)).numpy(),
+        member_probabilities=scores,
+        classes=job.classes,
+        members=tuple(member.identity for member in job.members),
+        clip=_clips(target, rows),
+    )
+    write_held_out(table, folder / "output" / FILE)
+    return Outcome({"held_out": len(rows), "right": _right(table.label, scores)})
+
+
+def _clips(target: ImageSet, rows: Rows) -> Sequence[str] | None:
+    if target.samples is None or not target.samples.are_frames:
+        return None
+    return [target.samples.clips[row] for row in rows]
+
+
+def _right(label: Rows, scores: npt.NDArray[np.float32]) -> int:
+    return int((np.nanmean(scores, axis=1).argmax(1) == label).sum())

@@ -1,0 +1,122 @@
+"""What an ensemble says of samples, in arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.int64]
+NONE = -1
+"""Runner-up where there is one class."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opinions:
+    """Of N samples.
+
+    Attributes:
+        label: int64 [N], the class with the largest mean probability over the members.
+        confidence: float32 [N], that mean.
+        runner_up: int64 [N], the class that comes second; -1 if there is one class.
+        runner_up_confidence: float32 [N].
+        agreement: float32 [N], share of the members whose first choice is the label.
+        disagreement: float32 [N], see `disagreement`.
+    """
+
+    label: Numbers
+    confidence: Floats
+    runner_up: Numbers
+    runner_up_confidence: Floats
+    agreement: Floats
+    disagreement: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Units:
+    """Samples that count as one: a photo each, or all frames of a clip.
+
+    Attributes:
+        probabilities: float32 [M, R, C], means over the frames.
+        first: int64 [M], row of each one's first sample, in ascending order.
+        middle: int64 [M], row of the sample in its middle.
+    """
+
+    probabilities: Floats
+    first: Numbers
+    middle: Numbers
+
+
+def units(probabilities: Floats, clips: Sequence[str] | None) -> Units:
+    """Put the frames of each clip together; without clips every sample is one by itself.
+
+    Frames of a clip are alike: a bound that counts them one by one claims too much.
+
+    Args:
+        probabilities: [N, R, C].
+        clips: N names; None: the samples are no frames.
+    """
+    if clips is None:
+        rows = np.arange(len(probabilities))
+        return Units(probabilities=probabilities, first=rows, middle=rows)
+    found: dict[str, list[int]] = {}
+    for row, clip in enumerate(clips):
+        found.setdefault(clip, []).append(row)
+    means = [probabilities[rows].mean(axis=0) for rows in found.values()]
+    return Units(
+        probabilities=np.stack(means).astype(np.float32),
+        first=np.array([rows[0] for rows in found.values()]),
+        middle=np.array([rows[len(rows) // 2] for rows in found.values()]),
+    )
+
+
+def opinions(probabilities: Floats) -> Opinions:
+    """What the members say together.
+
+    Args:
+        probabilities: [N, R, C]; NaN where a member does not score a sample, which then counts for
+            nothing.
+    """
+    mean = np.nanmean(probabilities, axis=1).astype(np.float32)
+    rows, order = np.arange(len(mean)), np.argsort(-mean, axis=1, kind="stable")
+    label, second = order[:, 0], order[:, min(1, mean.shape[1] - 1)]
+    alone = mean.shape[1] == 1
+    scored = ~np.isnan(probabilities[:, :, 0])
+    votes = np.where(scored, np.nan_to_num(probabilities).argmax(2), NONE)
+    agreement = (votes == label[:, None]).sum(1) / scored.sum(1)
+    return Opinions(
+        label=label,
+        confidence=mean[rows, label],
+        runner_up=np.full_like(second, NONE) if alone else second,
+        runner_up_confidence=np.zeros(len(mean), np.float32) if alone else mean[rows, second],
+        agreement=agreement.astype(np.float32),
+        disagreement=disagreement(probabilities),
+    )
+
+
+def disagreement(probabilities: Floats) -> Floats:
+    """How much more the members say together than each alone: Jensen-Shannon divergence, in nats.
+
+    H(mean of p_r) - mean of H(p_r) with the entropy H: 0 where all members say the same, however
+    unsure they are; at most log R. Other than the confidence, it is low where an image is
+    ambiguous by itself, and no label would help. (Houlsby et al. 2011: BALD.)
+    """
+    whole = _entropy(np.nanmean(probabilities, axis=1))
+    found: Floats = (whole - np.nanmean(_entropy(probabilities), axis=1)).clip(0).astype(np.float32)
+    return found
+
+
+def agreed(probabilities: Floats, threshold: float) -> npt.NDArray[np.bool_]:
+    """Where all members that score a sample have one first choice, each above the threshold."""
+    unscored = np.isnan(probabilities[:, :, 0])
+    label = np.nanmean(probabilities, axis=1).argmax(1)
+    filled = np.nan_to_num(probabilities)
+    same = (filled.argmax(2) == label[:, None]) & (filled.max(2) > threshold)
+    found: npt.NDArray[np.bool_] = (same | unscored).all(1)
+    return found
+
+
+def _entropy(p: Floats) -> Floats:
+    found: Floats = -(p * np.log(np.maximum(p, 1e-12))).sum(axis=-1)
+    return found
