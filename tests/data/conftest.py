@@ -1,4 +1,4 @@
-"""Small files in the official formats, made by the tests themselves."""
+"""Small files in the official formats, written by the tests."""
 
 import gzip
 import struct
@@ -15,13 +15,13 @@ def _idx_bytes(array):
 
 @pytest.fixture(scope="session")
 def idx_bytes():
-    """An array as the bytes of an idx file."""
+    """Encode an array as an idx file."""
     return _idx_bytes
 
 
 @pytest.fixture
 def write_mnist(tmp_path):
-    """Write MNIST files of one split under a fresh root; returns (root, image file, label file)."""
+    """Write MNIST files of one split under a fresh root; return (root, image file, label file)."""
 
     def write(images, labels, split="train", compressed=True):
         folder = tmp_path / "MNIST" / "raw"
@@ -41,7 +41,7 @@ def write_mnist(tmp_path):
 
 @pytest.fixture
 def write_svhn(tmp_path):
-    """Write an SVHN .mat of one split under a fresh root; returns (root, file)."""
+    """Write an SVHN .mat of one split under a fresh root; return (root, file)."""
 
     def write(content, split="train", folder="SVHN", compressed=True):
         (tmp_path / folder).mkdir(exist_ok=True)

@@ -91,7 +91,7 @@ def test_embedded_files_and_only_they_are_drawn_on_request(name, tmp_path, monke
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "left.jpg").touch()
     for _ in range(2):
-        # What an interrupted drawing left is drawn again, what is whole is not.
+        # An interrupted drawing is redone, a complete one is not.
         assert list_files(name, None, "train", drawn=tmp_path / "half") == "listing"
     assert drawn == ["train"]
     assert not (tmp_path / "half" / "left.jpg").exists()

@@ -1,4 +1,4 @@
-"""Digests that are taken once."""
+"""Digests are computed once."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from data.errors import DataError
 
 @pytest.fixture
 def hashed(monkeypatch):
-    """Names of the files that were really read."""
+    """Names of the files that were actually read."""
     read = []
     take = digest_cache.sha256_file
 

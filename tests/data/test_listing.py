@@ -60,7 +60,7 @@ def test_recordings_on_both_sides_are_found_also_between_folders():
     check_groups(side("one", "g1"), side("two", "g2"))
     with pytest.raises(DataError, match="no recording in both train and test of two, found g1"):
         check_groups(side("one", "g1"), side("two", "g2", "g1"))
-    # Equal paths below two folders are two files.
+    # The same path below two folders is two files.
     check_groups(
         Listing(root=Path("one"), files=(_file("x"),), classes=("a",), origin="", official=False),
         Listing(root=Path("two"), files=(_file("x"),), classes=("a",), origin="", official=False),

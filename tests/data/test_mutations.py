@@ -1,7 +1,7 @@
-"""Files with random damage: each is read, or is the one error that says so in one line.
+"""Files with random damage are either read or give a one-line error.
 
-`GRADMIX_MUTATIONS` of each kind in the slow tests, a few in the default ones. A seed gives the
-same damage every time, so that a failure names the seed to start from.
+The slow tests run `GRADMIX_MUTATIONS` of each kind, the default ones a few. Damage is determined by
+a seed, which a failure reports.
 """
 
 import gzip
@@ -59,7 +59,7 @@ def repeat(body, rng):
 
 
 def extreme(body, rng):
-    """A number in the file becomes the largest, smallest or 0, in either order of bytes."""
+    """Replace a number in the file by the largest, the smallest or 0, in either byte order."""
     form, most = [("<I", 2**32), (">I", 2**32), ("<H", 2**16), (">H", 2**16)][rng.integers(4)]
     packed = struct.pack(form, [0, 1, most // 2 - 1, most // 2, most - 1][rng.integers(5)])
     start = int(rng.integers(min(len(body), 256)))
@@ -80,7 +80,7 @@ def damaged(content, seed):
 
 
 def survive(content, use, path, count):
-    """Use `count` damaged copies of a file; how many could be read."""
+    """Read `count` damaged copies of a file; return how many could be read."""
     read = 0
     for seed in range(count):
         path.write_bytes(damaged(content, seed))
@@ -252,5 +252,5 @@ def test_damaged_files_are_read_or_refused_in_one_line(tmp_path, kind):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SERIES)
 def test_a_thousand_damaged_files_are_read_or_refused_in_one_line(tmp_path, kind):
-    # Damage that nothing notices, or that nothing survives, would try nothing.
+    # If all or none of the copies could be read, the damage would test nothing.
     assert 0 < SERIES[kind](tmp_path, MANY) < MANY

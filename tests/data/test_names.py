@@ -1,4 +1,4 @@
-"""Names that are the same, however they are written."""
+"""Names that mean the same in different spellings."""
 
 import unicodedata
 

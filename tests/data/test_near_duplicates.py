@@ -1,4 +1,4 @@
-"""Photos and clips that look the same."""
+"""Near-duplicate photos and clips."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def listing(root, paths):
 
 
 def scene(seed):
-    """Blobs of colour, which no two seeds share."""
+    """Random blobs of colour, different for every seed."""
     small = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return Image.fromarray(small).resize((160, 120), Image.Resampling.BICUBIC)
 

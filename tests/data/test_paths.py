@@ -1,4 +1,4 @@
-"""Paths as people write them."""
+"""Paths as written by users."""
 
 from pathlib import Path
 

@@ -22,7 +22,7 @@ SHAPE = (1, 16, 16)
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
-    """What a task does before it builds a method, whichever test ran before."""
+    """Seed torch as a task does before it builds a method, whatever test ran before."""
     torch.manual_seed(0)
 
 
@@ -46,12 +46,12 @@ class Toy:
         return self._network(seed, lambda: ConvTrunk(config, SHAPE), dropout)
 
     def map_network(self, seed: int = 0) -> Network:
-        """One that ends in a map [8, 2, 2]: the other's trunk up to its third block."""
+        """A network that ends in a map [8, 2, 2]: the other's trunk up to its third block."""
         config = ConvTrunkConfig(widths=(4, 4, 8, 8), hidden=0)
         return self._network(seed, lambda: ConvTrunk(config, SHAPE).features[:-4])
 
     def network_of(self, name: str, seed: int = 0) -> Network:
-        """One that the method of that name can train."""
+        """A network that the named method can train."""
         needs_map = method_named(name).method.needs_map
         return self.map_network(seed) if needs_map else self.network(seed)
 
@@ -99,7 +99,7 @@ class Toy:
 
 
 def _independent(sources, target, rng) -> None:
-    """As drawn."""
+    """The problem as drawn."""
 
 
 def _aligned(sources, target, rng) -> None:
@@ -135,7 +135,7 @@ def _near_opposite(sources, target, rng) -> None:
     across = rng.normal(size=len(target))
     across -= sources[j] * (across @ sources[j]) / (sources[j] @ sources[j])
     across *= np.linalg.norm(sources[j]) / np.linalg.norm(across)
-    # Closer to a straight angle than 1e-4, Gram matrices no longer resolve the mixture.
+    # Within 1e-4 of a straight angle, Gram matrices no longer resolve the mixture.
     sources[i] = 10.0 ** rng.uniform(-3.5, -2.0) * across - sources[j]
 
 
@@ -169,7 +169,7 @@ _BEND = {
 
 
 def _random_problem(kind: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Source gradients [k, d] and a target gradient [d], k = 1..5, of the kind asked for."""
+    """Source gradients [k, d] and a target gradient [d], k = 1..5, of the requested kind."""
     k, d = int(rng.integers(1, 6)), int(rng.integers(2, 13))
     sources, target = rng.normal(size=(k, d)), rng.normal(size=d)
     if kind == "inside_cone":

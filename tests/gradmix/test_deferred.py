@@ -1,7 +1,7 @@
-"""No step waits for the device: the device's path, taken on the CPU and counted there.
+"""No step waits for the device: the device path, run on the CPU and counted there.
 
-Nothing here has run on a GPU. Counted is what would make a host wait for one: reading a tensor,
-sizes that depend on data, and copies from one device to another.
+Nothing here runs on a GPU. What is counted is anything that would make the host wait for one:
+reading a tensor, data-dependent sizes, and copies between devices.
 """
 
 import math
@@ -47,7 +47,7 @@ class Counted(TorchDispatchMode):
 
 
 class CountedReads(TorchFunctionMode):
-    """Counts the ways from a tensor to numbers that do not end in an operator on a CPU."""
+    """Counts conversions from tensors to numbers that call no operator on a CPU."""
 
     def __init__(self, seen: Counter) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class CountedReads(TorchFunctionMode):
 
 
 def waits_in(run) -> Counter:
-    """How often, and by what, a host would wait for its device."""
+    """How often the host would wait for its device, and why."""
     seen = Counter()
     with Counted(seen), CountedReads(seen):
         run()
@@ -107,7 +107,7 @@ def test_settings_of_the_mixing_do_not_make_it_wait(toy, settings) -> None:
 @pytest.mark.parametrize("name", ["gradmix", "source_only", "joint", "gradmix_vat"])
 def test_a_training_reads_figures_and_score_once_per_validation(toy, name) -> None:
     method = deferred(toy, name)
-    # Grey levels as they are: images in the host's memory are measured there.
+    # Raw grey levels, as images in main memory are measured there.
     streams = [Stream(s.name, s._images, s._labels, s.head, 12, 0, "half") for s in toy.streams()]
     target = Stream("V", toy.target()._images, toy.target()._labels, "target", 64, 0, "half")
     unlabelled = UnlabelledStream("U", toy.unlabelled()._images, 12, 0, "half")
@@ -195,7 +195,7 @@ def test_more_sources_than_the_batched_form_takes_are_solved_on_the_host(toy) ->
 
 
 def test_probes_read_all_of_it(toy) -> None:
-    """A deferred method is deferred again after a probe."""
+    """A probe restores `deferred`."""
     from gradmix.studies.probing import probe
 
     method = deferred(toy, "gradmix")

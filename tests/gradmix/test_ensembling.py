@@ -42,7 +42,7 @@ PROBABILITIES = torch.tensor(
 
 def test_a_hard_label_needs_every_model_to_agree_above_the_threshold() -> None:
     labels, agreed = hard_labels(PROBABILITIES)
-    # Agreed; different classes; second model below .8; agreed; first model exactly at .8.
+    # Agree; different classes; second model below .8; agree; first model exactly at .8.
     assert agreed.tolist() == [True, False, False, True, False]
     assert labels.tolist() == [0, NOT_AGREED, NOT_AGREED, 2, NOT_AGREED]
 

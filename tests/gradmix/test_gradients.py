@@ -13,7 +13,7 @@ from gradmix.solving.solvers import Solution
 
 
 def autograd(network: Network, batch: Batch) -> dict[str, torch.Tensor]:
-    """Gradients of a batch in a plain network; zero for the heads that it does not use."""
+    """Gradients of a batch in a plain network; zero for heads it does not use."""
     parameters = dict(network.named_parameters())
     value = loss(network(batch.images, batch.head), batch.labels)
     found = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
@@ -30,7 +30,7 @@ def collect(flat: FlatParameters, network: Network, batch: Batch, row: int) -> N
 
 @pytest.fixture
 def collected(toy):
-    """A flat network with the rows of two sources and of V, and the same by autograd."""
+    """A flat network with rows for two sources and V, and the same gradients by autograd."""
     network, sources_and_target = toy.network(), toy.batches(torch.float64)
     network.double()
     plain = copy.deepcopy(network)
@@ -160,7 +160,7 @@ def test_convolution_weights_are_channels_last_in_memory(toy) -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
 def test_dot_products_and_mixtures_are_summed_in_single_precision_at_least(dtype) -> None:
     rows = torch.ones(2, 4096, dtype=dtype) * torch.tensor([[1.0], [3.0]], dtype=dtype)
-    # 4,096 and 12,288 have no place among the halves' sums of ones: those stop at 256 and 2,048.
+    # Sums of ones in half precision stop at 256 and 2,048, short of 4,096 and 12,288.
     assert gram_of(rows).tolist() == [[4096.0, 12288.0], [12288.0, 36864.0]]
     out = torch.empty(4096, dtype=dtype)
     weighted_sum(rows, torch.tensor([0.25, 0.75], dtype=gram_of(rows).dtype), out)

@@ -1,4 +1,4 @@
-"""Which parameters form a layer, and which are left to the heads."""
+"""Which parameters form a layer, and which belong to the heads."""
 
 import pytest
 from torch import nn
@@ -38,7 +38,7 @@ def test_tensor_and_model_are_the_two_extremes(toy) -> None:
 
 
 class Odd(nn.Module):
-    """A norm before any layer, a module named like the heads, a parameter of its own."""
+    """A norm before any layer, a module named like the heads, and a direct parameter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ def test_an_unknown_grouping_is_refused(toy) -> None:
 
 
 class Tied(nn.Module):
-    """A language model's usual tie: the embedding's weight is the last layer's too."""
+    """A language model with tied weights: the embedding shares the last layer's weight."""
 
     def __init__(self) -> None:
         super().__init__()

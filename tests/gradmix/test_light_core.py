@@ -1,12 +1,12 @@
-"""The core needs torch and numpy: nothing else is imported, and what is missing is named."""
+"""The core imports only torch and numpy, and names a missing library."""
 
 import subprocess
 import sys
 
 import pytest
 
-# What torch and numpy bring, some of it with the first optimiser, is there before; anything else
-# must not come.
+# Modules that torch and numpy import, some with the first optimiser, are loaded before; nothing
+# else may be added.
 PRELUDE = """
 import sys, torch, numpy
 torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
@@ -56,7 +56,7 @@ except ModuleNotFoundError as error:
 
 
 def output_of(code: str) -> str:
-    """What a fresh interpreter says, in which there is nothing but torch and numpy."""
+    """Output of a fresh interpreter with only torch and numpy."""
     command = [sys.executable, "-P", "-W", "error", "-c", PRELUDE + code]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
 

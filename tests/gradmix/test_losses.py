@@ -1,4 +1,4 @@
-"""Losses by hand-computed values; the two directions of the divergence are not the same."""
+"""Losses against hand-computed values; the two directions of the divergence differ."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Scores over sets, whatever the batch size, and over the clips that their frames make."""
+"""Scores over sets for any batch size, and over clips."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The paper's equations on tensors, by hand-computed values and limits."""
+"""The paper's equations on tensors, against hand-computed values and limits."""
 
 import math
 

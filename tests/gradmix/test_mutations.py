@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PYTEST = [sys.executable, "-P", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
 
-# File, what stands there, what is put in its place, tests that must fail.
+# File, original text, replacement, tests that must fail.
 MUTATIONS = {
     "Eq. 9": ("mixing.py", "-z)) if z >= 0", "z)) if z >= 0", "test_mixing.py"),
     "rho": ("layer_weights.py", "sum(s.cosine", "-sum(s.cosine", "methods/test_gradmix.py"),
@@ -192,7 +192,7 @@ MUTATIONS = {
 
 
 def exit_code(copy: Path, tests: str) -> int:
-    """Exit code of one test file of a copy of the core."""
+    """Exit code of one test file on a copy of the core."""
     return subprocess.run(
         [*PYTEST, str(copy / "tests" / "gradmix" / tests)],
         cwd=copy,
@@ -204,13 +204,13 @@ def exit_code(copy: Path, tests: str) -> int:
 
 @cache
 def exit_code_before(copy: Path, tests: str) -> int:
-    """The same before anything is changed."""
+    """Exit code before any change."""
     return exit_code(copy, tests)
 
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The core with its tests, which pass."""
+    """A copy of the core with its tests, which pass."""
     copy = tmp_path_factory.mktemp("copy")
     ignored = shutil.ignore_patterns("__pycache__")
     for name in ("gradmix", "data", "tests"):

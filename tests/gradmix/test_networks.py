@@ -1,4 +1,4 @@
-"""Networks: trunks of any kind, their heads, and the order of pooling and ReLU."""
+"""Networks: arbitrary trunks, their heads, and the order of pooling and ReLU."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""From grey levels to what a network reads."""
+"""Normalisation of grey levels."""
 
 import pytest
 import torch

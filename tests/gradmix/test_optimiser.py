@@ -1,4 +1,4 @@
-"""The optimiser against torch's own, schedules, clipping, averages."""
+"""The optimiser against torch's, schedules, clipping and weight averaging."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""Trunk passes in half precision; all else stays as it is."""
+"""Trunk passes in half precision; everything else is unchanged."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from gradmix.training import TrainingConfig, train
 
 
 def mixed(toy, precision: str):
-    """A method of which one mini-batch is mixed at a precision."""
+    """A method that has mixed one mini-batch at the given precision."""
     method = toy.method("gradmix")
     method.network.precision = precision
     return method, method.mix(*toy.batches())

@@ -1,4 +1,4 @@
-"""Label spaces, their relations, and the plan of the heads."""
+"""Label spaces, their relations, and the heads."""
 
 import pytest
 

@@ -20,9 +20,9 @@ def test_every_public_name_exists() -> None:
         assert hasattr(gradmix, name)
 
 
-# Accuracy and loss on hyper-validation, with V's statistics and without them, mean rho and eta of
-# three steps each: V's statistics move the prediction and no step. Change these only with a change
-# that is meant to change numbers.
+# Accuracy and loss on hyper-validation, with and without V's statistics, and mean rho and eta of
+# every three steps: V's statistics affect predictions but not steps. Update these only with a
+# change that is meant to change numbers.
 SCORES = {
     True: [(11 / 24, 1.0925577), (13 / 24, 1.0480961), (24 / 24, 0.8085331), (24 / 24, 0.3587779)],
     False: [(8 / 24, 1.0947059), (11 / 24, 1.0688272), (20 / 24, 0.9248578), (24 / 24, 0.4852364)],

@@ -87,7 +87,7 @@ def test_standardised_images_have_mean_zero_and_deviation_one_each() -> None:
     flat = out.flatten(1)
     torch.testing.assert_close(flat.mean(1), torch.zeros(5), atol=1e-5, rtol=0)
     torch.testing.assert_close(flat.std(1, correction=0), torch.ones(5))
-    # Channels last in, channels first out: no pixel changes its place.
+    # Channels last in, channels first out: no pixel moves.
     expected = images[2, 3, 4, 1].float() - images[2].float().mean()
     assert torch.sign(out[2, 1, 3, 4]) == torch.sign(expected)
 
@@ -183,9 +183,9 @@ def test_a_network_that_changes_its_input_in_place_does_not_change_the_next_batc
 
 @pytest.mark.parametrize("batch_size", [4, 64])
 def test_the_first_layer_keeps_one_channel_images_channels_last(batch_size) -> None:
-    """Strides decide, which `.contiguous` does not touch where there is one channel.
+    """Strides decide, and `.contiguous` does not change them if there is one channel.
 
-    Without them the first convolution and its max-pool fall back to the slower layout.
+    Without them, the first convolution and its max-pool fall back to the slower layout.
     """
     images = Stream("S", noisy(20), torch.arange(20), "target", batch_size, 0).next().images
     assert images.stride(1) == 1
@@ -193,7 +193,7 @@ def test_the_first_layer_keeps_one_channel_images_channels_last(batch_size) -> N
     first = trunk.features[0](images)
     assert first.is_contiguous(memory_format=torch.channels_last)
     assert not first.is_contiguous()
-    # The trap: such a tensor already counts as channels_last, and stays as it is.
+    # The trap: such a tensor already counts as channels_last and is returned unchanged.
     plain = torch.zeros(4, 1, 16, 16)
     still = trunk.features[0](plain.contiguous(memory_format=torch.channels_last))
     assert still.is_contiguous()

@@ -1,4 +1,4 @@
-"""Settings that came later leave no trace at their default, and one where they are used."""
+"""Settings added later leave no trace at their defaults, and do when used."""
 
 from dataclasses import asdict, dataclass, fields, replace
 

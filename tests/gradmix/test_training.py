@@ -1,4 +1,4 @@
-"""The loop: which model is kept, what a curve row holds, what a state holds."""
+"""The loop: which model is kept, and the contents of curve rows and states."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ LABELS = HyperValidation(torch.zeros(4, 16, 16, 1, dtype=torch.uint8), torch.ten
 
 
 class Scripted(Method):
-    """Predicts `right` of the four labels with a margin, as written down for every step."""
+    """Predicts `right` of the four labels with a margin, as scripted for every step."""
 
     name = "scripted"
     source_scope = "none"

@@ -49,7 +49,7 @@ def test_clips_come_in_several_lengths_and_both_rates():
 
 
 def calm(label, group, number, **changes):
-    """A clip in which nothing but the person moves, without grain, int [T, 72, 96, 3]."""
+    """A clip without grain in which only the person moves, int [T, 72, 96, 3]."""
     steady = {"pan": np.zeros(2), "shake": 0.0, "grain": 0.0} | changes
     still = replace(draw_recording(label, group), **steady)
     with pytest.MonkeyPatch.context() as patch:

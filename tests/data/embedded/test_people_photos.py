@@ -22,7 +22,7 @@ def test_no_picture_of_one_class_equals_another_classs():
 
 
 def test_the_three_styles_look_different():
-    # Brightness, and roughness: the median step between neighbours along the upper edge.
+    # Brightness and roughness: the median difference of neighbours along the upper edge.
     looks = {}
     for name, pictures in {
         "clips": [Image.fromarray(draw_clip(0, group, 1)[0][0]) for group in range(5, 13)],
@@ -37,7 +37,7 @@ def test_the_three_styles_look_different():
 
 
 def test_the_studio_figure_is_larger_than_that_of_a_clip():
-    # The ground is plain: what differs from the corner's colour is the figure.
+    # The ground is plain, so pixels that differ from the corner's colour are the figure.
     picture = np.stack([square(draw_studio_photo(1, number), 96) for number in range(1, 9)])
     ink = np.abs(picture.astype(int) - picture[:, :1, :1]).max(axis=3) > 60
     heights = ink.any(axis=2).sum(axis=1) / 96
@@ -46,7 +46,7 @@ def test_the_studio_figure_is_larger_than_that_of_a_clip():
 
 @pytest.fixture
 def painted(monkeypatch):
-    """What the photos' figures are painted with, one mapping a photo."""
+    """The arguments the photos' figures are painted with, one mapping per photo."""
     seen = []
     monkeypatch.setattr(figure_photos, "paint", lambda *_, **settings: seen.append(settings))
     return seen
@@ -118,6 +118,6 @@ def test_a_near_colour_is_lighter_or_darker_with_a_little_tint():
     assert brightness.mean() == pytest.approx(128, abs=1.5)
     # One shift for all channels and a third of a tint of .35 each: 20 * sqrt(1 + .35**2 / 3).
     assert brightness.std() == pytest.approx(20.4, abs=1)
-    # What a channel has of its own: 20 * .35 * sqrt(2 / 3).
+    # The part specific to a channel: 20 * .35 * sqrt(2 / 3).
     assert (colours - brightness[:, np.newaxis]).std() == pytest.approx(5.7, abs=0.3)
     assert near((255, 0, 255), 0, rng) == (255, 0, 255)

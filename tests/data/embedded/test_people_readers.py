@@ -15,7 +15,7 @@ EXERCISES = ("JumpingJacks", "Kicks", "Lunges", "PullUps", "PushUps", "Squats")
 
 @pytest.fixture
 def few(monkeypatch):
-    """Two clips a class in either split, three photos a class."""
+    """Two clips per class in each split, three photos per class."""
     monkeypatch.setattr(figure_readers, "GROUPS", {"test": (1,), "train": (5, 6)})
     monkeypatch.setattr(figure_readers, "CLIPS_PER_GROUP", {"test": 2, "train": 1})
     monkeypatch.setattr(figure_readers, "PHOTOS_PER_CLASS", 3)
@@ -23,7 +23,7 @@ def few(monkeypatch):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Every file is written empty, so that whole splits take no time."""
+    """Write empty files, so that whole splits take no time."""
     monkeypatch.setattr(figure_readers, "draw_clip", lambda *_: (None, None))
     monkeypatch.setattr(figure_readers, "encode", lambda frames, rate, path: path.touch())
     monkeypatch.setattr(figure_readers, "save_photo", lambda photo, path: path.touch())

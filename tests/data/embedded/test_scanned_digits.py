@@ -34,7 +34,7 @@ def test_digits_fill_the_box_of_mnist():
 
 
 def test_images_keep_the_label_of_the_original():
-    # Shrunk back and compared by every second pixel, nearly every image is nearest to an original
+    # Shrunk back and compared at every second pixel, nearly every image is closest to an original
     # of its own class; with shuffled labels it would be one in ten.
     raw, bunch = READER.read(None, "test"), load_digits()
     boxes = raw.images[:50, 6:26, 6:26, 0].astype(float)

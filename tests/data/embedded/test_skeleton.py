@@ -165,7 +165,7 @@ def test_from_the_side_the_far_limbs_lie_behind_and_in_the_shade():
 def test_sleeves_and_long_legs_cover_the_skin():
     covered = replace(LOOK, sleeves=True, long_legs=True)
     bare = replace(LOOK, sleeves=False, long_legs=False)
-    # Covered: the neck, the face and two hands; bare: two forearms and two shins more.
+    # Covered: the neck, the face and two hands. Bare: also two forearms and two shins.
     assert colours(FRONT, covered).count(LOOK.skin) == 4
     assert colours(FRONT, bare).count(LOOK.skin) == 8
 
@@ -244,7 +244,7 @@ def ink_at_peak(action):
 
 
 def test_directions_alone_tell_the_exercises_apart_most_of_the_time():
-    # The nearest pose of another person: 5 degrees of bias, in the middle of which some overlap.
+    # Classify another person (5 degrees of bias) by the nearest pose; exercises overlap mid-cycle.
     rng = np.random.default_rng(0)
     poses = [action.directions(CYCLE) for action in EXERCISES.values()]
     hits = [

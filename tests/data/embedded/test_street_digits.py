@@ -43,8 +43,8 @@ def test_the_training_split_is_six_thousand():
 
 
 def test_the_digit_that_is_drawn_is_the_label():
-    # Neighbours at the sides must not be mistaken for it: a nearest-neighbour vote, far above the
-    # chance of .1, needs the label's own shape in the middle.
+    # Digits at the sides must not be mistaken for the label: a nearest-neighbour vote far above
+    # chance (.1) needs the label's shape in the middle.
     rng = np.random.default_rng(5)
     labels = np.arange(1500) % 10
     grey = draw_street_digits(labels, rng).mean(3)[:, 3:29, 8:24].reshape(1500, -1)

@@ -1,4 +1,4 @@
-"""Small videos that the tests encode themselves, with each frame's number painted into it."""
+"""Small videos encoded by the tests, with each frame's number painted into it."""
 
 from fractions import Fraction
 
@@ -12,7 +12,7 @@ BITS, ACROSS, BLOCK_WIDTH, BLOCK_HEIGHT = 8, 4, 16, 24
 
 
 def painted(number):
-    """A frame uint8 [48, 64, 3] with a white block for each bit of its number that is 1."""
+    """A frame, uint8 [48, 64, 3], with a white block for each set bit of its number."""
     pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     for bit in range(BITS):
         top, left = bit // ACROSS * BLOCK_HEIGHT, bit % ACROSS * BLOCK_WIDTH
@@ -22,7 +22,7 @@ def painted(number):
 
 
 def number_in(pixels):
-    """The number painted into a frame, read from the middles of its blocks."""
+    """Read the number painted into a frame from the middles of its blocks."""
     gray = np.asarray(pixels).reshape(HEIGHT, WIDTH, 3)[..., 1]
     middles = gray[BLOCK_HEIGHT // 2 :: BLOCK_HEIGHT, BLOCK_WIDTH // 2 :: BLOCK_WIDTH]
     return sum(1 << bit for bit, value in enumerate(middles.ravel()) if value > 127)
@@ -38,7 +38,7 @@ def write_clip(
     rotation=0,
     **options,
 ):
-    """Encode frames 0..count-1, shown 25 a second, or one at each of `ticks`; returns the path."""
+    """Encode frames 0..count-1 at 25 per second, or at `ticks`; return the path."""
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=RATE)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pixel_format
@@ -54,7 +54,7 @@ def write_clip(
 
 
 def rewrite_packets(path, change):
-    """Write the clip again with other packets: `change` maps their bytes to new ones."""
+    """Rewrite the clip with packets mapped by `change`."""
     with av.open(str(path)) as source:
         (stream,) = source.streams.video
         old = [bytes(packet) for packet in source.demux(stream) if packet.size]
@@ -71,7 +71,7 @@ def rewrite_packets(path, change):
 
 
 def not_coded(tick, comment=b""):
-    """An MPEG-4 packet without a picture, of the kind that XviD writes for "as before".
+    """An MPEG-4 packet without a picture, as XviD writes it to repeat the previous one.
 
     ISO/IEC 14496-2 §6.2.5: start code; type P (01); no second has passed (0); marker; the tick in
     5 bits (25 a second); marker; vop_coded 0; stuffing to a whole byte. A comment may precede it.
@@ -86,13 +86,13 @@ def picture_type(packet):
 
 
 def pack_b_frames(packets):
-    """Packets as XviD and DivX pack them: a picture goes with the B picture that follows it.
+    """Packed bitstream as of XviD and DivX: a picture shares a packet with the B picture after it.
 
     A packet without a picture at the end of a run of B pictures keeps their number.
     """
     types = [*map(picture_type, packets), "end"]
     start = packets[0].index(PICTURE)
-    # The comment by which decoders know such packets.
+    # The comment by which decoders recognise such packets.
     packed = [packets[0][:start] + USER_DATA + b"DivX503b1393p" + packets[0][start:]]
     for place in range(1, len(packets)):
         if types[place - 1] != "B" == types[place]:
@@ -105,7 +105,7 @@ def pack_b_frames(packets):
 
 
 def set_announced(path, count):
-    """Write another number of frames into an AVI file's two headers."""
+    """Change the number of frames in an AVI file's two headers."""
     body = bytearray(path.read_bytes())
     for name, offset in ((b"avih", 24), (b"strh", 40)):
         start = body.index(name) + offset

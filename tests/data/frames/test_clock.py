@@ -1,4 +1,4 @@
-"""Times of frames: one clock, which never stands still or runs back."""
+"""Times of frames are strictly increasing."""
 
 import itertools
 from fractions import Fraction
@@ -34,7 +34,7 @@ def test_times_are_those_of_decoding_where_the_first_frame_has_no_other():
 
 
 def test_a_frame_without_a_time_comes_one_frame_after_the_one_before_it():
-    # A frame takes 4 ticks by the rate; the third says that it takes 10.
+    # A frame takes 4 ticks by the rate; the third has a duration of 10.
     shown = (frame(8), frame(), frame(duration=10), frame(None, 1), frame(50))
     assert times(*shown) == [0.08, 0.12, 0.16, 0.26, 0.5]
 

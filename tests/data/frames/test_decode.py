@@ -33,7 +33,7 @@ THREE_OF_20, THREE_OF_21 = [3, 10, 16], [3, 10, 17]
 
 
 def numbers(path, sampling):
-    """Positions of a clip's frames; they must be the numbers painted into them."""
+    """Positions of a clip's frames, checked against the numbers painted into them."""
     found = list(clip_frames(path, sampling))
     assert [number_in(frame.pixels) for frame in found] == [frame.index for frame in found]
     return [frame.index for frame in found]
@@ -65,7 +65,7 @@ def test_each_part_of_a_clip_gives_its_middle_frame_and_a_short_clip_all_its_fra
         for part, position in enumerate(positions):
             middle = Fraction(2 * part + 1, 2 * parts) * count
             assert position <= middle < position + 1
-        # The other way round in time, they are the same but for rounding.
+        # Reversed in time, they are the same up to rounding.
         mirrored = [count - 1 - position for position in reversed(positions)]
         assert np.abs(np.subtract(positions, mirrored)).max() <= 1
 
@@ -84,7 +84,7 @@ def test_a_sampling_is_one_number_of_at_least_one(given):
         ("a.avi", {}),
         ("a.avi", {"b_frames": 2}),
         ("a.mp4", {"b_frames": 2}),
-        # Matroska announces no number of frames.
+        # Matroska does not give the number of frames.
         ("a.mkv", {"b_frames": 2}),
         ("a.mov", {"codec": "mjpeg", "pixel_format": "yuvj420p"}),
         ("a.mkv", {"codec": "ffv1", "pixel_format": "yuv444p10le"}),
@@ -125,15 +125,15 @@ def test_times_are_the_containers_also_where_frames_were_dropped(tmp_path, name,
     found = list(clip_frames(path, ALL))
     assert [frame.index for frame in found] == list(range(10))
     assert [frame.time_s for frame in found] == pytest.approx([tick / RATE for tick in TICKS])
-    # In an AVI file the dropped ones are announced too.
+    # The header of an AVI file counts dropped frames too.
     assert numbers(path, Sampling(frames=2)) == [2, 7]
 
 
 def test_times_are_those_of_decoding_where_the_container_has_no_others(tmp_path):
     path = write_clip(tmp_path / "a.avi", ticks=TICKS, b_frames=2)
     times = [frame.time_s for frame in clip_frames(path, ALL)]
-    # A frame is decoded one later than it is shown; for the last there is no packet, so that it
-    # comes one frame after the one before it.
+    # A frame is decoded one later than it is shown; the last has no packet, so it is placed one
+    # frame after the previous one.
     assert times[:-1] == pytest.approx([(tick + 1) / RATE for tick in TICKS[:-1]])
     assert times[-1] == pytest.approx(times[-2] + 1 / RATE)
 
@@ -156,7 +156,7 @@ def test_a_wrong_number_in_the_header_changes_nothing(tmp_path, announced):
 
 @pytest.mark.parametrize(
     ("place", "comment", "count"),
-    # Before, between and after the wanted ones. FFmpeg gives the last picture again at the end.
+    # Before, between and after the wanted ones. FFmpeg repeats the last picture at the end.
     [(5, b"", 20), (5, b"a long comment", 20), (12, b"", 20), (18, b"", 20), (20, b"", 21)],
 )
 def test_packets_that_give_no_frame_do_not_count(tmp_path, place, comment, count):
@@ -204,7 +204,7 @@ def test_a_second_pass_is_taken_only_if_the_first_had_other_positions(
 
 
 def test_decoding_starts_no_threads(tmp_path):
-    # A codec that would decode the parts of a frame in parallel.
+    # A codec that would decode slices in parallel.
     path = write_clip(tmp_path / "a.mkv", 20, codec="ffv1")
     before = psutil.Process().num_threads()
     found = clip_frames(path, ALL)
@@ -244,7 +244,7 @@ def test_every_nth_frame_is_given_as_it_is_decoded(tmp_path):
 def test_frames_are_turned_upright(tmp_path, rotation, turns):
     path = write_clip(tmp_path / "a.mp4", 20, rotation=rotation)
     for frame in clip_frames(path, THREE):
-        # `rotation` is counter-clockwise, so this turns it back.
+        # `rotation` is counter-clockwise, so this undoes it.
         assert number_in(np.rot90(frame.pixels, -turns)) == frame.index
 
 
@@ -298,7 +298,7 @@ def test_a_clip_that_is_none_is_told_in_one_line(tmp_path, capfd, sampling, dama
 
 
 def chunk_starts(body):
-    """Where the video chunks of an AVI file start."""
+    """Offsets of the video chunks of an AVI file."""
     starts, start = [], body.index(b"movi") + 4
     while body[start : start + 4] == b"00dc":
         starts.append(start)
@@ -373,7 +373,7 @@ def test_a_process_that_extracts_does_not_load_torch():
 OTHER_NAMES = {".qt", ".divx", ".rmvb", ".mpe", ".m1v", ".m2v", ".mpv", ".vob", ".mod", ".tod"} | {
     *(".ogm", ".ogv", ".amv")
 }
-"""Of a container that FFmpeg lists under others."""
+"""Suffixes of containers that FFmpeg lists under other suffixes."""
 NO_VIDEO = {".m4a", ".m4b", ".mka", ".mks", ".isma", ".wma", ".ism"}
 
 

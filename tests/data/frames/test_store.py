@@ -30,7 +30,7 @@ BROKEN = ("Run/c.avi", "Sit/e.avi", "Sit/f.avi", "Sit/g.avi")
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-    """Four clips of two classes; one cut short, one damaged, one empty, one a text file."""
+    """Eight clips: four of two classes, one truncated, one damaged, one empty, one a text file."""
     root = tmp_path_factory.mktemp("videos")
     (root / "Run").mkdir()
     (root / "Sit").mkdir()
@@ -49,7 +49,7 @@ def videos(tmp_path_factory):
 
 @pytest.fixture
 def clips():
-    """All eight, in the order of their names."""
+    """All eight clips, by name."""
     names = sorted([*COUNTS, *BROKEN])
     return [
         Clip(path=name, label=name[:3], group=f"g{place // 2}", split="train")
@@ -59,7 +59,7 @@ def clips():
 
 @pytest.fixture
 def stored(videos, clips, tmp_path):
-    """A finished chunk, and the store made of it."""
+    """A finished chunk and the store merged from it."""
     extract_chunk(videos, clips, tmp_path / "chunk", THREE)
     merge([tmp_path / "chunk"], tmp_path / "store")
     return tmp_path
@@ -79,7 +79,7 @@ def test_the_manifest_names_every_frame_and_the_blob_holds_its_jpeg(videos, clip
     ]
     offset = 0
     for (clip, position), row in zip(expected, frame.itertuples(), strict=True):
-        # pandas calls a column named like a keyword by its number.
+        # pandas replaces a column name that is a keyword by its number.
         assert (row.clip, row._2, row.group, row.split) == (
             *(clip.path, clip.label, clip.group, clip.split),
         )
@@ -129,7 +129,7 @@ def test_same_clips_give_same_bytes_however_they_are_divided(
             extract_chunk(videos, clips[start : start + size], chunks[-1], THREE)
         merge(chunks, tmp_path / f"merged_{size}")
         assert contents(tmp_path / f"merged_{size}") == expected
-    # Row groups do not follow the chunks either.
+    # Row groups do not depend on the chunks either.
     monkeypatch.setattr(frame_store, "_ROWS", 4)
     merge(chunks, tmp_path / "small")
     merge([stored / "chunk"], tmp_path / "small_too")
@@ -143,7 +143,7 @@ CHUNK = ("frames.bin", "index.jsonl")
 
 
 def ends_of_clips(folder):
-    """Where the header and each clip's line end in the index, and its JPEGs in the blob."""
+    """Ends of the header and of each clip's line in the index, and of its JPEGs in the blob."""
     header, *lines = (folder / "index.jsonl").read_bytes().splitlines(keepends=True)
     places = [(len(header), 0)]
     for line in lines:
@@ -155,7 +155,7 @@ def ends_of_clips(folder):
 def test_a_killed_extraction_goes_on_with_the_next_clip_and_ends_with_the_same_bytes(
     videos, clips, tmp_path, monkeypatch
 ):
-    """Whatever of the two files a killed process, or a lost disk cache, leaves behind."""
+    """Any part of the two files that a killed process or a lost disk cache leaves."""
     chunk, clips, decoded = tmp_path / "chunk", clips[:5], []
     extract_chunk(videos, clips, chunk, THREE)
 
@@ -204,7 +204,7 @@ def test_an_interrupted_extraction_tells_how_far_it_is(videos, clips, tmp_path):
 
 
 def test_frames_of_a_clip_that_turns_out_to_be_damaged_are_taken_back(videos, clips, tmp_path):
-    # Frames 0, 4 and 8 come before the damage. Twice in a row, the second start is right too.
+    # Frames 0, 4 and 8 come before the damage. A second such clip must start at the right byte too.
     damaged = videos / "Sit/e.avi"
     assert next(clip_frames(damaged, FOURTH)).index == 0
     twice = [Clip(path="Sit/e.avi", label="", group=str(i), split="train") for i in range(2)]

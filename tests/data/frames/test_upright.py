@@ -1,4 +1,4 @@
-"""Frames as a person would see them: matrix, shape of pixels, range of brightness, transparency."""
+"""Conversion of frames: display matrix, pixel aspect, colour range, transparency."""
 
 import struct
 from fractions import Fraction
@@ -25,7 +25,7 @@ def packed(a, b, c, d, x=0, y=0):
 
 
 def write(path, pixels=CORNER, codec="libx264", form="yuv420p", aspect=None, colours=0, **options):
-    """Three frames of the same pixels, or of the planes of a frame that is given."""
+    """Three frames with the same pixels, or with the planes of a given frame."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
         stream.height, stream.width = 48, 64
@@ -50,7 +50,7 @@ def first(path):
 
 
 def moved(pixels, matrix):
-    """Pixels sent one by one to where a matrix says, and then shifted to begin at 0."""
+    """Map pixels one by one by a matrix, then shift them to start at 0."""
     a, b, _, c, d, *_ = (value / ONE for value in matrix)
     height, width = pixels.shape[:2]
     q, p = np.mgrid[:height, :width]
@@ -87,7 +87,7 @@ def test_a_matrix_stands_for_the_nearest_quarter_turn_whatever_its_scale(angle, 
     cos, sin = np.cos(np.radians(angle)) * ONE * scale, np.sin(np.radians(angle)) * ONE * scale
     across = -1 if mirrored else 1
     matrix = packed(*(round(value) for value in (across * cos, across * sin, -sin, cos)))
-    # Right is turned towards down, that is, to the right.
+    # Right is rotated towards down, that is, clockwise.
     assert orientation(struct.pack("=9i", *matrix)) == (mirrored, round(-angle / 90) % 4)
 
 
@@ -124,7 +124,7 @@ def test_a_clip_is_shown_as_its_matrix_says(tmp_path, matrix):
 def test_pixels_that_are_not_square_become_so(tmp_path, name, aspect, width):
     found = first(write(tmp_path / name, aspect=aspect))
     assert found.shape == (48, width, 3)
-    # The white quarter stays one.
+    # The white quarter stays a quarter.
     assert found[10, : width // 2 - 2].min() > 180
     assert found[10, width // 2 + 2 :].max() < 60
 

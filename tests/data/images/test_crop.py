@@ -1,4 +1,4 @@
-"""Photos and frames as squares."""
+"""Square crops of photos and frames."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from data.images.crop import read_photo, square
 
 
 def striped(width, height):
-    """Thirds from left to right in red, green and blue, so that a crop tells where it is from."""
+    """Red, green and blue thirds from left to right, which show where a crop is from."""
     pixels = np.zeros((height, width, 3), np.uint8)
     for channel in range(3):
         pixels[:, channel * width // 3 : (channel + 1) * width // 3, channel] = 255

@@ -1,4 +1,4 @@
-"""The one decoder of photos, against numpy's arithmetic, mode by mode."""
+"""The decoder of photos against numpy arithmetic, mode by mode."""
 
 import colorsys
 import io
@@ -32,7 +32,7 @@ def values(seed, channels, most=255, dtype=np.uint8):
 
 
 def stored(picture, form, **options):
-    """What the decoder makes of a picture that was stored in a format, int [H, W, 3]."""
+    """Store a picture in a format and decode it, int [H, W, 3]."""
     file = io.BytesIO()
     picture.save(file, form, **options)
     file.seek(0)
@@ -157,7 +157,7 @@ def test_integers_of_32_bits_are_taken_for_16_bit_values_and_floats_for_shares(s
     deep[0, 0] = 65535
     assert abs(stored(Image.fromarray(deep), "TIFF") - grey(deep) / 257).max() <= 0.5
     share = (deep / 65535).astype(np.float32)
-    # Half of a level, but for the rounding of a float.
+    # Half a level, up to float rounding.
     want = 255.0 * np.repeat(share[..., np.newaxis], 3, -1).astype(float)
     assert abs(stored(Image.fromarray(share), "TIFF") - want).max() <= 0.5 + 1e-4
 
@@ -237,7 +237,7 @@ def test_lab_is_adapted_from_d50_to_srgb(seed):
     # TIFF 6.0, section 23: a and b are signed.
     lab = np.rint(np.stack([lightness * 2.55, green_red, blue_yellow], -1)).clip(-128, 255)
     picture = Image.fromarray((lab.astype(int) % 256).astype(np.uint8), "LAB")
-    # Steps of 1 in a and b are several levels of a dark saturated colour.
+    # Steps of 1 in a and b are several levels in dark saturated colours.
     assert abs(stored(picture, "TIFF") - rgb).mean() <= 2
 
 
@@ -288,7 +288,7 @@ def with_exif(form, block):
 
 
 def tiff(*entries):
-    """A TIFF of `CORNER` turned by a quarter, with entries of our own."""
+    """A TIFF of `CORNER` rotated by a quarter turn, with custom entries."""
     short = struct.Struct("<H").pack
     own = {tag for tag, *_ in entries}
     usual = [(256, 3, 1, short(48)), (257, 3, 1, short(40)), (258, 3, 3, short(8) * 3),
@@ -411,7 +411,7 @@ def test_a_photo_without_pixels_is_refused(content):
 
 
 ONLY_NAMED = {".bufr", ".grib", ".h5", ".hdf", ".iim", ".mpg", ".mpeg"}
-"""Formats that Pillow tells from others, and does not decode."""
+"""Formats that Pillow recognises but does not decode."""
 
 
 def test_every_suffix_that_pillow_reads_is_taken_or_known_as_unreadable():

@@ -1,4 +1,4 @@
-"""A file of images or maps, written bit by bit."""
+"""A file of images or maps written in batches."""
 
 import numpy as np
 import pytest

@@ -10,7 +10,7 @@ READER = Bu101Reader()
 
 @pytest.fixture
 def grow(tmp_path):
-    """Write photos, and lists by their names, under a home; returns the root."""
+    """Write photos, and lists by name, under a home; return the root."""
 
     def write(*photos, home="BU101", **lists):
         for path in photos:
@@ -142,7 +142,7 @@ def test_classes_have_the_spelling_of_ucf101(grow, spelling):
 
 
 def test_classes_have_the_order_of_ucf101(grow):
-    # The class list has Hammering first, the alphabet HammerThrow.
+    # The class list has Hammering first, alphabetical order HammerThrow.
     root = grow("HammerThrow/1.jpg", "Hammering/1.jpg")
     listing = READER.list(root, "train")
     assert listing.classes == ("Hammering", "HammerThrow")

@@ -9,7 +9,7 @@ from data.readers.class_folders import CLIP_FOLDERS, PHOTO_FOLDERS
 
 @pytest.fixture
 def grow(tmp_path):
-    """Write empty files; returns the root."""
+    """Write empty files; return the root."""
 
     def write(*paths):
         for path in paths:

@@ -1,4 +1,4 @@
-"""The structure of MATLAB 5 files, checked before scipy's parser sees them."""
+"""MATLAB 5 files are validated before scipy parses them."""
 
 import struct
 
@@ -31,7 +31,7 @@ def test_whatever_scipy_writes_is_read(stored):
 
 
 def test_the_other_order_of_bytes_is_read(tmp_path):
-    # A header, and a matrix of two bytes named X: flags, dimensions, name, values.
+    # A header and a matrix of two bytes named X: flags, dimensions, name, values.
     parts = (
         struct.pack(">4I", 6, 8, 9, 0),
         struct.pack(">4I", 5, 8, 1, 2),
@@ -49,7 +49,7 @@ def test_an_element_of_no_type_never_reaches_the_parser(tmp_path, kind):
     path = tmp_path / "a.mat"
     scipy.io.savemat(path, {"X": np.zeros((32, 32, 3, 5), np.uint8)})
     body = bytearray(path.read_bytes())
-    # scipy looks the type of the values up in a table, wherever that leads.
+    # scipy looks up the type of the values in a table without a bounds check.
     start = body.index(struct.pack("<2I", 2, 32 * 32 * 3 * 5))
     body[start : start + 4] = struct.pack("<I", kind)
     path.write_bytes(body)

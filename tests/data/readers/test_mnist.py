@@ -96,7 +96,7 @@ def test_an_empty_file_is_refused(write_mnist):
 
 
 class FakeMnist:
-    """Stands for torchvision.datasets.MNIST: writes what a download leaves behind."""
+    """Stand-in for torchvision.datasets.MNIST that writes the files of a download."""
 
     def __init__(self, root, train, download):
         assert train

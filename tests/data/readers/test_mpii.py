@@ -6,8 +6,8 @@ from data.errors import DataError
 from data.readers.mpii import ANNOTATIONS, MpiiReader, read_training
 
 READER = MpiiReader()
-# Name, training, category, activity and its number, as MPII gives them: two numbers of one
-# activity, an image without a label, one of the test split.
+# Name, training, category, activity and its number, as in MPII: two numbers for one activity, an
+# image without a label, and one of the test split.
 ROWS = (
     ("3.jpg", 1, "sports", "curling", 1),
     ("1.jpg", 1, "dancing", "ballet, modern", 7),
@@ -20,7 +20,7 @@ LABELLED = ("3.jpg", "1.jpg", "4.jpg")
 
 
 def _struct(shape, **fields):
-    """A MATLAB structure array of that shape."""
+    """A MATLAB structure array of the given shape."""
     array = np.empty(shape, [(name, object) for name in fields])
     for name, values in fields.items():
         for place, value in zip(np.ndindex(shape), values, strict=True):
@@ -46,7 +46,7 @@ def _save(path, release):
 
 @pytest.fixture
 def grow(tmp_path):
-    """Write MPII with some images; returns the root."""
+    """Write MPII with some images; return the root."""
 
     def write(images=LABELLED, rows=ROWS, folder="MPII/images", annotations="MPII"):
         _save(tmp_path / annotations / ANNOTATIONS, _release(rows))

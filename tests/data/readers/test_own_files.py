@@ -1,4 +1,4 @@
-"""Anybody's own files, labelled or not, in folders or tables."""
+"""The user's own files, labelled or not, in folders or tables."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from data.readers.own_files import find_media, list_labelled, list_unlabelled
 
 @pytest.fixture
 def grow(tmp_path):
-    """Write files, each with its own name in it; returns the root."""
+    """Write files that contain their own names; return the root."""
 
     def write(*paths, **texts):
         for path in paths:

@@ -1,4 +1,4 @@
-"""Folders that are splits, told from classes."""
+"""Folders of splits are distinguished from folders of classes."""
 
 import pytest
 

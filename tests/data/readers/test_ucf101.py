@@ -23,7 +23,7 @@ CLIPS = tuple(line.split()[0] for line in (*TRAIN, *TEST))
 
 @pytest.fixture
 def grow(tmp_path):
-    """Write UCF101 with some clips and lists; returns the root."""
+    """Write UCF101 with some clips and lists; return the root."""
 
     def write(clips=CLIPS, train=TRAIN, test=TEST, classes=CLASS_LIST, home="UCF101", end="\r\n"):
         base = tmp_path / home
@@ -120,7 +120,7 @@ def test_partial_goes_on_with_what_is_there(grow):
 
 
 def test_a_partial_set_has_the_classes_of_either_split_in_both(grow):
-    # Of YoYo only a training clip, of the handstand only a test clip, of Archery nothing.
+    # YoYo has only a training clip, the handstand only a test clip, Archery nothing.
     root = grow([CLIPS[3], CLIPS[6]])
     train, test = (READER.list(root, side, partial=True) for side in ("train", "test"))
     assert train.classes == test.classes == ("HandstandPushups", "YoYo")

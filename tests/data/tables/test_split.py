@@ -276,7 +276,7 @@ def test_v_has_k_clips_of_each_class_and_hyper_validation_no_less_than_asked(**s
         )
         assert len(v) == settings["k"]
         asked = settings["hyper_validation"] // 5 + (label < settings["hyper_validation"] % 5)
-        # The last recording taken may bring up to two clips more.
+        # The last recording may add up to two more clips.
         assert asked <= len(held) <= asked + 2
 
 

@@ -1,4 +1,4 @@
-"""Domain norms: a batch normalisation per domain with one affine map."""
+"""Domain norms: batch norm per domain with one affine map."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from gradmix.networks import pooled
 
 
 def filled(norm: nn.Module, seed: int = 0) -> nn.Module:
-    """The same random affine map in every norm that is given the same seed."""
+    """Give a norm a random affine map, the same for equal seeds."""
     generator = torch.Generator().manual_seed(seed)
     for parameter in (norm.weight, norm.bias):
         parameter.data.copy_(torch.randn(parameter.shape, generator=generator))
@@ -119,7 +119,7 @@ def test_class_scores_of_a_map_are_normalised_after_its_mean(toy) -> None:
 
 
 def learnt() -> nn.Sequential:
-    """A small network as pretraining leaves it: its norms have statistics, and settings."""
+    """A small network as after pretraining: its norms have statistics and settings."""
     torch.manual_seed(4)
     network = nn.Sequential(
         nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3, eps=0.1, momentum=0.3), nn.Conv2d(3, 2, 3)
@@ -139,7 +139,7 @@ def test_norms_go_on_from_what_the_network_has_learnt_in_every_domain() -> None:
         for domain in ("target", "a", "b"):
             with in_domain(network.eval(), domain):
                 torch.testing.assert_close(network(x), before)
-    # From there on, each domain's statistics move as those of the norm would have.
+    # From then on, each domain's statistics evolve like those of the original norm.
     with in_domain(network.train(), "a"):
         network(x)
     plain.train()(x)

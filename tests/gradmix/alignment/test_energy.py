@@ -1,4 +1,4 @@
-"""Attention maps, their energies, and the two losses, by hand and by the textbook."""
+"""Attention maps, their energies and the two losses, by hand and against references."""
 
 import itertools
 
@@ -23,7 +23,7 @@ def maps(count: int = 4) -> torch.Tensor:
 
 
 def head_of(classes: int = 3) -> EnergyHead:
-    """One that has left its start: its energies are not zero."""
+    """A head after some training, with non-zero energies."""
     generator = torch.Generator().manual_seed(2)
     head = EnergyHead(LinearHead(5, classes), 6, generator)
     head.energy.data.normal_(generator=generator)
@@ -113,7 +113,7 @@ def test_first_weights_follow_torchs_seed_and_do_not_draw_from_its_generator(toy
         found.append(network.heads[TARGET_HEAD].embedding.weight)
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
-    # Uniform within 1 / sqrt(2 * 2 places), in the network's type.
+    # Uniform within 1 / sqrt(2 * 2 places), in the network's dtype.
     assert 0.4 < found[0].abs().max() <= 0.5
     assert found[0].dtype == torch.float64
 

@@ -1,4 +1,4 @@
-"""AdaMatch: frequencies, threshold, drawn logits and ramp, each against its equation."""
+"""AdaMatch: frequencies, threshold, interpolated logits and ramp, each against its equation."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from gradmix.methods.adamatch import AdaMatchConfig, Alignment, ramped_up
 
 
 def drawn_again(toy, method):
-    """Logits as the next update draws them; the generator is put back."""
+    """Logits as the next update draws them; restores the generator."""
     (near, far), target = toy.batches()
     state = method.generator.get_state()
     method.network.train()

@@ -1,4 +1,4 @@
-"""What every method promises, checked over every row of `METHODS`."""
+"""The contract of every method, checked for every row of `METHODS`."""
 
 import copy
 import dataclasses
@@ -27,7 +27,7 @@ def trained(toy, method: Method, steps: int = 6, streams=None, target=None, **op
 
 
 def needed(toy, method: Method, scale: float = 1.0) -> tuple[list[Batch], Batch | None, Any]:
-    """A mini-batch of everything that the method declares."""
+    """A mini-batch of everything the method declares."""
     *sources, target = [
         Batch(scale * b.images, b.labels, b.head) for b in [*toy.batches()[0], toy.batches()[1]]
     ]
@@ -40,7 +40,7 @@ def needed(toy, method: Method, scale: float = 1.0) -> tuple[list[Batch], Batch 
 
 
 def assert_same(a: Any, b: Any) -> None:
-    """Equal to the last bit, through dicts and lists."""
+    """Bitwise equality, through dicts and lists."""
     assert type(a) is type(b)
     if isinstance(a, torch.Tensor):
         assert torch.equal(a, b)

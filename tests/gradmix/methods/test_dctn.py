@@ -13,7 +13,7 @@ from gradmix.problem import TARGET_HEAD
 
 STILL = OptimiserConfig(learning_rate=1e-2, momentum=0.0)
 EVEN = {"log": 2.0 * math.log(2.0), "least_squares": 0.5}
-"""L_D of a discriminator that gives even chances."""
+"""L_D of a discriminator that predicts 1/2."""
 each_form = pytest.mark.parametrize("adversary", EVEN)
 
 
@@ -34,7 +34,7 @@ def features(toy, method) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
 
 
 def told_apart(toy, method) -> dict[str, torch.Tensor]:
-    """L_D of every source by the textbook: no detaching, both networks in the graph."""
+    """Reference L_D of every source: no detaching, both networks in the graph."""
     of_sources, of_target = features(toy, method)
     found = {}
     for name, of_source in of_sources.items():
@@ -45,7 +45,7 @@ def told_apart(toy, method) -> dict[str, torch.Tensor]:
 
 
 def prepared(toy, **settings):
-    """A method of which the discriminators alone have learnt, at the first weights of the rest."""
+    """A method with trained discriminators and the initial weights elsewhere."""
     method = toy.method("dctn", optimiser=STILL, **settings)
     of_sources, of_target = features(toy, method)
     for name, of_source in of_sources.items():
@@ -97,7 +97,7 @@ def test_the_trunk_confuses_the_discriminator_with_the_larger_loss(toy, adversar
     for swapped in (False, True):
         method = prepared(toy, adversary=adversary)
         heads = method.network.heads
-        # A discriminator that knows nothing has a larger loss than one that has learnt.
+        # An untrained discriminator has a larger loss than a trained one.
         broken = method.sources[int(swapped)]
         for parameter in heads[adversary_of(broken)].parameters():
             parameter.data.zero_()
@@ -113,7 +113,7 @@ def test_the_trunk_confuses_the_discriminator_with_the_larger_loss(toy, adversar
 
 @each_form
 def test_the_gradient_is_the_textbook_sum_with_each_term_where_it_belongs(toy, adversary) -> None:
-    """Trunk: cross entropies + weight x confusion of the hardest; discriminators: own L_D alone."""
+    """Trunk: cross entropies + weight x confusion of the hardest; discriminators: their own L_D."""
     method = prepared(toy, adversary=adversary, adversary_weight=0.7, threshold=0.4)
     network, flat = method.network, method.flat
     state = method.state_dict()

@@ -1,4 +1,4 @@
-"""DoGE: what a score is, how weights remember, and what the step is along."""
+"""DoGE: scores, the running weights, and the direction of the step."""
 
 import math
 
@@ -9,7 +9,7 @@ from gradmix.methods.doge import DoGEConfig, reweighed
 
 
 def with_gradients(toy, *rows, **settings):
-    """A method of as many sources as rows but one, whose flat gradients start with these."""
+    """A method with one source per row except the last, and these as leading gradients."""
     sources = tuple(f"S{i}" for i in range(len(rows) - 1))
     method = toy.method("doge", sources=sources, **settings)
     for row, values in enumerate(rows):
@@ -58,7 +58,7 @@ def test_v_trains_the_head_alone(toy) -> None:
 
 
 def test_a_source_that_serves_v_gains_at_every_step(toy) -> None:
-    """V in the place of a source has the best score that there is."""
+    """V in the place of a source has the best possible score."""
     method = toy.method("doge", weight_rate=0.5)
     (_, other), target = toy.batches()
     found = [method.update([target, other], target)["weight/near"] for _ in range(4)]

@@ -1,4 +1,4 @@
-"""EnergyNet in our reading: from a source-only model on, by three losses on V."""
+"""EnergyNet in our reading: a source-only model trained with three losses on V."""
 
 import pytest
 import torch
@@ -76,7 +76,7 @@ def test_without_the_two_losses_the_first_step_is_fine_tunings(toy) -> None:
     found = mine.network.state_dict()
     for name, value in plain.network.state_dict().items():
         torch.testing.assert_close(found[name], value)
-    # The energies learn by the cross entropy, too.
+    # The energies also learn from the cross entropy.
     assert mine.network.heads[TARGET_HEAD].energy.any()
 
 
@@ -143,7 +143,7 @@ def test_statistics_are_updated_as_in_fine_tuning(toy) -> None:
     mine, plain = started(toy), started(toy, "fine_tune")
     before = copied_state(plain.network)
     for method in (mine, plain):
-        # A validation leaves the network in evaluation mode.
+        # A validation leaves the network in eval mode.
         method.predict(toy.hyper_validation().images)
         method.update([], toy.batches()[1])
     for name, value in plain.network.named_buffers():

@@ -1,4 +1,4 @@
-"""Fine-tune goes on from a source-only model with V alone."""
+"""Fine-tune continues from a source-only model with V only."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""GradMix against the slow textbook loop, and its limits."""
+"""GradMix against a slow reference loop, and in its limits."""
 
 import copy
 
@@ -26,7 +26,7 @@ def autograd(network, batch: Batch) -> dict[str, torch.Tensor]:
 def textbook_step(network, descent, sources, target, config) -> float:
     """Eq. 6 to 10, one layer after another, with plain autograd; returns eta."""
     of_sources = [autograd(network, batch) for batch in sources]
-    # Of a copy V leaves the network's statistics alone.
+    # V runs on a copy, to leave the network's statistics alone.
     of_v = autograd(network if config.v_updates_statistics else copy.deepcopy(network), target)
     mixed, wanted = [], []
     for layer in trunk_layers(network, config.grouping):
@@ -147,7 +147,7 @@ def test_v_reaches_the_targets_head_only_if_told(toy, trains) -> None:
 
 @pytest.mark.parametrize("grouping", ["layer", "tensor", "model"])
 def test_rho_is_on_the_scale_of_the_layers_whatever_is_grouped(toy, grouping) -> None:
-    """With V as the only source every cosine is 1, and rho the number of layers."""
+    """With V as the only source, every cosine is 1 and rho is the number of layers."""
     method = toy.method("gradmix", sources=("near",), grouping=grouping)
     _, target = toy.batches()
     figures = method.update([target], target)

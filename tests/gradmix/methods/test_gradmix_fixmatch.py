@@ -1,4 +1,4 @@
-"""GradMix with FixMatch: the loss of its control, mixed."""
+"""GradMix with FixMatch: its control's loss, mixed."""
 
 import pytest
 import torch

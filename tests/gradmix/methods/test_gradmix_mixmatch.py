@@ -1,4 +1,4 @@
-"""GradMix with MixMatch: guesses, mixtures, the ramp, and the loss they make."""
+"""GradMix with MixMatch: guesses, mixtures, the ramp and the loss."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def entropy(p: torch.Tensor) -> torch.Tensor:
 
 
 def made(toy, **settings):
-    """A method whose predictions differ from image to image, but not with the batch's others."""
+    """A method whose predictions depend on the image but not on the rest of the batch."""
     method = toy.method("gradmix_mixmatch", network=toy.network(norm="none"), **settings)
     with torch.no_grad():
         method.network.heads["target"].weight.mul_(300.0)
@@ -119,7 +119,7 @@ def test_images_and_labels_are_mixed_with_the_same_partner_and_share(toy) -> Non
 
 
 def test_labelled_samples_meet_unlabelled_ones(toy) -> None:
-    """The partner is any of the whole batch."""
+    """The partner can be any sample of the whole batch."""
     method, labels = made(toy), torch.eye(40)
     crossed = 0.0
     for _ in range(5):

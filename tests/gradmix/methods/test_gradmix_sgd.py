@@ -1,4 +1,4 @@
-"""GradMix SGD against learning to reweight, written with autograd; and where both have limits."""
+"""GradMix SGD against learning to reweight written with autograd, and in its limits."""
 
 import copy
 
@@ -17,7 +17,7 @@ RATE = 0.05
 
 
 def loss_at(network, moved, batch) -> torch.Tensor:
-    """Training loss with some parameters replaced; running statistics of a copy are used up."""
+    """Training loss with some parameters replaced; only a copy's running statistics change."""
     plain = copy.deepcopy(network).train()
     return loss(functional_call(plain, moved, (batch.images, batch.head)), batch.labels)
 
@@ -31,7 +31,7 @@ def trunk_of(network) -> dict[str, torch.Tensor]:
 
 
 def reweighted(network, sources, target, layers) -> torch.Tensor:
-    """[31] word for word: w [layers, k] = max(-d f_V / d eps, 0) at eps = 0, by double backward."""
+    """[31] literally: w [layers, k] = max(-d f_V / d eps, 0) at eps = 0, by double backward."""
     trunk = trunk_of(network)
     eps = torch.zeros(len(layers), len(sources), dtype=torch.float64, requires_grad=True)
     moved = {}
@@ -62,7 +62,7 @@ def test_one_step_is_the_double_backward_of_learning_to_reweight(toy, grouping) 
         expected = reweighted(network, sources, target, layers)
         figures = toy.method("gradmix_sgd", network, grouping=grouping).update(sources, target)
         found = weights_in(figures, layers)
-        # Where no weight is left there is nothing to normalise.
+        # If no weight is left, there is nothing to normalise.
         some = expected.any(1)
         expected = expected[some] / expected[some].sum(1, keepdim=True)
         torch.testing.assert_close(found[some], expected, rtol=0.0, atol=1e-5)
@@ -167,7 +167,7 @@ def test_weights_of_the_whole_trunk_are_the_positive_dot_products_over_all_layer
 
 
 def ready(toy, **settings) -> GradMixSGD:
-    """A method that has all gradients of a mini-batch, and takes no step."""
+    """A method with all gradients of a mini-batch, before any step."""
     method = toy.method("gradmix_sgd", toy.network().double(), **settings)
     sources, target = toy.batches(torch.float64)
     for row, batch in enumerate([*sources, target]):
@@ -215,7 +215,7 @@ def test_a_source_without_a_gradient_gets_no_weight(toy) -> None:
 
 
 def test_weights_stay_with_their_sources_when_one_has_no_gradient(toy) -> None:
-    # Equal weights are halves and thirds; next to steps this long neither counts.
+    # Equal weights are halves and thirds; with steps this long, neither matters.
     settings = {"weight_steps": 3, "weight_rate": 1e18}
     sources, target = toy.batches(torch.float64)
     pair = ready(toy, **settings)

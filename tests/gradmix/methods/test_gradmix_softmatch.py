@@ -1,4 +1,4 @@
-"""GradMix with SoftMatch: the loss of its control, mixed."""
+"""GradMix with SoftMatch: its control's loss, mixed."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""GradMix with VAT: the direction, the divergence, and what must not be touched."""
+"""GradMix with VAT: the direction, the divergence, and what must not change."""
 
 import copy
 import math
@@ -98,7 +98,7 @@ def test_the_direction_in_single_precision_matches_that_in_double_precision(toy,
         return float(cosines(direction(xi, torch.float32), direction(xi, torch.float64)).median())
 
     assert agreement(GradMixVATConfig().xi) >= 0.99
-    # The authors' length, the reason for another default.
+    # The authors' xi, to show why the default differs.
     assert agreement(1e-6) < 0.9
 
 

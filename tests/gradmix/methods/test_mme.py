@@ -82,7 +82,7 @@ def test_the_step_on_u_follows_the_gradient_of_the_weighted_entropy(toy) -> None
 
 
 def test_a_zero_weight_leaves_plain_cross_entropy(toy) -> None:
-    """The joint baseline with a cosine head, if the second step does not coast on momentum."""
+    """Without the second step's momentum, this is the joint baseline with a cosine head."""
     method = toy.method("mme", optimiser=STILL, entropy_weight=0.0, rate_factor=1.0)
     network = toy.network()
     method.adapt(network, ["near"])

@@ -1,4 +1,4 @@
-"""SLA: where the centres lie, what they suggest, and how much of it a source learns."""
+"""SLA: the centres, the labels they suggest, and their weight in a source's loss."""
 
 import math
 
@@ -45,7 +45,7 @@ def test_a_class_that_nothing_was_predicted_as_keeps_its_centre() -> None:
 
 
 def test_labels_are_suggested_by_nearness_at_one_length(toy) -> None:
-    """At length 2, (1, 0) is (2, 0): 0 and 2 sqrt 2 away; softmax of 0 and -.5 * 2 sqrt 2."""
+    """At norm 2, (1, 0) is (2, 0): 0 and 2 sqrt 2 away; softmax of 0 and -.5 * 2 sqrt 2."""
     method = toy.method("sla", length=2.0, temperature=0.5)
     found = method.suggested(torch.tensor([[7.0, 0.0]]), torch.tensor([[2.0, 0.0], [0.0, 2.0]]))
     share = 1.0 / (1.0 + math.exp(-math.sqrt(2.0)))

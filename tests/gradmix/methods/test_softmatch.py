@@ -1,4 +1,4 @@
-"""SoftMatch beside joint training: what it adds to the step, and what it refuses."""
+"""Joint training with SoftMatch: what it adds to the step, and invalid settings."""
 
 import pytest
 import torch

@@ -10,7 +10,7 @@ from gradmix.optimiser import OptimiserConfig
 
 
 def plain_sgd(network, streams, optimiser: OptimiserConfig, steps: int, scale: float):
-    """The loop that anybody would write."""
+    """The obvious training loop."""
     descent = torch.optim.SGD(
         network.parameters(), lr=optimiser.learning_rate, momentum=optimiser.momentum
     )

@@ -1,4 +1,4 @@
-"""Target only is plain SGD on V; the sources' heads stay as they were."""
+"""Target only is plain SGD on V; the sources' heads do not change."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""UPGrad: no loss rises for another's sake, and V is one of them."""
+"""UPGrad: the step raises no loss, including V's."""
 
 import pytest
 import torch

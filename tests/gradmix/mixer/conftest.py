@@ -31,7 +31,7 @@ class SmallNet(nn.Module):
 
 @dataclass
 class Loop:
-    """A training loop of the kind that the mixer is made for."""
+    """A typical training loop with a mixer."""
 
     mixer: Mixer
     model: Callable[..., Tensor]
@@ -79,7 +79,7 @@ def _gradients(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
 def _by_hand(
     model: nn.Module, batches: Sequence[Batch], layers: dict[str, tuple[str, ...]]
 ) -> dict[str, Tensor]:
-    """The mixture of Eq. 6 and 10 in the layers named, spelled out; elsewhere the plain sum."""
+    """The mixture of Eq. 6 and 10 in the named layers, spelled out; the plain sum elsewhere."""
     *sources, target = (_gradients(model, batch) for batch in batches)
     mixed = {name: sum(g[name] for g in [*sources, target]) for name in target}
     for names in layers.values():

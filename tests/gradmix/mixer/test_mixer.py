@@ -1,4 +1,4 @@
-"""What the mixer writes, against the equations spelled out and against the pipeline's method."""
+"""The mixer's gradients against the spelled-out equations and the pipeline's method."""
 
 import copy
 import math
@@ -66,7 +66,7 @@ def test_groupings_are_those_of_the_methods(small_net, batches, by_hand, loop) -
     expected = by_hand(copy.deepcopy(model), data, everything)
     step = loop(model, grouping="model").mixed(data)
     assert list(step.weights) == ["trunk"]
-    # One cosine in place of three layers' sum: beta means the same.
+    # One cosine instead of the sum of three: beta means the same.
     assert step.rho == pytest.approx(3.0 * step.layers["trunk"].cosine)
     assert_equal_gradients(written(model), expected)
     model.zero_grad()
@@ -101,10 +101,10 @@ def test_figures_are_named_as_those_of_the_methods(small_net, batches, loop) -> 
 
 @pytest.mark.parametrize("settings", [{}, {"v_trains_trunk": True}])
 def test_fifty_steps_equal_those_of_the_pipelines_method(toy, settings) -> None:
-    """One core, two ways to it: equal up to the order in which sums are rounded."""
+    """Two ways to the same core, equal up to the rounding order of sums."""
     mine, theirs = toy.network(), toy.network()
     descent = OptimiserConfig(learning_rate=0.02, momentum=0.9)
-    # Dot products in single precision round differently; in double, fifty steps stay together.
+    # Single-precision dot products round differently; in double, fifty steps agree.
     mine.double()
     theirs.double()
     method = toy.method(

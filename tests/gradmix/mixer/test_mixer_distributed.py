@@ -1,4 +1,4 @@
-"""Two processes under DistributedDataParallel mix as one does with both their data."""
+"""Two processes under DistributedDataParallel mix like one process with all the data."""
 
 import importlib.util
 import os

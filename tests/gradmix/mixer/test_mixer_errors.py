@@ -1,4 +1,4 @@
-"""Every wrong use of the mixer is one clear error."""
+"""Every misuse of the mixer gives a clear error."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_a_name_in_place_of_a_list_is_refused(what, small_net) -> None:
 
 def test_shards_are_refused() -> None:
     class DTensor(nn.Parameter):
-        """As sharded training has them."""
+        """Parameters as in sharded training."""
 
     model = nn.Linear(1, 1)
     model.weight = DTensor(torch.ones(1, 1))

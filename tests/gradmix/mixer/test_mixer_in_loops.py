@@ -1,4 +1,4 @@
-"""The mixer in the loops that people have: optimisers, accumulation, scaled losses, odd models."""
+"""The mixer in real training loops: optimisers, accumulation, scaled losses, odd models."""
 
 import copy
 import gc
@@ -54,7 +54,7 @@ def test_eta_scales_the_learning_rate_of_any_optimiser(
             group["lr"] = torch.tensor(rate * step.eta) if "tensor" in name else rate * step.eta
         other.step()
         for parameter_name, parameter in plain.named_parameters():
-            # A rate that is a tensor is in single precision.
+            # A tensor rate is in single precision.
             tolerance = {"rtol": 1e-6, "atol": 1e-8} if "tensor" in name else EXACT
             torch.testing.assert_close(model.get_parameter(parameter_name), parameter, **tolerance)
 
@@ -128,7 +128,7 @@ def test_schedulers_never_see_the_scaled_rate(small_net, batches, loop) -> None:
 
 def halves(batch):
     images, labels = batch
-    # Equal halves: means of their losses average to the mean of the whole.
+    # For equal halves, the mean of their mean losses is the mean of the whole.
     return (images[:2], labels[:2]), (images[2:4], labels[2:4])
 
 
@@ -188,7 +188,7 @@ def test_zeroed_gradients_need_not_be_none(small_net, batches, loop) -> None:
     torch.testing.assert_close(model.first.weight.grad, first)
 
 
-# 2^70: squares of gradients of losses so large overflow; they are taken back before.
+# At 2^70 the squares of scaled gradients overflow, so they must be unscaled first.
 @pytest.mark.parametrize("scale", [2.0**16, 2.0**70])
 def test_scaled_losses_make_the_same_step(scale, small_net, batches, loop) -> None:
     model = small_net()
@@ -325,7 +325,7 @@ class Tagger(nn.Module):
 
 def words(seed: int = 0) -> list[tuple[torch.Tensor, torch.Tensor]]:
     generator = torch.Generator().manual_seed(seed)
-    # The sources share some words, and each has words that no other pass has.
+    # The sources share some words, and each has words of its own.
     return [
         (torch.randint(low, low + 12, (3, 5), generator=generator), torch.arange(15))
         for low in (0, 6, 3)
@@ -390,7 +390,7 @@ def test_modules_outside_the_model_add_up_gradients_as_ever(small_net, batches) 
         )[0]
         for i in (0, 2)
     )
-    # Batch norm in training normalises by the batch, so that passes may be made again.
+    # Batch norm in training normalises by the batch, so passes can be repeated.
     torch.testing.assert_close(outside["web"].weight.grad, expected, **EXACT)
     assert outside["sport"].weight.grad is not None
 

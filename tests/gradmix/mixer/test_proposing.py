@@ -18,7 +18,7 @@ def flat(model: nn.Module) -> torch.Tensor:
 def test_a_batch_drawn_as_proposed_has_the_mixed_gradient_in_the_limit(
     small_net, batches, loop
 ) -> None:
-    """The mean gradient of n samples drawn by the probabilities nears the mixture."""
+    """The mean gradient of n samples drawn with the probabilities approaches the mixture."""
     model, data = small_net(torch.float64).eval(), batches(0, torch.float64)
     # The target's samples are those of both sources: 6 and 5 of 11.
     data[2] = tuple(torch.cat(both) for both in zip(*data[:2], strict=True))

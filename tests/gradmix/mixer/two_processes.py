@@ -21,7 +21,7 @@ def model() -> nn.Module:
 
 
 def data(step: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Mini-batches of 8 of two sources and of the target, those of all processes together."""
+    """Mini-batches of 8 of two sources and of the target, over all processes."""
     generator = torch.Generator().manual_seed(step)
     return [
         (
@@ -33,7 +33,7 @@ def data(step: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
 
 
 def trained(wrapped: nn.Module, rank: int | None, way: str) -> dict[str, torch.Tensor]:
-    """Three steps; of one process or, with a rank, on its part of every mini-batch."""
+    """Take three steps, in one process or, with a rank, on its part of every mini-batch."""
     mixer = Mixer(wrapped, ["web", "sport"], heads=["3"])
     optimizer = torch.optim.AdamW(wrapped.parameters(), lr=0.01)
     part = slice(None) if rank is None else slice(4 * rank, 4 * rank + 4)
@@ -55,7 +55,7 @@ def trained(wrapped: nn.Module, rank: int | None, way: str) -> dict[str, torch.T
 
 
 def main(rank: int, folder: Path, way: str) -> None:
-    """Train as one of two, and write down the weights."""
+    """Train as one of two processes and save the weights."""
     torch.set_num_threads(1)
     store = f"file://{folder / 'store'}"
     distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2)

@@ -1,4 +1,4 @@
-"""The oracle of the exact solver: all 2^k - 1 supports are tried, with no search to go wrong."""
+"""Oracle for the exact solver: tries all 2^k - 1 supports, without a search."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -12,7 +12,7 @@ SMALLEST_PIVOT = 1e-10
 
 
 def by_enumeration(problem: LayerProblem) -> list[float]:
-    """The maximiser of Eq. 6, of least norm among equals, for ten sources at most."""
+    """The maximiser of Eq. 6 of least norm, for at most ten sources."""
     if max(problem.cosine) <= 0.0:
         return vertex(problem)
     correlation, cosine = np.array(problem.correlation), np.array(problem.cosine)
@@ -33,10 +33,10 @@ def by_enumeration(problem: LayerProblem) -> list[float]:
 
 
 def _of_least_norm(problem: LayerProblem, weights: np.ndarray) -> np.ndarray:
-    """The shortest weights with the mixed direction of `weights`.
+    """The weights of least norm with the mixed direction of `weights`.
 
-    The optimum of min |w|^2, w >= 0, with the mixture given, is the pseudo-inverse's on its own
-    support.
+    The optimum of min |w|^2, w >= 0, with the given mixture, is the pseudo-inverse solution on its
+    own support.
     """
     values, vectors = np.linalg.eigh(np.array(problem.correlation))
     kept = values > SMALLEST_PIVOT
@@ -63,7 +63,7 @@ def _cosine(problem: LayerProblem, weights: np.ndarray) -> float:
 
 
 def _smallest_pivot(matrix: np.ndarray) -> float:
-    """The smallest pivot of symmetric elimination, or the first that is not positive."""
+    """The smallest pivot of symmetric elimination, or the first non-positive one."""
     matrix, smallest = matrix.copy(), np.inf
     for i in range(len(matrix)):
         smallest = min(smallest, matrix[i, i])

@@ -1,4 +1,4 @@
-"""The batched solver against the plain one, and that it asks the device for nothing."""
+"""The batched solver against the plain one, and without device synchronisation."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ KINDS = (
     "integer", "huge",
 )  # fmt: skip
 
-# Kinds in which weights are not decided by the cosine to 1e-6; see `solve_layers`.
+# Kinds whose weights the cosine does not determine to 1e-6; see `solve_layers`.
 UNDECIDED = ("near_collinear", "huge")
 
 

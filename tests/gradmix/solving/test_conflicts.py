@@ -1,4 +1,4 @@
-"""UPGrad's weights: by hand, against brute force, and what they promise."""
+"""UPGrad's weights: by hand, against brute force, and their properties."""
 
 from itertools import combinations
 
@@ -18,9 +18,9 @@ def rows_of(random_problem, kind: str, seed: int) -> np.ndarray:
 
 
 def projected(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """The nearest point to `wanted` that has no negative dot product with a row, by brute force.
+    """The closest point to `wanted` without negative dot products with the rows, by brute force.
 
-    It is wanted plus a combination of rows; the rows of the right support become orthogonal to it.
+    It is `wanted` plus a combination of rows; the rows of the right support are orthogonal to it.
     """
     best, distance = wanted, np.inf
     for size in range(len(rows) + 1):

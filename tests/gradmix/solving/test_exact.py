@@ -1,4 +1,4 @@
-"""The exact solver against the enumeration of all supports, and beyond what that can reach."""
+"""The exact solver against enumeration of all supports, and on larger problems."""
 
 import numpy as np
 import pytest
@@ -15,11 +15,11 @@ KINDS = (
 )  # fmt: skip
 
 LONGER = 1e-5
-"""Weights may be this much longer than the oracle's, which may lose 1e-12 of the cosine for it."""
+"""Allowed excess norm of the weights over the oracle's, which may trade 1e-12 of the cosine."""
 
 
 def problem_of(sources: np.ndarray, target: np.ndarray) -> LayerProblem | None:
-    """The problem of the sources that have a gradient; None if there is nothing to mix."""
+    """The problem of the sources with a gradient; None if there is nothing to mix."""
     rows = np.vstack([sources, target])
     gram = (rows @ rows.T).tolist()
     kept = [i for i in range(len(sources)) if gram[i][i] > 0.0]
@@ -27,7 +27,7 @@ def problem_of(sources: np.ndarray, target: np.ndarray) -> LayerProblem | None:
 
 
 def cosine_and_length(units, target, problem, weights) -> tuple[float, float]:
-    """Cosine of the mixture, from vectors and not from Grams; norm of the weights by its length."""
+    """Cosine of the mixture, from vectors rather than Grams; norm of the weights over its norm."""
     columns = np.array(weights) * problem.norm
     scale = columns.max()
     mixed = (columns / scale) @ units
@@ -36,7 +36,7 @@ def cosine_and_length(units, target, problem, weights) -> tuple[float, float]:
 
 
 def disagreements(random_problem, kind: str, count: int, seed: int) -> tuple[int, list[str]]:
-    """Problems seen, and where cosine or norm of the weights is worse than the oracle's."""
+    """Number of problems, and those where cosine or weight norm is worse than the oracle's."""
     rng = np.random.default_rng(seed)
     seen, found = 0, []
     for n in range(count):
@@ -107,7 +107,7 @@ def test_many_copies_share_what_one_would_get() -> None:
 
 
 def test_least_norm_keeps_an_optimum_that_it_cannot_shorten() -> None:
-    """Orthogonal sources depend on nothing, whatever is tied."""
+    """Orthogonal sources are independent, whatever is tied."""
     problem = problem_of(np.diag([1.0, 2.0, 4.0]), np.array([1.0, 1.0, 0.0]))
     columns = list(problem.cosine)
     weights = np.array(least_norm(problem, columns, [0, 1, 2]))
@@ -115,7 +115,7 @@ def test_least_norm_keeps_an_optimum_that_it_cannot_shorten() -> None:
 
 
 def test_a_source_almost_in_the_span_of_others_takes_the_place_of_one() -> None:
-    """Two sources an angle of 1e-6 apart, of which the one that alone is worse mixes better."""
+    """Two sources 1e-6 apart, of which the one that is worse alone mixes better."""
     along, across, up = np.eye(3)
     sources = np.stack([along + 1e-6 * up, along - 1e-6 * up, across + 1e-3 * up])
     target = along + across - 1e-6 * up

@@ -53,7 +53,7 @@ def brute_force(sources: np.ndarray, target: np.ndarray, rng: np.random.Generato
         candidates.append((columns @ units)[None])
     mixed = np.concatenate(candidates)
     mixed_lengths = np.linalg.norm(mixed, axis=1)
-    # Below this length a mixture has cancelled out and its direction is rounding.
+    # Below this norm a mixture has cancelled out and its direction is rounding error.
     mixed, mixed_lengths = mixed[mixed_lengths > 1e-9], mixed_lengths[mixed_lengths > 1e-9]
     return float((mixed @ target / mixed_lengths).max() / np.linalg.norm(target))
 
@@ -105,7 +105,7 @@ def test_cone_solutions_satisfy_kkt_and_pythagoras(random_problem, kind) -> None
 
 
 def test_two_sources_match_the_closed_form() -> None:
-    """Interior where both components of G^-1 b are positive, else the better single source."""
+    """Interior if both components of G^-1 b are positive, else the better single source."""
     rng = np.random.default_rng(7)
     for _ in range(500):
         sources, target = rng.normal(size=(2, 4)), rng.normal(size=4)
@@ -135,17 +135,17 @@ GOLDEN = [
     ([(1, 0), (1, 1)], (0, 1), (0, 1), math.sqrt(0.5), "cone"),
     # Cosines -1 and -1/sqrt 2: the larger wins alone; every mixture lies between them.
     ([(-1, 0), (-1, 1)], (1, 0), (0, 1), -math.sqrt(0.5), "vertex"),
-    # Cosines -1 and 0: a right angle is the best there is.
+    # Cosines -1 and 0: a right angle is the best possible.
     ([(-1, 0), (0, 3)], (1, 0), (0, 1), 0.0, "vertex"),
     # Collinear, lengths 1 and 2: least norm of w1 + 2 w2 = const is 1 : 2.
     ([(1, 0), (2, 0)], (1, 1), (1 / 3, 2 / 3), math.sqrt(0.5), "cone"),
-    # The same against v: least norm again, the cosine changes sign.
+    # The same, opposed to v: least norm again, and the cosine changes sign.
     ([(1, 0), (2, 0)], (-1, 1), (1 / 3, 2 / 3), -math.sqrt(0.5), "vertex"),
     # Duplicates split equally, beside an independent source: (1,0) needs 1, (0,1) needs 1.
     ([(1, 0), (0, 1), (1, 0)], (1, 1), (1 / 4, 1 / 2, 1 / 4), 1.0, "cone"),
     # Exactly opposed sources: the one along v, never a mixture that cancels.
     ([(1, 0), (-1, 0)], (1, 1), (1, 0), math.sqrt(0.5), "cone"),
-    # A zero gradient counts for nothing, whatever the sign of the other.
+    # A zero gradient is ignored, whatever the sign of the other.
     ([(0, 0), (-1, 1)], (1, 0), (0, 1), -math.sqrt(0.5), "single"),
     ([(0, 0), (1, 0), (0, 1)], (1, 1), (0, 1 / 2, 1 / 2), 1.0, "cone"),
     ([(-3, 4)], (1, 0), (1,), -0.6, "single"),
@@ -181,7 +181,7 @@ def test_uniform_weights_skip_zero_gradients_only() -> None:
 
 
 def test_sources_opposed_up_to_rounding_fall_back_to_the_best_alone() -> None:
-    """Their mixture would cancel out: it is the difference of rounding errors."""
+    """Their mixture would cancel out, leaving a difference of rounding errors."""
     rng = np.random.default_rng(9)
     for angle in (1e-6, 1e-8, 1e-12):
         source, across, target = rng.normal(size=(3, 6))
@@ -205,7 +205,7 @@ def test_permuting_sources_permutes_weights(random_problem, solver, seed, kind) 
     sources, target = random_problem(kind, rng)
     order = rng.permutation(len(sources))
     if solver == "slsqp":
-        # A local search may end at another local maximum; where all is aligned there is but one.
+        # A local search may end at another local maximum; if all are aligned there is only one.
         sources, target = random_problem("aligned", rng)
         order = rng.permutation(len(sources))
     before = np.array(solved(sources, target, solver).weights)
@@ -241,7 +241,7 @@ def test_scaling_one_source_keeps_the_mixed_direction(random_problem, seed, scal
 
 
 def test_gradients_whose_squares_barely_exist_get_weights() -> None:
-    """Norms of 1e-160 have squares at the end of the double's range."""
+    """Norms of 1e-160 have squares at the limit of double range."""
     for solver in SOLVERS:
         solution = solved([(1e-160, 0.0), (0.0, 1e-160)], (1e-160, 1e-160), solver)
         assert sum(solution.weights) == pytest.approx(1.0)

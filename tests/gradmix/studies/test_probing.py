@@ -1,4 +1,4 @@
-"""Probes of a mini-batch against steps by hand, and against the slope of the loss."""
+"""Probes of a mini-batch against manual steps and the slope of the loss."""
 
 import copy
 
@@ -18,7 +18,7 @@ from gradmix.studies.probing import Probe, probe
 
 
 def double_method(toy, alpha: float, name: str = "gradmix", **settings):
-    """A method in double precision that has taken a few steps, so that nothing is at rest."""
+    """A method in double precision after a few steps, so that all its state is non-trivial."""
     method = toy.method(name, toy.network().double(), **settings)
     sources, target = toy.batches(torch.float64)
     for _ in range(5):
@@ -134,7 +134,7 @@ def test_rho_and_cosines_are_those_of_the_methods_next_step(toy) -> None:
 
 
 def snapshot(method) -> dict[str, torch.Tensor]:
-    """Everything that a next step depends on, as tensors."""
+    """Everything the next step depends on, as tensors."""
     state = method.state_dict()
     others = {name: value for name, value in state.items() if name not in ("network", "optimiser")}
     others |= state["optimiser"]

@@ -1,4 +1,4 @@
-"""Views of images: of the size they promise, one per sample, repeatable, mirrored on request."""
+"""Views of images: correct size, one per sample, repeatable, mirrored on request."""
 
 import math
 
@@ -24,7 +24,7 @@ def dots(count: int, row: int = 12, column: int = 20) -> torch.Tensor:
 
 
 def glyphs(count: int) -> torch.Tensor:
-    """Images of a flag on a pole, which no turn makes its own mirror image."""
+    """Images of a flag on a pole, which no rotation turns into its mirror image."""
     images = torch.zeros(count, SIZE, SIZE, 1, dtype=torch.uint8)
     images[:, 6:26, 11:14] = 255
     images[:, 6:13, 14:23] = 255
@@ -87,7 +87,7 @@ def test_no_view_is_mirrored_unless_it_is_asked_for(view) -> None:
     images = glyphs(64)
     views = view(images, generator())
     as_it_is, mirrored = correlation(views, images), correlation(views, images.flip(3))
-    # The square that is cut out may hit what tells them apart.
+    # The cut-out square may hit the distinguishing part.
     assert (as_it_is > mirrored).float().mean() > 0.9
 
 
@@ -126,7 +126,7 @@ def test_a_weak_view_is_a_shift_by_at_most_two_pixels_and_all_of_them_occur() ->
 
 
 def test_a_weak_view_draws_its_shifts_down_and_then_right_and_nothing_else() -> None:
-    """The stream of random numbers is that of earlier versions: trainings keep their numbers."""
+    """The stream of random numbers is that of earlier versions, so trainings are reproducible."""
     drawing, replayed = generator(), generator()
     views = weak(dots(9), drawing)
     down, right = torch.randint(-2, 3, (2, 9), generator=replayed).tolist()
@@ -186,7 +186,7 @@ def drawn(number: int, value: float) -> torch.Tensor:
 
 
 def slope(image: torch.Tensor) -> float:
-    """Of the bright stripe in an image [1, 1, 32, W]: rows per column, near the middle."""
+    """Slope of the bright stripe in an image [1, 1, 32, W]: rows per column, near the middle."""
     middle = image.shape[3] // 2
     columns = range(middle - 6, middle + 6)
     rows = [float(image[0, 0, :, at].clamp_min(0) @ ROWS) for at in columns]
@@ -238,7 +238,7 @@ def test_a_turn_is_one_of_pixels_whatever_the_shape_of_the_image(value, width) -
 @pytest.mark.parametrize("shape", [(16, 48), (48, 16), (8, 24)])
 def test_an_affine_view_is_moved_by_a_part_of_each_side(shape) -> None:
     down, right = shape[0] // 8, shape[1] // 8
-    # A blank border as wide as the shift, which is repeated and rolled alike.
+    # With a blank border as wide as the shift, repeating and rolling give the same result.
     image = torch.zeros(1, 1, *shape)
     image[:, :, down:-down, right:-right] = 1.0 + torch.rand(6 * down, 6 * right)
     for number, axis in ((3, 3), (4, 2)):
@@ -274,7 +274,7 @@ def test_a_strong_view_is_an_affine_one_up_to_the_cut_and_the_light() -> None:
 def test_contrast_and_brightness_of_a_strong_view_outlive_its_standardising() -> None:
     views = strong(noise(300), generator())
     deviation, mean = torch.std_mean(views, dim=(1, 2, 3), correction=0)
-    # The square that is cut out takes a sixteenth of the variance.
+    # The cut-out square takes a sixteenth of the variance.
     assert 0.45 < deviation.min() < 0.6
     assert 1.3 < deviation.max() <= 1.51
     assert -0.6 < mean.min() < -0.4
@@ -295,7 +295,7 @@ def test_the_cut_is_a_square_of_a_quarter_of_the_shorter_side_and_lies_anywhere(
     shape, side
 ) -> None:
     views = strong(torch.randn(300, 8, *shape, generator=generator(1)), generator())
-    # What is cut has one value in all channels.
+    # Cut pixels have one value in all channels.
     cut = (views == views[:, :1]).all(1)
     assert (cut.sum((1, 2)) == side * side).all()
     assert (cut.any(2).sum(1) == side).all()

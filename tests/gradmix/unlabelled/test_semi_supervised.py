@@ -1,4 +1,4 @@
-"""Where the loss on U enters GradMix, checked with a loss that is easy to write down."""
+"""Where the loss on U enters GradMix, checked with a simple loss."""
 
 from dataclasses import dataclass
 

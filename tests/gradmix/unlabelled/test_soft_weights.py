@@ -1,4 +1,4 @@
-"""SoftMatch's weights by hand, and the loss that they weigh."""
+"""SoftMatch's weights by hand, and the weighted loss."""
 
 import io
 
@@ -11,9 +11,8 @@ from torch.nn import functional
 from gradmix.unlabelled.augmentation import strong, weak
 from gradmix.unlabelled.soft_weights import SoftWeighting, SoftWeights, soft_match_loss
 
-# Class frequencies (.75, .25): aligned to (.5, .5), rows become (.6, .2) and (.4, .8) before they
-# are scaled to sum one: (.75, .25) and (1/3, 2/3). Confidences .75 and .6667, mean .708333,
-# unbiased variance .003472.
+# Class frequencies (.75, .25): aligned to (.5, .5), rows become (.6, .2) and (.4, .8), normalised
+# to (.75, .25) and (1/3, 2/3). Confidences .75 and .6667, mean .708333, unbiased variance .003472.
 PREDICTED = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
 
 
