@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic file writes: a file appears complete or not at all."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 ABANDONED_S = 86_400.0
-"""Seconds without a change after which a temporary file counts as abandoned, whoever wrote it."""
+"""Seconds without a change after which any temporary file counts as abandoned."""
 _TEMPORARY = re.compile(
     r"\..+\.(?P<pid>\d+)-(?P<thread>\d+)(-(?P<host>[0-9a-f]{8}))?\.tmp([.-].*)?"
 )
@@ -28,7 +28,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         durable: wait until the disk has it; not worth it for what is quickly made again.
 
     Raises:
-        OSError: if the disk does not take it.
+        OSError: if the file cannot be written.
     """
     temporary = _temporary(path)
     try:
@@ -41,13 +41,13 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file, in UTF-8."""
+    """Write a text file atomically, in UTF-8."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def sync(path: Path) -> None:
-    """Have the disk take a file, or what a folder lists, before what follows."""
+    """Flush a file, or a folder's entries, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -57,10 +57,10 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def temporary_folder(path: Path) -> Iterator[Path]:
-    """A new folder beside `path` that is removed in the end, and swept if this is killed.
+    """Create a folder beside `path`, removed on exit; `sweep` finds it if the process is killed.
 
     Args:
-        path: whose name it bears; its parent exists.
+        path: path that the folder is named after; its parent must exist.
     """
     folder = _temporary(path)
     folder.mkdir()
@@ -71,12 +71,13 @@ def temporary_folder(path: Path) -> Iterator[Path]:
 
 
 def sweep(folders: Iterable[Path]) -> None:
-    """Remove temporary files of processes that were killed; those being written stay.
+    """Remove temporary files of killed processes, but not files being written.
 
-    On another host a process may be alive: what it wrote is removed a day after its last change.
+    A process on another host may still be alive, so its files are removed a day after their last
+    change.
 
     Args:
-        folders: that hold the files; not those below them.
+        folders: folders to sweep, without their subfolders.
     """
     for folder in folders:
         for path in folder.glob(".*.tmp*"):
@@ -87,7 +88,7 @@ def sweep(folders: Iterable[Path]) -> None:
 
 
 def _temporary(path: Path) -> Path:
-    # Threads, processes and hosts that write the same file keep off each other's.
+    # Distinct for threads, processes and hosts that write the same file.
     writer = f"{os.getpid()}-{threading.get_native_id()}-{_host()}"
     return path.with_name(f".{path.name}.{writer}.tmp")
 
@@ -119,9 +120,9 @@ def _is_alive(process: int) -> bool:
 
 
 def _host() -> str:
-    """A short name of where process ids mean the same, of characters that every disk takes."""
+    """A short, file-name-safe ID of the namespace of process IDs."""
     try:
-        # Containers can share a host's name, and number their processes on their own.
+        # Containers can share a host name but have separate process IDs.
         space = Path("/proc/self/ns/pid").stat().st_ino
     except OSError:
         space = 0

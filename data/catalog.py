@@ -81,7 +81,7 @@ FILE_READERS: Mapping[str, FileReader] = MappingProxyType(
 OWN_READERS: Mapping[Media, str] = MappingProxyType(
     {reader.media: reader.name for reader in (OWN_PHOTOS, OWN_CLIPS)}
 )
-"""Readers of files of one's own, by what these are: a folder or a table, wherever it lies."""
+"""Readers of the user's own files, in a folder or table anywhere, by media."""
 
 LISTED = ".listed"
 

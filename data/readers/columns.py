@@ -1,4 +1,4 @@
-"""Columns of a table, CSV or Parquet, as texts with the numbers of their rows."""
+"""Reads columns of CSV and Parquet tables as text, with row numbers."""
 
 import csv
 import io
@@ -22,35 +22,35 @@ _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xb
 
 @dataclass
 class Problems:
-    """What is wrong with a table, by row."""
+    """Problems of a table, by row."""
 
     path: Path
     found: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, row: int, text: str) -> None:
-        """Note a problem of a row."""
+        """Add a problem of a row."""
         self.found.append((row, f"{self.path}, row {row}: {text}"))
 
     def refuse(self) -> None:
-        """Raise ProblemsError with every problem, in the order of the rows, if there are any."""
+        """Raise ProblemsError with all problems in row order, if there are any."""
         if self.found:
             raise ProblemsError([text for _, text in sorted(self.found)], str(self.path))
 
 
 def read_columns(path: Path, names: Sequence[str], needed: Sequence[str]) -> "pd.DataFrame":
-    """The named columns of a table as stripped texts; empty ones for those that are not there.
+    """Read the named columns of a table as stripped text; absent columns are empty.
 
-    The index holds the numbers of the rows, as a spreadsheet counts; in Parquet, from 1. Rows
-    without a text in these columns are left out.
+    The index has the row numbers, as in a spreadsheet; in Parquet, from 1. Rows that are empty in
+    these columns are left out.
 
     Args:
-        path: of the table; Parquet by its suffix, else CSV.
-        names: of the columns, whatever their case in the file.
-        needed: those that must be there, the first of which tells the separator of CSV.
+        path: path of the table: Parquet by its suffix, else CSV.
+        names: names of the columns, in any case in the file.
+        needed: required columns; the first one is used to detect the separator of CSV.
 
     Raises:
         DataError: if the table cannot be read or lacks a column.
-        ProblemsError: for rows with fields to spare.
+        ProblemsError: if rows have too many fields.
     """
     parquet = path.suffix.lower() == ".parquet"
     table = _read_parquet(path, names) if parquet else _read_csv(path, needed[0])
@@ -67,7 +67,7 @@ def read_columns(path: Path, names: Sequence[str], needed: Sequence[str]) -> "pd
     kept = table.iloc[:, [folded.index(name) for name in there_too]].set_axis(there_too, axis=1)
     try:
         texts: pd.DataFrame = kept.astype("string").fillna("").apply(lambda text: text.str.strip())
-    # Of Parquet, bytes that are no text.
+    # Parquet may contain bytes that are not text.
     except Exception as error:
         raise _unreadable(path, path.suffix[1:], error) from error
     filled: pd.Series[bool] = (texts != "").any(axis="columns")
@@ -82,7 +82,7 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> "pd.DataFrame":
         with pq.ParquetFile(path) as file:
             whole = file.read()
         names = whole.column_names
-        # pandas tells the columns of a table by their names.
+        # pandas identifies columns by name, so duplicates of unused ones are dropped.
         kept = [
             place
             for place, name in enumerate(names)
@@ -90,7 +90,7 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> "pd.DataFrame":
         ]
         table: pd.DataFrame = whole.select(kept).to_pandas(types_mapper=pd.ArrowDtype)
         table.index = pd.RangeIndex(1, len(table) + 1)
-    # PyArrow fails in many ways on damaged bytes.
+    # PyArrow raises many errors on damaged bytes.
     except Exception as error:
         raise _unreadable(path, "Parquet", error) from error
     return table
@@ -102,7 +102,7 @@ def _read_csv(path: Path, first: str) -> "pd.DataFrame":
     text = _text(path)
     separator, header = _header(text, first)
     widest = max((line.count(separator) for line in text.splitlines()), default=0) + 1
-    # A row of more fields than that is no row of this table; pandas refuses it.
+    # pandas rejects rows with even more fields.
     widest = max(len(header), min(widest, len(header) + _SPARE))
     try:
         table = pd.read_csv(
@@ -127,8 +127,7 @@ def _text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(
-            f"Expected a table at {path}, found none that can be read ({error.strerror}): check "
-            "the path."
+            f"Expected a readable table at {path}, found none ({error.strerror}): check the path."
         ) from error
     marks = (code for mark, code in _BYTE_ORDER_MARKS.items() if content.startswith(mark))
     try:
@@ -136,13 +135,12 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         row = content[: error.start].count(b"\n") + 1
         raise DataError(
-            f"{path}, row {row}: expected text in UTF-8, found bytes that are none: save it as "
-            "'CSV UTF-8'."
+            f"{path}, row {row}: expected text in UTF-8, found other bytes: save it as 'CSV UTF-8'."
         ) from error
 
 
 def _header(text: str, name: str) -> tuple[str, list[str]]:
-    """The separator with which the first row has that name, and that row."""
+    """The separator that finds this name in the first row, and that row."""
     first = text.partition("\n")[0].rstrip("\r")
     for separator in _SEPARATORS:
         cells = next(csv.reader([first], delimiter=separator, skipinitialspace=True), [])
@@ -152,7 +150,7 @@ def _header(text: str, name: str) -> tuple[str, list[str]]:
 
 
 def _check_fields(spare: "pd.DataFrame", path: Path, count: int) -> None:
-    """Raise ProblemsError for rows that have more fields than the first row has names."""
+    """Raise ProblemsError for rows with more fields than the header."""
     problems = Problems(path)
     filled = (spare.fillna("") != "").any(axis="columns")
     for number in filled.index[filled].tolist():
@@ -164,5 +162,5 @@ def _check_fields(spare: "pd.DataFrame", path: Path, count: int) -> None:
 def _unreadable(path: Path, kind: str, error: Exception) -> DataError:
     return DataError(
         f"Expected a {kind} table of files at {path}, found one that cannot be read "
-        f"({one_line(error)}): make it again."
+        f"({one_line(error)}): create it again."
     )

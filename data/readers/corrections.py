@@ -1,4 +1,4 @@
-"""Corrections: what a person says of unlabelled files, as a CSV table beside the experiment."""
+"""Corrections of pseudo-labels by a person, as a CSV table beside the experiment."""
 
 import csv
 import io
@@ -19,14 +19,14 @@ COLUMNS = ("path", "decision", "label")
 
 @dataclass(frozen=True, kw_only=True)
 class Correction:
-    """What a person says of a file.
+    """A person's decision on a file.
 
     Attributes:
-        path: of the file, absolute. A sample of an array, which has no file, has its name here as
-            if it lay in the table's folder.
-        decision: `confirm`: the model's label is right; `change`: it is `label`; `reject`: the
-            file shows none of the classes, or nothing of use.
-        label: its class; empty if it is rejected.
+        path: absolute path of the file. A sample of an array, which has no file, is named as if it
+            were in the table's folder.
+        decision: `confirm` if the model's label is right, `change` if it should be `label`,
+            `reject` if the file shows none of the classes or is useless.
+        label: class of the file; empty if it is rejected.
     """
 
     path: Path
@@ -35,14 +35,14 @@ class Correction:
 
 
 def read_corrections(path: Path) -> list[Correction]:
-    """The corrections of a table, in its order; other columns than its three are not read.
+    """Read the corrections of a table, in its order; other columns are ignored.
 
-    Paths start at the table's folder; absolute ones are taken as they are. Whether the files are
-    there, and whether their labels are classes, is for the caller to check.
+    Paths are absolute or relative to the table's folder. The caller checks whether the files exist
+    and the labels are classes.
 
     Raises:
-        ProblemsError: a line for every row with a missing path or label, an unknown decision, a
-            label of a rejected file, a file named twice, or a class spelled in two ways.
+        ProblemsError: lists every row with a missing path or label, an unknown decision, a label
+            of a rejected file, a repeated file, or a second spelling of a class.
         DataError: if the table cannot be read or lacks a column.
     """
     table = read_columns(path, COLUMNS, COLUMNS)
@@ -65,12 +65,12 @@ def read_corrections(path: Path) -> list[Correction]:
 
 
 def write_corrections(corrections: Iterable[Correction], path: Path) -> None:
-    """Write a table that `read_corrections` reads: whole or not at all, ordered by path.
+    """Write a table for `read_corrections` atomically, ordered by path.
 
     Paths below the table's folder are written relative to it, others in full.
 
     Raises:
-        OSError: if the disk does not take it.
+        OSError: if the table cannot be written.
     """
     folder = path.absolute().parent
     rows = sorted((_written(one.path, folder), one.decision, one.label) for one in corrections)
@@ -88,14 +88,14 @@ def _correction(named: str, decision: str, label: str, folder: Path) -> Correcti
 
 
 def _problems(named: str, decision: str, label: str) -> Iterator[str]:
-    """What is wrong with a row by itself."""
+    """Problems of a single row."""
     if not named or "\0" in named:
         yield f"expected the path of a file, found {named!r}: write it relative to the table."
     if fold(decision) not in DECISIONS:
         known = ", ".join(DECISIONS[:-1])
         yield f"expected {known} or {DECISIONS[-1]}, found {decision!r}: correct it."
     elif fold(decision) == "reject" and label:
-        yield f"expected no label for {named}, which is rejected, found {label!r}: remove one."
+        yield f"expected no label for {named}, which is rejected, found {label!r}: remove it."
     elif fold(decision) != "reject" and not label:
         yield f"expected a label for {named}, found none: name its class."
 
@@ -103,7 +103,7 @@ def _problems(named: str, decision: str, label: str) -> Iterator[str]:
 def _contradictions(
     one: Correction, number: int, found: dict[Path, int], spelled: dict[str, str]
 ) -> Iterator[str]:
-    """What is wrong with a row beside those before it, which are noted."""
+    """Conflicts of a row with earlier rows, which `found` and `spelled` record."""
     before = found.setdefault(one.path, number)
     if before != number:
         yield f"expected every file once, found {one.path} again, as in row {before}: keep one."

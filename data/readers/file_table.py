@@ -1,4 +1,4 @@
-"""Tables of files, CSV or Parquet: a row for each photo or clip."""
+"""Tables of files in CSV or Parquet, with a row for each photo or clip."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,13 +19,13 @@ PATH, LABEL, GROUP = "path", "label", "group"
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A file that a table names.
+    """A file named by a table.
 
     Attributes:
-        number: of its row, as a spreadsheet counts; in Parquet, from 1.
-        path: relative to the table's folder, with `/`.
-        label: its class; "" in a table without labels.
-        group: the recording that it is of; its path where the table does not say.
+        number: row number, as in a spreadsheet; in Parquet, from 1.
+        path: path relative to the table's folder, with `/`.
+        label: class of the file; "" in a table without labels.
+        group: recording of the file; its path if the table does not give one.
     """
 
     number: int
@@ -35,21 +35,21 @@ class Row:
 
 
 def read_file_table(path: Path, *, labelled: bool, partial: bool = False) -> tuple[list[Row], int]:
-    """The files that a table names, in its order, and how many of them are not there.
+    """Read the existing files named by a table, in its order, and count the missing ones.
 
-    The columns `path`, `label` (if `labelled`) and, if there is one, `group` are read, whatever
-    their case; others are not. CSV is UTF-8 (or UTF-16 with its mark), separated by commas,
-    semicolons, tabs or bars. Paths start at the table's folder; Windows' backslashes count as
-    slashes where that file is there.
+    The columns `path`, `label` (if `labelled`) and, if present, `group` are read, in any case;
+    others are ignored. CSV is UTF-8 (or UTF-16 with a byte order mark), separated by commas,
+    semicolons, tabs or bars. Paths are relative to the table's folder; backslashes are read as
+    slashes if that file exists.
 
     Args:
-        path: of the table.
-        labelled: every row needs a label.
-        partial: leave out files that are not there.
+        path: path of the table.
+        labelled: whether every row needs a label.
+        partial: leave out missing files.
 
     Raises:
-        ProblemsError: a line for every row with a missing file, path or label, a file named
-            twice, a path that leads elsewhere, fields to spare, or a class spelled in two ways.
+        ProblemsError: lists every row with a missing file, path or label, a repeated file, a path
+            outside the folder, too many fields, or a second spelling of a class.
         DataError: if the table cannot be read or lacks a column.
     """
     needed = [PATH, LABEL] if labelled else [PATH]
@@ -72,7 +72,7 @@ def read_file_table(path: Path, *, labelled: bool, partial: bool = False) -> tup
 def _rows(
     table: "pd.DataFrame", folder: Path, problems: Problems, *, labelled: bool
 ) -> Iterator[Row]:
-    """The rows that can be read; the others are problems."""
+    """Yield the valid rows and add problems for the others."""
     columns = (table[name].tolist() for name in (PATH, LABEL, GROUP))
     for number, named, label, group in zip(table.index.tolist(), *columns, strict=True):
         path = _path(named, folder)
@@ -90,7 +90,7 @@ def _rows(
 
 
 def _path(named: str, folder: Path) -> str | None:
-    """A path below the folder, with `/`; None if it leads elsewhere."""
+    """A path below the folder, with `/`; None if it is outside."""
     for spelled in (named, named.replace("\\", "/")):
         path = PurePosixPath(spelled)
         if not spelled or "\0" in spelled or path.is_absolute() or ".." in path.parts:
@@ -117,7 +117,7 @@ def _check_twice(rows: Sequence[Row], problems: Problems) -> None:
 
 
 def _check_spelling(rows: Sequence[Row], problems: Problems) -> None:
-    """The rarer spelling of a class is the problem, in its first row."""
+    """Add a problem for the first row with a rarer spelling of a class."""
     counts = Counter(row.label for row in rows)
     usual: dict[str, str] = {}
     for label, _ in counts.most_common():

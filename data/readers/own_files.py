@@ -230,9 +230,9 @@ def _common_classes(train: Listing, test: Listing, root: Path, *, partial: bool)
 
 @dataclass(frozen=True)
 class OwnReader:
-    """Reads a folder with a folder for each class, or a table: all of it is the split asked for.
+    """Reads a folder with class folders, or a table, as the requested split.
 
-    Where the folder holds both splits, it is the one of that name.
+    If the folder contains both splits, only the requested one is read.
     """
 
     name: str
@@ -241,10 +241,10 @@ class OwnReader:
     version: int = 1
 
     def list(self, root: Path, split: str, *, partial: bool = False) -> Listing:
-        """The labelled files, in the order of the table or by path.
+        """List the labelled files in the order of the table or by path.
 
         Raises:
-            DataError: if they cannot be listed.
+            DataError: if the files cannot be listed.
         """
         check_split(split)
         if is_table(root):

@@ -1,4 +1,4 @@
-"""Whole or not at all."""
+"""Files appear complete or not at all."""
 
 import errno
 import os

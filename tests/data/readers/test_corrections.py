@@ -1,4 +1,4 @@
-"""Corrections: written and read back, whole or not at all, every problem at once."""
+"""Corrections: round trip, atomic writes, and all problems at once."""
 
 import os
 
@@ -96,7 +96,7 @@ def test_every_problem_is_named_at_once_with_its_row(tmp_path):
         f"{where} 3: expected confirm, change or reject, found 'conform': correct it.",
         f"{where} 4: expected the path of a file, found '': write it relative to the table.",
         f"{where} 5: expected a label for c.jpg, found none: name its class.",
-        f"{where} 6: expected no label for d.jpg, which is rejected, found 'cat': remove one.",
+        f"{where} 6: expected no label for d.jpg, which is rejected, found 'cat': remove it.",
         f"{where} 7: expected every file once, found {tmp_path / 'a.jpg'} again, as in row 2: "
         "keep one.",
         f"{where} 8: expected one spelling of a class, found 'cat' and 'Cat': correct one.",

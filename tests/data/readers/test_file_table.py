@@ -222,7 +222,9 @@ def test_a_damaged_table_is_one_line(photos, content, found):
 def test_parquet_that_is_none_is_one_line(tmp_path, content):
     if content is not None:
         (tmp_path / "t.parquet").write_bytes(content)
-    with pytest.raises(DataError, match=r"Expected a Parquet table of files at .*: make it again"):
+    with pytest.raises(
+        DataError, match=r"Expected a Parquet table of files at .*: create it again"
+    ):
         read_file_table(tmp_path / "t.parquet", labelled=True)
 
 

@@ -1,4 +1,4 @@
-"""FixMatch beside joint training: what it adds to the step, and what it refuses."""
+"""Joint training with FixMatch: what it adds to the step, and invalid settings."""
 
 import pytest
 import torch

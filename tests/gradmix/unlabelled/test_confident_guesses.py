@@ -1,4 +1,4 @@
-"""FixMatch's loss: which guesses count, what they teach, and what they leave alone."""
+"""FixMatch's loss: which guesses count, what they train, and what they do not change."""
 
 import pytest
 import torch
