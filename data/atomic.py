@@ -20,12 +20,11 @@ _TEMPORARY = re.compile(
 
 
 @contextmanager
-def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """A temporary file's path; the file takes the place of `path` in the end, or is removed.
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path; on success its file replaces `path`, otherwise it is removed.
 
     Args:
-        path: of the file; its folder exists.
-        durable: wait until the disk has it; not worth it for what is quickly made again.
+        path: path of the file; its folder must exist.
 
     Raises:
         OSError: if the file cannot be written.
@@ -33,8 +32,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     temporary = _temporary(path)
     try:
         yield temporary
-        if durable:
-            sync(temporary)
+        sync(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
