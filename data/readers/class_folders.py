@@ -42,8 +42,8 @@ class FolderReader:
         Args:
             root: folder of the data set.
             split: "train" or "test".
-            partial: carry on with the files that exist where some are missing.
-            whole: take a folder without split folders as the requested split.
+            partial: accept other names of splits, and classes on one side only.
+            whole: treat a folder without split folders as the requested split.
 
         Raises:
             DataError: if the folder or the split is missing, split folders have other names, two
