@@ -100,8 +100,8 @@ def _by_path(base: Path, tree: Tree, *, partial: bool) -> tuple[dict[str, str], 
     if unknown and not partial:
         raise DataError(
             f"Expected the {len(photos):,} photos under {base} in folders named after UCF101's "
-            f"classes, or named <Class>_<n>, found {len(labelled):,} such photos, the first "
-            f"other one is {unknown[0]}: rename them, {GO_ON}."
+            f"classes, or named <Class>_<n>, found {len(labelled):,}, the first misplaced "
+            f"one is {unknown[0]}: rename them, {GO_ON}."
         )
     skipped = {
         "photos of none of UCF101's classes": len(unknown),

@@ -22,8 +22,8 @@ STRONG_SHIFT = 1 / 8
 """Maximum shift in each direction, as a fraction of the side: 2 and 4 pixels of 32."""
 
 SMALLEST_SHIFTED = 5
-"""Sides of at least this size are shifted by up to one cell or more. Feature maps of 5 to 7 cells
-would otherwise not be shifted; on smaller maps a cell is too large a fraction."""
+"""Sides of at least this size have a maximum shift of at least one cell. Feature maps of 5 to 7
+cells would otherwise not be shifted; on smaller maps a cell is too large a fraction."""
 
 ROTATION = math.radians(20.0)
 SHEAR = 0.2

@@ -74,7 +74,7 @@ def test_a_list_may_number_classes_that_the_folders_name(grow):
 
 def test_a_number_that_the_folders_do_not_explain_is_refused(grow):
     root = grow("images/a.jpg", "images/b.jpg", files="\na.jpg 7\n")
-    with pytest.raises(DataError, match=r"files\.txt, line 2: expected the name of a class"):
+    with pytest.raises(DataError, match=r"files\.txt, line 2: expected a class name"):
         READER.list(root, "train")
 
 

@@ -213,9 +213,9 @@ def test_files_keep_the_spelling_of_the_disk(grow):
 @pytest.mark.parametrize(
     ("names", "shown"),
     [
-        (("Tea", "tea"), "'Tea' and 'tea': put"),
-        ((CAFE, APART), r"'cafe\\u0301' and 'caf\\xe9' \(two Unicode forms of 'café'\): put"),
-        (("STRASSE", "straße"), "'STRASSE' and 'straße': put"),
+        (("Tea", "tea"), "'Tea' and 'tea': merge"),
+        ((CAFE, APART), r"'cafe\\u0301' and 'caf\\xe9' \(two Unicode forms of 'café'\): merge"),
+        (("STRASSE", "straße"), "'STRASSE' and 'straße': merge"),
     ],
 )
 def test_two_class_folders_of_one_name_are_refused_with_both_spellings(grow, names, shown, partial):
@@ -273,7 +273,7 @@ def test_every_suffix_of_a_photo_is_taken(grow, suffix):
 def test_folders_that_look_like_splits_are_taken_for_them_where_that_is_said(grow):
     root = grow(*(f"{side}/{name}/1.jpg" for side in ("Training", "dev", "Testing")
                   for name in ("cat", "dog")))  # fmt: skip
-    with pytest.raises(DataError, match=r"found Testing, Training, dev: rename .*or go on"):
+    with pytest.raises(DataError, match=r"found Testing, Training, dev: rename .*or continue"):
         PHOTO_FOLDERS.list(root, "train")
     train, test = (PHOTO_FOLDERS.list(root, side, partial=True) for side in ("train", "test"))
     assert train.classes == test.classes == ("cat", "dog")

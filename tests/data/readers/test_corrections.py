@@ -111,5 +111,5 @@ def test_a_table_that_is_none_is_one_line(tmp_path, text):
 
 
 def test_a_missing_table_is_one_line(tmp_path):
-    with pytest.raises(DataError, match=r"Expected a table at .*found none"):
+    with pytest.raises(DataError, match=r"Expected a readable table at .*found none"):
         read_corrections(tmp_path / "corrections.csv")

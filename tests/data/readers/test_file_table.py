@@ -229,7 +229,7 @@ def test_parquet_that_is_none_is_one_line(tmp_path, content):
 
 
 def test_a_table_that_is_not_there_is_one_line(tmp_path):
-    with pytest.raises(DataError, match=r"Expected a table at .*No such file"):
+    with pytest.raises(DataError, match=r"Expected a readable table at .*No such file"):
         read_file_table(tmp_path / "t.csv", labelled=True)
 
 

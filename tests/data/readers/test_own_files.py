@@ -131,7 +131,9 @@ def test_what_the_files_are_is_told_by_their_suffixes(grow, paths, kind):
     if kind:
         assert find_media(root) == kind
     else:
-        with pytest.raises(DataError, match="found photos and clips: give each a data set"):
+        with pytest.raises(
+            DataError, match="found photos and clips: make each a separate data set"
+        ):
             find_media(root)
 
 
