@@ -48,7 +48,7 @@ def probabilities(
 
 
 def right_clips(probabilities: Tensor, labels: Tensor, clip: Tensor) -> Tensor:
-    """Tell for which clips the mean prediction over frames is right (§4.3, per video).
+    """Whether the mean prediction over the frames of each clip is right (§4.3, per video).
 
     Args:
         probabilities: class probabilities [N, C] of the frames.
@@ -56,7 +56,7 @@ def right_clips(probabilities: Tensor, labels: Tensor, clip: Tensor) -> Tensor:
         clip: clip numbers [N].
 
     Returns:
-        A truth value for every clip, in ascending order of their numbers, on the CPU.
+        bool [clips], in ascending order of clip numbers, on the CPU.
     """
     of_frame, wanted = _clips(clip), labels.to(probabilities.device)
     n = int(of_frame.max()) + 1
