@@ -1,4 +1,4 @@
-"""FixMatch on U beside joint training: strong views learn what confident weak views predict."""
+"""Joint training with FixMatch on U: strong views learn confident predictions for weak views."""
 
 from dataclasses import dataclass
 
@@ -11,24 +11,24 @@ from gradmix.unlabelled.semi_supervised import JointSemiSupervised, JointSemiSup
 
 @dataclass(frozen=True, kw_only=True)
 class FixMatchConfig(JointSemiSupervisedConfig, ConfidentGuesses):
-    """Settings of FixMatch and the weight of its loss."""
+    """Settings of FixMatch, and the weight of its loss."""
 
     def __post_init__(self) -> None:
-        """Refuse what the two parts refuse."""
+        """Run the checks of both base classes."""
         super().__post_init__()
         self.check_threshold()
 
 
 class FixMatch(JointSemiSupervised):
-    """Cross entropy on every source and on V, and FixMatch's loss on U.
+    """Cross entropy on each source and V, and FixMatch's loss on U.
 
-    Not in the paper: what `gradmix_fixmatch` adds to this row, mixing adds. The authors' batch of U
-    is seven times the labelled one and their rate falls as a cosine; here neither is so.
+    Not in the paper: any gain of `gradmix_fixmatch` over this row is due to mixing. Unlike the
+    authors', U's batch is not seven times the labelled one and the rate has no cosine decay.
     """
 
     name = "fixmatch"
     config: FixMatchConfig
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
-        """FixMatch's loss; see `fix_match_loss`."""
+        """FixMatch's loss, from `fix_match_loss`."""
         return fix_match_loss(self, images, target.head, self.config)

@@ -15,21 +15,21 @@ from gradmix.unlabelled.semi_supervised import SemiSupervised, SemiSupervisedCon
 
 @dataclass(frozen=True, kw_only=True)
 class GradMixFixMatchConfig(SemiSupervisedConfig, ConfidentGuesses):
-    """Settings of FixMatch and the weight of its loss."""
+    """Settings of FixMatch, and the weight of its loss."""
 
     def __post_init__(self) -> None:
-        """Refuse what the two parts refuse."""
+        """Run the checks of both base classes."""
         super().__post_init__()
         self.check_threshold()
 
 
 class GradMixFixMatch(SemiSupervised):
-    """The loss on U is FixMatch's; `fixmatch` is its control."""
+    """GradMix with FixMatch's loss on U; its control is `fixmatch`."""
 
     name = "gradmix_fixmatch"
     version = 2
     config: GradMixFixMatchConfig
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
-        """FixMatch's loss; see `fix_match_loss`."""
+        """FixMatch's loss, from `fix_match_loss`."""
         return fix_match_loss(self, images, target.head, self.config)

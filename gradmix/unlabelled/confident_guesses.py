@@ -1,4 +1,4 @@
-"""FixMatch's loss on U: strong views learn what confident weak views predict."""
+"""FixMatch's loss on U: strong views learn the confident predictions for weak views."""
 
 from dataclasses import dataclass
 
@@ -15,18 +15,18 @@ class ConfidentGuesses:
     """Settings of FixMatch; the threshold is the authors'.
 
     Attributes:
-        threshold: probability from which on a prediction counts as a label.
-        flip: whether views are mirrored with a probability of one half; for photographs.
+        threshold: minimum probability for a prediction to become a label.
+        flip: whether views are mirrored with probability one half; for photographs.
     """
 
     threshold: float = 0.95
     flip: bool = False
 
     def check_threshold(self) -> None:
-        """Refuse a threshold that is no probability.
+        """Check that the threshold is a probability.
 
         Raises:
-            ValueError: naming it.
+            ValueError: if the threshold is not in [0, 1].
         """
         if not 0 <= self.threshold <= 1:
             raise ValueError(f"threshold must be in [0, 1], found {self.threshold}.")
@@ -35,17 +35,17 @@ class ConfidentGuesses:
 def fix_match_loss(
     method: OnUnlabelled, images: Tensor, head: str, settings: ConfidentGuesses
 ) -> Tensor:
-    """Cross entropy of strong views against the labels that confident weak views give.
+    """Cross entropy of strong views against the labels from confident weak views.
 
     Args:
-        method: whose network predicts, in training mode, and whose generator draws the views.
-        images: of U, [B, C, H, W].
-        head: the target's.
+        method: provides the network, in training mode, and the generator of the views.
+        images: images [B, C, H, W] of U.
+        head: the target's head.
         settings: the threshold, and whether views are mirrored.
 
     Returns:
-        The loss of `confident_loss`, in nats. Running statistics are left alone, as strong views
-        are not what is predicted.
+        The loss of `confident_loss`, in nats. Running statistics are not updated, since strong
+        views never occur at prediction.
     """
     flip = settings.flip
     with torch.no_grad():
@@ -55,16 +55,16 @@ def fix_match_loss(
 
 
 def confident_loss(logits: Tensor, guessed: Tensor, threshold: float) -> Tensor:
-    """Cross entropy against the class guessed, where the guess is confident enough.
+    """Cross entropy against the guessed class, where the guess is confident enough.
 
     Args:
         logits: [B, C].
-        guessed: logits [B, C] of the guess; no gradient goes through them.
-        threshold: probability from which on a guess is confident.
+        guessed: logits [B, C] of the guess; no gradient flows through them.
+        threshold: minimum probability of a confident guess.
 
     Returns:
-        The mean over all samples, those not confident counting as zero: the loss grows with the
-        number of confident samples, and is zero if there is none.
+        The mean over all samples, with zero for unconfident ones: the loss grows with the number
+        of confident samples, and is zero if there are none.
     """
     probability, labels = guessed.softmax(1).max(1)
     losses = functional.cross_entropy(logits, labels, reduction="none")
