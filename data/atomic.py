@@ -20,11 +20,12 @@ _TEMPORARY = re.compile(
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path; on success its file replaces `path`, otherwise it is removed.
 
     Args:
         path: path of the file; its folder must exist.
+        durable: wait until the disk has the file; not worth it for what is quickly made again.
 
     Raises:
         OSError: if the file cannot be written.
@@ -32,7 +33,8 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = _temporary(path)
     try:
         yield temporary
-        sync(temporary)
+        if durable:
+            sync(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
