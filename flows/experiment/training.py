@@ -201,11 +201,15 @@ class FirstStage(Frozen):
         return f"{self.name} beta={cell['beta']:g} gamma={cell['gamma']:g}"
 
 
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
 class Ensemble(Frozen):
     """Pseudo-labels: R members, confidence threshold, samples a class in the enlarged V.
 
     `r_sweep` are the R of figure 4. Where the members agree on no sample that is left for S_u,
-    final trainings on hard labels `stop`, or take `soft` labels instead.
+    final trainings on hard labels `stop`, or take `soft` labels instead. With `precision`, the
+    report says which labels are shown to have it, with that `confidence`, by held-out labels.
     """
 
     r: Positive = 3
@@ -213,6 +217,8 @@ class Ensemble(Frozen):
     enlarged_v: Positive = 100
     r_sweep: Annotated[tuple[Positive, ...], Different] = ()
     if_none_agree: Literal["stop", "soft"] = "stop"
+    precision: Annotated[Share | None, LATER] = None
+    confidence: Annotated[Share, LATER] = 0.95
 
 
 class Final(Frozen):

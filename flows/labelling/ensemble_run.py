@@ -10,6 +10,9 @@ from tasks.reporting.record import LabelRecord, Record
 from tasks.storage.artifacts import RESULT, Artifact, read_artifact
 from tasks.storage.home import HomeError
 
+SPLITS = ("split", "labelled_split")
+"""Stages that give samples their roles."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnsembleRun:
@@ -22,7 +25,7 @@ class EnsembleRun:
         pseudo: their artifact.
         ensemble: the selection whose members voted.
         target: prepared training data.
-        split: of these.
+        splits: of these, with the same U: each member's training had one of them.
     """
 
     home: Path
@@ -31,7 +34,7 @@ class EnsembleRun:
     pseudo: Artifact
     ensemble: Artifact
     target: Artifact
-    split: Artifact
+    splits: tuple[Artifact, ...]
 
 
 def find_ensemble(run: str | None, home: Path, k: int | None, draw: int | None) -> EnsembleRun:
@@ -59,11 +62,13 @@ def find_ensemble(run: str | None, home: Path, k: int | None, draw: int | None) 
         found for found in _artifacts(home, "select")
         if [digest_json([m["identity"], m["digest"]]) for m in found.summary["members"]] == members
     )  # fmt: skip
-    splits = (
-        found for found in _artifacts(home, "split")
+    splits = [
+        found
+        for stage in SPLITS
+        for found in _artifacts(home, stage)
         if found.summary["digests"]["U"] == used["U"]
         and found.document["inputs"]["target"] == used["target"]
-    )  # fmt: skip
+    ]
     targets = (
         found for stage in ("prepare", "pictures", "features") for found in _artifacts(home, stage)
         if found.digest == used["target"]
@@ -75,7 +80,7 @@ def find_ensemble(run: str | None, home: Path, k: int | None, draw: int | None) 
         pseudo=pseudo,
         ensemble=_one(selections, "ensemble", record),
         target=_one(targets, "prepared images", record),
-        split=_one(splits, "split", record),
+        splits=tuple(splits),
     )
 
 

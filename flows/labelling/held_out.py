@@ -30,7 +30,7 @@ def held_out_table(run: EnsembleRun) -> Path:
         ensemble=run.ensemble,
         target=run.target,
         classes=tuple(config["classes"]),
-        split=run.split,
+        splits=run.splits,
         network=decode(NetworkDescription, config["network"], sparse=True),
         heads={name: tuple(classes) for name, classes in config["heads"].items()},
     )

@@ -40,12 +40,14 @@ class Ensemble:
         pseudo: labels of U; None where nothing asks for them.
         enlarged: V with the most agreed of them.
         final: training on hard labels, for figure 4.
+        held_out: its scores of held-out samples; None where no precision is asked for.
     """
 
     top: Future
     pseudo: Future | None = None
     enlarged: Future | None = None
     final: Future | None = None
+    held_out: Future | None = None
 
 
 @dataclass
@@ -74,7 +76,13 @@ class Draw:
         of_ensembles = [
             future
             for ensemble in self.ensembles.values()
-            for future in (ensemble.top, ensemble.pseudo, ensemble.enlarged, ensemble.final)
+            for future in (
+                ensemble.top,
+                ensemble.pseudo,
+                ensemble.enlarged,
+                ensemble.final,
+                ensemble.held_out,
+            )
             if future is not None
         ]
         return [*searched, *self.cells.values(), *self.rows.values(), *of_ensembles]

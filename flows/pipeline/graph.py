@@ -24,6 +24,7 @@ from tasks.networks.description import NetworkDescription
 from tasks.stages import (
     enlarge,
     evaluate,
+    held_out,
     pseudo_label,
     rho_study,
     select,
@@ -151,6 +152,8 @@ class _Drawing:
                 heads=self.heads,
             )
             ensemble.pseudo = self.submit(pseudo_label.STAGE, labels)
+            if self.experiment.ensemble.precision is not None:
+                ensemble.held_out = self._held_out(draw, r, ensemble)
             enlarged = enlarge.EnlargeInputs(
                 subject=Subject.of(f"enlarged V by the top {r}", draw.k, draw.draw),
                 pseudo=ensemble.pseudo,
@@ -161,6 +164,19 @@ class _Drawing:
                 seed=draw.seed,
             )
             ensemble.enlarged = self.submit(enlarge.STAGE, enlarged)
+
+    def _held_out(self, draw: Draw, r: int, ensemble: Ensemble) -> Future:
+        """Score the labels that the members have not seen: what they show of those of U."""
+        inputs = held_out.HeldOutInputs(
+            subject=Subject.of(f"held-out labels and the top {r}", draw.k, draw.draw),
+            ensemble=ensemble.top,
+            target=self.target,
+            classes=self.classes,
+            splits=(draw.split,),
+            network=self.network,
+            heads=self.heads,
+        )
+        return self.submit(held_out.STAGE, inputs)
 
     def final(self, draw: Draw) -> None:
         """Train from scratch on everything, at the settings of the best cell."""

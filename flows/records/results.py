@@ -9,6 +9,7 @@ from typing import Any
 from data.tables.right_answers import read_right_answers
 from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Draw, Ensemble, swept_name
+from flows.records.shown import shown_precision
 from gradmix.methods import method_named
 from tasks.codec import decode
 from tasks.engine.stage import Future
@@ -50,7 +51,7 @@ def results(spec: RunSpec, draws: Sequence[Draw], home: Path) -> Results:
         # As the paper has it: first what does without U. The sort keeps the order otherwise.
         rows=tuple(sorted(rows, key=lambda row: "U" in row.datasets)),
         cells=tuple(cell for draw in draws for cell in _cells(spec, draw)),
-        pseudo_labels=tuple(entry for draw in draws for entry in _pseudo_labels(spec, draw)),
+        pseudo_labels=tuple(entry for draw in draws for entry in _pseudo_labels(spec, draw, home)),
         ensembles=tuple(entry for draw in draws for entry in _swept(spec, draw)),
         curves=tuple(curve for draw in draws for curve in _curves(spec, draw, home)),
         studies=StudyRecords(
@@ -224,14 +225,18 @@ def _labels(spec: RunSpec, draw: Draw, r: int, ensemble: Ensemble) -> dict[str, 
         **artifact_of(draw.evaluation).summary["audits"][str(r)],
         "enlarged_v": enlarged.summary["per_class"],
         "run_id": pseudo.notes["run_id"],
+        "shown": None,
     }
 
 
-def _pseudo_labels(spec: RunSpec, draw: Draw) -> list[LabelRecord]:
+def _pseudo_labels(spec: RunSpec, draw: Draw, home: Path) -> list[LabelRecord]:
     """The labels of the ensemble that the rows are trained with."""
     r = spec.experiment.ensemble.r
     main = draw.ensembles[r]
-    return [decode(LabelRecord, _labels(spec, draw, r, main))] if main.pseudo is not None else []
+    if main.pseudo is None:
+        return []
+    shown = shown_precision(spec.experiment, main, home)
+    return [decode(LabelRecord, {**_labels(spec, draw, r, main), "shown": shown})]
 
 
 def _swept(spec: RunSpec, draw: Draw) -> list[EnsembleRecord]:

@@ -15,7 +15,7 @@ from data.tables.split import Rows, load_split
 from gradmix.metrics import probabilities
 from gradmix.networks import predict
 from tasks.jobs.models import NetworkInputs, TrainedModel, prepare_device, trained_network
-from tasks.jobs.streams import TargetInputs, labels_in, rows_of
+from tasks.jobs.streams import labels_in, rows_of
 from tasks.outcome import Outcome
 
 
@@ -34,9 +34,17 @@ class HeldOutMember(TrainedModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeldOutJob(TargetInputs, NetworkInputs):
-    """An ensemble, and the target's data; `members` in order."""
+class HeldOutJob(NetworkInputs):
+    """An ensemble, and the target's data.
 
+    Attributes:
+        target: folder of its prepared training data.
+        classes: of the target.
+        members: in order.
+    """
+
+    target: Path
+    classes: tuple[str, ...]
     members: tuple[HeldOutMember, ...]
 
 

@@ -160,6 +160,31 @@ class ThresholdAudit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShownPrecision:
+    """What held-out labels show of an ensemble's labels of U, with some confidence.
+
+    Attributes:
+        confidence: of everything here.
+        held_out: labelled samples, or clips, that no member which scores them was trained on.
+        agreed: those of them on which the members agree above the threshold.
+        right: those of these that are labelled right.
+        bound: exact lower bound of the precision of the hard labels.
+        precision: that was asked for.
+        from_confidence: the mean confidence from which on it is shown; None: it is not.
+        labelled: samples, or clips, of U at or above it.
+    """
+
+    confidence: float
+    held_out: int
+    agreed: int
+    right: int
+    bound: float
+    precision: float
+    from_confidence: float | None
+    labelled: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class LabelRecord(InDraw):
     """Pseudo-labels of the top R, audited against the true labels of U.
 
@@ -178,6 +203,7 @@ class LabelRecord(InDraw):
         thresholds: what others would give.
         enlarged_v: samples of every class in the enlarged V; clips if there are clips.
         run_id: of the MLflow run: of the labels, or of the model trained on them.
+        shown: what held-out labels show, where a precision was asked for.
     """
 
     r: int
@@ -194,6 +220,7 @@ class LabelRecord(InDraw):
     thresholds: tuple[ThresholdAudit, ...] = ()
     enlarged_v: tuple[int, ...]
     run_id: str
+    shown: ShownPrecision | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,18 +1,20 @@
 """Stage: an ensemble on the labelled samples that its members were not trained on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic
+from pathlib import Path
+from typing import Any, Generic
 
 from data.fingerprint import digest_json
 from tasks.codec import encode
 from tasks.engine.run_job import run_job
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
+from tasks.errors import StageError
 from tasks.jobs.held_out import HeldOutJob, HeldOutMember
 from tasks.networks.description import NetworkDescription
 from tasks.outcome import Outcome
 from tasks.stages.trained_models import located
-from tasks.storage.artifacts import Request
+from tasks.storage.artifacts import RESULT, Artifact, Request, read_artifact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +25,7 @@ class HeldOutInputs(StageInputs, Generic[A]):
         ensemble: a selection of its members.
         target: prepared training data.
         classes: of the target.
-        split: whose hyper-validation was held out of every member's training.
+        splits: one of which every member's training had: its hyper-validation was held out there.
         network: of the members.
         heads: classes of every head.
     """
@@ -31,15 +33,15 @@ class HeldOutInputs(StageInputs, Generic[A]):
     ensemble: A
     target: A
     classes: tuple[str, ...]
-    split: A
+    splits: tuple[A, ...]
     network: NetworkDescription
     heads: Mapping[str, tuple[str, ...]]
 
 
 def describe(inputs: HeldOutInputs) -> Request:
     """The identity depends on the members in order, and on the samples that they have not seen."""
-    digests = inputs.split.summary["digests"]
-    used = {"target": inputs.target.digest, "hyper_validation": digests["hyper_validation"]}
+    used = {"target": inputs.target.digest}
+    used |= {f"split {i}": split.digest for i, split in enumerate(inputs.splits)}
     for i, member in enumerate(inputs.ensemble.summary["members"]):
         used[f"member {i}"] = digest_json([member["identity"], member["digest"]])
     config = {
@@ -59,17 +61,29 @@ def execute(place: Workplace, inputs: HeldOutInputs) -> Outcome:
         seed=0,
         classes=inputs.classes,
         target=home / inputs.target.folder,
-        split=home / inputs.split.folder,
         members=tuple(
             HeldOutMember(
                 **vars(located(member, home)),
                 identity=member["identity"],
-                split=home / inputs.split.folder,
+                split=home / _split_of(member, inputs.splits, home).folder,
             )
             for member in inputs.ensemble.summary["members"]
         ),
     )
     return run_job(place, "held_out", job)
+
+
+def _split_of(member: Mapping[str, Any], splits: Sequence[Artifact], home: Path) -> Artifact:
+    """The split that a member's training had."""
+    training = read_artifact(home / member["folder"] / RESULT)
+    wanted = training.document["inputs"]["hyper_validation"]
+    for split in splits:
+        if split.summary["digests"]["hyper_validation"] == wanted:
+            return split
+    raise StageError(
+        f"expected the split of {training.label} among those of its V, found others; run the "
+        "experiment again."
+    )
 
 
 STAGE = Stage("held_out", HeldOutInputs, describe, execute)

@@ -85,6 +85,11 @@ READINGS = {
         "right. Both count: few but right labels teach little, many wrong ones mislead.",
         "a high overall precision hides a class with few or wrong labels; see the table per class.",
     ),
+    "shown": (
+        "An exact binomial bound (Clopper and Pearson) on labels that were held out, and, for the "
+        "one asked for, tests of thresholds in a fixed order: each holds at the confidence named.",
+        "a bound far below the share of right ones means few held-out labels, and not bad ones.",
+    ),
     "label classes": (
         "Each entry: hard labels given; how many per cent of them are right; samples of the class "
         "in the enlarged V, V itself included.",

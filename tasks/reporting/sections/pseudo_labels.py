@@ -11,6 +11,7 @@ from tasks.reporting.render.captions import how_to_read, picture
 from tasks.reporting.result_table import NONE, percent
 from tasks.reporting.sections.ensemble_size import DISAGREEMENTS, ensemble_audit
 from tasks.reporting.sections.pseudo_label_classes import class_parts
+from tasks.reporting.sections.shown_precision import shown_part
 from tasks.reporting.text_tables import markdown_table
 
 
@@ -91,6 +92,7 @@ def _given(record: Record) -> list[str]:
     return [
         markdown_table([*header, "soft labels right %"], lines),
         how_to_read("labels"),
+        *shown_part(record),
         *class_parts(record),
         *_clip_part(record),
     ]

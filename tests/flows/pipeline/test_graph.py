@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows.experiment.experiment_file import load_experiment
+from flows.experiment.fields import telling
 from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
 from flows.pipeline.graph import pipeline
@@ -127,6 +128,26 @@ def test_every_stage_of_the_design_is_there_as_often_as_the_settings_say(small):
 def searched(row):
     """Combinations of the values that a row of the file is searched over."""
     return math.prod(map(len, row.get("search", {}).values()))
+
+
+def test_held_out_labels_are_scored_where_a_precision_is_asked_for_alone(demo):
+    settings = load_experiment("digits", "demo")
+    ensemble = settings.ensemble.model_copy(update={"precision": 0.97})
+    submitted, stages = drawn(settings.model_copy(update={"ensemble": ensemble}))
+    (held, *_) = of(submitted, "held_out")
+    assert len(of(submitted, "held_out")) == len(stages.draws)
+    # As the labels of U, by the same members.
+    (labels, *_) = of(submitted, "pseudo_label")
+    assert held.inputs["ensemble"] is labels.inputs["ensemble"]
+    assert held.inputs["splits"] == (labels.inputs["split"],)
+    assert all(draw.ensembles[3].held_out in draw.before_the_test for draw in stages.draws)
+    assert of(demo[0], "held_out") == []
+    # Without it nothing has another name.
+    assert (
+        telling(load_experiment("digits", "demo"))["ensemble"]
+        .keys()
+        .isdisjoint({"precision", "confidence"})
+    )
 
 
 def test_nothing_is_submitted_before_what_it_depends_on(small):

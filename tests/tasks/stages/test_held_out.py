@@ -1,15 +1,20 @@
 """Stage held_out: members score the labelled samples that they were not trained on."""
 
+import json
+
 import numpy as np
+import pytest
 import torch
 
 from data.tables.held_out import FILE, read_held_out
 from data.tables.split import Split, save_split
 from gradmix.networks import predict
 from tasks.codec import decode
+from tasks.errors import StageError
 from tasks.jobs import held_out as job_of
 from tasks.networks.description import NetworkDescription
 from tasks.stages import held_out
+from tasks.storage.artifacts import Artifact
 from tasks.subjects import Subject
 from tests.tasks.given import given
 
@@ -30,7 +35,7 @@ def test_a_member_scores_what_its_own_training_held_out(toy, tmp_path):
         (tmp_path / name).mkdir()
         split = Split(hyper_validation=rows, v=toy.split.v, u=toy.split.u)
         save_split(split, tmp_path / name / "split.parquet")
-    job = {name: whole[name] for name in ("network", "heads", "classes", "target", "split")}
+    job = {name: whole[name] for name in ("network", "heads", "classes", "target")}
     job |= {
         "seed": 0,
         "members": [
@@ -58,18 +63,34 @@ def test_the_identity_follows_the_members_and_what_they_have_not_seen(toy, artif
     members = [{"identity": "a", "digest": "x"}, {"identity": "b", "digest": "y"}]
     whole = toy.job()
 
-    def identity(members=members, held="h", u="u", classes=("0", "1")):
+    def identity(members=members, split="split", classes=("0", "1")):
         inputs = held_out.HeldOutInputs(
             subject=Subject(name="held out"),
             ensemble=artifact_of("top", {"members": members}),
             target=artifact_of("target"),
             classes=classes,
-            split=artifact_of("split", {"digests": {"hyper_validation": held, "U": u}}),
+            splits=(artifact_of("first"), artifact_of(split)),
             network=decode(NetworkDescription, whole["network"], sparse=True),
             heads={"target": classes},
         )
         return held_out.describe(inputs).identity
 
-    assert identity(u="others") == identity()
-    for change in ({"members": members[::-1]}, {"held": "other"}, {"classes": ("a", "b")}):
+    for change in ({"members": members[::-1]}, {"split": "other"}, {"classes": ("a", "b")}):
         assert identity(**change) != identity()
+
+
+def test_the_split_is_that_of_the_member_s_training(tmp_path):
+    def training(name, digest):
+        (tmp_path / name).mkdir()
+        content = {"label": name, "identity": name, "digest": "", "folder": name, "files": {},
+                   "summary": {}, "document": {"inputs": {"hyper_validation": digest}}}  # fmt: skip
+        (tmp_path / name / "result.json").write_text(json.dumps(content))
+        return {"folder": name}
+
+    splits = [
+        Artifact(label=name, identity=name, digest=name, folder=name, files={},
+                 summary={"digests": {"hyper_validation": name}}) for name in ("a", "b")
+    ]  # fmt: skip
+    assert held_out._split_of(training("one", "b"), splits, tmp_path) is splits[1]
+    with pytest.raises(StageError, match="expected the split of two among those of its V"):
+        held_out._split_of(training("two", "c"), splits, tmp_path)
