@@ -62,7 +62,7 @@ def test_what_a_data_set_is_made_of_is_known_by_its_name():
     media = {name: media_of(name) for name in [*READERS, *FILE_READERS]}
     assert {name for name, kind in media.items() if kind == "arrays"} == set(READERS)
     assert {name for name, kind in media.items() if kind == "clips"} == {
-        *("ucf101", "clip_folders", "clip_table", "figure_clips"),
+        *("ucf101", "clip_folders", "clip_table", "figure_clips", "clips"),
     }
     with pytest.raises(DataError, match=r"Expected photos or clips, one of ucf101, .*found 'usps'"):
         media_of("usps")

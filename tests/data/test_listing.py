@@ -32,7 +32,7 @@ def test_a_path_that_stands_twice_is_named():
 
 @pytest.mark.parametrize("label", [-1, 2])
 def test_a_label_without_a_class_is_named_with_its_file(label):
-    with pytest.raises(DataError, match=rf"expected labels in 0\.\.1, found {label} of two"):
+    with pytest.raises(DataError, match=rf"expected labels in 0\.\.1, found {label} for two"):
         _listing(_file("one"), _file("two", label))
 
 
@@ -48,7 +48,7 @@ def test_without_classes_no_file_has_a_label():
     nobody = _listing(_file("one", UNLABELLED), classes=())
     assert nobody.class_of(nobody.files[0]) is None
     assert _listing(_file("one", 1)).class_of(_file("one", 1)) == "b"
-    with pytest.raises(DataError, match="found 0 of one"):
+    with pytest.raises(DataError, match="found 0 for one"):
         _listing(_file("one", 0), classes=())
 
 

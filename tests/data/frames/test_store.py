@@ -251,7 +251,7 @@ def test_a_frame_too_large_for_jpeg_is_the_fault_of_the_clip(tmp_path):
 def test_a_folder_of_other_clips_or_frames_is_not_gone_on_with(videos, clips, stored):
     before = contents(stored / "chunk", CHUNK)
     for others, sampling in ((clips, FOURTH), (clips[:-1], THREE), (clips[::-1], THREE)):
-        with pytest.raises(DataError, match=r"another choice of frames: remove the folder\."):
+        with pytest.raises(DataError, match=r"clips or other settings: remove the folder\."):
             extract_chunk(videos, others, stored / "chunk", sampling)
     assert contents(stored / "chunk", CHUNK) == before
 

@@ -94,7 +94,7 @@ def test_names_clips_and_groups_come_back(raw, tmp_path):
     ("change", "message"),
     [
         ({"names": SAMPLES.names[1:]}, r"for each of 6 rows, found \(5, 6, 6\)"),
-        ({"names": ("a",) * 6}, "and 1 names"),
+        ({"names": ("a",) * 6}, "and 1 distinct names"),
         ({"groups": ("a", "g1", "g2", "g1", "g1", "e")}, "found 5 pairs for 4 clips"),
     ],
 )
