@@ -1,4 +1,4 @@
-"""How often labels are right at least: what held-out labels prove, and the threshold they allow."""
+"""Guarantees on the precision of labels, from held-out labels: bounds and thresholds."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     Bools = npt.NDArray[np.bool_]
 
 STEPS = 24
-"""Thresholds that are tested at most."""
+"""Maximum number of thresholds tested."""
 LADDER = (0.125, 0.25, 0.5, 0.75, 1.0)
-"""Shares of the unlabelled samples, the most confident ones, for which bounds are computed."""
+"""Fractions of the unlabelled samples, most confident first, for which bounds are computed."""
 _HALVINGS = 60
 _MOST_LABELS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What held-out labels say of one threshold.
+    """Held-out labels at or above a threshold.
 
     Attributes:
-        threshold: of the confidence; labels at or above it count.
-        n: held-out samples at or above it.
-        right: how many of them have the right label.
-        confidence: of the bound.
+        threshold: confidence at or above which labels count.
+        n: number of held-out samples at or above it.
+        right: number of these with the right label.
+        confidence: confidence level of the bound.
     """
 
     threshold: float
@@ -40,24 +40,24 @@ class Evidence:
 
     @property
     def bound(self) -> float:
-        """Exact lower bound of the precision there.
+        """Exact lower bound of the precision at or above the threshold.
 
-        Valid if the threshold was fixed before the labels were looked at, and if it is the only
-        one whose bound is quoted.
+        Valid only if the threshold was fixed before looking at the labels and no other bound is
+        quoted.
         """
         return precision_bound(self.right, self.n, self.confidence)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """Whether a precision is shown, from which threshold on.
+    """Whether a precision is shown, and from which threshold.
 
     Attributes:
-        precision: that was asked for.
-        confidence: that the answer holds with.
-        held_out: held-out samples in all.
-        threshold: the lowest one that was shown; None: none was.
-        tested: thresholds in the order of the tests; the last failed, unless all passed.
+        precision: requested precision.
+        confidence: confidence level of the answer.
+        held_out: total number of held-out samples.
+        threshold: lowest threshold shown to have the precision; None if there is none.
+        tested: evidence at each threshold in test order; the last failed, unless all passed.
     """
 
     precision: float
@@ -68,15 +68,15 @@ class Certificate:
 
     @property
     def shown(self) -> Evidence | None:
-        """What was seen at the threshold. Its own bound is not to be quoted: it was chosen."""
+        """Evidence at the threshold. Do not quote its bound, as the threshold was selected."""
         passed = (one for one in self.tested if one.threshold == self.threshold)
         return next(passed, None)
 
 
 def upper_tail(right: int, n: int, precision: float) -> float:
-    """The probability of at least `right` successes in `n` trials of a success rate.
+    """Probability of at least `right` successes in `n` trials with success rate `precision`.
 
-    Computed from the logarithms of its terms, so that it holds for thousands of trials.
+    Computed from log terms, so it is accurate for thousands of trials.
     """
     if right <= 0:
         return 1.0
@@ -90,14 +90,14 @@ def upper_tail(right: int, n: int, precision: float) -> float:
 
 
 def precision_bound(right: int, n: int, confidence: float) -> float:
-    """The exact lower bound of a success rate (Clopper and Pearson 1934), one-sided.
+    """Exact one-sided lower bound of a success rate (Clopper and Pearson 1934).
 
     The largest rate p at which `right` or more successes in `n` trials have a probability of at
-    most 1 - confidence: a true rate below the bound is claimed wrongly in at most that share of
-    all cases. 0 where there is no success.
+    most 1 - confidence, so the bound exceeds the true rate in at most that fraction of cases. 0 if
+    there is no success.
 
     Raises:
-        ValueError: if the counts or the confidence are impossible.
+        ValueError: if the counts or the confidence are invalid.
     """
     _check_share(confidence, "confidence")
     if not 0 <= right <= n:
@@ -115,17 +115,17 @@ def precision_bound(right: int, n: int, confidence: float) -> float:
 def thresholds_by_rank(
     unlabelled: Floats, held_out: int, precision: float, confidence: float
 ) -> list[float]:
-    """Thresholds to test, the strictest first: confidences of unlabelled samples, by their rank.
+    """Thresholds to test, strictest first: confidences of unlabelled samples at given ranks.
 
-    No held-out label and no held-out confidence is read, so the list is fixed beforehand. It begins
-    where about twice as many held-out samples are expected above the threshold as are needed if
-    all are right (fewer where there are few), and ends at the lowest confidence.
+    The list uses no held-out labels or confidences, so it is fixed beforehand. It starts where
+    about twice as many held-out samples are expected above the threshold as are needed if all are
+    right (fewer if there are few), and ends at the lowest confidence.
 
     Args:
-        unlabelled: confidences of the samples that are to be labelled.
+        unlabelled: confidences of the samples to label.
         held_out: number of held-out samples.
-        precision: to be shown.
-        confidence: to show it with.
+        precision: precision to show.
+        confidence: confidence level to show it at.
     """
     if not len(unlabelled) or not held_out:
         return []
@@ -140,29 +140,29 @@ def thresholds_by_rank(
 def threshold_for(
     precision: float, confidence: float, confidences: Floats, right: Bools, thresholds: list[float]
 ) -> Certificate:
-    """The lowest threshold at which labels are shown to have a precision, by held-out labels.
+    """Find the lowest threshold at which held-out labels show a precision.
 
     Fixed-sequence testing, as in "Learn then Test" (Angelopoulos, Bates, Candes, Jordan and Lei
-    2021, section 2.2): threshold by threshold, in an order that was fixed without the labels, the
-    hypothesis "the precision above it is below the one asked for" is tested by the exact binomial
-    tail at level 1 - confidence; the first hypothesis that is not rejected ends it.
+    2021, section 2.2): for each threshold, in an order fixed without the labels, the hypothesis
+    "the precision above it is below the requested one" is tested by the exact binomial tail at
+    level 1 - confidence; testing stops at the first hypothesis that is not rejected.
 
-    Why no correction is needed for the number of tests: if no hypothesis is true, nothing can be
-    claimed wrongly. Otherwise let j be the first true one in the order, which does not depend on
-    the labels. A threshold is claimed wrongly only if the sequence gets as far as j and rejects
-    it, and a true hypothesis is rejected with a probability of at most 1 - confidence. To scan all
-    thresholds and quote the bound of the best one has no such guarantee.
+    No correction for the number of tests is needed: if no hypothesis is true, no claim can be
+    wrong. Otherwise let j be the first true one in the order, which does not depend on the labels.
+    A wrong claim requires that testing reaches j and rejects it, and a true hypothesis is rejected
+    with a probability of at most 1 - confidence. Scanning all thresholds and quoting the bound of
+    the best one has no such guarantee.
 
-    This holds for samples that are drawn like the held-out ones, independently of each other and
-    of the models; frames of one clip are not, so they have to be made one sample first. What holds
-    at the threshold is the precision asked for, and not the bound that would be computed there.
+    This holds for samples drawn like the held-out ones, independently of each other and of the
+    models; frames of one clip are not independent, so merge them into one sample first. What is
+    guaranteed at the threshold is the requested precision, not the bound computed there.
 
     Args:
-        precision: asked for, between 0 and 1.
-        confidence: that the answer is to hold with, between 0 and 1.
-        confidences: of the held-out samples.
+        precision: requested precision, between 0 and 1.
+        confidence: confidence level of the answer, between 0 and 1.
+        confidences: confidences of the held-out samples.
         right: whether their predicted labels are right.
-        thresholds: to be tested in this order, fixed without the labels (`thresholds_by_rank`).
+        thresholds: thresholds in test order, fixed without the labels (`thresholds_by_rank`).
 
     Raises:
         ValueError: if a share is not between 0 and 1, or the arrays differ in length.
@@ -189,16 +189,16 @@ def threshold_for(
 def ladder(
     confidence: float, confidences: Floats, right: Bools, unlabelled: Floats
 ) -> list[Evidence]:
-    """What held-out labels show, whatever is asked for, of the most confident samples.
+    """Bounds for the most confident samples, whatever precision is requested.
 
-    All bounds hold at once with that confidence, so the best of them may be quoted: each of the n
+    All bounds hold simultaneously at this confidence, so any of them may be quoted: each of the n
     is computed at level (1 - confidence) / n (Bonferroni).
 
     Args:
-        confidence: that all bounds are to hold with.
-        confidences: of the held-out samples.
+        confidence: joint confidence level of all bounds.
+        confidences: confidences of the held-out samples.
         right: whether their predicted labels are right.
-        unlabelled: confidences of the samples that are to be labelled, whose ranks fix the steps.
+        unlabelled: confidences of the samples to label, whose ranks fix the steps.
     """
     if not len(unlabelled) or not len(right):
         return []
@@ -209,25 +209,25 @@ def ladder(
 
 
 def evidence(threshold: float, confidence: float, confidences: Floats, right: Bools) -> Evidence:
-    """What held-out labels say of one threshold."""
+    """Count the held-out labels at or above a threshold."""
     above = confidences >= threshold
     n, hits = int(above.sum()), int(right[above].sum())
     return Evidence(threshold=threshold, n=n, right=hits, confidence=confidence)
 
 
 def fewest_labels(precision: float, confidence: float) -> int:
-    """How many held-out labels show a precision if every one of them is right."""
+    """Number of held-out labels that show a precision if all of them are right."""
     _check_share(precision, "precision")
     _check_share(confidence, "confidence")
     return math.ceil(math.log(1 - confidence) / math.log(precision) - 1e-12)
 
 
 def labels_needed(precision: float, confidence: float, right: int, n: int) -> int | None:
-    """How many held-out labels would show a precision, at the share of right ones that was seen.
+    """Estimate how many held-out labels would show a precision at the observed success rate.
 
     Returns:
-        The number above the threshold, an estimate; None if the share seen is not above the
-        precision, or a million labels would not do.
+        The number above the threshold; None if the observed rate is not above the precision, or a
+        million labels would not be enough.
     """
     if right == n:
         return fewest_labels(precision, confidence)
@@ -242,7 +242,7 @@ def labels_needed(precision: float, confidence: float, right: int, n: int) -> in
 
 
 def _log_choose(n: int, least: int) -> Floats:
-    """Logarithms of n over i, for i from `least` to n."""
+    """Log binomial coefficients of n over i, for i from `least` to n."""
     logs = np.array([math.lgamma(i + 1) for i in range(n + 1)])
     upper = np.arange(least, n + 1)
     found: Floats = logs[n] - logs[upper] - logs[n - upper]

@@ -1,4 +1,4 @@
-"""Thumbnails: photos and stored images as small WebP files."""
+"""Thumbnails of photos and stored images as WebP."""
 
 import io
 from pathlib import Path
@@ -13,10 +13,10 @@ _QUALITY = 80
 
 
 def photo_thumbnail(path: Path, side: int) -> bytes:
-    """A photo as WebP, whole, with a longer side of at most so many pixels.
+    """Encode a whole photo as WebP, with a longer side of at most `side` pixels.
 
     Raises:
-        DataError: if it cannot be decoded.
+        DataError: if the photo cannot be decoded.
     """
     picture = decode_photo(path, side)
     picture.thumbnail((side, side), Image.Resampling.BILINEAR)
@@ -24,11 +24,11 @@ def photo_thumbnail(path: Path, side: int) -> bytes:
 
 
 def stored_thumbnail(image: npt.NDArray[np.uint8], side: int) -> bytes:
-    """A stored image uint8 [H, W, 1 or 3] as WebP, with every pixel visible, bit by bit.
+    """Encode a stored image, uint8 [H, W, 1 or 3], as lossless WebP with every pixel visible.
 
     Args:
-        image: as trainings read it.
-        side: about how long the longer side is to be, in pixels.
+        image: image as read by trainings.
+        side: approximate longer side, in pixels.
     """
     picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
     times = max(1, side // max(picture.size))

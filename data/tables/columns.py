@@ -1,4 +1,4 @@
-"""Columns of Parquet tables as arrays, and back."""
+"""Conversion between arrays and columns of Parquet tables."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,12 +14,12 @@ Floats = npt.NDArray[np.float32]
 
 
 def texts(values: Sequence[str] | None, rows: int) -> pa.Array:
-    """A column of texts, or of nothing."""
+    """A column of texts, or of nulls."""
     return pa.nulls(rows, pa.string()) if values is None else pa.array(list(values), pa.string())
 
 
 def nested(values: Floats) -> pa.Array:
-    """An array [N, ..., C] as a column of (nested) lists."""
+    """Convert an array [N, ..., C] to a column of (nested) lists."""
     column = pa.array(values.reshape(-1), pa.float32())
     for axis in range(values.ndim - 1, 0, -1):
         n_lists, length = int(np.prod(values.shape[:axis])), values.shape[axis]
@@ -29,7 +29,7 @@ def nested(values: Floats) -> pa.Array:
 
 
 def flat(table: pa.Table, name: str) -> npt.NDArray[Any]:
-    """A column without empty values as a writable array, which `torch.from_numpy` asks for."""
+    """A column without nulls as a writable array, as `torch.from_numpy` requires."""
     column = table.column(name)
     if column.null_count:
         raise DataError(f"expected a {name} in every row, found {column.null_count} empty ones.")
@@ -37,7 +37,7 @@ def flat(table: pa.Table, name: str) -> npt.NDArray[Any]:
 
 
 def clips(table: pa.Table) -> list[str] | None:
-    """The clip of every row, or of none."""
+    """The clip of every row; None if no row has one."""
     column = table.column("clip")
     if column.null_count not in {0, table.num_rows}:
         raise DataError(
@@ -48,7 +48,7 @@ def clips(table: pa.Table) -> list[str] | None:
 
 
 def unnested(table: pa.Table, name: str, shape: tuple[int, ...]) -> Floats:
-    """A column of (nested) lists as an array; every list must have the length that `shape` says."""
+    """Convert a column of (nested) lists to an array; list lengths must match `shape`."""
     column = table.column(name).combine_chunks()
     for length in shape[1:]:
         lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)

@@ -1,4 +1,4 @@
-"""The table of held-out samples: their true labels, and what an ensemble says of each."""
+"""The table of held-out samples: true labels and an ensemble's predictions."""
 
 import json
 from collections.abc import Sequence
@@ -28,15 +28,15 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """Labelled samples that are scored by the members that were not trained on them.
+    """Labelled samples scored by the members that were not trained on them.
 
     Attributes:
         sample_id: int64 [N], row numbers in the prepared target set.
-        label: int64 [N], positions in `classes`.
+        label: int64 [N], indices into `classes`.
         member_probabilities: float32 [N, R, C]; NaN where a member was trained on the sample.
         classes: the C class names, in order.
         members: identities of the R trainings.
-        clip: N names of the clips that the samples are frames of; None if they are no frames.
+        clip: N names of the samples' clips; None if the samples are not frames.
     """
 
     sample_id: npt.NDArray[np.int64]
@@ -47,11 +47,11 @@ class HeldOut:
     clip: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse columns that do not belong together.
+        """Check that the columns match.
 
         Raises:
-            DataError: on a wrong shape, a label that is no class, or a sample that no member
-                scores, or one only in part.
+            DataError: if a shape is wrong, a label is not a class, or a sample is scored by no
+                member or only in part.
         """
         n, r, c = len(self.sample_id), len(self.members), len(self.classes)
         found = (len(self.label), self.member_probabilities.shape)
@@ -67,7 +67,7 @@ class HeldOut:
 
 
 def write_held_out(held_out: HeldOut, path: Path) -> None:
-    """Write the table as one Parquet file; same samples, same bytes."""
+    """Write the table as one Parquet file; the same samples give the same bytes."""
     metadata = {"classes": held_out.classes, "members": held_out.members}
     columns = [
         pa.array(held_out.sample_id, pa.int64()),
@@ -83,7 +83,7 @@ def read_held_out(path: Path) -> HeldOut:
     """Read a table written by `write_held_out`.
 
     Raises:
-        DataError: if the file is missing or damaged, or holds what does not belong together.
+        DataError: if the file is missing, damaged or inconsistent.
     """
     table = read_table(path, SCHEMA, "held-out samples")
     try:
@@ -101,5 +101,5 @@ def read_held_out(path: Path) -> HeldOut:
     except (DataError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"Expected held-out samples in {path}, found damaged ones ({one_line(error)}): remove "
-            "the folder; they are made again."
+            "the folder; they are recreated."
         ) from error

@@ -1,4 +1,4 @@
-"""Labels of files as a table for people, CSV or Parquet: what `gradmix label` writes."""
+"""The table of labels that `gradmix label` writes, in CSV or Parquet."""
 
 import csv
 import io
@@ -30,15 +30,15 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, kw_only=True)
 class LabelRow:
-    """A file and its label; shares in [0, 1].
+    """A file and its label; fractions are in [0, 1].
 
     Attributes:
-        path: relative to the table's folder where it is below it.
-        label: its class; "" where the confidence is too low.
-        confidence: the members' mean probability of their first choice.
-        runner_up: the second choice; "" if there is one class.
-        runner_up_confidence: its mean probability.
-        agreement: share of the members with that first choice.
+        path: path of the file, relative to the table's folder if it is below it.
+        label: predicted class; "" if the confidence is too low.
+        confidence: mean probability, over members, of the first choice.
+        runner_up: second choice; "" if there is only one class.
+        runner_up_confidence: mean probability of the second choice.
+        agreement: fraction of the members with that first choice.
     """
 
     path: str
@@ -50,19 +50,19 @@ class LabelRow:
 
 
 def check_suffix(path: Path) -> None:
-    """Raise DataError unless the name says that it is CSV or Parquet."""
+    """Raise DataError unless the suffix is that of CSV or Parquet."""
     if path.suffix.lower() not in SUFFIXES:
         raise DataError(f"Expected a name that ends in .csv or .parquet, found {path}: rename it.")
 
 
 def write_label_table(rows: Sequence[LabelRow], metadata: Mapping[str, Any], path: Path) -> None:
-    """Write a table, whole or not at all; only Parquet holds the metadata.
+    """Write a table atomically; only Parquet includes the metadata.
 
-    The metadata lie as one JSON text under the schema key "gradmix".
+    The metadata is one JSON text under the schema key "gradmix".
 
     Raises:
-        DataError: if the name is of another format.
-        OSError: if the disk does not take it.
+        DataError: if the suffix is neither .csv nor .parquet.
+        OSError: if the table cannot be written.
     """
     check_suffix(path)
     values = [astuple(row) for row in rows]

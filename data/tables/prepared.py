@@ -97,10 +97,10 @@ def load_prepared(folder: Path) -> ImageSet:
 
 
 def stored_images(folder: Path) -> npt.NDArray[Any]:
-    """The images of an open set [N, H, W, C], mapped: uint8, or float16 maps.
+    """Memory-map the images [N, H, W, C] of an open set: uint8, or float16 feature maps.
 
     Raises:
-        DataError: if the set is sealed, or damaged.
+        DataError: if the set is sealed or damaged.
     """
     if _manifest(folder).sealed:
         raise DataError(f"Expected an open data set in {folder}, found a sealed one.")

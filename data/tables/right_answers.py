@@ -1,4 +1,4 @@
-"""Which test images, or clips, each model classifies right: a Parquet file, a column for each."""
+"""Which test images or clips each model classifies right, as Parquet with a column per model."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,19 +12,19 @@ from data.errors import DataError, one_line
 from data.tables.parquet import write_table
 
 Right = npt.NDArray[np.bool_]
-"""Truth values [N], in the order of the test split."""
+"""Whether each sample is right, bool [N], in the order of the test split."""
 
 
 def write_right_answers(columns: Mapping[str, Right], path: Path) -> None:
-    """Write truth values of equal number by the model's name."""
+    """Write one column per model; all columns have the same length."""
     write_table(pa.table(dict(columns)), path)
 
 
 def read_right_answers(path: Path) -> dict[str, Right]:
-    """Truth values by the model's name.
+    """Read the columns by model name.
 
     Raises:
-        DataError: if the file is missing or not such a table.
+        DataError: if the file is missing or is not Parquet.
     """
     try:
         with pq.ParquetFile(path) as file:
@@ -32,6 +32,6 @@ def read_right_answers(path: Path) -> dict[str, Right]:
     except (OSError, pa.ArrowException) as error:
         raise DataError(
             f"Expected a Parquet file of right answers at {path}, found a missing or damaged one "
-            f"({one_line(error)}): make it again."
+            f"({one_line(error)}): create it again."
         ) from error
     return {name: table[name].to_numpy() for name in table.column_names}

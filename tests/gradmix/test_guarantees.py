@@ -1,4 +1,4 @@
-"""The exact bound, and the threshold it allows: golden numbers, and the promise by simulation."""
+"""The exact bound and the threshold it allows: golden numbers, and the guarantee by simulation."""
 
 import math
 
@@ -69,11 +69,11 @@ def test_thresholds_fall_and_end_at_the_least_sure():
     found = thresholds_by_rank(sure, 400, 0.97, 0.95)
     assert found == sorted(found, reverse=True)
     assert found[-1] == sure.min()
-    # Twice the 99 that are needed, of 400: the share of U above the first threshold.
+    # Twice the 99 needed, of 400: the fraction of U above the first threshold.
     assert (sure >= found[0]).mean() == pytest.approx(198 / 400, abs=0.002)
     assert thresholds_by_rank(sure, 0, 0.97, 0.95) == []
     assert thresholds_by_rank(sure[:0], 10, 0.97, 0.95) == []
-    # Too few labels for anything: all are tested at once.
+    # Too few labels to show anything: all are tested at once.
     assert thresholds_by_rank(sure, 20, 0.97, 0.95) == [sure.min()]
 
 
@@ -98,10 +98,10 @@ def test_shares_lie_between_0_and_1(precision, confidence):
 
 
 def violations(rng, rate, chosen, held_out=200):
-    """The share of simulations that choose a threshold above which the true rate is too low.
+    """Fraction of simulations that select a threshold above which the true rate is too low.
 
-    Confidences are uniform; a label of confidence c is right with probability rate(c), and above t
-    the true precision is the mean of rate over [t, 1].
+    Confidences are uniform; a label with confidence c is right with probability rate(c), and the
+    true precision above t is the mean of rate over [t, 1].
     """
     grid = np.linspace(0, 1, 2001)
     wrong = 0
@@ -171,5 +171,5 @@ def test_a_good_model_gets_most_labels():
         sure = rng.random(1000)
         threshold = fixed_sequence(rng.random(400), sure, rng.random(1000) < rate(sure))
         shares.append(0.0 if threshold is None else 1 - threshold)
-    # Its precision is 0.933 for all labels: nearly all of them should be allowed.
+    # The precision of all labels is 0.933, so nearly all of them should be allowed.
     assert np.median(shares) > 0.95

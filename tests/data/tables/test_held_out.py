@@ -1,4 +1,4 @@
-"""Held-out samples: written and read back, and tables that do not fit."""
+"""Held-out samples: round trip, and inconsistent tables."""
 
 import numpy as np
 import pytest

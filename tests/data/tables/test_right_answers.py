@@ -1,4 +1,4 @@
-"""Right answers of models: written and read, and a file that is none."""
+"""Right answers of models: round trip, and an invalid file."""
 
 import numpy as np
 import pytest
