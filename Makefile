@@ -11,7 +11,7 @@ $(PYTHON) -m venv .venv-$(1)
 .venv-$(1)/bin/python -P -m pytest tests/gradmix/mixer tests/gradmix/test_light_core.py
 endef
 
-.PHONY: demo test check slow chaos examples oldest newest constraints clean
+.PHONY: demo test check slow chaos examples oldest newest docs coverage constraints clean
 
 demo: $(READY)  ## The whole pipeline on embedded data, offline, in minutes
 	$(BIN)/gradmix reproduce digits --scale demo
@@ -42,6 +42,18 @@ oldest:  ## The core's mixing loop on the oldest PyTorch that it supports, and n
 newest:  ## The same on the newest PyTorch that the index has
 	$(call alone,newest,torch)
 
+docs: $(READY)  ## The documentation site, in site/: offline and strict
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-docs/bin/python -m pip install --quiet --group docs
+	$(BIN)/python -P docs/hooks/site_tables.py .venv-docs/tables.json
+	GRADMIX_TABLES=.venv-docs/tables.json NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+
+coverage: $(READY)  ## Lines and branches of gradmix/ that its tests run; fails under 95 %
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group coverage
+	$(BIN)/python -P -m coverage run -m pytest tests/gradmix
+	$(BIN)/python -P -m coverage report
+
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer, found %s.%s; name one: make PYTHON=python3.12" % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
@@ -54,4 +66,4 @@ constraints: $(READY)  ## Write down the versions that are installed now
 	mv constraints.tmp constraints.txt
 
 clean:  ## Remove the virtual environment; runs/ is left alone
-	rm -rf .venv .venv-oldest .venv-newest
+	rm -rf .venv .venv-oldest .venv-newest .venv-docs

@@ -1,10 +1,7 @@
 """What is written for people holds: commands, options, snippets, links, scales."""
 
-import contextlib
-import io
 import re
 import shlex
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,33 +9,23 @@ from click.testing import CliRunner
 
 from data.catalog import FILE_READERS
 from deploy.cli import main
-from flows.experiment.datasets import Dataset, Images
 from flows.experiment.experiment_file import load_experiment
 from flows.experiment.toml_file import experiment_names
-from flows.experiment.training import Network
+from gradmix import Mixer
 from gradmix.methods import METHODS
 from tasks.networks.trunks import TRUNKS
+from tests.pages import FENCE, PAGES, text_of
 
 ROOT = Path(__file__).parent.parent
-PAGES = (
-    "README.md",
-    "CONTRIBUTING.md",
-    "CHANGELOG.md",
-    *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
-)
-# Their code is run by tests of their own, with the libraries that it is for.
-LIBRARY_PAGES = tuple(sorted(f"docs/mixer/{p.name}" for p in (ROOT / "docs/mixer").glob("*.md")))
+REPORTS = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs" / "results").rglob("*.md"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 PIPELINE = (ROOT / "docs" / "pipeline.md").read_text(encoding="utf-8")
 
 
-def blocks(page, language):
-    text = (ROOT / page).read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
-SNIPPETS = [(page, code) for page in PAGES for code in blocks(page, "python")]
+def prose_of(page):
+    """A page without its blocks of code."""
+    return FENCE.sub("", text_of(page))
 
 
 @pytest.mark.parametrize("name", sorted(main.commands))
@@ -63,32 +50,31 @@ def test_documented_commands_are_understood(text):
         main.commands[name].make_context(name, words)
 
 
-def test_every_make_target_in_the_readme_exists():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z]+)`", README)) <= targets
-    assert {"demo", "test"} <= targets
-
-
-def test_there_is_a_snippet():
-    assert [page for page, _ in SNIPPETS if page == "README.md"]
-
-
-@pytest.mark.parametrize(("page", "code"), SNIPPETS)
-def test_snippets_run(page, code):
-    if "..." in code or "from gradmix.method import" in code:
-        compile(code, page, "exec")
-        pytest.skip("a fragment: it compiles")
-    with contextlib.redirect_stdout(io.StringIO()):
-        exec(compile(code, page, "exec"), {"__name__": "snippet"})  # noqa: S102 - our own page
-
-
-@pytest.mark.parametrize("page", [*PAGES, *LIBRARY_PAGES])
+@pytest.mark.parametrize("page", [*PAGES, *REPORTS])
 def test_links_to_files_lead_somewhere(page):
-    text = (ROOT / page).read_text(encoding="utf-8")
+    text = prose_of(page)
     for target in re.findall(r"\]\(([^)#]+)", text):
         if not target.startswith(("http:", "https:", "mailto:")):
             assert ((ROOT / page).parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_to_sections_lead_to_a_heading_or_a_documented_name(page):
+    for target, section in re.findall(r"\]\((\S*?)#([^)\s]+)\)", prose_of(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        there = ((ROOT / page).parent / target if target else ROOT / page).resolve()
+        assert section in sections_of(there), f"{target}#{section}"
+
+
+def sections_of(path):
+    """Anchors of a page: its headings, and names of the reference with what belongs to them."""
+    text = path.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.MULTILINE)
+    names = re.findall(r"^::: (.*)$", text, re.MULTILINE)
+    found = {re.sub(r"[^\w\s-]", "", h).strip().lower().replace(" ", "-") for h in headings}
+    mixer = {f"gradmix.mixer.mixer.Mixer.{name}" for name in dir(Mixer)}
+    return found | set(names) | mixer
 
 
 def test_every_method_is_documented():
@@ -97,12 +83,6 @@ def test_every_method_is_documented():
 
 def test_the_readme_is_one_page():
     assert len(README.splitlines()) <= 120
-
-
-def test_every_page_is_in_the_index():
-    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
-    assert sorted(name for name in pages if f"]({name})" not in index) == []
 
 
 def test_the_scales_of_the_packaged_experiments_are_documented_and_load():
@@ -139,18 +119,6 @@ def test_every_reader_and_trunk_is_documented():
     assert [name for name in [*readers, *TRUNKS] if f"`{name}`" not in page] == []
 
 
-def test_tables_of_settings_in_the_pages_are_those_of_an_experiment_file(tmp_path):
-    for code in blocks("docs/own-data.md", "toml"):
-        if "[target]" in code:
-            (tmp_path / "own.toml").write_text(code, encoding="utf-8")
-            assert load_experiment(str(tmp_path / "own.toml")).scale == "full"
-            continue
-        for key, value in tomllib.loads(code).items():
-            model = {"images": Images, "network": Network, "datasets": Dataset}[key]
-            for table in value.values() if key == "datasets" else [value]:
-                model.model_validate(table)
-
-
 def test_the_miniature_is_actions_at_scale_small_but_for_its_data():
     """Its page says so."""
     own = load_experiment(str(ROOT / "docs/results/actions-small/experiment.toml"), "small")
@@ -164,6 +132,5 @@ def test_the_miniature_is_actions_at_scale_small_but_for_its_data():
 
 
 def test_nothing_is_left_to_be_filled_in():
-    pages = [ROOT / page for page in PAGES] + list((ROOT / "docs").rglob("*.md"))
-    for page in pages:
-        assert not re.search(r"@@|TODO|FIXME|XXX", page.read_text(encoding="utf-8")), page
+    for page in PAGES:
+        assert not re.search(r"@@|TODO|FIXME|XXX|@[A-Z]+@", text_of(page)), page

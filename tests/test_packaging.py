@@ -1,6 +1,7 @@
 """What is packed, what is pinned, and that the packages are ours."""
 
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -152,24 +153,51 @@ def test_the_command_without_the_pipeline_is_one_line(monkeypatch, capsys):
     assert line.startswith("gradmix: expected the pipeline, found no prefect; pip install ")
 
 
-@pytest.mark.slow
-def test_an_environment_with_torch_alone_mixes_and_says_what_the_command_needs(
-    wheel_file, tmp_path
-):
-    """The wheel in an environment of its own, which sees torch and numpy and nothing else."""
+@pytest.fixture(scope="module")
+def sdist_file(tmp_path_factory):
+    """The sdist; built without isolation, hence offline."""
+    folder = tmp_path_factory.mktemp("sdist")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    (path,) = folder.glob("*.tar.gz")
+    return path
+
+
+@pytest.fixture(params=["wheel_file", "sdist_file"])
+def alone(request, tmp_path):
+    """Python of an environment that holds torch, numpy and what was built; pip finds no network."""
     import venv
 
-    venv.create(tmp_path / "alone", with_pip=False)
+    built = request.getfixturevalue(request.param)
+    venv.create(tmp_path / "alone", with_pip=True)
+    python = tmp_path / "alone" / "bin" / "python"
     (packages,) = (tmp_path / "alone" / "lib").glob("python*/site-packages")
-    with zipfile.ZipFile(wheel_file) as archive:
-        archive.extractall(packages)
-    for name in distributions_of("torch") | distributions_of("numpy"):
+    # Hatchling builds the wheel of an sdist.
+    for name in set().union(*map(distributions_of, ("torch", "numpy", "hatchling"))):
         link(name, packages)
+    command = [python, "-m", "pip", "install", "--no-index", "--no-deps", "--no-build-isolation"]
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
+    done = subprocess.run(
+        [*command, built],
+        cwd=tmp_path,
+        env={**os.environ, **nowhere},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return python
 
+
+@pytest.mark.slow
+def test_an_environment_with_torch_alone_mixes_and_says_what_the_command_needs(alone, tmp_path):
     def ran(code):
-        command = [tmp_path / "alone" / "bin" / "python", "-c", code]
+        command = [alone, "-P", "-c", code]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
+    where = ran("import sys, gradmix; sys.stdout.write(gradmix.__file__)").stdout
+    assert str(tmp_path) in where
     guide = (ROOT / "docs" / "mixer" / "index.md").read_text(encoding="utf-8")
     (loop,) = re.findall(r"^```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
     mixed = ran(loop)

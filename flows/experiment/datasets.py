@@ -32,10 +32,13 @@ RESERVED = ("V", "U", "S_u", TARGET_HEAD)
 
 
 class Dataset(Frozen):
-    """Which reader gives a data set: `reader` on real files, `embedded` without.
+    """Which reader gives a data set.
 
-    `folder` is where the real files lie under the data folder; empty: where the reader looks. Of
-    files of one's own it may lie anywhere: it starts at the experiment file's folder.
+    Attributes:
+        reader: of the real files.
+        embedded: reader of a stand-in that needs no files, used without `--data`.
+        folder: where the real files lie under the data folder; empty: where the reader looks. Of
+            your own files it may lie anywhere: it starts at the experiment file's folder.
     """
 
     reader: str
@@ -124,8 +127,11 @@ class Images(Frozen):
 class Source(Frozen):
     """One labelled source: the training split of a data set, limited to some classes.
 
-    `all` are those of the data set, `target` those of the target. `data` is a folder or a table of
-    one's own files, in place of a data set that has a name.
+    Attributes:
+        name: of the source; by default S1, S2, ...
+        dataset: one of `[datasets]`; by default that of `data`.
+        classes: class names; or `all` of the data set; or those of the `target`.
+        data: a folder or a table of your own files, in place of a named data set.
     """
 
     name: Word
@@ -146,17 +152,17 @@ class Target(Frozen):
     """The target's data set, classes and roles: cut from a labelled data set, or as they are.
 
     With `labelled` they are as they are: V is exactly the labelled files, less what is held out for
-    hyper-validation; U is the unlabelled ones. Else V is drawn, and U is the rest.
+    hyper-validation; U is the unlabelled ones. Otherwise V is drawn, and U is the rest.
 
     Attributes:
-        dataset: its name.
-        classes: all of the labelled ones, or some.
-        hyper_validation: labelled samples, of clips, not frames, that choose settings, all classes
-            together: a number; of labelled files also a share, or `cross`, which holds out each of
-            them once.
-        k: samples of a class in V, where V is drawn.
-        draws: number of random V.
-        draws_with_u: number of draws, the first ones, of rows that read U; all, if not given.
+        dataset: one of `[datasets]`; by default that of `labelled`.
+        classes: class names, or `all` of the labelled ones.
+        hyper_validation: labelled samples, in all, that choose models and settings; clips count as
+            one each. Needed where V is drawn; of labelled files also a share, or `cross`, which
+            holds out each of them once.
+        k: labelled samples per class in V. Needed where V is drawn.
+        draws: random choices of V for every k.
+        draws_with_u: how many of these draws rows that read U have; by default all.
         labelled: a folder for each class, or a table; it starts at the experiment file's folder.
         unlabelled: folders of any files, or tables.
         test: a folder for each class, or a table.

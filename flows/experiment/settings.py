@@ -35,8 +35,25 @@ _LARGEST_SEED = 2**32 - 1
 class Experiment(Frozen):
     """One experiment at one scale.
 
-    `note` says what its report must say first; with `partial` it goes on with what is there where
-    files are missing.
+    Attributes:
+        name: names runs, folders and the registered model; by default that of the file.
+        title: heads the report; by default the name.
+        note: what the report says first.
+        scale: which of the file's scales this is; not a key of the file.
+        seed: of every random choice.
+        datasets: the data sets, by name.
+        sources: labelled data to learn from.
+        target: the data that count.
+        network: what is trained.
+        training: how long, and how.
+        baselines: rows of the table that the others are compared with.
+        first_stage: the grid of models before there are pseudo-labels.
+        ensemble: how the best of them label U.
+        final: rows trained on everything.
+        outputs: what the report shows.
+        images: how photos and clips become images.
+        partial: whether to carry on with what is there where files are missing.
+        search: whether the `search` of rows counts; without it they keep the settings they have.
     """
 
     name: Word

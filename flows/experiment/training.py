@@ -96,8 +96,24 @@ class Network(Frozen):
 class Training(Frozen):
     """Length, batches and recipe of every training.
 
-    The recipe is the paper's unless it is given: plain SGD at one rate. `fine_tuning_rates` are the
-    learning rates of methods that start from another's model; none: those of all others.
+    The recipe is the paper's unless it is given: plain SGD at one rate.
+
+    Attributes:
+        steps: gradient descents of a training.
+        validate_every: steps between two looks at hyper-validation, and between checkpoints.
+        batch_size: samples of every source, and of V above `v_whole_up_to`, in a step.
+        v_whole_up_to: up to so many samples, all of V are in every step.
+        momentum: of SGD; AdamW's decay of the mean gradient.
+        learning_rates: searched on hyper-validation, by every row without rates of its own.
+        fine_tuning_rates: those of methods that start from another's model; without them, the same.
+        optimiser: rule of the steps.
+        weight_decay: of all parameters.
+        clip: L2 norm that a longer gradient is scaled down to; 0: never.
+        schedule: of the learning rate after the warm-up.
+        warm_up: first steps, over which the rate rises linearly.
+        average: decay of a moving average of the weights, which is then the model; 0: none.
+        dropout: share of the features left out before the heads.
+        precision: of the trunk's passes in training.
     """
 
     steps: Positive = 1000
@@ -127,7 +143,17 @@ class Training(Frozen):
 
 
 class Baseline(Frozen):
-    """A row of the table, trained for every draw, learning rate and combination of `search`."""
+    """A row of the table, trained for every draw, learning rate and combination of `search`.
+
+    Attributes:
+        name: of the row.
+        method: one of gradmix's methods.
+        settings: of the method.
+        search: values of settings to search on hyper-validation, in every combination.
+        learning_rates: in place of those of `[training]`.
+        paper: the paper's mean and standard error by k, in per cent.
+        paper_clips: the same per clip rather than per frame.
+    """
 
     name: Name
     method: str
@@ -158,7 +184,17 @@ class Baseline(Frozen):
 
 
 class FirstStage(Frozen):
-    """The grid over beta and gamma (Eq. 9)."""
+    """The grid over beta and gamma (Eq. 9).
+
+    Attributes:
+        name: of the row.
+        method: a method with beta and gamma that does not read U.
+        beta: values of the grid's first axis.
+        gamma: values of its second axis.
+        settings: of the method, besides these two.
+        paper: the paper's mean and standard error by k, in per cent.
+        paper_clips: the same per clip rather than per frame.
+    """
 
     name: Name = "GradMix"
     method: str = "gradmix"
@@ -205,11 +241,17 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Ensemble(Frozen):
-    """Pseudo-labels: R members, confidence threshold, samples a class in the enlarged V.
+    """Pseudo-labels by the best models of the grid.
 
-    `r_sweep` are the R of figure 4. Where the members agree on no sample that is left for S_u,
-    final trainings on hard labels `stop`, or take `soft` labels instead. With `precision`, the
-    report says which labels are shown to have it, with that `confidence`, by held-out labels.
+    Attributes:
+        r: models in the ensemble.
+        threshold: probability that a class must exceed in every one of them.
+        enlarged_v: samples a class in V once pseudo-labelled ones have joined it.
+        r_sweep: the ensemble sizes of figure 4.
+        if_none_agree: whether final trainings on hard labels stop, or take soft labels, where the
+            members agree on no sample.
+        precision: share of right labels that the report looks for, shown by held-out labels.
+        confidence: probability with which that precision must hold.
     """
 
     r: Positive = 3
@@ -224,9 +266,15 @@ class Ensemble(Frozen):
 class Final(Frozen):
     """A final training on everything, with hard or soft pseudo-labels.
 
-    `method` is the first stage's unless another is given; `settings` are besides the grid's, and
-    those under `search` are searched, as are `learning_rates`; without any, the rate is that of the
-    best cell.
+    Attributes:
+        name: of the row.
+        labels: which pseudo-labels it is trained on.
+        method: by default the first stage's.
+        settings: of the method, besides beta and gamma, which are the best cell's.
+        search: values of settings to search on hyper-validation, in every combination.
+        learning_rates: searched too; by default the rate is the best cell's.
+        paper: the paper's mean and standard error by k, in per cent.
+        paper_clips: the same per clip rather than per frame.
     """
 
     name: Name
@@ -247,7 +295,12 @@ class Final(Frozen):
 class Outputs(Frozen):
     """Tables and figures to make, by the paper's numbers, and studies beyond the paper.
 
-    `rows` are names of the table's rows, besides the first stage's; none: all of them.
+    Attributes:
+        rows: names of the rows to train, besides the first stage's; without it, all of them.
+        tables: 1 and 2 of images, 3 of clips.
+        figures: 3 the curves, 4 the ensemble sizes.
+        studies: `rho` asks whether rho predicts what a step does, `hyper_validation` how many
+            labels the selection needs.
     """
 
     rows: Annotated[Annotated[tuple[Name, ...], Different] | None, LATER] = None

@@ -14,10 +14,11 @@ Combine = Literal["sum", "mean"]
 
 @dataclass(frozen=True, kw_only=True)
 class SourceOnlyConfig:
-    """How the source gradients are combined.
+    """Setting of training on the sources alone.
 
-    The paper sums them (Eq. 1), while GradMix averages them (Eq. 7); `mean` makes the step sizes of
-    the two comparable.
+    Attributes:
+        combine: how the source gradients are combined. The paper sums them (Eq. 1), while GradMix
+            averages them (Eq. 7); `mean` makes the step sizes of the two comparable.
     """
 
     combine: Combine = "sum"
