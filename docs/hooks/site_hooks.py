@@ -17,6 +17,8 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 MARKER = re.compile(r"^<!-- made: (.*) -->$", re.MULTILINE)
+HIDDEN = {"index.md": ["navigation"], "equations.md": ["toc"], "comparison.md": ["toc"]}
+"""Columns of the theme that a page does without."""
 TABLES: dict[str, str] = json.loads(Path(os.environ["GRADMIX_TABLES"]).read_text("utf-8"))
 
 
@@ -48,6 +50,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     source = page.file.src_uri
     if source.startswith((site_files.PLACE, "results/")):
         page.meta["search"] = {"exclude": True}
+    page.meta["hide"] = HIDDEN.get(source, [])
     text = site_files.with_links(with_tables(markdown), folder_of(source), source)
     return site_maths.with_blocks(text)
 

@@ -59,6 +59,11 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(escaped(cell) for cell in row) + " |" for row in lines)
 
 
+def stacked(head: list[str], rows: list[list[str]]) -> str:
+    """A table whose rows become cards on a phone: name, type and default above the meaning."""
+    return f'<div class="cards" markdown>\n\n{table(head, rows)}\n\n</div>'
+
+
 def escaped(cell: str) -> str:
     """A cell's text, its bars kept from ending the cell."""
     return re.sub(r"(?<!\\)\|", r"\\|", cell)
@@ -100,7 +105,9 @@ def fields_table(cls: type) -> str:
         [code(f.name), typed(hints[f.name]), code(shown(f.default)), said[f.name]]
         for f in dataclasses.fields(cls)
     ]
-    return table(["setting", "type", "default", "meaning"], rows) if rows else "It has no settings."
+    return (
+        stacked(["setting", "type", "default", "meaning"], rows) if rows else "It has no settings."
+    )
 
 
 def settings(name: str) -> str:
@@ -181,7 +188,7 @@ def keys() -> str:
             rows.append([code(name), typed(field.annotation), default_of(field, said), said])
         title = f"## `{place}`" if place else "## Top of the file"
         intro = inspect.cleandoc(model.__doc__ or "").partition("\n\nAttributes:")[0]
-        lines += [title, intro, table(["key", "type", "default", "meaning"], rows)]
+        lines += [title, intro, stacked(["key", "type", "default", "meaning"], rows)]
     return "\n\n".join(lines)
 
 
