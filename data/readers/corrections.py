@@ -52,9 +52,9 @@ def read_corrections(path: Path) -> list[Correction]:
     spelled: dict[str, str] = {}
     corrections = []
     columns = (table[name].tolist() for name in COLUMNS)
-    for number, *row in zip(table.index.tolist(), *columns, strict=True):
-        one = _correction(*row, folder)
-        wrong = [*_problems(*row)]
+    for number, named, decision, label in zip(table.index.tolist(), *columns, strict=True):
+        one = _correction(named, decision, label, folder)
+        wrong = [*_problems(named, decision, label)]
         if not wrong:
             wrong = [*_contradictions(one, number, found, spelled)]
         for text in wrong:
@@ -83,7 +83,7 @@ def _correction(named: str, decision: str, label: str, folder: Path) -> Correcti
     plain = named.replace("\\", "/")
     spelled = plain if not (folder / named).exists() and (folder / plain).exists() else named
     path = Path(os.path.normpath(folder / spelled))
-    known = next((one for one in DECISIONS if one == fold(decision)), "reject")
+    known: Decision = next((one for one in DECISIONS if one == fold(decision)), "reject")
     return Correction(path=path, decision=known, label=normal(label))
 
 

@@ -18,7 +18,7 @@ from flows.review.app import review_app
 from flows.review.decisions import Decisions
 from flows.review.gallery import Gallery, open_gallery
 from flows.review.thumbnails import FOLDER, Thumbnails
-from tasks.labelling.suggestions import Suggestion, suggestions
+from tasks.labelling.suggestions import REASONS, Suggestion, suggestions
 from tasks.storage.artifacts import SHORT
 
 COLUMNS = ("path", "why")
@@ -95,8 +95,9 @@ def _read(path: Path, gallery: Gallery) -> list[Suggestion]:
     places = {name: place for place, name in enumerate(gallery.names)}
     found = []
     for row in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))):
-        place, why = places.get(row.get("path", "")), row.get("why")
-        if place is not None and (why in {"suggested", "control"}):
+        place = places.get(row.get("path", ""))
+        why = next((one for one in REASONS if one == row.get("why")), None)
+        if place is not None and why is not None:
             found.append(Suggestion(sample=place, why=why))
     return found
 

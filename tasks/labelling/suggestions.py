@@ -1,7 +1,7 @@
 """Which samples to label next: those on which members disagree, far apart; and a control."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,7 @@ import numpy.typing as npt
 from tasks.labelling.opinions import disagreement
 
 Why = Literal["suggested", "control"]
+REASONS: tuple[Why, ...] = get_args(Why)
 _POOL = 10
 """Times as many of the most disagreed samples are looked at as are chosen."""
 
