@@ -5,7 +5,7 @@ from pathlib import Path
 from data.paths import expanded
 from flows.cli.console import expect_home, open_console, short
 from flows.labelling.ensemble_run import find_ensemble
-from flows.labelling.labels import shown, write_labels
+from flows.labelling.labels import Wanted, shown, write_labels
 
 
 def label(
@@ -15,6 +15,7 @@ def label(
     confidence: float,
     out: str,
     everything: bool,
+    checked: str | None,
     k: int | None,
     draw: int | None,
     home: Path,
@@ -22,7 +23,14 @@ def label(
     """Write the table and say what is shown of it."""
     expect_home(home)
     found = find_ensemble(run, home, k, draw)
-    written = write_labels(found, precision, confidence, expanded(out), everything=everything)
+    wanted = Wanted(
+        precision=precision,
+        confidence=confidence,
+        out=expanded(out),
+        everything=everything,
+        checked=None if checked is None else expanded(checked),
+    )
+    written = write_labels(found, wanted)
     console = open_console()
     what = "clips" if found.labels.clips else "images"
     place = f"{found.record.name}, k={found.labels.k} draw={found.labels.draw}"
@@ -31,8 +39,9 @@ def label(
         soft_wrap=True,
     )
     console.print(shown(written.certificate), soft_wrap=True)
-    console.print(
-        f"It holds for {what} like the held-out ones, which also chose the models; see "
-        "docs/labels.md.",
-        soft_wrap=True,
-    )
+    if checked is None:
+        console.print(
+            f"It holds for {what} like the held-out ones, which also chose the models; to check a "
+            "random sample instead, see --checked and docs/labels.md.",
+            soft_wrap=True,
+        )

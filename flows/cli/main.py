@@ -99,6 +99,11 @@ COMMANDS: list[LazyCommand] = [
                 help="Table to write: .csv or .parquet.",
             ),
             click.Option(
+                ["--checked"],
+                type=click.Path(),
+                help="Corrections of a review whose control counts, in place of held-out labels.",
+            ),
+            click.Option(
                 ["--all", "everything"], is_flag=True, help="List what gets no label as well."
             ),
             click.Option(["--k"], type=int, help="Labels per class; the most if not given."),
@@ -124,7 +129,7 @@ COMMANDS: list[LazyCommand] = [
             click.Option(
                 ["--out"],
                 type=click.Path(),
-                help="Table of the decisions; by default corrections.csv beside the run's report.",
+                help="Table of the decisions; by default corrections.csv beside the experiment.",
             ),
             click.Option(
                 ["--suggest"],

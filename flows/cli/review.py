@@ -6,6 +6,7 @@ from pathlib import Path
 from data.paths import expanded
 from flows.cli.console import expect_home, open_console, short
 from flows.labelling.ensemble_run import find_ensemble
+from flows.labelling.files import experiment_folder
 from flows.records.stored import record_folder
 from flows.review.serve import ReviewSettings, serve
 from tasks.reporting.record import Record
@@ -41,6 +42,8 @@ def review(
 
 
 def _usual_table(record: Record, home: Path) -> Path:
-    """The corrections of the experiment, if it has some; else beside the run's report."""
-    named = record.settings["target"].get("corrections")
-    return Path(named) if named else record_folder(record.name, home) / FILE
+    """The corrections of the experiment, beside its file; else beside the run's report."""
+    named, folder = record.settings["target"].get("corrections"), experiment_folder(record)
+    if folder is None:
+        return record_folder(record.name, home) / FILE
+    return folder / (expanded(named) if named else FILE)

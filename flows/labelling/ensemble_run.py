@@ -10,9 +10,6 @@ from tasks.reporting.record import LabelRecord, Record
 from tasks.storage.artifacts import RESULT, Artifact, read_artifact
 from tasks.storage.home import HomeError
 
-SPLITS = ("split", "labelled_split")
-"""Stages that give samples their roles."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class EnsembleRun:
@@ -64,8 +61,7 @@ def find_ensemble(run: str | None, home: Path, k: int | None, draw: int | None) 
     )  # fmt: skip
     splits = [
         found
-        for stage in SPLITS
-        for found in _artifacts(home, stage)
+        for found in _artifacts(home, "split")
         if found.summary["digests"]["U"] == used["U"]
         and found.document["inputs"]["target"] == used["target"]
     ]

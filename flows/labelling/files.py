@@ -2,19 +2,32 @@
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
+from data.paths import expanded
 from tasks.reporting.record import Record
 
 
-def file_roots(record: Record) -> list[Path]:
-    """Folders that the names of the target's files start from; none for arrays.
+def experiment_folder(record: Record) -> Path | None:
+    """The folder of a run's experiment file; None if it is packaged, or no longer there.
 
     Relative paths of a run's command start from the working directory, as they did then.
     """
-    settings = record.settings
-    dataset = settings.get("datasets", {}).get(settings["target"].get("dataset"), {})
-    words = shlex.split(record.command)
+    _, _, experiment, *_ = [*shlex.split(record.command), "", "", ""]
+    path = Path(experiment).absolute()
+    return path.parent if path.suffix == ".toml" and path.is_file() else None
+
+
+def file_roots(record: Record) -> list[Path]:
+    """Folders that the names of the target's files start from; none for arrays."""
+    target, words = record.settings["target"], shlex.split(record.command)
+    base = experiment_folder(record)
+    if base is not None and target.get("labelled"):
+        places = [base / expanded(path) for path in (target["labelled"], *target["unlabelled"])]
+        folders = [place if place.is_dir() else place.parent for place in places]
+        return [Path(os.path.commonpath([os.path.abspath(folder) for folder in folders]))]  # noqa: PTH100
+    dataset = record.settings.get("datasets", {}).get(target.get("dataset"), {})
     given = words[words.index("--data") + 1] if "--data" in words[:-1] else None
     return [] if given is None else [(Path(given) / dataset.get("folder", "")).absolute()]
 
@@ -37,3 +50,8 @@ def shown_path(name: str, roots: list[Path], folder: Path) -> str:
     if path is None:
         return name
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+
+
+def full_names(names: Sequence[str], roots: list[Path]) -> list[str]:
+    """Each file's full path, or its name where it is not there or no file."""
+    return [str(find_file(name, roots) or name) for name in names]

@@ -10,10 +10,19 @@ from data.errors import UserError
 from data.tables.label_table import LabelRow, check_suffix, write_label_table
 from data.tables.pseudo_labels import FILE
 from flows.labelling.ensemble_run import EnsembleRun
-from flows.labelling.files import file_roots, shown_path
+from flows.labelling.files import file_roots, full_names, shown_path
 from flows.labelling.held_out import held_out_table
+from flows.labelling.suggested import checked_control
 from gradmix.guarantees import Certificate, fewest_labels, labels_needed
-from tasks.labelling.certified import CertifiedLabels, certified_labels
+from tasks.labelling.certified import (
+    CertifiedLabels,
+    Known,
+    LabelsOfU,
+    certify,
+    known_by_checking,
+    known_by_held_out,
+    read_labels_of_u,
+)
 
 
 class NotShownError(UserError):
@@ -37,37 +46,43 @@ class WrittenLabels:
     certificate: Certificate
 
 
-def certify(run: EnsembleRun, precision: float, confidence: float) -> CertifiedLabels:
-    """What a run's ensemble says of U, and from which confidence on it is shown to be right."""
-    table = run.home / run.pseudo.folder / FILE
-    return certified_labels(table, held_out_table(run), precision, confidence)
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What labels are asked for.
 
-
-def write_labels(
-    run: EnsembleRun, precision: float, confidence: float, out: Path, *, everything: bool
-) -> WrittenLabels:
-    """Write the labels that are shown to have a precision.
-
-    Args:
-        run: whose ensemble labels.
-        precision: that at least so many labels are right.
+    Attributes:
+        precision: at least this share of them is right.
         confidence: of that.
         out: table to write, .csv or .parquet.
         everything: list what gets no label as well, with an empty one.
+        checked: corrections with the control of a review, in place of held-out labels.
+    """
+
+    precision: float
+    confidence: float
+    out: Path
+    everything: bool = False
+    checked: Path | None = None
+
+
+def write_labels(run: EnsembleRun, wanted: Wanted) -> WrittenLabels:
+    """Write the labels that are shown to have a precision.
 
     Raises:
-        NotShownError: if the held-out labels do not show it; nothing is written.
-        DataError: if the table's name is of another format.
+        NotShownError: if the known labels do not show it; nothing is written.
+        DataError: if the table's name is of another format, or the control is not decided.
     """
+    out = wanted.out
     check_suffix(out)
-    found = certify(run, precision, confidence)
+    of_u = read_labels_of_u(run.home / run.pseudo.folder / FILE)
+    found = certify(of_u, _known(run, of_u, wanted.checked), wanted.precision, wanted.confidence)
     if found.certificate.threshold is None:
         raise NotShownError(not_shown(found))
-    rows = list(_rows(run, found, out.absolute().parent, everything=everything))
+    rows = list(_rows(run, found, out.absolute().parent, everything=wanted.everything))
     labelled = int(found.chosen.sum())
-    write_label_table(rows, _metadata(run, found, labelled), out)
+    write_label_table(rows, _metadata(run, found, wanted), out)
     return WrittenLabels(
-        path=out, labelled=labelled, of=len(found.names), certificate=found.certificate
+        path=out, labelled=labelled, of=len(found.of_u.names), certificate=found.certificate
     )
 
 
@@ -75,11 +90,11 @@ def shown(certificate: Certificate) -> str:
     """What the held-out labels show, in a sentence."""
     seen = certificate.shown
     if seen is None:
-        return f"{certificate.held_out:,} held-out labels show less."
+        return f"{certificate.held_out:,} known labels show less."
     return (
         f"At least {percent(certificate.precision)} of the labels are right, with "
         f"{percent(certificate.confidence)} confidence: threshold {seen.threshold:.4f}; of the "
-        f"{seen.n:,} held-out labels above it (of {certificate.held_out:,}), "
+        f"{seen.n:,} known labels above it (of {certificate.held_out:,}), "
         f"{seen.n - seen.right:,} would be wrong."
     )
 
@@ -88,7 +103,7 @@ def not_shown(found: CertifiedLabels) -> str:
     """What the held-out labels show instead, and how many more would do, in a line."""
     asked, sure = found.certificate.precision, found.certificate.confidence
     wanted = (
-        f"--precision: expected held-out labels that show {percent(asked)} with {percent(sure)} "
+        f"--precision: expected known labels that show {percent(asked)} with {percent(sure)} "
         "confidence"
     )
     best = max(found.ladder, key=lambda step: step.bound, default=None)
@@ -100,13 +115,13 @@ def not_shown(found: CertifiedLabels) -> str:
     down = math.floor(1000 * best.bound) / 1000
     text = (
         f"{wanted}, found {found.certificate.held_out:,} that show {percent(down)}, of the "
-        f"{found.above(best.threshold):,} most confident of {len(found.names):,} (with "
+        f"{found.above(best.threshold):,} most confident of {len(found.of_u.names):,} (with "
         f"{best.n - best.right:,} of {best.n:,} wrong)"
     )
     more = _more_labels(found)
     if more is None:
         return f"{text}; lower --precision, or label more to train on: as it is, too much is wrong."
-    return f"{text}; lower --precision, or hold out about {more:,} more labels."
+    return f"{text}; lower --precision, or hold out or check about {more:,} more."
 
 
 def _more_labels(found: CertifiedLabels) -> int | None:
@@ -126,12 +141,19 @@ def percent(share: float) -> str:
     return f"{round(100 * share, 2):g} %"
 
 
+def _known(run: EnsembleRun, of_u: LabelsOfU, checked: Path | None) -> Known:
+    if checked is None:
+        return known_by_held_out(held_out_table(run), of_u.threshold)
+    names = full_names(of_u.names, file_roots(run.record))
+    return known_by_checking(of_u, checked_control(checked, names))
+
+
 def _rows(
     run: EnsembleRun, found: CertifiedLabels, folder: Path, *, everything: bool
 ) -> Iterator[LabelRow]:
-    said, chosen, roots = found.opinions, found.chosen.tolist(), file_roots(run.record)
-    names = [*found.classes, ""]
-    for place, name in enumerate(found.names):
+    said, chosen, roots = found.of_u.opinions, found.chosen.tolist(), file_roots(run.record)
+    names = [*found.of_u.classes, ""]
+    for place, name in enumerate(found.of_u.names):
         if everything or chosen[place]:
             yield LabelRow(
                 path=shown_path(name, roots, folder),
@@ -143,14 +165,14 @@ def _rows(
             )
 
 
-def _metadata(run: EnsembleRun, found: CertifiedLabels, labelled: int) -> dict[str, Any]:
-    certificate, of_the_file = found.certificate, found.of_the_file
+def _metadata(run: EnsembleRun, found: CertifiedLabels, wanted: Wanted) -> dict[str, Any]:
+    certificate, hard = found.certificate, found.hard
     seen = certificate.shown
     return {
         "run": run.record.name,
         "k": run.labels.k,
         "draw": run.labels.draw,
-        "classes": list(found.classes),
+        "classes": list(found.of_u.classes),
         "members": [member["identity"] for member in run.ensemble.summary["members"]],
         "pseudo_labels": run.pseudo.identity,
         "precision": certificate.precision,
@@ -159,13 +181,14 @@ def _metadata(run: EnsembleRun, found: CertifiedLabels, labelled: int) -> dict[s
         "held_out": certificate.held_out,
         "held_out_above": None if seen is None else seen.n,
         "held_out_right": None if seen is None else seen.right,
-        "labelled": labelled,
-        "of": len(found.names),
+        "known_by": "held-out labels" if wanted.checked is None else "a checked random sample",
+        "labelled": int(found.chosen.sum()),
+        "of": len(found.of_u.names),
         "of_the_pseudo_labels": {
-            "threshold": of_the_file.threshold,
-            "held_out_agreed": of_the_file.n,
-            "held_out_right": of_the_file.right,
-            "precision": of_the_file.bound,
-            "confidence": of_the_file.confidence,
+            "threshold": hard.threshold,
+            "held_out_agreed": hard.n,
+            "held_out_right": hard.right,
+            "precision": hard.bound,
+            "confidence": hard.confidence,
         },
     }

@@ -7,7 +7,7 @@ from data.tables.pseudo_labels import FILE
 from flows.experiment.settings import Experiment
 from flows.pipeline.futures import Ensemble
 from tasks.codec import Json, encode
-from tasks.labelling.certified import certified_labels
+from tasks.labelling.certified import certify, known_by_held_out, read_labels_of_u
 from tasks.reporting.record import ShownPrecision
 
 
@@ -22,20 +22,18 @@ def shown_precision(experiment: Experiment, ensemble: Ensemble, home: Path) -> J
     wanted = experiment.ensemble
     if ensemble.held_out is None or ensemble.pseudo is None or wanted.precision is None:
         return None
-    found = certified_labels(
-        home / ensemble.pseudo.result().folder / FILE,
-        home / ensemble.held_out.result().folder / HELD_OUT,
-        wanted.precision,
-        wanted.confidence,
-    )
-    of_the_file, threshold = found.of_the_file, found.certificate.threshold
+    of_u = read_labels_of_u(home / ensemble.pseudo.result().folder / FILE)
+    held_out = home / ensemble.held_out.result().folder / HELD_OUT
+    known = known_by_held_out(held_out, of_u.threshold)
+    found = certify(of_u, known, wanted.precision, wanted.confidence)
+    hard, threshold = found.hard, found.certificate.threshold
     return encode(
         ShownPrecision(
             confidence=wanted.confidence,
             held_out=found.certificate.held_out,
-            agreed=of_the_file.n,
-            right=of_the_file.right,
-            bound=of_the_file.bound,
+            agreed=hard.n,
+            right=hard.right,
+            bound=hard.bound,
             precision=wanted.precision,
             from_confidence=threshold,
             labelled=int(found.chosen.sum()),

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.tables.pseudo_labels import FILE, read_pseudo_labels
+from data.tables.pseudo_labels import FILE
 from flows.labelling.ensemble_run import EnsembleRun, images_of
-from flows.labelling.files import file_roots, find_file
-from tasks.labelling.certified import names_of
-from tasks.labelling.opinions import Opinions, opinions, units
+from flows.labelling.files import file_roots, find_file, full_names
+from tasks.labelling.certified import read_labels_of_u
+from tasks.labelling.opinions import Opinions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,19 +51,17 @@ def open_gallery(run: EnsembleRun) -> Gallery:
     Raises:
         DataError: if the table is damaged.
     """
-    table = read_pseudo_labels(run.home / run.pseudo.folder / FILE)
-    of_u = units(table.member_probabilities, table.clip)
-    names, roots = names_of(table, of_u), file_roots(run.record)
-    found = [find_file(name, roots) for name in names]
+    of_u, roots = read_labels_of_u(run.home / run.pseudo.folder / FILE), file_roots(run.record)
+    found = [find_file(name, roots) for name in of_u.names]
     # A browser shows no video as an image: of clips, the stored frame is shown.
-    photos = [None] * len(names) if table.clip is not None else found
+    photos = [None] * len(found) if run.labels.clips is not None else found
     return Gallery(
         title=run.record.title,
-        names=tuple(str(path) if path else name for path, name in zip(found, names, strict=True)),
+        names=tuple(full_names(of_u.names, roots)),
         files=tuple(photos),
-        rows=tuple(table.sample_id[of_u.middle].tolist()),
+        rows=of_u.rows,
         stored=run.home / images_of(run).folder,
-        opinions=opinions(of_u.probabilities),
-        probabilities=of_u.probabilities,
-        classes=table.classes,
+        opinions=of_u.opinions,
+        probabilities=of_u.units.probabilities,
+        classes=of_u.classes,
     )

@@ -1,7 +1,5 @@
 """Serve the review page of a run on the loopback interface until it is interrupted."""
 
-import csv
-import io
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,18 +8,17 @@ from pathlib import Path
 import numpy as np
 import uvicorn
 
-from data.atomic import write_atomically
+from data.atomic import sweep
 from data.errors import UserError
 from flows.labelling.ensemble_run import EnsembleRun
+from flows.labelling.suggested import read_suggestions, suggestion_table, write_suggestions
 from flows.review.access import HOST, Access
 from flows.review.app import review_app
 from flows.review.decisions import Decisions
 from flows.review.gallery import Gallery, open_gallery
 from flows.review.thumbnails import FOLDER, Thumbnails
-from tasks.labelling.suggestions import REASONS, Suggestion, suggestions
+from tasks.labelling.suggestions import Suggestion, suggestions
 from tasks.storage.artifacts import SHORT
-
-COLUMNS = ("path", "why")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +50,7 @@ def serve(run: EnsembleRun, wanted: ReviewSettings, tell: Callable[[str], None])
         DataError: if the table of corrections is there and has a problem.
         UserError: if the port is taken.
     """
+    sweep([wanted.table.parent])
     gallery = open_gallery(run)
     decisions = Decisions(gallery, wanted.table)
     chosen = _suggestions(gallery, decisions, wanted)
@@ -68,45 +66,20 @@ def serve(run: EnsembleRun, wanted: ReviewSettings, tell: Callable[[str], None])
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def suggestion_table(table: Path) -> Path:
-    """Where it is kept why an image was named: beside the corrections."""
-    return table.with_name(f"{table.stem}-next.csv")
-
-
 def _suggestions(
     gallery: Gallery, decisions: Decisions, wanted: ReviewSettings
 ) -> Sequence[Suggestion]:
     """What to label next: as it was named before, while some of it is undecided; else anew."""
     path = suggestion_table(wanted.table)
     decided = {one.image for one in decisions.all}
-    before = _read(path, gallery)
+    before = read_suggestions(path, gallery.names)
     if any(one.sample not in decided for one in before):
         return before
     known = np.zeros(len(gallery), bool)
     known[list(decided)] = True
     chosen = suggestions(gallery.probabilities, known, wanted.count, wanted.seed)
-    _write([*before, *chosen], gallery, path)
+    write_suggestions([*before, *chosen], gallery.names, path)
     return chosen
-
-
-def _read(path: Path, gallery: Gallery) -> list[Suggestion]:
-    if not path.exists():
-        return []
-    places = {name: place for place, name in enumerate(gallery.names)}
-    found = []
-    for row in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))):
-        place = places.get(row.get("path", ""))
-        why = next((one for one in REASONS if one == row.get("why")), None)
-        if place is not None and why is not None:
-            found.append(Suggestion(sample=place, why=why))
-    return found
-
-
-def _write(chosen: Sequence[Suggestion], gallery: Gallery, path: Path) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([COLUMNS, *((gallery.names[one.sample], one.why) for one in chosen)])
-    write_atomically(path, text.getvalue())
 
 
 def _listening(port: int) -> socket.socket:

@@ -1,17 +1,17 @@
 """Labels of U with a stated precision."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from data.tables.held_out import HeldOut, read_held_out
+from data.tables.held_out import read_held_out
 from data.tables.pseudo_labels import PseudoLabels, read_pseudo_labels
 from gradmix.guarantees import (
     Certificate,
     Evidence,
-    evidence,
     ladder,
     threshold_for,
     thresholds_by_rank,
@@ -20,94 +20,163 @@ from tasks.labelling.opinions import Opinions, Units, agreed, opinions, units
 
 
 @dataclass(frozen=True, kw_only=True)
-class CertifiedLabels:
-    """What an ensemble says of U, and from which confidence on it is shown to be right.
+class LabelsOfU:
+    """What an ensemble says of U.
 
     Attributes:
-        names: of the M photos, clips or rows of arrays of U.
+        names: of the M photos, clips or rows of arrays.
         opinions: of these.
         units: the rows of U that each of them has.
+        rows: of the prepared set, M of them: of a clip, its middle frame.
         classes: by position.
-        certificate: whether the precision asked for is shown.
-        ladder: what held-out labels show of the most confident images, whatever is asked for.
-        of_the_file: what held-out labels show of the pseudo-labels that trainings used: labels
-            where all members agree above a threshold that was fixed beforehand.
+        threshold: above which all members agreed on hard labels.
     """
 
     names: tuple[str, ...]
     opinions: Opinions
     units: Units
+    rows: tuple[int, ...]
     classes: tuple[str, ...]
+    threshold: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Samples whose truth is known, and that no member which scores them was trained on.
+
+    Attributes:
+        confidence: float32 [n], of the ensemble.
+        right: bool [n], whether its label is the true one.
+        agreed: samples on which all members agree above the threshold of hard labels.
+        agreed_right: those of them that are labelled right.
+    """
+
+    confidence: npt.NDArray[np.float32]
+    right: npt.NDArray[np.bool_]
+    agreed: int
+    agreed_right: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertifiedLabels:
+    """Labels of U, and from which confidence on they are shown to be right.
+
+    Attributes:
+        of_u: the labels.
+        certificate: whether the precision asked for is shown.
+        ladder: what known labels show of the most confident images, whatever is asked for.
+        hard: what they show of hard labels, whose threshold was fixed beforehand.
+    """
+
+    of_u: LabelsOfU
     certificate: Certificate
     ladder: tuple[Evidence, ...]
-    of_the_file: Evidence
+    hard: Evidence
 
     @property
     def chosen(self) -> npt.NDArray[np.bool_]:
         """What is at or above the threshold, bool [M]."""
-        if self.certificate.threshold is None:
-            return np.zeros(len(self.names), bool)
-        found: npt.NDArray[np.bool_] = self.opinions.confidence >= self.certificate.threshold
+        threshold = self.certificate.threshold
+        if threshold is None:
+            return np.zeros(len(self.of_u.names), bool)
+        found: npt.NDArray[np.bool_] = self.of_u.opinions.confidence >= threshold
         return found
 
     def above(self, threshold: float) -> int:
         """How many images lie at or above a threshold."""
-        return int((self.opinions.confidence >= threshold).sum())
+        return int((self.of_u.opinions.confidence >= threshold).sum())
 
 
-def certified_labels(
-    pseudo_labels: Path, held_out: Path, precision: float, confidence: float
-) -> CertifiedLabels:
-    """Labels of U by an ensemble, from a threshold on that held-out labels allow.
+def read_labels_of_u(path: Path) -> LabelsOfU:
+    """Read what an ensemble says of U.
 
     Args:
-        pseudo_labels: table of what the ensemble says of U.
-        held_out: table of what it says of labelled samples that it was not trained on.
-        precision: to be shown.
-        confidence: to show it with.
+        path: of the table of pseudo-labels.
 
     Raises:
-        DataError: if a table is damaged.
+        DataError: if it is damaged.
     """
-    table, held = read_pseudo_labels(pseudo_labels), read_held_out(held_out)
+    table = read_pseudo_labels(path)
     of_u = units(table.member_probabilities, table.clip)
-    said = opinions(of_u.probabilities)
-    known, right = _scored(held)
-    thresholds = thresholds_by_rank(said.confidence, len(right), precision, confidence)
-    return CertifiedLabels(
+    return LabelsOfU(
         names=tuple(names_of(table, of_u)),
-        opinions=said,
+        opinions=opinions(of_u.probabilities),
         units=of_u,
+        rows=tuple(table.sample_id[of_u.middle].tolist()),
         classes=table.classes,
-        certificate=threshold_for(precision, confidence, known.confidence, right, thresholds),
-        ladder=tuple(ladder(confidence, known.confidence, right, said.confidence)),
-        of_the_file=shown_of_file(held, table.threshold, confidence),
+        threshold=table.threshold,
     )
 
 
-def shown_of_file(held: HeldOut, threshold: float, confidence: float) -> Evidence:
-    """What held-out labels show of labels on which all members agree above a threshold.
-
-    Of clips one frame each counts: frames of a clip are not independent of each other.
+def certify(of_u: LabelsOfU, known: Known, precision: float, confidence: float) -> CertifiedLabels:
+    """Find the confidence from which on labels of U are shown to have a precision.
 
     Args:
-        held: the held-out samples.
-        threshold: fixed beforehand.
-        confidence: of the bound.
+        of_u: the labels.
+        known: samples whose truth is known.
+        precision: to be shown.
+        confidence: to show it with.
     """
-    rows = units(held.member_probabilities, held.clip).first
-    scores, label = held.member_probabilities[rows], held.label[rows]
-    right = np.nanmean(scores, axis=1).argmax(1) == label
-    found = evidence(0.5, confidence, agreed(scores, threshold).astype(np.float64), right)
-    return Evidence(threshold=threshold, n=found.n, right=found.right, confidence=confidence)
+    sure, right = of_u.opinions.confidence, known.right
+    thresholds = thresholds_by_rank(sure, len(right), precision, confidence)
+    return CertifiedLabels(
+        of_u=of_u,
+        certificate=threshold_for(precision, confidence, known.confidence, right, thresholds),
+        ladder=tuple(ladder(confidence, known.confidence, right, sure)),
+        hard=Evidence(
+            threshold=of_u.threshold,
+            n=known.agreed,
+            right=known.agreed_right,
+            confidence=confidence,
+        ),
+    )
 
 
-def _scored(held: HeldOut) -> tuple[Opinions, npt.NDArray[np.bool_]]:
-    """What is said of the held-out samples, and whether it is right."""
+def known_by_held_out(path: Path, threshold: float) -> Known:
+    """Labelled samples that were held out.
+
+    For hard labels one frame of each clip counts: frames of a clip are not independent.
+
+    Args:
+        path: of the table of held-out samples.
+        threshold: of hard labels.
+
+    Raises:
+        DataError: if it is damaged.
+    """
+    held = read_held_out(path)
     of_held = units(held.member_probabilities, held.clip)
-    said = opinions(of_held.probabilities)
-    right: npt.NDArray[np.bool_] = said.label == held.label[of_held.first]
-    return said, right
+    said, label = opinions(of_held.probabilities), held.label[of_held.first]
+    alone = held.member_probabilities[of_held.first]
+    same = agreed(alone, threshold)
+    return Known(
+        confidence=said.confidence,
+        right=said.label == label,
+        agreed=int(same.sum()),
+        agreed_right=int((opinions(alone).label == label)[same].sum()),
+    )
+
+
+def known_by_checking(of_u: LabelsOfU, checked: Mapping[int, str]) -> Known:
+    """Images of U that a person has looked at, such as a random sample of them.
+
+    Args:
+        of_u: what the ensemble says.
+        checked: the true class of each image by its number; one that is none of the classes, such
+            as "", makes the ensemble's label wrong.
+    """
+    images = np.array(sorted(checked), dtype=np.int64)
+    said = [of_u.classes[label] for label in of_u.opinions.label[images]]
+    right = np.array(
+        [label == checked[image] for label, image in zip(said, images.tolist(), strict=True)], bool
+    )
+    same = agreed(of_u.units.probabilities[images], of_u.threshold)
+    return Known(
+        confidence=of_u.opinions.confidence[images],
+        right=right,
+        agreed=int(same.sum()),
+        agreed_right=int(right[same].sum()),
+    )
 
 
 def names_of(table: PseudoLabels, of_u: Units) -> list[str]:

@@ -9,15 +9,19 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from data.errors import DataError
 from data.readers.file_table import read_file_table
 from data.tables.held_out import FILE as HELD_OUT
 from deploy.cli import main
 from flows.labelling import labels
 from flows.labelling.ensemble_run import find_ensemble
-from flows.labelling.labels import NotShownError, not_shown, write_labels
-from gradmix.guarantees import evidence, ladder, threshold_for
-from tasks.labelling.certified import CertifiedLabels
+from flows.labelling.labels import NotShownError, Wanted, not_shown, write_labels
+from flows.labelling.suggested import suggestion_table, write_suggestions
+from flows.review.decisions import Decisions
+from flows.review.gallery import open_gallery
+from tasks.labelling.certified import Known, LabelsOfU, certify
 from tasks.labelling.opinions import opinions, units
+from tasks.labelling.suggestions import Suggestion
 from tasks.storage.home import HomeError
 from tests.flows.finished_run import CLASSES, NAME, finished_run
 
@@ -29,10 +33,14 @@ def run(tmp_path, monkeypatch):
     return home, truth, photos
 
 
+def wanted(precision, confidence, out, **others):
+    return Wanted(precision=precision, confidence=confidence, out=out, **others)
+
+
 def test_the_table_holds_what_is_shown_and_nothing_else(run, tmp_path):
     home, truth, photos = run
     out = photos.parent / "labels.csv"
-    written = write_labels(find_ensemble(None, home, None, None), 0.9, 0.95, out, everything=False)
+    written = write_labels(find_ensemble(None, home, None, None), wanted(0.9, 0.95, out))
     table = pd.read_csv(out)
     threshold = written.certificate.threshold
     assert 0 < len(table) == written.labelled <= written.of == len(truth)
@@ -53,7 +61,7 @@ def test_all_lists_the_rest_without_a_label(run, tmp_path):
     home, truth, _ = run
     out = tmp_path / "labels.csv"
     ensemble = find_ensemble(NAME, home, 2, 0)
-    written = write_labels(ensemble, 0.95, 0.9, out, everything=True)
+    written = write_labels(ensemble, wanted(0.95, 0.9, out, everything=True))
     table = pd.read_csv(out)
     assert len(table) == len(truth)
     assert table.label.notna().sum() == written.labelled < len(truth)
@@ -63,7 +71,7 @@ def test_all_lists_the_rest_without_a_label(run, tmp_path):
 def test_parquet_says_what_is_shown(run, tmp_path):
     home, _, _ = run
     out = tmp_path / "labels.parquet"
-    write_labels(find_ensemble(None, home, None, None), 0.9, 0.95, out, everything=False)
+    write_labels(find_ensemble(None, home, None, None), wanted(0.9, 0.95, out))
     said = json.loads(pq.read_schema(out).metadata[b"gradmix"])
     assert (said["precision"], said["confidence"], said["held_out"]) == (0.9, 0.95, 300)
     assert said["threshold"] == pytest.approx(
@@ -80,22 +88,22 @@ def test_what_is_not_shown_is_said_and_nothing_is_written(run, tmp_path):
     home, _, _ = run
     ensemble, out = find_ensemble(None, home, None, None), tmp_path / "labels.csv"
     with pytest.raises(NotShownError, match=r"found 300 that show [89]\d(\.\d)? %, of") as caught:
-        write_labels(ensemble, 0.999, 0.95, out, everything=False)
+        write_labels(ensemble, wanted(0.999, 0.95, out))
     assert len(caught.value.lines) == 1
     assert not out.exists()
 
 
 def labels_of(right, n):
-    """What n held-out labels show of 40 images, the least confident ones being wrong."""
-    sure, hit = np.linspace(1, 0, n), np.arange(n) < right
+    """What n known labels show of 40 images, the least confident ones being wrong."""
+    sure, hit = np.linspace(1, 0, n).astype(np.float32), np.arange(n) < right
     u = np.linspace(1, 0, 40).astype(np.float32)
     scores = np.stack([u, 1 - u], axis=1)[:, None]
-    said = dataclasses.replace(opinions(scores), confidence=u)
-    return CertifiedLabels(
-        names=("",) * 40, opinions=said, units=units(scores, None), classes=("a", "b"),
-        certificate=threshold_for(0.97, 0.95, sure, hit, [0.0]),
-        ladder=tuple(ladder(0.95, sure, hit, u)), of_the_file=evidence(0.8, 0.95, sure, hit),
+    of_u = LabelsOfU(
+        names=("",) * 40, opinions=dataclasses.replace(opinions(scores), confidence=u),
+        units=units(scores, None), rows=(0,) * 40, classes=("a", "b"), threshold=0.8,
     )  # fmt: skip
+    known = Known(confidence=sure, right=hit, agreed=0, agreed_right=0)
+    return certify(of_u, known, 0.97, 0.95)
 
 
 def test_words_where_labels_are_too_few_or_wrong():
@@ -103,11 +111,11 @@ def test_words_where_labels_are_too_few_or_wrong():
     # 20 of 20 right show 0.01^(1/20) = 79.4 % (five bounds at 1 %); 79 more make the 99 needed.
     few = not_shown(labels_of(20, 20))
     assert "found 20 that show 79.4 %, of the 40 most confident of 40 (with 0 of 20 wrong)" in few
-    assert few.endswith("lower --precision, or hold out about 79 more labels.")
+    assert few.endswith("lower --precision, or hold out or check about 79 more.")
     # All are right of the upper half: 49 of 100; 99 of 203 would be the 99 needed.
     some = not_shown(labels_of(60, 100))
     assert "of the 20 most confident of 40 (with 0 of 49 wrong)" in some
-    assert some.endswith("hold out about 103 more labels.")
+    assert some.endswith("hold out or check about 103 more.")
     assert "too much is wrong" in not_shown(labels_of(1, 100))
 
 
@@ -141,3 +149,35 @@ def test_a_run_without_its_artifacts_is_one_line(run):
 def test_a_run_that_is_none_is_one_line(tmp_path):
     with pytest.raises(HomeError, match=r"expected a finished reproduction in .*, found none"):
         find_ensemble(None, tmp_path, None, None)
+
+
+def test_a_control_that_a_person_has_checked_takes_the_place_of_held_out_labels(run, tmp_path):
+    home, truth, _ = run
+    ensemble, table = find_ensemble(None, home, None, None), tmp_path / "c.csv"
+    gallery = open_gallery(ensemble)
+    decisions = Decisions(gallery, table)
+    control = [Suggestion(sample=image, why="control") for image in range(0, 60, 2)]
+    suggested = [Suggestion(sample=image, why="suggested") for image in (1, 2, 3)]
+    write_suggestions([*suggested, *control], gallery.names, suggestion_table(table))
+    for image in [1, *range(0, 60, 2)]:
+        with pytest.raises(DataError, match=r"all 30 images of the control|Expected a table"):
+            write_labels(ensemble, wanted(0.7, 0.9, tmp_path / "l.csv", checked=table))
+        decisions.decide(image, "change", CLASSES[truth[image]])
+    written = write_labels(ensemble, wanted(0.7, 0.9, tmp_path / "l.csv", checked=table))
+    # The control alone counts: 30 images, of which the wrong ones were changed.
+    assert written.certificate.held_out == 30
+    right = sum(gallery.labels[image] == CLASSES[truth[image]] for image in range(0, 60, 2))
+    assert written.certificate.tested[-1].right <= right
+    # One that is rejected counts as wrong.
+    decisions.decide(0, "reject", "")
+    again = write_labels(ensemble, wanted(0.7, 0.9, tmp_path / "l.csv", checked=table))
+    assert again.certificate.tested[-1].right == written.certificate.tested[-1].right - 1
+
+
+def test_a_table_without_a_control_is_one_line(run, tmp_path):
+    home, _, _ = run
+    with pytest.raises(DataError, match=r"expected a control of this run in .*c-next.csv, found"):
+        write_labels(
+            find_ensemble(None, home, None, None),
+            wanted(0.7, 0.9, tmp_path / "l.csv", checked=tmp_path / "c.csv"),
+        )
