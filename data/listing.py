@@ -20,7 +20,7 @@ class File:
 
     Attributes:
         path: path relative to the listing's root, with `/`; identifies the sample everywhere.
-        label: index into the listing's classes; `UNLABELLED` in a listing without classes.
+        label: index into the listing's classes; `UNLABELLED` if unknown.
         group: name of the group. Clips of one group were cut from one recording and are never on
             both sides of a split; the path itself if unknown.
     """
@@ -41,6 +41,7 @@ class Listing:
         origin: one sentence on what the files are, how many, and whether they are official.
         official: True only for the complete published split.
         skipped: number of files that were found, or named by a list, but not used, by reason.
+        partly: True if only some of the files have a label.
 
     Raises:
         DataError: if there is no file, a path occurs twice, or a label is not an index into
@@ -53,6 +54,7 @@ class Listing:
     origin: str
     official: bool
     skipped: Mapping[str, int] = field(default_factory=dict)
+    partly: bool = False
 
     def __post_init__(self) -> None:
         """Check the files and labels."""
@@ -60,12 +62,13 @@ class Listing:
             raise DataError(f"{self.root}: expected at least one file, found none: check the path.")
         seen: set[str] = set()
         labels = range(len(self.classes)) if self.classes else (UNLABELLED,)
+        known = {*labels, *([UNLABELLED] if self.partly else [])}
         for file in self.files:
             if file.path in seen:
                 raise DataError(
                     f"{self.root}: expected every file once, found {file.path} twice: list it once."
                 )
-            if file.label not in labels:
+            if file.label not in known:
                 raise DataError(
                     f"{self.root}: expected labels in {labels[0]}..{labels[-1]}, found "
                     f"{file.label} for {file.path}: check the reader."
@@ -74,7 +77,7 @@ class Listing:
 
     def class_of(self, file: File) -> str | None:
         """Class of one of the files; None if unknown."""
-        return self.classes[file.label] if self.classes else None
+        return None if file.label == UNLABELLED else self.classes[file.label]
 
     def with_classes(self, classes: Sequence[str]) -> "Listing":
         """The listing with another order or set of classes, such as another split's, by name.

@@ -1,6 +1,6 @@
 """The raw files of a split, their digests, and the check that they do not change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -16,6 +16,7 @@ from data.catalog import (
 from data.digest_cache import KnownDigests
 from data.errors import DataError
 from data.listing import DrawnReader, Listing
+from data.unlabelled_files import with_unlabelled
 
 FILES = "files"
 """Name of the joint digest of all photos or clips, which are too many to list."""
@@ -38,15 +39,23 @@ class RawFiles:
         digests: SHA-256 by file name; a single one for all photos or clips.
         classes: class names, in order.
         shown: for photos and clips, the path of each file by its SHA-256 and class.
+        listing: files of photos or clips that are not embedded.
     """
 
     digests: dict[str, str]
     classes: tuple[str, ...]
     shown: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+    listing: Listing | None = None
 
 
 def raw_files(
-    reader: str, split: str, root: str | None, *, partial: bool, known: KnownDigests
+    reader: str,
+    split: str,
+    root: str | None,
+    *,
+    partial: bool,
+    known: KnownDigests,
+    unlabelled: Sequence[Path] = (),
 ) -> RawFiles:
     """Find and hash the raw files of a split; embedded data have none.
 
@@ -56,6 +65,7 @@ def raw_files(
         root: folder of the real data; None for embedded data.
         partial: accept missing files and use those that exist.
         known: cache of digests.
+        unlabelled: folders or tables of more files of the split, without labels.
 
     Raises:
         DataError: if a file is missing or cannot be read.
@@ -70,8 +80,10 @@ def raw_files(
         if files.embedded:
             return RawFiles({}, cast("DrawnReader", files).classes)
         listing = list_files(reader, folder, split, partial=partial)
+        if unlabelled:
+            listing = with_unlabelled(listing, unlabelled, files.media, known, partial=partial)
         digests = {FILES: listing_digest(listing, known)}
-        return RawFiles(digests, listing.classes, shown_by(listing, known))
+        return RawFiles(digests, listing.classes, shown_by(listing, known), listing)
     except OSError as error:
         raise DataError(
             f"Expected to read {error.filename or root}, found: {error.strerror}: "
@@ -99,6 +111,7 @@ def listed(
     partial: bool,
     home: Path,
     drawn: Path,
+    unlabelled: Sequence[Path] = (),
 ) -> Listing:
     """List the photos or clips of a split, drawing embedded ones and checking others for changes.
 
@@ -110,13 +123,18 @@ def listed(
         partial: accept missing files and list those that exist.
         home: folder of the digest cache.
         drawn: folder to draw embedded files into, unless they are already there.
+        unlabelled: folders or tables of more files of the split, without labels.
 
     Raises:
         DataError: if a file is missing, or the files have changed.
     """
     listing = list_files(reader, root, split, partial=partial, drawn=drawn)
+    known = KnownDigests(home)
+    if unlabelled:
+        media = find_file_reader(reader).media
+        listing = with_unlabelled(listing, unlabelled, media, known, partial=partial)
     if root is not None:
-        check_unchanged(reader, split, raw, {FILES: listing_digest(listing, KnownDigests(home))})
+        check_unchanged(reader, split, raw, {FILES: listing_digest(listing, known)})
     return listing
 
 

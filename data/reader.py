@@ -51,7 +51,7 @@ class RawImages:
     Attributes:
         images: uint8 [N, H, W, C], where 0 is black; the digit readers return [N, 32, 32, 1].
             Feature maps of images are float16.
-        labels: int64 [N], indices into `classes`.
+        labels: int64 [N], indices into `classes`; -1 for unlabelled named samples.
         classes: class names, in order.
         origin: one sentence on what the images are, how many, and whether they are official.
         official: True only if the row count is that of the published split.
@@ -72,7 +72,8 @@ class RawImages:
             DataError: if a dtype or shape is wrong, row counts differ, there is no row, or a label
                 is not an index into `classes`.
         """
-        check_image_arrays(self.images, self.labels, self.classes, self.origin)
+        named = self.samples is not None
+        check_image_arrays(self.images, self.labels, self.classes, self.origin, partly=named)
         check_samples(self.samples, len(self.labels), self.origin)
 
 
@@ -110,8 +111,18 @@ def check_image_arrays(
     labels: npt.NDArray[np.int64],
     classes: tuple[str, ...],
     name: str,
+    *,
+    partly: bool = False,
 ) -> None:
-    """Raise DataError unless images [N, H, W, C] and labels [N] match and N >= 1."""
+    """Raise DataError unless images [N, H, W, C] and labels [N] match and N >= 1.
+
+    Args:
+        images: stored images or maps.
+        labels: indices into `classes`.
+        classes: class names.
+        name: name of the set, for errors.
+        partly: accept -1 as the label of an unlabelled sample.
+    """
     if images.dtype not in (np.uint8, np.float16) or images.ndim != 4:
         raise DataError(
             f"{name}: expected uint8 images [N, H, W, C], found {images.dtype} "
@@ -122,7 +133,7 @@ def check_image_arrays(
             f"{name}: expected one int64 label for each of {len(images)} (at least one) images, "
             f"found {labels.dtype} {list(labels.shape)}: check that both are of the same split."
         )
-    if labels.min() < 0 or labels.max() >= len(classes):
+    if labels.min() < (-1 if partly else 0) or labels.max() >= len(classes):
         raise DataError(
             f"{name}: expected labels in 0..{len(classes) - 1}, "
             f"found {labels.min()}..{labels.max()}: check the file."

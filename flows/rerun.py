@@ -10,7 +10,7 @@ from flows.experiment.run_request import Engine, RunRequest
 from flows.experiment.run_spec import RunSpec
 from flows.experiment.toml_file import SettingsError
 from flows.pipeline.plan import PlanEntry, make_plan
-from flows.pipeline.subjects import cell_subject
+from flows.pipeline.subjects import axes_of, cell_subject
 from flows.reproduce import RUNNER, resolve_in, run
 from tasks.engine.runtime import identity_lock
 from tasks.storage.artifacts import Store
@@ -69,6 +69,8 @@ class Cell:
         known = any(wanted.items() <= cell.items() for cell in stage.cells)
         ks = [k for k in target.k if self.k in {None, k}]
         draws = [draw for draw in range(target.draws) if self.draw in {None, draw}]
+        if known and target.labelled is not None:
+            return self._of_labelled(spec)
         if not (known and ks and draws):
             raise SettingsError(
                 f"--cell: expected beta one of {_said(stage.beta)}, gamma one of "
@@ -76,6 +78,16 @@ class Cell:
                 f"found {self.words}; correct it."
             )
         return [cell_subject(stage.name, k, draw, wanted) for k in ks for draw in draws]
+
+    def _of_labelled(self, spec: RunSpec) -> list[Subject]:
+        """The cell of the only V that there is, of labelled files as they are."""
+        if self.k is not None or self.draw is not None:
+            raise SettingsError(
+                "--cell: expected beta and gamma alone, because V is the labelled files, found "
+                f"{self.words}; leave k and draw out."
+            )
+        axes = axes_of({"beta": self.beta, "gamma": self.gamma})
+        return [Subject(name=spec.experiment.first_stage.name, settings=tuple(axes.items()))]
 
     @property
     def words(self) -> str:

@@ -97,7 +97,7 @@ def train(
     method: Method,
     streams: Sequence[Stream],
     target: Stream,
-    hyper_validation: HyperValidation,
+    hyper_validation: HyperValidation | None,
     config: TrainingConfig,
     *,
     unlabelled: UnlabelledStream | None = None,
@@ -111,7 +111,8 @@ def train(
         method: the method to train.
         streams: one stream per source; the method gets those it reads, in this order.
         target: stream of V.
-        hyper_validation: scored every `validate_every` steps and after the last.
+        hyper_validation: scored every `validate_every` steps and after the last; None keeps
+            the last step's model.
         config: length and schedule.
         unlabelled: stream of U; may be None if the method does not use it.
         score_start: also validate before the first step, so that a training that starts from a
@@ -170,11 +171,19 @@ def _update(
 
 
 def _validate(
-    training: Training, method: Method, hyper_validation: HyperValidation, window: Window
+    training: Training, method: Method, hyper_validation: HyperValidation | None, window: Window
 ) -> None:
-    """Score the current model, keep it if it is the best, and add a row to the curve."""
+    """Score the current model, keep it if it is the best, and add a row to the curve.
+
+    Without hyper-validation, every model replaces the one before.
+    """
     figures = window.figures(training.step)
     row = {"step": float(training.step)}
+    if hyper_validation is None:
+        with _averaged(training, method):
+            training.best_step, training.best_model = training.step, copied_state(method.network)
+        training.curve.append(row | figures)
+        return
     if training.average:
         raw = _finite_score(training, method, hyper_validation)
         row |= {"raw/accuracy": raw.accuracy, "raw/loss": raw.loss}

@@ -35,7 +35,7 @@ class Clip:
 
     Attributes:
         path: path relative to the root of the data set, with `/`; identifies the clip everywhere.
-        label: name of the class.
+        label: name of the class; "" if unknown.
         group: name of the group; clips of one group were cut from one recording.
         split: "train" or "test".
     """

@@ -49,5 +49,13 @@ def read_table(path: Path, schema: pa.Schema, content: str) -> pa.Table:
     return table
 
 
+def has_column(path: Path, name: str) -> bool:
+    """Whether a Parquet file has a column; False of what is no Parquet file."""
+    try:
+        return name in pq.read_schema(path).names
+    except (OSError, pa.ArrowException):
+        return False
+
+
 def _columns(schema: pa.Schema) -> str:
     return ", ".join(f"{field.name} {field.type}" for field in schema)

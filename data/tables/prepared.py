@@ -31,7 +31,7 @@ class ImageSet:
     Attributes:
         images: uint8, or float16 for feature maps, [N, H, W, C], contiguous, so that
             `images.permute(0, 3, 1, 2)` is channels-last without a copy.
-        labels: int64 [N], indices into `classes`.
+        labels: int64 [N], indices into `classes`; -1 if unknown.
         classes: class names, in order.
         origin: one sentence on what the images are, how many, and whether they are official.
         samples: sample in each row; None if rows have no names.
@@ -118,7 +118,7 @@ def _read_folder(folder: Path, *, sealed: bool) -> ImageSet:
     images, labels = _array(folder / IMAGES, mapped=True), _array(folder / LABELS)
     samples = _samples(folder / SAMPLES)
     classes = tuple(manifest.classes)
-    check_image_arrays(images, labels, classes, str(folder))
+    check_image_arrays(images, labels, classes, str(folder), partly=samples is not None)
     if len(labels) != manifest.rows:
         raise DataError(
             f"{folder}: expected {manifest.rows} rows as in {MANIFEST}, found {len(labels)}: "

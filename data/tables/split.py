@@ -1,6 +1,6 @@
 """Roles of the target's training rows: hyper-validation, V (labelled) and U (unlabelled)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,15 @@ import torch
 
 from data.errors import DataError
 from data.reader import Samples
-from data.tables.parquet import read_table, write_table
+from data.tables.parquet import has_column, read_table, write_table
 
 Rows = npt.NDArray[np.int64]
 Labels = Rows | torch.Tensor
 
 HYPER_VALIDATION, V, U = "hyper_validation", "V", "U"
+LABEL = "label"
 SCHEMA = pa.schema([("sample_id", pa.int64()), ("role", pa.string())])
+LABELLED_SCHEMA = SCHEMA.append(pa.field(LABEL, pa.int64()))
 # First words of the seeds, so that the permutations have separate random streams.
 HYPER_VALIDATION_STREAM, V_STREAM = 1, 2
 
@@ -31,11 +33,14 @@ class Split:
             for every draw.
         v: k labelled rows of each class, which steer training.
         u: the other rows of the target classes, used without labels.
+        labels: labels of hyper-validation and V by row, as indices into the target's classes, if
+            corrections may have changed them; None: those of the prepared set.
     """
 
     hyper_validation: Rows
     v: Rows
     u: Rows
+    labels: Mapping[int, int] | None = None
 
 
 def class_rows(labels: Labels, classes: Sequence[str], wanted: Sequence[str]) -> Rows:
@@ -49,7 +54,7 @@ def class_rows(labels: Labels, classes: Sequence[str], wanted: Sequence[str]) ->
     Raises:
         DataError: if a wanted class is not in `classes` or is repeated.
     """
-    positions = _positions(classes, wanted)
+    positions = class_positions(classes, wanted)
     return np.flatnonzero(np.isin(np.asarray(labels), positions)).astype(np.int64)
 
 
@@ -88,11 +93,11 @@ def split_target(
             or a recording has clips of two classes.
     """
     _check_numbers(hyper_validation, v_per_class, seed, draw)
-    positions = _positions(classes, target_classes)
+    positions = class_positions(classes, target_classes)
     numbers = np.asarray(labels)
     if samples is not None:
         _check_groups(samples, numbers, classes)
-    units = _Units.of_rows(len(numbers)) if samples is None else _Units.of(samples)
+    units = Units.of_rows(len(numbers)) if samples is None else Units.of(samples)
     share, rest = divmod(hyper_validation, len(positions))
     held, labelled, unlabelled = [], [], []
     for order, position in enumerate(positions):
@@ -112,19 +117,19 @@ def split_target(
 
 
 @dataclass(frozen=True)
-class _Units:
+class Units:
     """The units that are drawn: the clip of each row, and the group of each clip."""
 
     clip: Rows
     group_of: Rows
 
     @classmethod
-    def of_rows(cls, count: int) -> "_Units":
+    def of_rows(cls, count: int) -> "Units":
         """Make every row its own clip and group."""
         return cls(np.arange(count), np.arange(count))
 
     @classmethod
-    def of(cls, samples: Samples) -> "_Units":
+    def of(cls, samples: Samples) -> "Units":
         """Use the clips and groups of frames."""
         clip = samples.clip_numbers
         group_of = np.empty(clip.max() + 1, np.int64)
@@ -147,14 +152,20 @@ class _Units:
 def save_split(split: Split, path: Path) -> None:
     """Write a split as Parquet, by ascending sample_id; the same split gives the same bytes.
 
-    Columns: sample_id (int64, row number in the prepared set) and role (string).
+    Columns: sample_id (int64, row number in the prepared set) and role (string); label (int64, -1
+    in U) if the split has its own labels.
     """
     parts = {HYPER_VALIDATION: split.hyper_validation, V: split.v, U: split.u}
     ids = np.concatenate(list(parts.values()))
     roles = np.repeat(list(parts), [len(rows) for rows in parts.values()])
     order = np.argsort(ids, kind="stable")
     columns = [pa.array(ids[order], pa.int64()), pa.array(roles[order].tolist(), pa.string())]
-    write_table(pa.Table.from_arrays(columns, schema=SCHEMA), path)
+    if split.labels is None:
+        write_table(pa.Table.from_arrays(columns, schema=SCHEMA), path)
+        return
+    labels = [split.labels.get(row, -1) for row in ids[order].tolist()]
+    columns.append(pa.array(labels, pa.int64()))
+    write_table(pa.Table.from_arrays(columns, schema=LABELLED_SCHEMA), path)
 
 
 def load_split(path: Path) -> Split:
@@ -164,7 +175,8 @@ def load_split(path: Path) -> Split:
         DataError: if the file is missing or damaged, or has other columns, an unknown role, a null
             or a sample with two roles.
     """
-    table = read_table(path, SCHEMA, "sample roles")
+    labelled = has_column(path, LABEL)
+    table = read_table(path, LABELLED_SCHEMA if labelled else SCHEMA, "sample roles")
     roles = np.array(table.column("role").to_pylist(), dtype=object)
     known = np.isin(roles, [HYPER_VALIDATION, V, U])
     if not known.all() or table.column("sample_id").null_count:
@@ -183,14 +195,26 @@ def load_split(path: Path) -> Split:
         hyper_validation=np.sort(ids[roles == HYPER_VALIDATION]),
         v=np.sort(ids[roles == V]),
         u=np.sort(ids[roles == U]),
+        labels=_own_labels(table, ids, roles) if labelled else None,
     )
+
+
+def _own_labels(table: pa.Table, ids: Rows, roles: npt.NDArray[np.object_]) -> dict[int, int]:
+    known = roles != U
+    numbers = table.column(LABEL).to_numpy()[known].astype(np.int64)
+    return dict(zip(ids[known].tolist(), numbers.tolist(), strict=True))
 
 
 def _rng(*words: int) -> np.random.Generator:
     return np.random.default_rng(words)
 
 
-def _positions(classes: Sequence[str], wanted: Sequence[str]) -> list[int]:
+def class_positions(classes: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Positions of some classes.
+
+    Raises:
+        DataError: if one is not among `classes`, or is named twice, or none is.
+    """
     unknown = [name for name in wanted if name not in classes]
     if unknown or not wanted or len(set(wanted)) != len(wanted):
         raise DataError(

@@ -50,6 +50,7 @@ def headline(spec: RunSpec) -> str:
 
 def _looking(console: Console, request: RunRequest) -> AbstractContextManager[object]:
     """A spinner while gigabytes are read for the first time."""
-    if request.data is None or not console.is_terminal:
+    own = request.experiment.endswith(".toml")
+    if not (own or request.data) or not console.is_terminal:
         return nullcontext()
-    return console.status(f"Reading the files in {request.data} ...")
+    return console.status(f"Reading the files in {request.data or 'the experiment'} ...")

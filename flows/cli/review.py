@@ -43,7 +43,6 @@ def review(
 
 def _usual_table(record: Record, home: Path) -> Path:
     """The corrections of the experiment, beside its file; else beside the run's report."""
-    named, folder = record.settings["target"].get("corrections"), experiment_folder(record)
-    if folder is None:
-        return record_folder(record.name, home) / FILE
-    return folder / (expanded(named) if named else FILE)
+    if record.labelled is not None and record.labelled.corrections_file is not None:
+        return Path(record.labelled.corrections_file)
+    return (experiment_folder(record) or record_folder(record.name, home)) / FILE

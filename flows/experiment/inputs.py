@@ -1,14 +1,18 @@
 """Finds the raw data of an experiment and checks them before anything runs."""
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from data.catalog import find_reader
 from data.digest_cache import KnownDigests
-from data.errors import DataError
+from data.errors import DataError, ProblemsError
 from data.fingerprint import sha256_file
+from data.listing import Listing
 from data.paths import expanded
 from data.raw_files import RawFiles, raw_files
+from flows.experiment.corrected import corrections_of
+from flows.experiment.own_data import found_at
 from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
 from gradmix.methods import METHODS
@@ -16,53 +20,120 @@ from tasks.networks.trunks import check_trunk, code_digest
 from tasks.networks.weights import fetch_weights, find_weights
 
 
-def find_raw(experiment: Experiment, root: Path | None, known: KnownDigests) -> RawData:
+def find_raw(
+    experiment: Experiment, root: Path | None, known: KnownDigests, base: Path = Path()
+) -> RawData:
     """Check that all raw files and weights exist and take their digests.
 
     Args:
         experiment: names the data sets.
         root: folder of the real data; None for the embedded data.
         known: digests that were taken before.
+        base: folder that paths of one's own files start from.
 
     Raises:
         DataError: if a file is missing or cannot be read.
         StageError: if the trunk or its weights are.
     """
     folder = expanded(root).absolute() if root is not None else None
-    roots = {
-        name: None if folder is None else str(folder / dataset.folder)
-        for name, dataset in experiment.datasets.items()
-    }
-    found = {
-        (name, split): _files(experiment, name, split, root, known)
-        for name, root in roots.items()
-        for split in (["train", "test"] if name == experiment.target.dataset else ["train"])
-    }
+    places = _places(experiment, folder, base)
+    unlabelled = tuple(found_at(base, path) for path in experiment.target.unlabelled)
+    found = _all_files(experiment, places, unlabelled, known)
+    target = experiment.target.dataset
+    listing, table = found[target, "train"].listing, experiment.target.corrections
+    corrections = _corrections(experiment, base, listing)
     network = experiment.network
     weights = find_weights(network.trunk, network.weights)
     needs_map = any(METHODS[row.method].method.needs_map for row in experiment.baselines)
     check_trunk(network.description, experiment.shape, weights, needs_map=needs_map)
+    own = any(dataset.own for dataset in experiment.datasets.values())
     return RawData(
-        None if folder is None else str(folder),
+        str(base if folder is None else folder) if own or folder is not None else None,
         {key: files.digests for key, files in found.items()},
-        roots=roots,
+        roots=places,
         classes={name: found[name, "train"].classes for name in experiment.datasets},
         shown={key: files.shown for key, files in found.items()},
         weights=str(weights) if weights else None,
         weights_digest=sha256_file(weights) if weights else None,
         code_digest=code_digest(network.trunk),
+        unlabelled=unlabelled,
+        corrections=corrections,
+        labelled=_labelled(listing, corrections) if unlabelled else {},
+        files=listing.root if unlabelled and listing is not None else None,
+        corrections_file=None if table is None else found_at(base, table),
     )
 
 
+def _places(experiment: Experiment, folder: Path | None, base: Path) -> dict[str, str | None]:
+    """Where every data set lies, and the target's test split if that is elsewhere."""
+    places: dict[str, str | None] = {}
+    for name, dataset in experiment.datasets.items():
+        root = base if dataset.own else folder
+        places[name] = None if root is None else str(found_at(root, dataset.folder))
+    if experiment.target.test is not None:
+        test = str(found_at(base, experiment.target.test))
+        places[f"{experiment.target.dataset}/test"] = test
+    return places
+
+
+def _all_files(
+    experiment: Experiment,
+    places: Mapping[str, str | None],
+    unlabelled: Sequence[Path],
+    known: KnownDigests,
+) -> dict[tuple[str, str], RawFiles]:
+    """The raw files of every split; what is wrong with any of them is said at once."""
+    target = experiment.target
+    found: dict[tuple[str, str], RawFiles] = {}
+    wrong: list[DataError] = []
+    for name in experiment.datasets:
+        tested = name == target.dataset and target.has_test
+        for split in ["train", *(["test"] if tested else [])]:
+            root = places.get(f"{name}/{split}", places[name])
+            more = unlabelled if (name, split) == (target.dataset, "train") else ()
+            try:
+                found[name, split] = _files(experiment, name, split, root, known, more)
+            except DataError as error:
+                wrong.append(error)
+    if len(wrong) > 1:
+        raise ProblemsError([line for error in wrong for line in error.lines], experiment.name)
+    if wrong:
+        raise wrong[0]
+    return found
+
+
 def _files(
-    experiment: Experiment, name: str, split: str, root: str | None, known: KnownDigests
+    experiment: Experiment,
+    name: str,
+    split: str,
+    root: str | None,
+    known: KnownDigests,
+    unlabelled: Sequence[Path],
 ) -> RawFiles:
     """The raw files of one split; an error names it."""
     reader = experiment.datasets[name].reader_on(real=root is not None)
     try:
-        return raw_files(reader, split, root, partial=experiment.partial, known=known)
+        return raw_files(
+            reader, split, root, partial=experiment.partial, known=known, unlabelled=unlabelled
+        )
     except DataError as error:
         raise DataError(f"{name} {split}: {error}") from error
+
+
+def _corrections(experiment: Experiment, base: Path, listing: Listing | None) -> dict[str, str]:
+    """What a table of corrections says of files of the target; nothing while it is not there."""
+    written = experiment.target.corrections
+    if written is None or listing is None or not found_at(base, written).exists():
+        return {}
+    return corrections_of(listing, found_at(base, written), experiment.target.classes)
+
+
+def _labelled(listing: Listing | None, corrections: Mapping[str, str]) -> dict[str, int]:
+    """Labelled files by class."""
+    if listing is None:
+        return {}
+    labels = {file.path: listing.class_of(file) for file in listing.files} | dict(corrections)
+    return dict(Counter(label for label in labels.values() if label))
 
 
 def check_apart(experiment: Experiment, raw: RawData) -> None:
@@ -78,10 +149,12 @@ def check_apart(experiment: Experiment, raw: RawData) -> None:
     """
     target = experiment.target
     train, test = (raw.shown.get((target.dataset, split), {}) for split in ("train", "test"))
-    tested, labelled = _by_digest(test), _by_digest(train, target.classes)
-    _refuse_shared(
-        _by_digest(train), tested, f"the training and the test split of {target.dataset}"
-    )
+    # Of unlabelled files nobody knows the class: each may be of the target's.
+    tested, labelled = _by_digest(test), _by_digest(train, [*target.classes, ""])
+    here = f"the training and the test split of {target.dataset}"
+    if target.labelled is not None:
+        here = "the target's labelled or unlabelled files and its test split"
+    _refuse_shared(_by_digest(train), tested, here)
     for source in experiment.sources:
         used = _by_digest(raw.shown.get((source.dataset, "train"), {}), source.classes)
         _refuse_shared(used, tested, f"{source.name} and the target's test split")

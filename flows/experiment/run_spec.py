@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from data.catalog import OWN_READERS
 from data.digest_cache import KnownDigests
 from data.fingerprint import digest_json
-from flows.experiment.experiment_file import load_experiment
+from flows.experiment.corrected import check_labelled
+from flows.experiment.experiment_file import load_experiment, own_base
 from flows.experiment.fields import telling
 from flows.experiment.inputs import check_apart, find_raw
 from flows.experiment.raw_data import RawData
@@ -40,7 +42,10 @@ class RunSpec:
         raw: Mapping[str, Any] = {
             f"{name}/{split}": files for (name, split), files in self.raw.digests.items()
         }
+        if self.raw.corrections:
+            raw = {**raw, "corrections": dict(self.raw.corrections)}
         settings = telling(self.experiment)
+        _forget_paths(settings)
         # The identity depends on the bytes of the weights, not on their path.
         del settings["network"]["weights"]
         outside = [self.raw.weights_digest, self.raw.code_digest]
@@ -59,6 +64,17 @@ class RunSpec:
     def name(self) -> str:
         """Name of the reproduction: readable, and the same for the same settings and data."""
         return f"{self.experiment.name}-{self.experiment.scale}-{self.identity[:8]}"
+
+
+def _forget_paths(settings: dict[str, Any]) -> None:
+    """Leave out where one's own files lie: what they are is in their digests."""
+    if "labelled" in settings["target"]:
+        for name in ("labelled", "unlabelled", "test", "corrections"):
+            settings["target"].pop(name, None)
+    for part in (*settings["sources"], *settings["datasets"].values()):
+        part.pop("data", None)
+        if part.get("reader") in OWN_READERS.values():
+            del part["folder"]
 
 
 def settings_of(request: RunRequest) -> Experiment:
@@ -94,7 +110,7 @@ def resolve(request: RunRequest, known: KnownDigests) -> RunSpec:
     """
     experiment = settings_of(request)
     root = None if request.data is None else Path(request.data)
-    raw = find_raw(experiment, root, known)
+    raw = find_raw(experiment, root, known, own_base(request.experiment, request.data))
     if not experiment.classes_are_known:
         try:
             experiment = experiment.with_classes(raw.classes)
@@ -103,6 +119,7 @@ def resolve(request: RunRequest, known: KnownDigests) -> RunSpec:
             found = [problem(where, entry.key, entry.text) for entry in findings_in(error.errors())]
             raise settings_error(found) from error
     check_apart(experiment, raw)
+    check_labelled(experiment, raw)
     # Named in full: what is the default may change.
     request = replace(request, scale=experiment.scale)
     return RunSpec(request=request, experiment=experiment, raw=raw)

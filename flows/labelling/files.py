@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from data.paths import expanded
 from tasks.reporting.record import Record
 
 
@@ -21,13 +20,11 @@ def experiment_folder(record: Record) -> Path | None:
 
 def file_roots(record: Record) -> list[Path]:
     """Folders that the names of the target's files start from; none for arrays."""
-    target, words = record.settings["target"], shlex.split(record.command)
-    base = experiment_folder(record)
-    if base is not None and target.get("labelled"):
-        places = [base / expanded(path) for path in (target["labelled"], *target["unlabelled"])]
-        folders = [place if place.is_dir() else place.parent for place in places]
-        return [Path(os.path.commonpath([os.path.abspath(folder) for folder in folders]))]  # noqa: PTH100
-    dataset = record.settings.get("datasets", {}).get(target.get("dataset"), {})
+    if record.labelled is not None and record.labelled.files is not None:
+        return [Path(record.labelled.files)]
+    settings = record.settings
+    dataset = settings.get("datasets", {}).get(settings["target"].get("dataset"), {})
+    words = shlex.split(record.command)
     given = words[words.index("--data") + 1] if "--data" in words[:-1] else None
     return [] if given is None else [(Path(given) / dataset.get("folder", "")).absolute()]
 

@@ -1,10 +1,11 @@
 """The interface that a pipeline submits to, and the futures that it returns, draw by draw."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tasks.engine.stage import Future, Stage, StageInputs
+from tasks.subjects import Subject
 
 
 class Submit(Protocol):
@@ -39,6 +40,7 @@ class Ensemble:
         top: the selection.
         pseudo: labels of U; None where nothing asks for them.
         enlarged: V with the most agreed of them.
+        parts: the same of V less each part that is held out in turn.
         final: training on hard labels, for figure 4.
         held_out: its scores of held-out samples; None where no precision is asked for.
     """
@@ -46,18 +48,29 @@ class Ensemble:
     top: Future
     pseudo: Future | None = None
     enlarged: Future | None = None
+    parts: list[Future] = field(default_factory=list)
     final: Future | None = None
     held_out: Future | None = None
 
 
 @dataclass
 class Draw:
-    """The futures of one V."""
+    """The futures of one V: drawn, or of labelled files as they are.
+
+    Attributes:
+        k: samples of a class; of labelled files, of the class that has fewest.
+        drawn: False if V is the labelled files as they are: of these there is one.
+    """
 
     k: int
     draw: int
     seed: int
     split: Future
+    drawn: bool = True
+    parts: list[Future] = field(default_factory=list)
+    """Splits that hold out each part of V in turn, where it is cross-fitted."""
+    whole: dict[str, Future] = field(default_factory=dict)
+    """Of a cross-fitted row: the training on all of V, with the settings that were chosen."""
     searches: dict[str, list[Future]] = field(default_factory=dict)
     """Trainings by row: one for every learning rate."""
     rows: dict[str, Future] = field(default_factory=dict)
@@ -68,6 +81,12 @@ class Draw:
     """By R, the number of members."""
     evaluation: Future | None = None
     studies: dict[str, Future] = field(default_factory=dict)
+
+    def subject(self, name: str, settings: Mapping[str, float] | None = None) -> Subject:
+        """What something in this draw is executed for."""
+        if self.drawn:
+            return Subject.of(name, self.k, self.draw, settings)
+        return Subject(name=name, settings=tuple((settings or {}).items()))
 
     @property
     def before_the_test(self) -> list[Future]:

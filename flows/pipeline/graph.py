@@ -12,10 +12,17 @@ from flows.experiment.search import candidates
 from flows.experiment.settings import Experiment
 from flows.experiment.training import Baseline, Final
 from flows.pipeline.candidates import at_rate, with_settings, with_start
+from flows.pipeline.cross_fitting import (
+    enlarged_without,
+    holding_out,
+    holding_out_one,
+    labelled_draw,
+    on_all_of_v,
+)
 from flows.pipeline.futures import Draw, Ensemble, GridCell, Pipeline, Submit, swept_name
 from flows.pipeline.preparation import prepared_data, pretrained_weights
 from flows.pipeline.required import RequiredStages
-from flows.pipeline.subjects import cell_subject
+from flows.pipeline.subjects import axes_of
 from gradmix.methods import method_named
 from tasks.engine.stage import Future
 from tasks.jobs.streams import BatchSettings
@@ -58,7 +65,7 @@ class _Drawing:
     """Submits the stages of an experiment, step by step."""
 
     def __init__(self, experiment: Experiment, raw: RawData, submit: Submit) -> None:
-        self.experiment, self.submit = experiment, submit
+        self.experiment, self.raw, self.submit = experiment, raw, submit
         self.required = RequiredStages(experiment)
         problem = experiment.problem
         self.heads = {name: tuple(space.classes) for name, space in problem.heads.items()}
@@ -82,8 +89,12 @@ class _Drawing:
         return tuple(self.experiment.target.classes)
 
     def split(self) -> list[Draw]:
-        """A V for every k and draw."""
+        """A V for every k and draw; or the labelled files as they are."""
         target = self.experiment.target
+        if target.labelled is not None:
+            draw = labelled_draw(self.experiment, self.raw, self.target, self.submit)
+            self.checked += [draw.split, *draw.parts]
+            return [draw]
         draws = [self._draw(k, draw) for k in target.k for draw in range(target.draws)]
         self.checked += [draw.split for draw in draws]
         return draws
@@ -93,7 +104,7 @@ class _Drawing:
             subject=Subject.of("split", k, draw),
             target=self.target,
             classes=self.classes,
-            hyper_validation=self.experiment.target.hyper_validation,
+            hyper_validation=int(self.experiment.target.hyper_validation or 0),
             k=k,
             seed=self.experiment.seed,
             draw=draw,
@@ -107,14 +118,13 @@ class _Drawing:
             if draw.draw >= self.experiment.draws_of(baseline):
                 continue
             shared = self._training(draw, baseline.name, baseline.method, baseline.settings)
-            trainings = [
-                self._train(at_rate(with_settings(started, values), rate))
+            choices = [
+                at_rate(with_settings(started, values), rate)
                 for started in self._started(draw, baseline, shared)
                 for values in candidates(self.experiment.searched(baseline))
                 for rate in self.experiment.rates_of(baseline)
             ]
-            draw.searches[baseline.name] = trainings
-            draw.rows[baseline.name] = self._best(draw, baseline.name, trainings, 1)
+            draw.rows[baseline.name] = self._row(draw, baseline.name, choices)
 
     def first_stage(self, draw: Draw) -> None:
         """Search the learning rate at the grid's middle cell, train the grid, select the top R."""
@@ -123,12 +133,12 @@ class _Drawing:
         draw.searches[stage.name] = []
         if len(rates) > 1:
             shared = self._cell(draw, stage.middle)
-            search = [self._train(at_rate(shared, candidate)) for candidate in rates]
-            draw.searches[stage.name] = search
-            rate = self._best(draw, f"{stage.name} learning rate", search, 1)
-        for cell in stage.cells:
+            choices = [at_rate(shared, candidate) for candidate in rates]
+            rate = self._chosen(draw, stage.name, choices, f"{stage.name} learning rate")
+        for i, cell in enumerate(stage.cells):
             place = GridCell(beta=cell["beta"], gamma=cell["gamma"])
-            draw.cells[place] = self._train(replace(self._cell(draw, cell), learning_rate=rate))
+            inputs = replace(self._cell(draw, cell), learning_rate=rate)
+            draw.cells[place] = self._train(holding_out_one(draw, inputs, i))
         for r in self.required.ensemble_sizes:
             top = self._best(draw, f"top {r}", list(draw.cells.values()), r)
             draw.ensembles[r] = Ensemble(top)
@@ -142,7 +152,7 @@ class _Drawing:
             if not self.required.labels_of(r):
                 continue
             labels = pseudo_label.PseudoLabelInputs(
-                subject=Subject.of(f"pseudo-labels of the top {r}", draw.k, draw.draw),
+                subject=draw.subject(f"pseudo-labels of the top {r}"),
                 ensemble=ensemble.top,
                 target=self.target,
                 classes=self.classes,
@@ -155,7 +165,7 @@ class _Drawing:
             if self.experiment.ensemble.precision is not None:
                 ensemble.held_out = self._held_out(draw, r, ensemble)
             enlarged = enlarge.EnlargeInputs(
-                subject=Subject.of(f"enlarged V by the top {r}", draw.k, draw.draw),
+                subject=draw.subject(f"enlarged V by the top {r}"),
                 pseudo=ensemble.pseudo,
                 target=self.target,
                 classes=self.classes,
@@ -164,15 +174,18 @@ class _Drawing:
                 seed=draw.seed,
             )
             ensemble.enlarged = self.submit(enlarge.STAGE, enlarged)
+            ensemble.parts = [
+                self.submit(enlarge.STAGE, less) for less in enlarged_without(draw, enlarged)
+            ]
 
     def _held_out(self, draw: Draw, r: int, ensemble: Ensemble) -> Future:
         """Score the labels that the members have not seen: what they show of those of U."""
         inputs = held_out.HeldOutInputs(
-            subject=Subject.of(f"held-out labels and the top {r}", draw.k, draw.draw),
+            subject=draw.subject(f"held-out labels and the top {r}"),
             ensemble=ensemble.top,
             target=self.target,
             classes=self.classes,
-            splits=(draw.split,),
+            splits=tuple(draw.parts) or (draw.split,),
             network=self.network,
             heads=self.heads,
         )
@@ -195,18 +208,21 @@ class _Drawing:
 
     def evaluate(self, draw: Draw, finished: Sequence[Future]) -> None:
         """Open the sealed test split, once all trainings of all draws are finished."""
+        if not self.experiment.target.has_test:
+            return
         models = {**draw.rows, **(self._named_cells(draw) if self.required.scores_of_cells else {})}
         for r in self.required.swept_sizes:
             final = draw.ensembles[r].final
             if final is not None:
                 models[swept_name(r)] = final
         inputs = evaluate.EvaluateInputs(
-            subject=Subject.of("evaluation", draw.k, draw.draw),
+            subject=draw.subject("evaluation"),
             models=models,
             test=self.data[self.experiment.target.dataset, "test"],
             target=self.target,
             classes=self.classes,
-            pseudo={str(r): e.pseudo for r, e in draw.ensembles.items() if e.pseudo},
+            # Of unlabelled files there is no truth to audit against.
+            pseudo={str(r): e.pseudo for r, e in draw.ensembles.items() if e.pseudo and draw.drawn},
             network=self.network,
             weights=self.weights if self.network.frozen else None,
             heads=self.heads,
@@ -217,7 +233,7 @@ class _Drawing:
         """The studies beyond the paper, on finished models."""
         if "hyper_validation" in self.required.studies and draw.evaluation:
             sizes = selection_study.SelectionStudyInputs(
-                subject=Subject.of("study of hyper-validation sizes", draw.k, draw.draw),
+                subject=draw.subject("study of hyper-validation sizes"),
                 cells=self._named_cells(draw),
                 evaluation=draw.evaluation,
                 target=self.target,
@@ -230,7 +246,7 @@ class _Drawing:
             draw.studies["hyper_validation"] = self.submit(selection_study.STAGE, sizes)
         if "rho" in self.required.studies:
             rho = rho_study.RhoStudyInputs(
-                subject=Subject.of("study of rho", draw.k, draw.draw),
+                subject=draw.subject("study of rho"),
                 model=self._main(draw).top,
                 training=BatchSettings(
                     batch_size=self.training.batch_size, v_whole_up_to=self.training.v_whole_up_to
@@ -279,17 +295,60 @@ class _Drawing:
         ]
         rates = self.experiment.rates_of(final)
         at_rates = [at_rate(inputs, rate) for inputs in searched for rate in rates]
-        trainings = [self._train(inputs) for inputs in at_rates or searched]
-        if len(trainings) == 1:
-            return trainings[0]
-        draw.searches[name] = trainings
-        return self._best(draw, name, trainings, 1)
+        choices = at_rates or searched
+        if len(choices) == 1 and not draw.parts:
+            return self._train(choices[0])
+        return self._row(draw, name, choices, ensemble)
+
+    def _row(
+        self,
+        draw: Draw,
+        name: str,
+        choices: Sequence[train.TrainInputs[Future]],
+        ensemble: Ensemble | None = None,
+    ) -> Future:
+        """The best of some choices; cross-fitted, trained again on all of V."""
+        chosen = self._chosen(draw, name, choices, name, ensemble)
+        if not draw.parts:
+            return chosen
+        draw.whole[name] = self._train(on_all_of_v(choices[0], chosen))
+        return self._best(draw, name, [draw.whole[name]], 1)
+
+    def _chosen(
+        self,
+        draw: Draw,
+        name: str,
+        choices: Sequence[train.TrainInputs[Future]],
+        what: str,
+        ensemble: Ensemble | None = None,
+    ) -> Future:
+        """Train every choice, with each part of V held out if it is cross-fitted; select the best.
+
+        Args:
+            draw: gets the trainings, as a search of the row.
+            name: of the row.
+            choices: trainings to choose from.
+            what: is chosen.
+            ensemble: whose labels enlarge V, if any do.
+        """
+        enlarged = ensemble.parts if ensemble is not None else []
+        trained = [part for one in choices for part in holding_out(draw, one, enlarged)]
+        trainings = draw.searches[name] = [self._train(inputs) for inputs in trained]
+        if not draw.parts:
+            return self._best(draw, what, trainings, 1)
+        inputs = select.SelectInputs(
+            subject=draw.subject(f"select {what}, cross-fitted"),
+            candidates=tuple(trainings),
+            r=1,
+            parts=tuple(draw.parts),
+        )
+        return self.submit(select.STAGE, inputs)
 
     def _cell(self, draw: Draw, cell: Mapping[str, Any]) -> train.TrainInputs[Future]:
         """The training of a cell, at a learning rate that is yet to be set."""
         stage = self.experiment.first_stage
         inputs = self._training(draw, stage.name, stage.method, cell)
-        return replace(inputs, subject=cell_subject(stage.name, draw.k, draw.draw, cell))
+        return replace(inputs, subject=draw.subject(stage.name, axes_of(cell)))
 
     def _training(
         self, draw: Draw, name: str, method: str, settings: Mapping[str, Any]
@@ -297,7 +356,7 @@ class _Drawing:
         """What all trainings of a draw share, with the first learning rate."""
         training = self.experiment.training
         return train.TrainInputs(
-            subject=Subject.of(name, draw.k, draw.draw),
+            subject=draw.subject(name),
             method=method,
             settings=settings,
             learning_rate=training.learning_rates[0],
@@ -318,7 +377,7 @@ class _Drawing:
 
     def _best(self, draw: Draw, name: str, candidates: Sequence[Future], r: int) -> Future:
         inputs = select.SelectInputs(
-            subject=Subject.of(f"select {name}", draw.k, draw.draw),
+            subject=draw.subject(f"select {name}"),
             candidates=tuple(candidates),
             r=r,
         )
@@ -336,7 +395,7 @@ class _Drawing:
             return [shared]
         name = next(row.name for row in self.experiment.baselines if row.method == start)
         trained = draw.searches[name]
-        if len(trained) == 1:
+        if len(trained) == 1 or draw.parts:
             return [replace(shared, initial=draw.rows[name])]
         return [
             with_start(shared, place, self._best(draw, f"{name} {place}", [training], 1))

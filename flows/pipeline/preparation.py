@@ -53,17 +53,20 @@ def prepared_data(
 
 def _images(experiment: Experiment, raw: RawData, name: str, part: str, submit: Submit) -> Future:
     """One split as images of one size."""
-    images, dataset, root = experiment.images, experiment.datasets[name], raw.roots[name]
+    images, dataset, root = experiment.images, experiment.datasets[name], raw.root_of(name, part)
     given = RawInputs(
         subject=Subject(name=f"{name} {part}"),
-        reader=dataset.reader_on(real=raw.root is not None),
+        reader=dataset.reader_on(real=root is not None),
         split=part,
         root=None if root is None else Path(root),
         raw=raw.digests[name, part],
     )
     if dataset.media == "arrays" or images is None:
         return submit(prepare.STAGE, given)
-    files = MediaInputs(**vars(given), partial=experiment.partial, max_broken=images.max_broken)
+    more = raw.unlabelled if (name, part) == (experiment.target.dataset, "train") else ()
+    files = MediaInputs(
+        **vars(given), partial=experiment.partial, max_broken=images.max_broken, unlabelled=more
+    )
     frames = None
     if dataset.media == "clips":
         sampling = Sampling(**images.sampling)

@@ -47,11 +47,15 @@ def registered_name(order: RunSpec) -> str:
 
 
 def candidates(draws: Sequence[Draw]) -> list[Champion]:
-    """The models of all rows, k and draws, in their order."""
+    """The models of all rows, k and draws, in their order.
+
+    Of a cross-fitted V those that are scored on all of it: a cell's few labels do not compare.
+    """
     return [
         Champion(row, draw.k, draw.draw, training)
         for draw in draws
         for row, training in trainings_of(draw).items()
+        if not draw.whole or row in draw.whole
     ]
 
 
@@ -94,9 +98,10 @@ def track_results(
     among = candidates(stages.draws)
     champion, name = champion_of(among), registered_name(order)
     models = [model for draw in stages.draws for model in _reported(draw)]
-    test = artifact_of(stages.data[order.experiment.target.dataset, "test"])
     tracker.log_model_inputs(run_id, dict.fromkeys(models))
-    tracker.log_dataset(run_id, "test", test.summary["content"], test.folder, "evaluation")
+    if order.experiment.target.has_test:
+        test = artifact_of(stages.data[order.experiment.target.dataset, "test"])
+        tracker.log_dataset(run_id, "test", test.summary["content"], test.folder, "evaluation")
     best = champion.training.notes["model_id"]
     if folder is not None:
         tracker.log_model_folder(best, folder)

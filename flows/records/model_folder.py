@@ -138,6 +138,7 @@ def _scores(best: Champion, draw: Draw) -> Mapping[str, Any]:
 
 
 def _held_out(draw: Draw) -> int | None:
-    """Samples of hyper-validation; of clips, their frames."""
-    found: int | None = artifact_of(draw.split).summary.get("counts", {}).get("hyper_validation")
-    return found
+    """Samples of hyper-validation, in all parts of V together; of clips, their frames."""
+    counts = [artifact_of(one).summary.get("counts", {}) for one in draw.parts or [draw.split]]
+    found = [count.get("hyper_validation") for count in counts]
+    return None if None in found else sum(found)

@@ -9,6 +9,7 @@ from data.atomic import write_atomically
 from flows.experiment.run_spec import RunSpec
 from flows.monitoring.event_log import Ledger
 from flows.pipeline.futures import Pipeline
+from flows.records.labelled import labelled_record
 from flows.records.model_folder import champion_record
 from flows.records.provenance import git_commit, hardware, versions
 from flows.records.results import artifact_of, results
@@ -86,6 +87,7 @@ def make_record(
         paper=_paper(experiment.paper),
         paper_clips=_paper(experiment.paper_clips),
         peak_memory=MemoryRecord(**memory),
+        labelled=labelled_record(spec, stages, home),
     )
 
 

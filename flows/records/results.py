@@ -73,9 +73,10 @@ def _place(draw: Draw) -> dict[str, int]:
 
 def _rows(spec: RunSpec, draw: Draw, home: Path) -> list[RowRecord]:
     """A table row's model: figures of its training, and its accuracy on the test split."""
-    evaluation = artifact_of(draw.evaluation)
-    test = evaluation.summary["test"]
-    right = read_right_answers(home / evaluation.folder / RIGHT)
+    test = _tested(draw)
+    right = {}
+    if draw.evaluation is not None:
+        right = read_right_answers(home / artifact_of(draw.evaluation).folder / RIGHT)
     return [
         decode(
             RowRecord,
@@ -83,7 +84,8 @@ def _rows(spec: RunSpec, draw: Draw, home: Path) -> list[RowRecord]:
                 "row": name,
                 "datasets": _datasets(spec, name, chosen),
                 **_place(draw),
-                **scores_of(test[name]),
+                **scores_of(test.get(name)),
+                **_held_out(draw, name),
                 "searched": _searched(spec, draw, name),
                 "searched_settings": _searched_settings(draw, name),
                 "candidates": _candidates(draw, name, chosen),
@@ -97,11 +99,47 @@ def _rows(spec: RunSpec, draw: Draw, home: Path) -> list[RowRecord]:
 
 def _candidates(draw: Draw, row: str, chosen: Artifact) -> list[float]:
     """Hyper-validation accuracies of what a row was chosen from: a search, the grid, or itself."""
+    if row in draw.whole:
+        return _crossed_candidates(draw, row)
     searched = [artifact_of(future) for future in draw.searches.get(row, [])]
     cells = [artifact_of(future) for future in draw.cells.values()]
     # The first stage's search only finds the rate of its grid.
     among = cells if chosen.identity in {cell.identity for cell in cells} else searched
     return [training.summary["accuracy"] for training in among or [chosen]]
+
+
+def _crossed_candidates(draw: Draw, row: str) -> list[float]:
+    """Of each choice the accuracy over all parts of V, each label counted once."""
+    counts = [artifact_of(part).summary["counts"]["hyper_validation"] for part in draw.parts]
+    found = [artifact_of(future).summary["accuracy"] for future in draw.searches[row]]
+    return [
+        sum(n * one for n, one in zip(counts, found[i : i + len(counts)], strict=True))
+        / sum(counts)
+        for i in range(0, len(found), len(counts))
+    ]
+
+
+def _tested(draw: Draw) -> Mapping[str, Any]:
+    """What the evaluation says of every model, by name; nothing where there is no test split."""
+    if draw.evaluation is None:
+        return {}
+    scores: Mapping[str, Any] = artifact_of(draw.evaluation).summary["test"]
+    return scores
+
+
+def _held_out(draw: Draw, row: str) -> dict[str, Any]:
+    """How many labels a row's accuracy on hyper-validation counts, where V was not drawn."""
+    if draw.drawn:
+        return {}
+    counts = [artifact_of(part).summary["counts"]["hyper_validation"] for part in draw.parts]
+    if not counts:
+        split = artifact_of(draw.split).summary
+        return {"held_out": split["counts"]["hyper_validation"]}
+    if row in draw.whole:
+        return {"held_out": sum(counts)}
+    chosen = artifact_of(draw.rows[row]).summary["members"][0]["identity"]
+    place = [artifact_of(cell).identity for cell in draw.cells.values()].index(chosen)
+    return {"held_out": counts[place % len(counts)]}
 
 
 def scores_of(scored: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -118,6 +156,7 @@ def scores_of(scored: Mapping[str, Any] | None) -> dict[str, Any]:
 def trainings_of(draw: Draw) -> dict[str, Artifact]:
     """The training behind every row: its own, or the best member of its selection."""
     searched = [future for futures in draw.searches.values() for future in futures]
+    searched += draw.whole.values()
     by_identity = {
         training.identity: training
         for training in map(artifact_of, [*searched, *draw.cells.values()])
@@ -195,7 +234,7 @@ def _cells(spec: RunSpec, draw: Draw) -> list[CellRecord]:
     """Every cell of the grid; its test accuracy where the evaluation has it."""
     top = artifact_of(draw.ensembles[spec.experiment.ensemble.r].top)
     ranked = [member["identity"] for member in top.summary["members"]]
-    test = artifact_of(draw.evaluation).summary["test"]
+    test = _tested(draw)
     name = spec.experiment.first_stage.cell_name
     cells = []
     for axes, future in draw.cells.items():
@@ -222,10 +261,27 @@ def _labels(spec: RunSpec, draw: Draw, r: int, ensemble: Ensemble) -> dict[str, 
         "unlabelled": pseudo.summary["unlabelled"],
         "agreed": pseudo.summary["agreed"],
         "clips": pseudo.summary.get("clips"),
-        **artifact_of(draw.evaluation).summary["audits"][str(r)],
+        **_audit(draw, r, pseudo),
         "enlarged_v": enlarged.summary["per_class"],
         "run_id": pseudo.notes["run_id"],
         "shown": None,
+    }
+
+
+def _audit(draw: Draw, r: int, pseudo: Artifact) -> Mapping[str, Any]:
+    """What the truth about U says of an ensemble's labels; without a truth, what can be counted."""
+    if draw.drawn:
+        audit: Mapping[str, Any] = artifact_of(draw.evaluation).summary["audits"][str(r)]
+        return audit
+    counts = pseudo.summary["per_class"]
+    return {
+        "coverage": pseudo.summary["agreed"] / pseudo.summary["unlabelled"],
+        "precision": None,
+        "precision_per_class": [None] * len(counts),
+        "count_per_class": counts,
+        "soft_accuracy": None,
+        "calibration": [],
+        "thresholds": [],
     }
 
 
@@ -241,7 +297,7 @@ def _pseudo_labels(spec: RunSpec, draw: Draw, home: Path) -> list[LabelRecord]:
 
 def _swept(spec: RunSpec, draw: Draw) -> list[EnsembleRecord]:
     """Labels and final model of every R of figure 4."""
-    test = artifact_of(draw.evaluation).summary["test"]
+    test = _tested(draw)
     found = []
     for r, ensemble in draw.ensembles.items():
         if ensemble.final is None:
@@ -249,7 +305,7 @@ def _swept(spec: RunSpec, draw: Draw) -> list[EnsembleRecord]:
         final = artifact_of(ensemble.final)
         content = {
             **_labels(spec, draw, r, ensemble),
-            **scores_of(test[swept_name(r)]),
+            **scores_of(test.get(swept_name(r))),
             "accuracy": final.summary["accuracy"],
             "pseudo": final.document["config"]["pseudo"],
             "run_id": final.notes["run_id"],
@@ -268,7 +324,8 @@ def _curves(spec: RunSpec, draw: Draw, home: Path) -> list[CurveRecord]:
     return [
         CurveRecord(row=name, k=draw.k, draw=draw.draw, points=_points(home, training))
         for name, training in trainings_of(draw).items()
-        if name in [*compared, stage.name]
+        # A training on all of V has nothing to be scored on.
+        if name in [*compared, stage.name] and name not in draw.whole
     ]
 
 

@@ -23,7 +23,7 @@ OnClips = Callable[[int, int, Sequence[str]], None]
 def clips_of(listing: Listing, split: str) -> list[Clip]:
     """The clips of a listing, in its order."""
     return [
-        Clip(path=file.path, label=listing.classes[file.label], group=file.group, split=split)
+        Clip(path=file.path, label=listing.class_of(file) or "", group=file.group, split=split)
         for file in listing.files
     ]
 

@@ -11,11 +11,11 @@ import torch
 
 from data.tables.held_out import FILE, HeldOut, write_held_out
 from data.tables.prepared import ImageSet, load_prepared
-from data.tables.split import Rows, load_split
+from data.tables.split import Rows, Split, load_split
 from gradmix.metrics import probabilities
 from gradmix.networks import predict
 from tasks.jobs.models import NetworkInputs, TrainedModel, prepare_device, trained_network
-from tasks.jobs.streams import labels_in, rows_of
+from tasks.jobs.streams import rows_of, split_labels
 from tasks.outcome import Outcome
 
 
@@ -52,7 +52,8 @@ def run(job: HeldOutJob, folder: Path) -> Outcome:
     """Score every held-out sample by the members that have not seen it; leaves a Parquet file."""
     device = prepare_device()
     target = load_prepared(job.target)
-    held = [load_split(member.split / "split.parquet").hyper_validation for member in job.members]
+    splits = [load_split(member.split / "split.parquet") for member in job.members]
+    held = [split.hyper_validation for split in splits]
     rows = np.unique(np.concatenate(held))
     scores = np.full((len(rows), len(job.members), len(job.classes)), np.nan, np.float32)
     for place, member in enumerate(job.members):
@@ -62,7 +63,7 @@ def run(job: HeldOutJob, folder: Path) -> Outcome:
         scores[mine, place] = probabilities(partial(predict, network), images).cpu().numpy()
     table = HeldOut(
         sample_id=rows,
-        label=labels_in(job.classes, target, torch.from_numpy(rows)).numpy(),
+        label=_labels(job, target, splits, rows),
         member_probabilities=scores,
         classes=job.classes,
         members=tuple(member.identity for member in job.members),
@@ -70,6 +71,18 @@ def run(job: HeldOutJob, folder: Path) -> Outcome:
     )
     write_held_out(table, folder / "output" / FILE)
     return Outcome({"held_out": len(rows), "right": _right(table.label, scores)})
+
+
+def _labels(
+    job: HeldOutJob, target: ImageSet, splits: Sequence[Split], rows: Rows
+) -> npt.NDArray[np.int64]:
+    """Labels of held-out rows, each from a split that knows it."""
+    labels = np.zeros(len(rows), np.int64)
+    for split in splits:
+        held = torch.from_numpy(split.hyper_validation)
+        mine = np.searchsorted(rows, split.hyper_validation)
+        labels[mine] = split_labels(job.classes, target, split, held).numpy()
+    return labels
 
 
 def _clips(target: ImageSet, rows: Rows) -> Sequence[str] | None:

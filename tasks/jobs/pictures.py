@@ -13,6 +13,7 @@ from data.errors import DataError
 from data.frames.store import open_frames
 from data.images.crop import Pixels, read_photo, square
 from data.images.npy_writer import ImageFile
+from data.listing import UNLABELLED
 from data.raw_files import About, about, listed
 from data.reader import RawImages, Samples
 from data.tables.prepared import IMAGES, save_prepared
@@ -47,6 +48,7 @@ class PicturesJob:
         home: the home folder, where known digests are kept.
         frames: folder of the frames; None: the files are photos.
         about: what is said of the clips that the frames are from.
+        unlabelled: where more photos are, without labels.
     """
 
     reader: str
@@ -59,6 +61,7 @@ class PicturesJob:
     home: Path
     frames: Path | None
     about: About | None
+    unlabelled: tuple[Path, ...] = ()
 
 
 def run(job: PicturesJob, folder: Path) -> Outcome:
@@ -78,7 +81,8 @@ def _from_frames(job: PicturesJob, frames: Path, said: About, folder: Path) -> O
             picture = store.picture(row)
             picture.draft("RGB", (job.side, job.side))
             pixels = square(picture, job.side)
-            yield Picture(f"{clip}#{frame}", clip, group, classes.index(name), pixels)
+            label = classes.index(name) if name else UNLABELLED
+            yield Picture(f"{clip}#{frame}", clip, group, label, pixels)
 
     raw = _stored(job, folder, pictures(), len(store), said)
     return Outcome(_summary(raw) | {"clips": len({*columns["clip"]})})
@@ -93,6 +97,7 @@ def _from_photos(job: PicturesJob, folder: Path) -> Outcome:
         partial=job.partial,
         home=job.home,
         drawn=folder / "drawn",
+        unlabelled=job.unlabelled,
     )
     total, broken = len(listing.files), dict[str, str]()
 
@@ -138,7 +143,9 @@ def _stored(
 
 
 def _summary(raw: RawImages) -> dict[str, object]:
+    unlabelled = int((raw.labels == UNLABELLED).sum())
     return {
+        **({"unlabelled": unlabelled} if unlabelled else {}),
         "origin": raw.origin,
         "official": raw.official,
         "samples": len(raw.labels),

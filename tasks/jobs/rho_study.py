@@ -11,7 +11,7 @@ from gradmix.sampling import Stream
 from gradmix.steering import Steered
 from gradmix.studies.probing import probe
 from tasks.jobs.models import MethodInputs, job_method, load_model, prepare_device
-from tasks.jobs.streams import StreamInputs, hyper_validation, source_streams, target_stream
+from tasks.jobs.streams import StreamInputs, held_out_samples, source_streams, target_stream
 from tasks.outcome import Outcome
 
 SETTLING = 50
@@ -37,7 +37,7 @@ def run(job: RhoStudyJob, folder: Path) -> Outcome:
     device = prepare_device()
     target = load_prepared(job.target)
     streams, v = source_streams(job, target, device), target_stream(job, target, device)
-    held_out = hyper_validation(job, target, device)
+    held_out = held_out_samples(job, target, device)
     names = [stream.name for stream in streams]
     method = job_method(job, target.images, names, device)
     if not isinstance(method, Steered):

@@ -12,7 +12,7 @@ from gradmix.metrics import BATCH
 from gradmix.networks import predict
 from gradmix.studies.selection import selection_by_size
 from tasks.jobs.models import NetworkInputs, TrainedModel, prepare_device, trained_network
-from tasks.jobs.streams import TargetInputs, hyper_validation
+from tasks.jobs.streams import TargetInputs, held_out_samples
 from tasks.outcome import Outcome
 
 
@@ -38,7 +38,7 @@ def run(job: SelectionStudyJob, folder: Path) -> Outcome:
     del folder
     device = prepare_device()
     target = load_prepared(job.target)
-    held_out = hyper_validation(job, target, device)
+    held_out = held_out_samples(job, target, device)
     right, losses = [], []
     for model in job.models:
         network = trained_network(job, model, target.images, device)

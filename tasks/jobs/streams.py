@@ -12,7 +12,7 @@ from data.errors import DataError
 from data.tables.enlarged_v import load_enlarged
 from data.tables.prepared import ImageSet, load_prepared
 from data.tables.pseudo_labels import read_pseudo_labels
-from data.tables.split import class_rows, load_split
+from data.tables.split import Split, class_rows, load_split
 from gradmix.normalisation import Normalisation
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import ImageRows, Images, Stream, UnlabelledStream
@@ -83,6 +83,13 @@ def labels_in(classes: Sequence[str], images: ImageSet, rows: Tensor) -> Tensor:
     return position[images.labels[rows]]
 
 
+def split_labels(classes: Sequence[str], images: ImageSet, split: Split, rows: Tensor) -> Tensor:
+    """Labels of rows of V or hyper-validation: the split's own, or those of the prepared set."""
+    if split.labels is None:
+        return labels_in(classes, images, rows)
+    return torch.tensor([split.labels[row] for row in rows.tolist()], dtype=torch.int64)
+
+
 def source_streams(job: StreamInputs, target: ImageSet, device: torch.device) -> list[Stream]:
     """The labelled sources, and S_u if there are pseudo-labels."""
     streams = []
@@ -102,8 +109,9 @@ def target_stream(job: StreamInputs, target: ImageSet, device: torch.device) -> 
         enlarged = load_enlarged(job.enlarged)
         rows, labels = torch.from_numpy(enlarged.sample_id), torch.from_numpy(enlarged.label)
     else:
-        rows = torch.from_numpy(load_split(job.split / "split.parquet").v)
-        labels = labels_in(job.classes, target, rows)
+        split = load_split(job.split / "split.parquet")
+        rows = torch.from_numpy(split.v)
+        labels = split_labels(job.classes, target, split, rows)
     return _stream(job, "V", target, rows, labels, TARGET_HEAD, device)
 
 
@@ -122,12 +130,28 @@ def unlabelled_stream(
     )
 
 
-def hyper_validation(job: TargetInputs, target: ImageSet, device: torch.device) -> HyperValidation:
-    """The hyper-validation set of the job's split."""
+def hyper_validation(
+    job: TargetInputs, target: ImageSet, device: torch.device
+) -> HyperValidation | None:
+    """The hyper-validation set of the job's split; None if nothing is held out there."""
     split = load_split(job.split / "split.parquet")
+    if not len(split.hyper_validation):
+        return None
     rows = torch.from_numpy(split.hyper_validation)
-    labels = labels_in(job.classes, target, rows)
+    labels = split_labels(job.classes, target, split, rows)
     return HyperValidation(rows_of(target.images, rows, device), labels.to(device))
+
+
+def held_out_samples(job: TargetInputs, target: ImageSet, device: torch.device) -> HyperValidation:
+    """The hyper-validation set of the job's split, which must have one.
+
+    Raises:
+        DataError: if nothing is held out there.
+    """
+    found = hyper_validation(job, target, device)
+    if found is None:
+        raise DataError("expected a hyper-validation set, found none; give its number of samples.")
+    return found
 
 
 def rows_of(images: Tensor, rows: Tensor, device: torch.device) -> Images:

@@ -75,10 +75,13 @@ class TrainJob(StreamInputs, MethodInputs):
     Attributes:
         training: its length, and sizes of mini-batches.
         initial: folder of the training whose weights are the start; None: random ones.
+        crossed: accuracy and loss of the same training with each part of V held out, where nothing
+            is held out here; None: hyper-validation gives them.
     """
 
     training: TrainingSettings
     initial: Path | None = None
+    crossed: tuple[float, float] | None = None
 
 
 def run(job: TrainJob, folder: Path) -> Outcome:
@@ -95,11 +98,12 @@ def run(job: TrainJob, folder: Path) -> Outcome:
     if method.uses_unlabelled:
         unlabelled = unlabelled_stream(job, target, device, method.unlabelled_ratio)
     started = time.monotonic()
+    held_out = hyper_validation(job, target, device)
     training = train(
         method,
         streams,
         target_stream(job, target, device),
-        hyper_validation(job, target, device),
+        held_out,
         job.training.loop,
         unlabelled=unlabelled,
         score_start=job.initial is not None,
@@ -111,16 +115,28 @@ def run(job: TrainJob, folder: Path) -> Outcome:
     (folder / "output" / CURVE).write_text(curve, encoding="utf-8")
     return Outcome(
         {
-            "accuracy": training.best.accuracy,
-            "loss": training.best.loss,
+            **_figures(job, training),
             "best_step": training.best_step,
-            "last_accuracy": training.last.accuracy,
-            "last_loss": training.last.loss,
             "steps": training.step,
             "samples": {stream.name: len(stream) for stream in streams},
         },
         {"seconds": time.monotonic() - started, "resumed_from": resumed_from},
     )
+
+
+def _figures(job: TrainJob, training: Training) -> dict[str, float]:
+    """Accuracy and loss at the best and the last step; cross-fitted ones where none is held out."""
+    if job.crossed is not None:
+        accuracy, loss = job.crossed
+        figures = {"accuracy": accuracy, "loss": loss}
+        return {**figures, **{f"last_{name}": figure for name, figure in figures.items()}}
+    best, last = training.best, training.last
+    return {
+        "accuracy": best.accuracy,
+        "loss": best.loss,
+        "last_accuracy": last.accuracy,
+        "last_loss": last.loss,
+    }
 
 
 def _checkpoint(folder: Path) -> State | None:

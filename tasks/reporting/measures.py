@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tasks.reporting.record import Paper, Record, TestScores
+from tasks.reporting.record import Paper, Record, RowRecord, TestScores
 
 
 @dataclass(frozen=True)
@@ -13,18 +13,24 @@ class Measure:
         name: in words, such as "per frame".
         noun: what is counted, in the singular.
         by_clip: whether whole clips are counted.
+        held_out: whether labels are counted that are held out, because there is no test split.
     """
 
     name: str
     noun: str
     by_clip: bool = False
+    held_out: bool = False
 
     def accuracy(self, entry: TestScores) -> float | None:
         """Of an entry of the record, in [0, 1]."""
+        if self.held_out:
+            return entry.accuracy if isinstance(entry, RowRecord) else None
         return entry.test_clip_accuracy if self.by_clip else entry.test_accuracy
 
     def count(self, entry: TestScores) -> int | None:
         """How many were counted."""
+        if self.held_out:
+            return entry.held_out if isinstance(entry, RowRecord) else None
         return entry.test_clips if self.by_clip else entry.test_n
 
     def paper(self, record: Record) -> Paper:
@@ -38,13 +44,30 @@ VIDEOS = Measure("per video", "clip", by_clip=True)
 """The paper's words (§4.3): the mean softmax of a clip's frames decides."""
 
 
+HELD_OUT = Measure("on held-out labels", "label", held_out=True)
+
+
+def has_test(record: Record) -> bool:
+    """Whether there is a test split, which labelled files alone do not make."""
+    return record.labelled is None or any(entry.split == "test" for entry in record.data)
+
+
+def figure_name(record: Record) -> str:
+    """What the table of all rows shows."""
+    return "test accuracy" if has_test(record) else "accuracy on held-out labels"
+
+
 def of_clips(record: Record) -> bool:
     """Whether the target of a record is clips."""
+    if record.labelled is not None:
+        return any(entry.clips is not None for entry in record.data if entry.split == "train")
     return any(row.test_clip_accuracy is not None for row in record.rows)
 
 
 def measures(record: Record) -> tuple[Measure, ...]:
     """The ways that a record counts, the one that its trainings were selected by first."""
+    if not has_test(record):
+        return (HELD_OUT,)
     return (FRAMES, VIDEOS) if of_clips(record) else (IMAGES,)
 
 

@@ -87,6 +87,7 @@ class RowRecord(TrainingRecord):
             record is older than this field.
         right: which test images, or clips if they are frames, it classifies right, packed as
             `tasks.reporting.right_answers` does; None where they were not kept.
+        held_out: labels that `accuracy` counts, where V is labelled files as they are.
     """
 
     row: str
@@ -95,6 +96,7 @@ class RowRecord(TrainingRecord):
     searched_settings: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     candidates: tuple[float, ...] = ()
     right: str | None = None
+    held_out: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,10 +197,10 @@ class LabelRecord(InDraw):
         agreed: samples with a hard label.
         clips: agreement within clips; None of images.
         coverage: share of U with a hard label.
-        precision: share of right ones among these; None if there is none.
+        precision: share of right ones among these; None if there is none, or no truth.
         precision_per_class: the same by the class of the label.
         count_per_class: hard labels by class.
-        soft_accuracy: share of right soft labels.
+        soft_accuracy: share of right soft labels; None where there is no truth to tell.
         calibration: of the soft labels, by bin.
         thresholds: what others would give.
         enlarged_v: samples of every class in the enlarged V; clips if there are clips.
@@ -215,7 +217,7 @@ class LabelRecord(InDraw):
     precision: float | None
     precision_per_class: tuple[float | None, ...]
     count_per_class: tuple[int, ...]
-    soft_accuracy: float
+    soft_accuracy: float | None
     calibration: tuple[CalibrationBin, ...] = ()
     thresholds: tuple[ThresholdAudit, ...] = ()
     enlarged_v: tuple[int, ...]
@@ -335,6 +337,48 @@ class DataRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassCorrections:
+    """Corrections of one class, and how many of these had another pseudo-label in an earlier run.
+
+    Attributes:
+        label: the class that a person has named.
+        corrected: files that were given it.
+        labelled: those of them that had a pseudo-label.
+        otherwise: those of these whose pseudo-label was another.
+    """
+
+    label: str
+    corrected: int
+    labelled: int
+    otherwise: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledRecord:
+    """A V that is labelled files as they are.
+
+    Attributes:
+        counts: labelled files by class, in the order of the classes, corrected ones among them.
+        unlabelled: files of U.
+        parts: of V, each held out once; 0: what is held out is held out for good.
+        held_out: labelled files that are held out, in all parts together.
+        rejected: files that corrections have taken out.
+        corrections: by class; none without any.
+        files: folder that names of the target's files start from.
+        corrections_file: where corrections are, or will be.
+    """
+
+    counts: tuple[int, ...]
+    unlabelled: int
+    parts: int
+    held_out: int
+    rejected: int = 0
+    corrections: tuple[ClassCorrections, ...] = ()
+    files: str | None = None
+    corrections_file: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class HardwareRecord:
     """Processor, usable cores, memory and slots."""
 
@@ -425,6 +469,7 @@ class Record:
         paper: its figures, by image or frame.
         paper_clips: its figures by clip.
         peak_memory: of the run.
+        labelled: V, if it is labelled files as they are; None: it was drawn.
     """
 
     format: int
@@ -460,6 +505,7 @@ class Record:
     paper: Paper
     paper_clips: Paper = field(default_factory=dict)
     peak_memory: MemoryRecord | None = None
+    labelled: LabelledRecord | None = None
 
 
 def record_text(record: Record) -> str:

@@ -15,6 +15,7 @@ from tasks.reporting.sections.deviations import paper_section
 from tasks.reporting.sections.differences import difference_section
 from tasks.reporting.sections.ensemble_size import sweep_section
 from tasks.reporting.sections.grid import grid_section
+from tasks.reporting.sections.labelled import labelled_section
 from tasks.reporting.sections.mlflow_runs import pages
 from tasks.reporting.sections.overhead import overhead_section
 from tasks.reporting.sections.procedure import (
@@ -61,6 +62,7 @@ def markdown_report(record: Record) -> str:
         opening(record),
         facts(record),
         missing_outputs(record),
+        labelled_section(record),
         result_section(record),
         difference_section(record),
         grid_section(record),

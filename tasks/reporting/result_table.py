@@ -33,6 +33,7 @@ class ResultCell:
         ours: over the draws; None if no draw is there.
         missing: draws that other rows have, or that the settings ask for, and this one lacks.
         paper: None where the paper has no figure.
+        v: what V is called.
     """
 
     measure: Measure
@@ -40,6 +41,7 @@ class ResultCell:
     ours: Estimate | None
     missing: tuple[int, ...]
     paper: PaperFigure | None
+    v: str = ""
 
     @property
     def ours_text(self) -> str:
@@ -130,11 +132,17 @@ def result_lines(rows: Sequence[ResultRow]) -> tuple[list[str], list[list[str]]]
     several = len(_measures_of(rows)) > 1
     for column in zip(*(row.cells for row in rows), strict=True):
         with_paper = any(cell.paper for cell in column)
-        title = f"k={column[0].k} {column[0].measure.name}" if several else f"k={column[0].k}"
+        name = column[0].v or f"k={column[0].k}"
+        title = f"{name} {column[0].measure.name}" if several else name
         header += [title, "paper"] if with_paper else [title]
         for line, cell in zip(lines, column, strict=True):
             line.extend([cell.ours_text, cell.paper_text] if with_paper else [cell.ours_text])
     return header, lines
+
+
+def v_name(record: Record, k: int) -> str:
+    """What V is called: by its k where it was drawn, else by its labels."""
+    return f"k = {k}" if record.labelled is None else f"V of {sum(record.labelled.counts):,} labels"
 
 
 def row_names(record: Record) -> list[str]:
@@ -225,6 +233,7 @@ def _cell(record: Record, measure: Measure, name: str, k: int) -> ResultCell:
         estimate(values) if values else None,
         tuple(draw for draw in draws_of(record, name, k) if draw not in there),
         _paper(record, measure, name, k),
+        "" if record.labelled is None else f"{v_name(record, k)}, %",
     )
 
 

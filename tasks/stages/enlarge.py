@@ -15,6 +15,7 @@ from data.tables.split import load_split
 from gradmix.ensembling import enlarge
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
+from tasks.jobs.streams import split_labels
 from tasks.outcome import Outcome
 from tasks.storage.artifacts import Request
 
@@ -61,9 +62,9 @@ def execute(place: Workplace, inputs: EnlargeInputs) -> Outcome:
     pseudo, split, classes = inputs.pseudo, inputs.split, inputs.classes
     home = place.runtime.home
     images = load_prepared(home / inputs.target.folder)
-    v = load_split(home / split.folder / "split.parquet").v
-    position = np.array([classes.index(c) if c in classes else -1 for c in images.classes])
-    v_labels = position[images.labels.numpy()[v]]
+    roles = load_split(home / split.folder / "split.parquet")
+    v = roles.v
+    v_labels = split_labels(classes, images, roles, torch.from_numpy(v)).numpy()
     table = read_pseudo_labels(home / pseudo.folder / "pseudo_labels.parquet")
     samples = images.samples
     clips = np.arange(len(images.labels)) if samples is None else samples.clip_numbers

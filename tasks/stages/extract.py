@@ -62,6 +62,7 @@ def execute(place: Workplace, inputs: ExtractInputs) -> Outcome:
             partial=inputs.partial,
             home=place.runtime.home,
             drawn=place.folder / "drawn",
+            unlabelled=inputs.unlabelled,
         )
         merged = merge(_extracted(place, inputs, listing), place.output)
         broken = {entry["clip"]: entry["reason"] for entry in merged.skipped}

@@ -59,6 +59,7 @@ def execute(place: Workplace, inputs: PicturesInputs) -> Outcome:
         home=home,
         frames=home / frames.folder if frames else None,
         about=decode(About, frames.summary["about"]) if frames else None,
+        unlabelled=inputs.unlabelled,
     )
     with tracked_run(place) as run_id:
         if frames:

@@ -34,10 +34,12 @@ class MediaInputs(RawInputs):
     Attributes:
         partial: go on with what is there where files are missing; not part of the identity.
         max_broken: share of the files that may be broken; checked when they are decoded.
+        unlabelled: where more files of the split are, without labels; not part of the identity.
     """
 
     partial: bool
     max_broken: float
+    unlabelled: tuple[Path, ...] = ()
 
 
 def made_with(*names: str) -> dict[str, str]:

@@ -62,6 +62,8 @@ class TrainInputs(StageInputs, Generic[A]):
         pseudo: S_u.
         enlarged: the enlarged V, in place of the split's.
         weights: that the trunk starts from; their digest is the network's.
+        crossed: a selection among trainings with each part of V held out: this one, on all of V,
+            takes as many steps as they needed, and their figures are its own.
     """
 
     method: str
@@ -81,6 +83,7 @@ class TrainInputs(StageInputs, Generic[A]):
     pseudo: PseudoSource[A] | None = None
     enlarged: A | None = None
     weights: A | None = None
+    crossed: A | None = None
 
 
 def describe(inputs: TrainInputs) -> Request:
@@ -94,7 +97,7 @@ def describe(inputs: TrainInputs) -> Request:
         "learning_rate": _rate(inputs),
         "momentum": inputs.momentum,
         "network": encode(inputs.network),
-        "training": telling(inputs.training),
+        "training": telling(_length(inputs)),
         "sources": head_and_classes(used),
         "heads": encode(inputs.heads),
         # Canonical JSON sorts keys; the order decides random weights and the rows of gradients.
@@ -122,12 +125,28 @@ def _digests(inputs: TrainInputs) -> Iterator[tuple[str, str]]:
         yield "S_u", inputs.pseudo.labels.digest
     if inputs.initial:
         yield "initial", inputs.initial.summary["members"][0]["digest"]
+    if inputs.crossed:
+        yield "crossed", inputs.crossed.digest
 
 
 def _read_sources(inputs: TrainInputs) -> list[SourceInput]:
     """The sources that the method reads."""
     reads = method_named(inputs.method).method.reads_source
     return [source for source in inputs.sources if reads(source.head)]
+
+
+def _length(inputs: TrainInputs) -> TrainingSettings:
+    """As asked for; on all of V, the mean of the best steps with parts of it held out.
+
+    Rounded to a whole number of validations, at least one.
+    """
+    training: TrainingSettings = inputs.training
+    if inputs.crossed is None:
+        return training
+    every = training.validate_every
+    needed = max(1, round(inputs.crossed.summary["crossed"]["best_step"] / every)) * every
+    steps = min(training.steps, max(needed, training.warm_up + 1))
+    return dataclasses.replace(training, steps=steps)
 
 
 def _rate(inputs: TrainInputs) -> float:
@@ -160,7 +179,7 @@ def all_settings(method: str, settings: Mapping[str, Any], choice: Artifact | No
 
 def execute(place: Workplace, inputs: TrainInputs) -> Outcome:
     """Train in a slot process; metrics reach MLflow in batches while it runs."""
-    tracker, initial, steps = place.runtime.tracker, inputs.initial, inputs.training.steps
+    tracker, initial, steps = place.runtime.tracker, inputs.initial, _length(inputs).steps
     with tracked_run(place) as run_id:
         _log_inputs(place, run_id, inputs)
         log_start(place, run_id, inputs.weights)
@@ -190,13 +209,14 @@ def execute(place: Workplace, inputs: TrainInputs) -> Outcome:
 def _job(place: Workplace, inputs: TrainInputs) -> TrainJob:
     home, initial, pseudo = place.runtime.home, inputs.initial, inputs.pseudo
     start = initial.summary["members"][0] if initial else None
+    crossed = inputs.crossed.summary["crossed"] if inputs.crossed else None
     return TrainJob(
         method=inputs.method,
         settings=dataclasses.asdict(all_settings(inputs.method, inputs.settings, inputs.choice)),
         learning_rate=_rate(inputs),
         momentum=inputs.momentum,
         network=inputs.network,
-        training=inputs.training,
+        training=_length(inputs),
         heads=inputs.heads,
         seed=inputs.seed,
         weights=file_of(inputs.weights, home),
@@ -208,6 +228,7 @@ def _job(place: Workplace, inputs: TrainInputs) -> TrainJob:
         pseudo=_kind(inputs),
         pseudo_labels=home / pseudo.labels.folder if pseudo else None,
         initial=home / start["folder"] if start else None,
+        crossed=(crossed["accuracy"], crossed["loss"]) if crossed else None,
     )
 
 

@@ -2,7 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from tasks.reporting.measures import Measure, main_table, measures, of_clips
+from tasks.reporting.measures import (
+    Measure,
+    figure_name,
+    has_test,
+    main_table,
+    measures,
+    of_clips,
+)
 from tasks.reporting.paired import MARGIN, Difference, crossed_difference, difference
 from tasks.reporting.record import Record
 from tasks.reporting.render.captions import how_to_read, picture
@@ -48,6 +55,9 @@ def difference_section(record: Record) -> str:
     """Every row against the reference row, draw by draw."""
     reference = reference_row(record)
     found = [by_k for measure in measures(record) if (by_k := pairs(record, measure))]
+    # Of one V that was not drawn, and on other labels each, differences say nothing.
+    if record.labelled is not None and not has_test(record):
+        return ""
     if reference is None or not found or not asked(record, "tables", main_table(record)):
         return ""
     whole = [pair for by_k in found for some in by_k.values() for pair in some]
@@ -57,7 +67,8 @@ def difference_section(record: Record) -> str:
     return "\n\n".join(
         [
             f"## Paired differences to {reference}",
-            f"Test accuracy of {reference} minus the row's, in points, on the same draws: in one "
+            f"{figure_name(record).capitalize()} of {reference} minus the row's, in points, on the "
+            "same draws: in one "
             "draw all methods have the same V. The interval is Student's t over the draws, p its "
             "two-sided paired test; p (Holm) is corrected for the rows of one k"
             + (" in one table." if several else ".")

@@ -16,7 +16,7 @@ from tasks.reporting.grid_numbers import (
 from tasks.reporting.measures import selected_by
 from tasks.reporting.record import Record
 from tasks.reporting.render.captions import how_to_read, picture
-from tasks.reporting.result_table import NONE, Selection, asked, percent, plural
+from tasks.reporting.result_table import NONE, Selection, asked, percent, plural, v_name
 from tasks.reporting.stats.estimates import expected_lift
 from tasks.reporting.stats.paired_tests import correlation_text
 from tasks.reporting.text_tables import markdown_table
@@ -37,7 +37,8 @@ def grid_section(record: Record) -> str:
         parts += [_heat_map(record, ks), how_to_read("heat map")]
     for k in ks:
         grid = main_grid(record, k)
-        parts.append(f"### k = {k}, {plural(len(grid.draws), 'draw')}")
+        draws = f", {plural(len(grid.draws), 'draw')}" if record.labelled is None else ""
+        parts.append(f"### {v_name(record, k)}{draws}")
         parts += _one_grid(grid)
         if grid.figure == TEST:
             parts += _one_grid(grid_of(record, k, HYPER_VALIDATION))

@@ -6,14 +6,25 @@ from datetime import datetime
 from statistics import fmean
 from typing import Any
 
-from tasks.reporting.measures import main_table, measures, of_clips, selected_by
+from data.catalog import OWN_READERS
+from tasks.reporting.measures import has_test, main_table, measures, of_clips, selected_by
 from tasks.reporting.record import DataRecord, HardwareRecord, MemoryRecord, Record, RowRecord
 from tasks.reporting.render.captions import how_to_read
-from tasks.reporting.result_table import NONE, all_k, plural, row_names, rows_of, signed
+from tasks.reporting.result_table import (
+    NONE,
+    all_k,
+    plural,
+    row_names,
+    rows_of,
+    signed,
+    v_name,
+)
 from tasks.reporting.sections.data_sources import data_tables
 from tasks.reporting.sections.deviations import has_paper_figures
 from tasks.reporting.sections.mlflow_runs import run_link, run_parts
 from tasks.reporting.text_tables import markdown_table
+
+NO_DATA_SET = ": no published data set"
 
 
 def opening(record: Record) -> str:
@@ -25,14 +36,16 @@ def opening(record: Record) -> str:
 def _what(record: Record) -> str:
     """One sentence."""
     target = record.settings["target"]
+    v = f"k = {_list(all_k(record))}; {plural(target['draws'], 'draw')} of V"
+    if record.labelled is not None:
+        v = v_name(record, 0)
     scope = (
-        f"The experiment `{record.experiment}` at scale `{record.scale}` "
-        f"(k = {_list(all_k(record))}; {plural(target['draws'], 'draw')} of V; "
-        f"seed {record.seed})"
+        f"The experiment `{record.experiment}` at scale `{record.scale}` ({v}; seed {record.seed})"
     )
     embedded = _embedded(record)
     others = [entry for entry in record.data if entry not in embedded]
-    unofficial = [entry for entry in others if not entry.official]
+    unofficial = [entry for entry in others if not entry.official and not _own(record, entry)]
+    own = [entry for entry in others if _own(record, entry)]
     said = []
     if embedded:
         names = dict.fromkeys(entry.dataset for entry in embedded)
@@ -42,6 +55,8 @@ def _what(record: Record) -> str:
         )
     if unofficial:
         said.append(f"**real data that are not all official**: {_origins(unofficial)}")
+    if own:
+        said.append(f"your own files: {_origins(own).replace(NO_DATA_SET, '')}")
     if not said:
         return f"{scope}, on real data with the official counts."
     sentence = f"{scope}, on {'; and on '.join(said)}"
@@ -96,11 +111,9 @@ def selection_section(record: Record) -> str:
         [
             "## Selection and learning rates",
             "What was chosen was chosen on hyper-validation: "
-            f"{_held_out(record)} that are no one's training data, the same in every draw. Best "
+            f"{_held_out(record)}. Best "
             f"step, learning rate and cell: by accuracy{selected_by(record)}, ties by lower loss. "
-            f"The sealed test split ({_tested(record)} of the target's classes) was opened after "
-            "the trainings "
-            "of the run that asked for it were finished; no training and no selection reads it. "
+            f"{_sealed(record)}"
             "Settings of methods that are not listed as searched are fixed: nobody tuned them.",
             markdown_table(header, lines),
             how_to_read("selection"),
@@ -164,6 +177,11 @@ def _embedded(record: Record) -> list[DataRecord]:
     ]
 
 
+def _own(record: Record, entry: DataRecord) -> bool:
+    """Whether it is files of one's own, named by their path."""
+    return _reader(record, entry) in OWN_READERS.values()
+
+
 def _reader(record: Record, entry: DataRecord) -> str:
     name: str = record.settings["datasets"][entry.dataset]["reader"]
     return name
@@ -179,8 +197,27 @@ def _and(words: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def _sealed(record: Record) -> str:
+    """What became of the test split."""
+    if not has_test(record):
+        return "There is no test split. "
+    return (
+        f"The sealed test split ({_tested(record)} of the target's classes) was opened after the "
+        "trainings of the run that asked for it were finished; no training and no selection reads "
+        "it. "
+    )
+
+
 def _held_out(record: Record) -> str:
     """How much hyper-validation is; whole recordings may be some clips more."""
+    if record.labelled is not None:
+        whole = f"{record.labelled.held_out:,} labelled target files"
+        parts = record.labelled.parts
+        return f"{whole}, in {parts} parts that are held out in turn" if parts else whole
+    return f"{_drawn(record)} that are no one's training data, the same in every draw"
+
+
+def _drawn(record: Record) -> str:
     count = f"{record.settings['target']['hyper_validation']:,}"
     if of_clips(record):
         return f"{count} labelled target clips or a few more, in whole recordings,"

@@ -77,8 +77,12 @@ def pseudo_label_section(record: Record) -> str:
         f"An unlabelled {measures(record)[0].noun} gets a hard label where all R members agree "
         "above the threshold"
         + (", whatever the other frames of its clip get. " if clips else ". ")
-        + "The true labels of U are used for this audit alone, after all trainings: they decide "
-        "nothing.",
+        + (
+            "The true labels of U are used for this audit alone, after all trainings: they decide "
+            "nothing."
+            if record.labelled is None
+            else "Nobody knows the true labels of U: there is no audit."
+        ),
     ]
     given = _given(record) if entries else []
     parts = [*opening, *given, *swept, *_calibration_part(record), *_threshold_part(record)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tasks.reporting.measures import Measure, main_table, measures, of_clips, selected_by
+from tasks.reporting.measures import Measure, figure_name, main_table, measures, selected_by
 from tasks.reporting.paired import Difference, difference
 from tasks.reporting.record import Record
 from tasks.reporting.render.captions import how_to_read
@@ -17,6 +17,7 @@ from tasks.reporting.result_table import (
     row_names,
     rows_of,
     signed,
+    v_name,
 )
 from tasks.reporting.sections.deviations import has_paper_figures, our_readings
 from tasks.reporting.stats.estimates import estimate
@@ -35,13 +36,10 @@ def result_section(record: Record) -> str:
         return ""
     rows = result_table(record)
     header, lines = result_lines(rows)
-    draws = sorted({cell.ours.n for row in rows for cell in row.cells if cell.ours})
-    counts = " or ".join(map(str, draws))
     parts = [
-        f"## Table {table}: test accuracy",
-        f"Test accuracy in per cent: mean ± standard error over {counts} "
-        f"draw{'' if draws == [1] else 's'} of V (sd with ddof 1 / sqrt(n); none of one draw)"
-        + f"{_of_the_paper(record, rows)}.{f' {PER_VIDEO}' if of_clips(record) else ''}",
+        f"## Table {table}: {figure_name(record)}",
+        f"{figure_name(record).capitalize()} in per cent{_spread(record, rows)}"
+        f"{_of_the_paper(record, rows)}." + (f" {PER_VIDEO}" if len(measures(record)) > 1 else ""),
         markdown_table(header, lines, left=(0, 1)),
         how_to_read(f"table {table}"),
         *our_readings(record),
@@ -52,6 +50,18 @@ def result_section(record: Record) -> str:
     if missing:
         parts.append("**Incomplete:** " + "; ".join(missing) + ".")
     return "\n\n".join(parts)
+
+
+def _spread(record: Record, rows: Sequence[ResultRow]) -> str:
+    """Over what it is a mean."""
+    if record.labelled is not None:
+        return f", of one V of {sum(record.labelled.counts):,} labels"
+    draws = sorted({cell.ours.n for row in rows for cell in row.cells if cell.ours})
+    counts = " or ".join(map(str, draws))
+    return (
+        f": mean ± standard error over {counts} draw{'' if draws == [1] else 's'} of V (sd with "
+        "ddof 1 / sqrt(n); none of one draw)"
+    )
 
 
 def _of_the_paper(record: Record, rows: Sequence[ResultRow]) -> str:
@@ -87,6 +97,7 @@ def hyper_validation_section(record: Record) -> str:
         for name in row_names(record)
         if rows_of(record, name, k)
     ]
+    crossed = record.labelled is not None and record.labelled.parts > 0
     header = ["Method", "k", "best step", "last step", "last - best", "steps of the best"]
     return "\n\n".join(
         [
@@ -94,7 +105,8 @@ def hyper_validation_section(record: Record) -> str:
             f"Accuracy{selected_by(record)} in per cent on hyper-validation, mean ± s.e. over "
             "draws, of the models in the table. The curve is jumpy: the model kept is the best "
             "step's, the last step's accuracy shows what the choice is worth. The best is picked "
-            "on these very samples, so it is too high; no conclusion rests on it.",
+            "on these very samples, so it is too high; no conclusion rests on it."
+            + (" Of a row that is trained on all of V, both are those of its parts." * crossed),
             markdown_table(header, lines),
             how_to_read("hyper-validation"),
         ]
@@ -105,7 +117,7 @@ def _headlines(record: Record, rows: Sequence[ResultRow]) -> list[str]:
     """What the table says, k by k, computed from it."""
     lines = []
     for k in all_k(record):
-        lines.append(f"- k = {k}: largest mean {_largest(record, rows, k)}.")
+        lines.append(f"- {v_name(record, k)}: largest mean {_largest(record, rows, k)}.")
         lines += [f"  - {said}" for said in _comparisons(record, rows, k)]
     return lines
 

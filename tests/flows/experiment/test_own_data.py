@@ -95,7 +95,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(folder):
     nothing = f"expected a folder or a table of files, found nothing at {folder}"
     assert lines == [
         f"4: target.unlabelled[0]: {nothing}/kitchen/other; correct the path.",
-        "7: target.hyper_validation: expected a value less than 1, found 1.5; correct the value.",
+        "6: target.hyper_validation: expected a value less than 1, found 1.5; correct the value.",
         f"8: sources[0].data: {nothing}/web; correct the path.",
     ]
 

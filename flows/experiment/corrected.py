@@ -1,0 +1,103 @@
+"""Labelled files and corrections of a target, checked before anything runs."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from data.errors import DataError, ProblemsError
+from data.listing import Listing
+from data.readers.corrections import read_corrections
+from data.tables.labelled_split import FOLDS, REJECTED
+from flows.experiment.fields import ALL
+from flows.experiment.raw_data import RawData
+from flows.experiment.settings import Experiment
+
+
+def corrections_of(listing: Listing, table: Path, classes: Sequence[str] | str) -> dict[str, str]:
+    """The label of every corrected file, by its name in the listing; `REJECTED` of rejected ones.
+
+    Args:
+        listing: labelled and unlabelled files of the target.
+        table: the corrections.
+        classes: of the target, or `all` of the listing.
+
+    Raises:
+        ProblemsError: a line for every file that is not the target's, and every label that is none
+            of its classes.
+        DataError: if the table cannot be read.
+    """
+    known = listing.classes if classes == ALL else classes
+    names = {(listing.root / file.path).absolute(): file.path for file in listing.files}
+    wrong: list[str] = []
+    found: dict[str, str] = {}
+    for one in read_corrections(table):
+        name, label = names.get(one.path), one.label
+        if name is None:
+            wrong.append(
+                f"{table}: expected a labelled or unlabelled file of the target, found {one.path}: "
+                "remove its row, or correct the path."
+            )
+        elif one.decision != "reject" and label not in known:
+            wrong.append(
+                f"{table}: expected a class, one of {', '.join(known)}, found {label!r} of "
+                f"{one.path}: correct it; a new class needs labelled files of its own."
+            )
+        else:
+            found[name] = REJECTED if one.decision == "reject" else label
+    if wrong:
+        raise ProblemsError(wrong, str(table))
+    return found
+
+
+def check_labelled(experiment: Experiment, raw: RawData) -> None:
+    """Refuse a target with too few labelled files, or with a test split of other classes.
+
+    Args:
+        experiment: with every class named.
+        raw: what was found.
+
+    Raises:
+        DataError: if there is anything to refuse; all of it at once.
+    """
+    if experiment.target.labelled is None:
+        return
+    wrong = [*_too_few(experiment, raw), *_other_classes(experiment, raw)]
+    if len(wrong) > 1:
+        raise ProblemsError(wrong, experiment.name)
+    if wrong:
+        raise DataError(wrong[0])
+
+
+def _too_few(experiment: Experiment, raw: RawData) -> Iterator[str]:
+    target = experiment.target
+    counts = {name: raw.labelled.get(name, 0) for name in target.classes}
+    for name, count in counts.items():
+        if count < 2:
+            yield (
+                f"target.labelled: expected at least 2 labelled files of class '{name}', one to "
+                f"learn from and one to choose by, found {count}: label more."
+            )
+    total, held = sum(counts.values()), target.hyper_validation
+    if target.cross_fitted and total < FOLDS:
+        yield (
+            f"target.labelled: expected at least {FOLDS} labelled files, each part of which is "
+            f"held out once, found {total}: label more."
+        )
+    if isinstance(held, int) and held > total - len(counts):
+        yield (
+            f"target.hyper_validation: expected at most {max(1, total - len(counts))}, so that "
+            f"each of {len(counts)} classes keeps one of {total} labelled files, found {held}: "
+            'lower it, or write "cross".'
+        )
+
+
+def _other_classes(experiment: Experiment, raw: RawData) -> Iterator[str]:
+    target = experiment.target
+    if target.test is None:
+        return
+    tested = {name for _, name in raw.shown.get((target.dataset, "test"), {})}
+    lost = [name for name in target.classes if name not in tested]
+    if lost:
+        yield (
+            f"target.test: expected the target's classes, found none of {', '.join(lost)} in "
+            f"{raw.root_of(target.dataset, 'test')}: add files of it, or correct the name."
+        )

@@ -1,0 +1,91 @@
+"""What a record says of a V that is labelled files as they are, and of the corrections in it."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from data.errors import DataError
+from data.tables.labelled_split import REJECTED
+from data.tables.pseudo_labels import FILE, read_pseudo_labels
+from flows.experiment.run_spec import RunSpec
+from flows.pipeline.futures import Pipeline
+from flows.records.results import artifact_of
+from tasks.codec import CodecError
+from tasks.reporting.record import ClassCorrections, LabelledRecord
+from tasks.storage.artifacts import RESULT, read_artifact
+
+
+def labelled_record(spec: RunSpec, stages: Pipeline, home: Path) -> LabelledRecord | None:
+    """Labels, parts and corrections; None where V was drawn.
+
+    Args:
+        spec: the run specification.
+        stages: futures of everything.
+        home: folder of the artifacts, those of earlier runs among them.
+    """
+    (draw, *_) = stages.draws
+    if draw.drawn:
+        return None
+    split, table = artifact_of(draw.split).summary, spec.raw.corrections_file
+    held_out = [artifact_of(part).summary for part in draw.parts] or [split]
+    return LabelledRecord(
+        counts=tuple(split["labelled"]),
+        unlabelled=split["clips"]["U"],
+        parts=len(draw.parts),
+        held_out=sum(part["clips"]["hyper_validation"] for part in held_out),
+        rejected=split["rejected"],
+        corrections=_by_class(spec, home),
+        files=None if spec.raw.files is None else str(spec.raw.files),
+        corrections_file=None if table is None else str(table),
+    )
+
+
+def _by_class(spec: RunSpec, home: Path) -> tuple[ClassCorrections, ...]:
+    """Corrections against what earlier runs had made of these files."""
+    named = {name: label for name, label in spec.raw.corrections.items() if label != REJECTED}
+    before = _earlier_labels(spec, home, named) if named else {}
+    found = []
+    for label in spec.experiment.target.classes:
+        files = [name for name, one in named.items() if one == label]
+        labelled = [before[name] for name in files if name in before]
+        if files:
+            found.append(
+                ClassCorrections(
+                    label=label,
+                    corrected=len(files),
+                    labelled=len(labelled),
+                    otherwise=sum(one != label for one in labelled),
+                )
+            )
+    return tuple(found)
+
+
+def _earlier_labels(spec: RunSpec, home: Path, named: Mapping[str, str]) -> dict[str, str]:
+    """The latest hard pseudo-label of some files, by name, of earlier runs of the experiment."""
+    found: dict[str, str] = {}
+    for folder in _labels_made(spec, home):
+        if named.keys() <= found.keys():
+            break
+        # A damaged file is another run's; it costs a sentence of this report, no more.
+        with contextlib.suppress(DataError):
+            table = read_pseudo_labels(folder / FILE)
+            files = table.clip or [source.partition(":")[2] for source in table.source]
+            here: dict[str, str] = {}
+            for name, label, agreed in zip(files, table.hard_label, table.agreed, strict=True):
+                if agreed and name in named:
+                    here.setdefault(name, table.classes[label])
+            found = here | found
+    return found
+
+
+def _labels_made(spec: RunSpec, home: Path) -> Iterator[Path]:
+    """Folders of the pseudo-labels of this experiment, the latest first."""
+    made = sorted(
+        home.glob(f"artifacts/pseudo_label/*/{RESULT}"),
+        key=lambda path: path.stat().st_mtime_ns,
+        reverse=True,
+    )
+    for path in made:
+        with contextlib.suppress(OSError, ValueError, TypeError, CodecError):
+            if read_artifact(path).notes.get("scope") == spec.scope:
+                yield path.parent

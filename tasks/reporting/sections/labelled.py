@@ -1,0 +1,89 @@
+"""The report's section on a V that is labelled files as they are: how sure its choices are."""
+
+from collections.abc import Iterator
+
+from tasks.reporting.measures import has_test, of_clips
+from tasks.reporting.record import ClassCorrections, LabelledRecord, Record, RowRecord
+from tasks.reporting.result_table import plural
+from tasks.reporting.stats.proportions import exact_interval
+from tasks.reporting.text_tables import markdown_table
+
+
+def labelled_section(record: Record) -> str:
+    """Labels by class, what is held out and how, and how uncertain the rows' accuracies are."""
+    labelled = record.labelled
+    if labelled is None:
+        return ""
+    noun = "clip" if of_clips(record) else "file"
+    lines = [[name, f"{n:,}"] for name, n in zip(record.classes, labelled.counts, strict=True)]
+    return "\n\n".join(
+        [
+            "## What the labels can show",
+            f"V is the {plural(sum(labelled.counts), f'labelled {noun}')} of the target, as they "
+            f"are; U is {plural(labelled.unlabelled, f'{noun}')} that nobody has labelled. "
+            f"{_how(labelled)}",
+            markdown_table(["class", "labels"], lines),
+            markdown_table(
+                ["Method", "labels held out", "right", "accuracy %", "95 % interval"],
+                [_line(row) for row in record.rows],
+            ),
+            "The interval is exact (Clopper-Pearson), for one model looked at once. A row that is "
+            "the best of several on the same labels is flattered by that: the grid's row most of "
+            "all, which is the best cell by its own part.",
+            *_no_test(record),
+            *_corrections(labelled),
+        ]
+    )
+
+
+def _how(labelled: LabelledRecord) -> str:
+    if not labelled.parts:
+        return (
+            f"{labelled.held_out:,} of the labels are held out: they choose settings and steps, "
+            "and no model learns from them."
+        )
+    return (
+        f"They are cross-fitted: V is cut into {labelled.parts} parts, and every setting is tried "
+        "with each part held out in turn, so that each label is predicted by a model that has not "
+        "seen it. A row's model then learns from all of V, with the settings and the number of "
+        "steps that did best; it is not scored again. Cells of the grid hold out one part each. "
+        "Labels of corrections are never held out, because nobody drew them at random."
+    )
+
+
+def _line(row: RowRecord) -> list[str]:
+    n = row.held_out or 0
+    right = round(row.accuracy * n)
+    low, high = exact_interval(right, n) if n else (0.0, 1.0)
+    share = f"{100 * row.accuracy:.2f}"
+    return [row.row, f"{n:,}", f"{right:,}", share, f"{100 * low:.1f} to {100 * high:.1f}"]
+
+
+def _no_test(record: Record) -> Iterator[str]:
+    if not has_test(record):
+        yield (
+            "**There is no test split: nothing is claimed beyond these estimates.** Give "
+            "`test = PATH`, labelled files that nothing is chosen by, to know more."
+        )
+
+
+def _corrections(labelled: LabelledRecord) -> Iterator[str]:
+    """What corrections have changed."""
+    found = labelled.corrections
+    if not found and not labelled.rejected:
+        return
+    total = sum(one.corrected for one in found)
+    labels, otherwise = sum(one.labelled for one in found), sum(one.otherwise for one in found)
+    yield "### Corrections"
+    yield (
+        f"{plural(total, 'file')} joined V by corrections; {labelled.rejected:,} taken out. "
+        f"{otherwise:,} of {plural(labels, 'corrected label')} that had a pseudo-label in an "
+        "earlier run had been pseudo-labelled differently."
+    )
+    if found:
+        header = ["class", "corrected", "pseudo-labelled before", "differently"]
+        yield markdown_table(header, [_by_class(one) for one in found])
+
+
+def _by_class(one: ClassCorrections) -> list[str]:
+    return [one.label, f"{one.corrected:,}", f"{one.labelled:,}", f"{one.otherwise:,}"]

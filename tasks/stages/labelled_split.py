@@ -1,0 +1,114 @@
+"""Stage: the roles of a target whose labelled files are given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic
+
+import numpy as np
+
+from data.fingerprint import digest_json
+from data.reader import Samples
+from data.tables.labelled_split import REJECTED, HeldOut, split_labelled
+from data.tables.prepared import load_prepared
+from data.tables.split import Rows, Split, save_split
+from tasks.engine.mlflow_run import tracked_run
+from tasks.engine.stage import A, Stage, StageInputs, Workplace
+from tasks.errors import StageError
+from tasks.outcome import Outcome
+from tasks.stages.split import FILE
+from tasks.storage.artifacts import Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledSplitInputs(StageInputs, Generic[A]):
+    """The target, and what is held out of its labelled samples.
+
+    Attributes:
+        target: prepared data, labelled and not.
+        classes: of the target.
+        held_out: for hyper-validation.
+        corrections: label by the file's name in the target; empty: the file is taken out.
+        seed: of the experiment.
+    """
+
+    target: A
+    classes: tuple[str, ...]
+    held_out: HeldOut
+    corrections: Mapping[str, str]
+    seed: int
+
+
+def describe(inputs: LabelledSplitInputs) -> Request:
+    """The identity depends on the data, the classes, what is held out, and the corrections."""
+    held_out = {name: value for name, value in vars(inputs.held_out).items() if value is not None}
+    config = {
+        "classes": list(inputs.classes),
+        "held_out": held_out,
+        "corrections": len(inputs.corrections),
+    }
+    used = {"target": inputs.target.digest, "corrections": digest_json(dict(inputs.corrections))}
+    return Request("split", 2, config, used, inputs.seed, inputs.subject)
+
+
+def execute(place: Workplace, inputs: LabelledSplitInputs) -> Outcome:
+    """Give every sample its role; each role has a digest of its own."""
+    target, classes = inputs.target, inputs.classes
+    prepared = load_prepared(place.runtime.home / target.folder)
+    if prepared.samples is None:
+        raise StageError(f"{target.folder}: expected named samples, found none; prepare it again.")
+    split = split_labelled(
+        prepared.labels.numpy(),
+        prepared.classes,
+        classes,
+        held_out=inputs.held_out,
+        seed=inputs.seed,
+        samples=prepared.samples,
+        corrections=inputs.corrections,
+    )
+    save_split(split, place.output / FILE)
+    digests = {
+        role: digest_json([target.digest, list(classes), rows.tolist(), _labels(split, rows)])
+        for role, rows in _roles(split).items()
+    }
+    with tracked_run(place) as run_id:
+        tracker, folder = place.runtime.tracker, place.destination
+        tracker.log_dataset(run_id, "target", target.summary["content"], target.folder, "splitting")
+        for role, digest in digests.items():
+            tracker.log_dataset(run_id, role, digest, folder, "output")
+    return Outcome(
+        {
+            "counts": {role: len(rows) for role, rows in _roles(split).items()},
+            "digests": digests,
+            **_counted(prepared.samples, split, inputs),
+        },
+        {"run_id": run_id},
+    )
+
+
+def _roles(split: Split) -> dict[str, Rows]:
+    return {"hyper_validation": split.hyper_validation, "V": split.v, "U": split.u}
+
+
+def _labels(split: Split, rows: Rows) -> list[int | None]:
+    """What a role knows: labels of V and hyper-validation; none of U."""
+    return [(split.labels or {}).get(row) for row in rows.tolist()]
+
+
+def _counted(samples: Samples, split: Split, inputs: LabelledSplitInputs) -> dict[str, Any]:
+    """Clips of each role, labelled clips of each class, and the corrections that took part."""
+    clips = np.array(samples.clips)
+    labelled = np.concatenate([split.v, split.hyper_validation])
+    labels = np.array([(split.labels or {})[row] for row in labelled.tolist()])
+    used = {name: inputs.corrections[name] for name in {*samples.clips} & {*inputs.corrections}}
+    rejected = sum(label == REJECTED for label in used.values())
+    return {
+        "clips": {role: len(np.unique(clips[rows])) for role, rows in _roles(split).items()},
+        "labelled": [
+            len(np.unique(clips[labelled[labels == place]])) for place in range(len(inputs.classes))
+        ],
+        "corrected": len(used) - rejected,
+        "rejected": rejected,
+    }
+
+
+STAGE = Stage("split", LabelledSplitInputs, describe, execute)
