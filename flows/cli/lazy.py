@@ -93,7 +93,8 @@ class RunCommand(LazyCommand):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Refuse a wrong name, file or scale at once; only then import what the settings need."""
-        words = {name: ctx.params.pop(name) for name in RunRequest.__dataclass_fields__}
+        fields = RunRequest.__dataclass_fields__
+        words = {name: ctx.params.pop(name) for name in fields if name in ctx.params}
         ctx.params["request"] = request = RunRequest(**words)
         read_toml(request.experiment).scale_named(request.scale)
         return super().invoke(ctx)

@@ -6,7 +6,7 @@ To add a command: write its function in a module of this package, and declare it
 import click
 
 from flows.cli.lazy import LazyCommand, OneLineGroup, RunCommand
-from flows.cli.options import ENGINE, HOME, RUN, SHARE
+from flows.cli.options import ENGINE, HOME, OWN, RUN, SHARE
 
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,6 +16,14 @@ def main() -> None:
 
 
 COMMANDS: list[LazyCommand] = [
+    RunCommand(
+        "run",
+        "flows.cli.run:run",
+        [*OWN, ENGINE],
+        summary="Train on your own files, as FILE names them; finished work is reused.",
+        example="run kitchen.toml",
+        needs=["mlflow"],
+    ),
     RunCommand(
         "reproduce",
         "flows.cli.reproduce:reproduce",

@@ -61,18 +61,41 @@ ENGINE = click.Option(
 DOWNLOAD = click.Option(
     ["--download"], is_flag=True, help="Fetch missing official files into --data first."
 )
+SCALE = click.Option(
+    ["--scale"], help="demo, small or paper; by default demo, or the only one of the file."
+)
+SEED = click.Option(["--seed"], type=int, help="Random seed.")
+WEIGHTS = click.Option(
+    ["--weights"], help="Initial weights of the trunk: none, imagenet, or a file."
+)
+PARTIAL = click.Option(
+    ["--partial"], is_flag=True, help="Leave out photos and clips that are missing."
+)
+OWN = [
+    click.Argument(["experiment"], metavar="FILE"),
+    SCALE,
+    click.Option(
+        ["--data"],
+        type=click.Path(),
+        help="Folder that the paths in FILE start from; by default its own.",
+    ),
+    DOWNLOAD,
+    SEED,
+    WEIGHTS,
+    PARTIAL,
+    HOME,
+]
+"""The parameters of a command on one's own files: V and its size are in the file."""
 RUN = [
     click.Argument(["experiment"]),
-    click.Option(
-        ["--scale"], help="demo, small or paper; by default demo, or the only one of the file."
-    ),
+    SCALE,
     click.Option(["--data"], type=click.Path(), help="Folder of the real data sets."),
     DOWNLOAD,
     click.Option(["--k"], type=int, multiple=True, help="Labels per class in V; may be repeated."),
     click.Option(["--draws"], type=int, help="Number of random V for every k."),
-    click.Option(["--seed"], type=int, help="Random seed."),
-    click.Option(["--weights"], help="Initial weights of the trunk: none, imagenet, or a file."),
-    click.Option(["--partial"], is_flag=True, help="Leave out photos and clips that are missing."),
+    SEED,
+    WEIGHTS,
+    PARTIAL,
     click.Option(["--tables"], callback=listed(int), help="Tables of the paper to make: 1,2."),
     click.Option(["--figures"], callback=listed(int), help="Figures of the paper to make: 3,4."),
     click.Option(

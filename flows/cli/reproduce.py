@@ -31,7 +31,13 @@ from tasks.tracking.tracker import DATABASE
 
 def reproduce(request: RunRequest, *, home: Path, download: bool, engine: Engine) -> None:
     """Check everything, run what is missing, print the table."""
-    console = open_console()
+    resolve_and_run(open_console(), request, home=home, download=download, engine=engine)
+
+
+def resolve_and_run(
+    console: Console, request: RunRequest, *, home: Path, download: bool, engine: Engine
+) -> RunSpec:
+    """Check everything, run what is missing, print the table; returns what was run."""
     check_engine(engine)
     if download:
         fetch(console, request)
@@ -40,6 +46,7 @@ def reproduce(request: RunRequest, *, home: Path, download: bool, engine: Engine
     open_home(home)
     known.save()
     run_spec(console, spec, home, engine, make_plan(spec, home))
+    return spec
 
 
 def check_engine(engine: Engine) -> None:

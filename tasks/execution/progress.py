@@ -72,7 +72,7 @@ class Follower:
         self._held += [MetricRow(row["step"], row["figures"], row["time"]) for row in rows]
         if time.monotonic() - self._passed_on >= ROWS_EVERY_S:
             self.pass_on()
-        self._report(rows[-1]["step"], rows[-1]["figures"]["hyper_validation/accuracy"])
+        self._report(rows[-1]["step"], rows[-1]["figures"].get("hyper_validation/accuracy"))
 
     def pass_on(self) -> None:
         """Pass on the rows that are held; each write costs the tracker as much as many rows do."""

@@ -204,3 +204,12 @@ def test_a_start_is_scored_once_and_only_if_asked_for() -> None:
 def test_a_training_without_a_step_is_refused(length) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         TrainingConfig(**length)
+
+
+def test_with_nothing_to_be_scored_on_the_last_step_is_kept(toy) -> None:
+    method, config = toy.method("joint"), TrainingConfig(steps=3, validate_every=2)
+    training = train(method, toy.streams(), toy.target(), None, config)
+    assert (training.step, training.best_step) == (3, 3)
+    assert [row["step"] for row in training.curve] == [2.0, 3.0]
+    kept, now = training.best_model, method.network.state_dict()
+    assert all(torch.equal(kept[name], now[name]) for name in kept)

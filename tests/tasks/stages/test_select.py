@@ -112,3 +112,29 @@ def test_r_the_candidates_and_their_order_decide_and_the_label_does_not(candidat
 def test_more_members_than_candidates_are_refused(runtime: Runtime, candidate, r: int) -> None:
     with pytest.raises(ValueError, match=f"between 1 and the 2 candidates, found {r}"):
         selected(runtime, [candidate("one", 0.8), candidate("other", 0.7)], r)
+
+
+def test_a_cross_fitted_choice_counts_by_all_its_parts_and_keeps_their_order(
+    runtime, candidate, artifact_of
+) -> None:
+    # Parts of 1 and 3 samples: 0.0 and 0.8 make 0.6; 1.0 and 0.4 make 0.55.
+    first = [candidate("a0", 0.0), candidate("a1", 0.8)]
+    second = [candidate("b0", 1.0), candidate("b1", 0.4)]
+    for step, one in enumerate([*first, *second]):
+        one.summary["best_step"] = 10 * step
+    parts = [artifact_of(f"part {size}", {"counts": {"hyper_validation": size}}) for size in (1, 3)]
+    given = SelectInputs(
+        subject=Subject(name="best"),
+        candidates=(*second, *first),
+        r=1,
+        parts=tuple(parts),
+    )
+    with use(runtime):
+        chosen = selection.STAGE.perform(given)
+    assert [member["accuracy"] for member in chosen.summary["members"]] == [0.0, 0.8]
+    assert chosen.summary["crossed"] == {
+        "accuracy": pytest.approx(0.6),
+        "loss": pytest.approx(0.5),
+        "best_step": 5.0,
+        "n": 4,
+    }
