@@ -61,6 +61,9 @@ def test_tables_of_settings_are_those_of_an_experiment_file(block: Block, tmp_pa
     if block.what == "not run":
         pytest.skip(block.words)
     if "[target]" in block.code:
+        for place in ("kitchen/labelled/cup", "kitchen/unlabelled", "kitchen/test", "web/cup"):
+            (tmp_path / place).mkdir(parents=True)
+            (tmp_path / place / "named.png").touch()
         (tmp_path / "own.toml").write_text(block.code, encoding="utf-8")
         load_experiment(str(tmp_path / "own.toml"))
         return

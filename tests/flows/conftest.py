@@ -166,8 +166,23 @@ class Imitation:
         return {**prepared, **clips, "skipped": {"why": 2}, "broken": 1}, {}
 
     def _split(self, arguments, _output):
+        if hasattr(arguments, "held_out"):
+            return self._labelled_split(arguments), {}
         name = f"{arguments.k} {arguments.draw} {arguments.seed}"
         return {"digests": {role: f"{role} {name}" for role in ("hyper_validation", "V", "U")}}, {}
+
+    def _labelled_split(self, arguments):
+        name = f"{vars(arguments.held_out)} {sorted(arguments.corrections.items())}"
+        held = 1 if arguments.held_out.fold is not None else arguments.held_out.count or 0
+        counts = {"hyper_validation": held, "V": 6 - held, "U": 3}
+        return {
+            "digests": {role: f"{role} {name}" for role in counts},
+            "counts": counts,
+            "clips": counts,
+            "labelled": [3, 3],
+            "corrected": len(arguments.corrections),
+            "rejected": 0,
+        }
 
     def _train(self, _arguments, output):
         self.trained += 1
@@ -188,7 +203,8 @@ class Imitation:
         return outcome.summary, outcome.notes
 
     def _pseudo_label(self, _arguments, _output):
-        return {"content": "labels", "unlabelled": 100, "agreed": 60}, {}
+        counts = {"unlabelled": 100, "agreed": 60, "per_class": [30, 30]}
+        return {"content": "labels", **counts}, {}
 
     def _enlarge(self, _arguments, _output):
         return {"content": "enlarged", "per_class": [5, 4], "pseudo": 5}, {}
