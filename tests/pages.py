@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 REPORTS = DOCS / "results"
 FENCE = re.compile(
-    r"(?:^<!-- (?P<what>run|not run|file): (?P<words>.*) -->\n)?"
+    r"(?:^<!-- (?P<what>run|not run|file): (?P<words>[^\n]*) -->\n)?"
     r"^(?P<ticks>```+)(?P<language>\w*)\n(?P<code>.*?)^(?P=ticks)$",
     re.MULTILINE | re.DOTALL,
 )
