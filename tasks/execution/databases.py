@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from data.atomic import replacing, sweep
 from tasks.errors import StageError
 from tasks.execution.parent_death import python_module
 from tasks.execution.processes import kill_group, last_line, start_tethered
-from tasks.storage.database_url import sqlite_url
+from tasks.storage.database_url import side_files, sqlite_url
 from tasks.storage.locks import locked
 from tasks.tracking.tracker import DATABASE as TRACKING_DATABASE
 
@@ -84,6 +85,9 @@ def ensure_database(kind: DatabaseKind, path: Path) -> None:
             return
         if path.exists() and path.stat().st_size:
             _set_aside(kind, path)
+        for left in side_files(path):
+            # SQLite would play the log of writes of a database that was moved away into this one.
+            left.unlink(missing_ok=True)
         with replacing(path) as temporary:
             _copy_or_make(kind, temporary)
 
@@ -140,9 +144,14 @@ def _make(kind: DatabaseKind, target: Path) -> None:
                 f"{process.returncode}]; check that the installation is whole: pip check."
             )
         _mark(target)
+    except subprocess.TimeoutExpired as error:
+        raise StageError(
+            f"expected an empty database of {kind.library} within {LIMIT_S:g} s, found it half "
+            "made; start again when this machine is less busy."
+        ) from error
     finally:
         kill_group(process)
-        for left in (log, *(target.with_name(f"{target.name}-{end}") for end in ("wal", "shm"))):
+        for left in (log, *side_files(target)):
             left.unlink(missing_ok=True)
 
 
@@ -202,6 +211,8 @@ def _set_aside(kind: DatabaseKind, path: Path) -> None:
         (held,) = database.execute(
             f'SELECT count(*) FROM "{kind.counted}"'  # noqa: S608 - a name of ours
         ).fetchone()
+    for file in side_files(path):
+        file.replace(aside.with_name(f"{aside.name}{file.name.removeprefix(path.name)}"))
     path.replace(aside)
     logger.warning(
         "found a database of %s that a kill has left half made; it holds %d %s; made it again, and "

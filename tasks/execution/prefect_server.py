@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import os
-import shlex
 import socket
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from tasks.execution.parent_death import python_module
 from tasks.execution.prefect_settings import refresh
 from tasks.execution.processes import kill_group, last_line, start_tethered, without
 from tasks.redaction import redacted
-from tasks.storage.database_url import sqlite_url
+from tasks.storage.database_url import DAMAGED, aside_command, sqlite_url
 from tasks.storage.locks import try_lock, unlock
 
 DATABASE = "prefect.db"
@@ -187,14 +186,14 @@ def _wait_until_healthy(
 
 def _advice(log: Path) -> str:
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    move = (
+        "move the database, which holds states and logs of runs but no results, out of the way: "
+        f"{aside_command(log.with_name(DATABASE))}"
+    )
     if _NEWER in text:
-        database = log.with_name(DATABASE)
-        aside = database.with_name(f"{DATABASE}.newer")
-        return (
-            "a newer version of Prefect made its database: install that version, or move the "
-            "database, which holds states and logs of runs but no results, out of the way: "
-            f"{shlex.join(['mv', str(database), str(aside)])}"
-        )
+        return f"a newer version of Prefect made its database: install that version, or {move}"
+    if DAMAGED.search(text):
+        return f"its database is damaged: {move}"
     return f"its log is {log}"
 
 

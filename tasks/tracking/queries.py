@@ -7,6 +7,7 @@ from importlib.metadata import version
 from data.errors import DataError
 from tasks.errors import first_line
 from tasks.redaction import redacted, without_login
+from tasks.storage.database_url import DAMAGED, aside_command, sqlite_path
 from tasks.tracking.lineage.graph import Node, walk
 from tasks.tracking.mlflow_store import MlflowStore, T, TrackingError, mlflow_command
 from tasks.tracking.resolve import find
@@ -82,6 +83,13 @@ def unusable(uri: str, error: Exception) -> TrackingError:
             "another version; if it is an older one's, make a copy of it and run: "
             f"{mlflow_command(uri, 'db', 'upgrade', redacted(uri))} ; if it is a newer one's, "
             "install that version of MLflow, or choose another folder with --home."
+        )
+    database = sqlite_path(uri)
+    if database is not None and DAMAGED.search(str(error)):
+        return TrackingError(
+            f"expected a whole database of MLflow, found a damaged {database}; move it, which "
+            "holds the figures of runs but no results, out of the way: "
+            f"{aside_command(database)} ; the same command makes a new one."
         )
     return TrackingError(
         f"expected a readable tracking store at {redacted(uri)}, found: {first_line(error)}; "

@@ -91,6 +91,29 @@ def test_a_database_in_use_stays_as_it_is(kind: DatabaseKind, home: Path) -> Non
     assert [entry.name for entry in home.iterdir()] == ["mlflow.db"]
 
 
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
+def test_what_lies_beside_a_database_that_is_gone_is_not_played_into_the_new_one(
+    kind: DatabaseKind, home: Path, end: str
+) -> None:
+    (home / f"mlflow.db{end}").write_text("of another database")
+
+    ensure_database(kind, home / "mlflow.db")
+
+    assert [entry.name for entry in home.iterdir()] == ["mlflow.db"]
+
+
+def test_one_that_takes_too_long_is_one_line_and_leaves_nothing(
+    kind: DatabaseKind, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(databases, "LIMIT_S", 0.01)
+    monkeypatch.setattr(databases, "cache_folder", lambda: None)
+
+    with pytest.raises(StageError, match=r"within 0\.01 s, found it half made"):
+        ensure_database(kind, home / "a.db")
+
+    assert list(home.iterdir()) == []
+
+
 def test_a_fresh_copy_is_no_half_made_one(kind: DatabaseKind, home: Path) -> None:
     ensure_database(kind, home / "mlflow.db")
     ensure_database(kind, home / "mlflow.db")

@@ -1,7 +1,6 @@
 """Prefect's server: as a child that is never left behind."""
 
 import os
-import shlex
 import subprocess
 import sys
 import time
@@ -180,20 +179,26 @@ def test_a_server_that_ends_at_once_is_one_line_with_its_last_words(
         prefect_server(tmp_path).__enter__()
 
 
-def test_a_database_of_a_newer_version_is_moved_by_the_command_that_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(
+    "words",
+    ["Can't locate revision identified by 'f00d'", "database disk image is malformed"],
+)
+def test_a_database_that_is_newer_or_damaged_is_moved_by_the_command_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str
 ) -> None:
     home = tmp_path / "a home"
     (home / "prefect").mkdir(parents=True)
-    (home / "prefect" / "prefect.db").write_text("newer")
-    start_instead(monkeypatch, """raise SystemExit("Can't locate revision identified by 'f00d'")""")
+    for name in ("prefect.db", "prefect.db-wal"):
+        (home / "prefect" / name).write_text("newer")
+    start_instead(monkeypatch, f"raise SystemExit({words!r})")
 
     with pytest.raises(ServerError) as caught:
         prefect_server(home).__enter__()
     command = str(caught.value).rpartition("out of the way: ")[2].removesuffix(".")
-    subprocess.run(shlex.split(command), check=True)
+    subprocess.run(["sh", "-c", command], check=True)
 
-    assert [entry.name for entry in (home / "prefect").glob("prefect.db*")] == ["prefect.db.newer"]
+    (aside,) = (home / "prefect").glob("prefect.db*")
+    assert {entry.name for entry in aside.iterdir()} == {"prefect.db", "prefect.db-wal"}
 
 
 def test_a_server_that_does_not_answer_is_given_up_and_killed(

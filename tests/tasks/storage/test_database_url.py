@@ -1,6 +1,7 @@
 """Addresses of databases whose paths hold what means something in an address."""
 
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 
-from tasks.storage.database_url import sqlite_url
+from tasks.storage.database_url import aside_command, sqlite_path, sqlite_url
 
 # "." and ".." are no names: a path drops the one, and means another folder by the other.
 NAMES = st.text(
@@ -24,6 +25,26 @@ def test_the_path_comes_back_out_of_the_address(name: str) -> None:
 
     for driver in ("", "aiosqlite"):
         assert make_url(sqlite_url(path, driver)).database == str(path)
+        assert sqlite_path(sqlite_url(path, driver)) == path
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:5000", "postgresql://a/b", "sqlite://", ""])
+def test_other_addresses_have_no_database_file(url: str) -> None:
+    assert sqlite_path(url) is None
+
+
+def test_a_database_is_moved_with_all_that_belongs_to_it(tmp_path: Path) -> None:
+    folder = tmp_path / "it's $HOME; a folder"
+    folder.mkdir()
+    for _ in range(2):
+        for name in ("x.db", "x.db-wal", "x.dbx"):
+            (folder / name).touch()
+        subprocess.run(["sh", "-c", aside_command(folder / "x.db")], check=True)
+
+    assert [p.name for p in folder.iterdir() if p.is_file()] == ["x.dbx"]
+    for number in (1, 2):
+        aside = folder / f"x.db.aside-{number}"
+        assert sorted(p.name for p in aside.iterdir()) == ["x.db", "x.db-wal"]
 
 
 @given(NAMES)

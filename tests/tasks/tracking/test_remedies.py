@@ -66,6 +66,19 @@ def test_a_database_of_another_version_names_an_upgrade_that_can_be_run(broken_h
     assert open_tracker(broken_home, "digits")._store.experiment_id()
 
 
+@pytest.mark.slow
+def test_a_damaged_database_is_moved_by_the_command_that_is_named(broken_home):
+    (broken_home / DATABASE).write_text("no database " * 500)
+
+    with pytest.raises(TrackingError, match=r"found a damaged .* makes a new") as e:
+        open_tracker(broken_home, "digits")
+    command = str(e.value).partition("out of the way: ")[2].partition(" ; ")[0]
+    subprocess.run(["sh", "-c", command], check=True)
+
+    ensure_database(MLFLOW, broken_home / DATABASE)
+    assert open_tracker(broken_home, "digits")._store.experiment_id()
+
+
 def test_a_password_in_the_address_shows_nowhere(tmp_path, caplog):
     spool = tmp_path / "tracking-spool.jsonl"
 
