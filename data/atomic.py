@@ -25,7 +25,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
     Args:
         path: path of the file; its folder must exist.
-        durable: wait until the disk has the file; not worth it for what is quickly made again.
+        durable: whether to flush the file to disk; unnecessary if it is cheap to recreate.
 
     Raises:
         OSError: if the file cannot be written.

@@ -297,7 +297,7 @@ def test_clips_that_changed_since_the_run_began_are_refused(
     runtime: Runtime, inputs: dict[str, Any], in_process: list[str]
 ) -> None:
     changed = inputs | {"raw": {FILES: "0" * 64}}
-    with use(runtime), pytest.raises(DataError, match="found other files; leave them alone"):
+    with use(runtime), pytest.raises(DataError, match="found different files; leave them alone"):
         extract.STAGE.perform(given(extract.ExtractInputs, changed))
 
 

@@ -170,7 +170,7 @@ def test_raw_files_that_changed_since_the_run_began_are_refused(
     reader: Reader, runtime: Runtime, unchanged: Any
 ) -> None:
     unchanged({"train": "e" * 64})
-    with use(runtime), pytest.raises(DataError, match="found other files"):
+    with use(runtime), pytest.raises(DataError, match="found different files"):
         prepare.STAGE.perform(inputs())
 
 
