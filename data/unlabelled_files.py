@@ -1,4 +1,4 @@
-"""Labelled and unlabelled files of a target as one listing, so that each is decoded once."""
+"""One listing of a target's labelled and unlabelled files, so that each is decoded once."""
 
 import os
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from data.errors import DataError
 from data.listing import UNLABELLED, File, Listing, Media
 from data.readers.own_files import list_unlabelled
 
-TWICE = "unlabelled files that are among the labelled ones too"
+TWICE = "unlabelled files that are also labelled"
 
 
 def with_unlabelled(
@@ -21,20 +21,20 @@ def with_unlabelled(
     *,
     partial: bool = False,
 ) -> Listing:
-    """The labelled files, then the unlabelled ones below some folders or in some tables.
+    """List the labelled files, then the unlabelled ones below some folders or in tables.
 
-    Paths start at the folder that all of them lie in. An unlabelled file with the bytes of a
-    labelled one, as where one folder holds both, is counted and left out: its label is known.
+    Paths are relative to the common parent folder. An unlabelled file with the same bytes as a
+    labelled one, for example in a folder of both, is counted and left out, as its label is known.
 
     Args:
-        labelled: the files with a label.
-        places: of the others.
-        media: what all of them are.
-        known: digests that were taken before.
-        partial: go on with what is there where a table's files are missing.
+        labelled: the labelled files.
+        places: folders and tables of the unlabelled files.
+        media: media of all files.
+        known: cache of digests.
+        partial: accept missing files in tables and list those that exist.
 
     Raises:
-        DataError: if no file is left without a label, or they cannot be listed.
+        DataError: if no unlabelled file is left, or the files cannot be listed.
     """
     others = list_unlabelled(places, media=media, partial=partial)
     root = Path(os.path.commonpath([labelled.root.absolute(), others.root]))
@@ -42,8 +42,8 @@ def with_unlabelled(
     left = [file for file in others.files if known.sha256(others.root / file.path) not in digests]
     if not left:
         raise DataError(
-            f"Expected unlabelled {media} at {', '.join(map(str, places))}, found none that is not "
-            "labelled too: name another folder."
+            f"Expected unlabelled {media} at {', '.join(map(str, places))}, found only labelled "
+            "ones: give another folder."
         )
     twice = len(others.files) - len(left)
     skipped = {**labelled.skipped, **({TWICE: twice} if twice else {})}
@@ -64,6 +64,6 @@ def with_unlabelled(
 
 
 def _moved(file: File, before: Path, root: Path, label: int) -> File:
-    """The file with its path from another root; a group of its own keeps its path's name."""
+    """The file relative to another root; if it is its own group, the group follows the path."""
     path = (before / file.path).relative_to(root).as_posix()
     return File(path=path, label=label, group=path if file.group == file.path else file.group)

@@ -1,4 +1,4 @@
-"""Roles of a target whose labelled files are given: V as it is, less what is held out of it."""
+"""Split of a target with given labelled files: they are V, except those held out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from data.reader import Samples
 from data.tables.split import Rows, Split, Units, class_positions
 
 FOLDS = 5
-"""Parts of the labelled samples, each held out once, where they are too few to hold any out."""
+"""Number of folds for cross-fitting, if there are too few labelled samples to hold any out."""
 HELD_OUT_STREAM, FOLD_STREAM = 3, 4
-"""First words of the seeds, besides those of splits that are drawn."""
+"""First words of the seeds, distinct from those of drawn splits."""
 REJECTED = ""
-"""The label of a correction that takes a sample out."""
+"""Label of a correction that removes a sample."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """What is held out of the labelled samples; by default nothing.
+    """Which labelled samples to hold out; none by default.
 
     Attributes:
-        count: samples of all classes together; where the number of classes does not divide it, the
+        count: number of samples over all classes; if the number of classes does not divide it, the
             first classes get one more.
-        share: of the samples of every class, rounded, at least one.
-        fold: one of `FOLDS` parts, from 0.
+        share: fraction of the samples of each class, rounded, at least one sample.
+        fold: one of `FOLDS` folds, from 0.
     """
 
     count: int | None = None
@@ -44,27 +44,27 @@ def split_labelled(
     samples: Samples,
     corrections: Mapping[str, str] | None = None,
 ) -> Split:
-    """Give every sample its role: V is what is labelled, U is what is not.
+    """Assign every sample a role: labelled samples form V, the others U.
 
-    Samples that corrections give a label join V and are never held out: people look at what a
-    model finds easy, or hard, so that an accuracy on these would not be that on U. What is held out
-    is therefore the same before and after. A correction of a labelled sample changes its label.
+    Samples labelled by corrections join V and are never held out: people review what a model finds
+    easy or hard, so the accuracy on these would differ from that on U. The held-out samples are
+    therefore the same before and after. A correction of a labelled sample changes its label.
 
-    Clips are counted, and groups of clips held out whole, as `split_target` does. Folds are made
-    class by class, from groups in random order, so that each fold has its share of every class.
+    Clips are counted, and groups of clips held out whole, as in `split_target`. Folds are formed
+    per class from groups in random order, so that each fold has its share of every class.
 
     Args:
-        labels: int64 [N], positions in `classes`; -1 of unlabelled samples.
+        labels: int64 [N], indices into `classes`; -1 for unlabelled samples.
         classes: all class names.
-        target_classes: the classes of the target; labelled samples of others get no role.
-        held_out: for hyper-validation.
-        seed: non-negative.
+        target_classes: classes of the target; labelled samples of other classes get no role.
+        held_out: samples to hold out for hyper-validation.
+        seed: seed, non-negative.
         samples: names of the rows.
-        corrections: label by the sample's clip; `REJECTED` takes it out.
+        corrections: corrected label by clip; `REJECTED` removes its samples.
 
     Raises:
         DataError: if a class keeps no sample in V, a recording has clips of two classes, no sample
-            is unlabelled, or a correction's label is none of the target's classes.
+            is unlabelled, or a corrected label is not a class of the target.
     """
     units, given = Units.of(samples), _given(labels, classes, target_classes)
     joined, rejected = np.zeros(len(given), bool), np.zeros(len(given), bool)
@@ -96,17 +96,17 @@ def split_labelled(
 
 @dataclass
 class _Chooser:
-    """Chooses what is held out, class by class."""
+    """Chooses held-out clips, class by class."""
 
     units: Units
     held_out: HeldOut
     seed: int
     classes: int
     groups: int = 0
-    """Of the classes before: where the folds of the next class begin, so that they fill evenly."""
+    """Groups in earlier classes; the next class's folds start there, so that they fill evenly."""
 
     def of_class(self, position: int, clips: Rows) -> Rows:
-        """The clips of a class that are held out."""
+        """The held-out clips of a class."""
         if self.held_out.fold is not None:
             return self._of_fold(position, clips)
         count = self._count(position, len(clips))
@@ -129,7 +129,7 @@ class _Chooser:
 
 
 def _given(labels: Rows, classes: Sequence[str], target_classes: Sequence[str]) -> Rows:
-    """Labels as positions in the target's classes; -1 of all others."""
+    """Labels as indices into the target's classes; -1 for all others."""
     place = np.full(len(classes) + 1, UNLABELLED, np.int64)
     place[class_positions(classes, target_classes)] = np.arange(len(target_classes))
     return place[labels]
@@ -141,7 +141,7 @@ def _check_groups(samples: Samples, given: Rows, classes: Sequence[str]) -> None
         if label != UNLABELLED and of_group.setdefault(group, label) != label:
             raise DataError(
                 f"Expected every recording in one class, found {group} in {classes[label]} and "
-                f"{classes[of_group[group]]}: name its clips as two recordings, or leave some out."
+                f"{classes[of_group[group]]}: name its clips as two recordings, or remove some."
             )
 
 
@@ -149,5 +149,5 @@ def _check_kept(name: str, found: int, held: int) -> None:
     if found <= held:
         raise DataError(
             f"Expected at least {held + 1} labelled samples of class '{name}' ({held} held out for "
-            f"hyper-validation, 1 for V), found {found}: label more, or hold fewer out."
+            f"hyper-validation, 1 for V), found {found}: label more, or hold out fewer."
         )

@@ -50,7 +50,7 @@ def read_table(path: Path, schema: pa.Schema, content: str) -> pa.Table:
 
 
 def has_column(path: Path, name: str) -> bool:
-    """Whether a Parquet file has a column; False of what is no Parquet file."""
+    """Whether a Parquet file has a column; False if it is not a Parquet file."""
     try:
         return name in pq.read_schema(path).names
     except (OSError, pa.ArrowException):

@@ -210,10 +210,10 @@ def _rng(*words: int) -> np.random.Generator:
 
 
 def class_positions(classes: Sequence[str], wanted: Sequence[str]) -> list[int]:
-    """Positions of some classes.
+    """Indices of some classes.
 
     Raises:
-        DataError: if one is not among `classes`, or is named twice, or none is.
+        DataError: if a class is not in `classes` or is repeated, or there is none.
     """
     unknown = [name for name in wanted if name not in classes]
     if unknown or not wanted or len(set(wanted)) != len(wanted):

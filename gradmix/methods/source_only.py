@@ -14,7 +14,7 @@ Combine = Literal["sum", "mean"]
 
 @dataclass(frozen=True, kw_only=True)
 class SourceOnlyConfig:
-    """Setting of training on the sources alone.
+    """Settings of source-only training.
 
     Attributes:
         combine: how the source gradients are combined. The paper sums them (Eq. 1), while GradMix

@@ -51,7 +51,7 @@ def test_an_unlabelled_copy_of_a_labelled_file_is_left_out_and_counted(tmp_path,
 def test_without_a_file_to_label_it_is_refused(tmp_path, put):
     put("labelled/cup/a.png", "same")
     put("unlabelled/b.png", "same")
-    with pytest.raises(DataError, match=r"Expected unlabelled photos at .* not labelled too"):
+    with pytest.raises(DataError, match=r"Expected unlabelled photos at .* found only labelled"):
         listed(tmp_path)
 
 

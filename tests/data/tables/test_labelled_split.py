@@ -1,4 +1,4 @@
-"""Roles of a target whose labelled files are given."""
+"""Splits of a target with given labelled files."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_every_label_is_held_out_once_and_by_one_fold(labels, seed):
     for fold in folds:
         assert sorted([*fold.v, *fold.hyper_validation]) == whole.tolist()
         assert fold.u.tolist() == [len(labels) - 2, len(labels) - 1]
-        # Each class keeps its share: of n samples no fold takes more than n / FOLDS, rounded up.
+        # Each class keeps its share: a fold takes at most n / FOLDS of its n samples, rounded up.
         for label in range(3):
             taken = sum(labels[row] == label for row in fold.hyper_validation)
             assert taken <= -(-labels.count(label) // FOLDS)
