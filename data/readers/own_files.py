@@ -66,8 +66,12 @@ def is_table(place: Path) -> bool:
     return has_suffix(place.name, TABLE_SUFFIXES) and not place.is_dir()
 
 
-def find_media(place: Path) -> Media:
-    """Detect the media of the files in a folder or table.
+def find_media(place: Path, usual: Media | None = None) -> Media:
+    """Detect the media of the files in a folder or table, or of a single file.
+
+    Args:
+        place: the folder, the table or the file.
+        usual: media to assume if there are both, or if a name tells neither.
 
     Raises:
         DataError: if there are neither photos nor clips, or both.
@@ -75,8 +79,10 @@ def find_media(place: Path) -> Media:
     if is_table(place):
         paths: Sequence[str] = [row.path for row in read_file_table(place, labelled=False)[0]]
     else:
-        paths = read_tree(place).files
+        paths = [place.name] if place.is_file() else read_tree(place).files
     found = [kind for kind in _KINDS if any(has_suffix(path, _suffixes(kind)) for path in paths)]
+    if usual is not None and paths and len(found) != 1:
+        return usual
     if len(found) != 1:
         there = " and ".join(found) or "neither"
         raise DataError(

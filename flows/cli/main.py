@@ -6,7 +6,7 @@ To add a command: write its function in a module of this package, and declare it
 import click
 
 from flows.cli.lazy import LazyCommand, OneLineGroup, RunCommand
-from flows.cli.options import ENGINE, HOME, OWN, RUN, SHARE
+from flows.cli.options import ENGINE, HOME, MODEL, OWN, RUN, SHARE
 
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -180,6 +180,30 @@ COMMANDS: list[LazyCommand] = [
         """,
         example="lineage gradmix-digits-demo@champion --html chain.html",
         needs=["mlflow"],
+    ),
+    LazyCommand(
+        "predict",
+        "flows.cli.predict:predict",
+        [
+            *MODEL,
+            click.Argument(["paths"], nargs=-1, required=True, type=click.Path()),
+            click.Option(["--out"], required=True, type=click.Path(), help="*.csv or *.parquet."),
+            click.Option(
+                ["--batch-size"],
+                type=click.IntRange(min=1),
+                default=64,
+                show_default=True,
+                help="Images, or frames, that the network reads at once.",
+            ),
+            click.Option(["--device"], help="cpu, cuda, cuda:1 or mps; by default a GPU if any."),
+        ],
+        summary="""Label files with a MODEL; the same command goes on after a kill.
+
+        MODEL is a model folder, `champion` (of the newest reproduction), the name of a
+        reproduction, or an MLflow model such as models:/NAME@champion. PATHS are photos, clips,
+        folders of them at any depth, or tables with a column `path`.
+        """,
+        example="predict champion photos/ --out labels.csv",
     ),
     LazyCommand(
         "extract",

@@ -51,6 +51,18 @@ HOME = click.Option(
 )
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 """A share between 0 and 1, neither of which can be shown."""
+MODEL = [
+    click.Argument(["model"]),
+    click.Option(
+        ["--home", "where"],
+        type=HomeFolder(),
+        default=USUAL,
+        show_default=True,
+        envvar=VARIABLE,
+        help="Home folder of `champion`, of a reproduction's name, and of MLflow addresses.",
+    ),
+]
+"""A model, and where its name is looked up; a model folder needs no home."""
 ENGINE = click.Option(
     ["--engine"],
     type=click.Choice(["local", "workers"]),

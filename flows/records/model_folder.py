@@ -11,16 +11,13 @@ from flows.pipeline.futures import Draw, Pipeline
 from flows.records.champion import Champion, candidates, champion_of, registered_name
 from flows.records.provenance import git_commit
 from flows.records.results import artifact_of, scores_of
-from flows.records.stored import record_folder
+from flows.records.stored import MODEL, record_folder
 from tasks.codec import decode
 from tasks.models.description import Figures, ImageDescription, Lineage
 from tasks.models.folder import ModelInputs, Trained, write_model_folder
 from tasks.networks.description import NetworkDescription
 from tasks.reporting.record import ChampionRecord
 from tasks.stages.trained_models import model_of
-
-FOLDER = "model"
-"""Of the model, in that of its record."""
 
 
 def champion_record(spec: RunSpec, stages: Pipeline) -> ChampionRecord:
@@ -40,7 +37,7 @@ def champion_record(spec: RunSpec, stages: Pipeline) -> ChampionRecord:
         test_clip_accuracy=scores["test_clip_accuracy"],
         test_clips=scores["test_clips"],
         compared=len(among),
-        folder=FOLDER,
+        folder=MODEL,
         registered=registered_name(spec),
         identity=best.training.identity,
     )
@@ -56,7 +53,7 @@ def write_champion(spec: RunSpec, stages: Pipeline, home: Path, run_id: str) -> 
         run_id: the reproduction's MLflow run.
     """
     best = champion_of(candidates(stages.draws))
-    folder = record_folder(spec.name, home) / FOLDER
+    folder = record_folder(spec.name, home) / MODEL
     folder.parent.mkdir(parents=True, exist_ok=True)
     write_model_folder(_inputs(spec, stages, best, home, run_id), folder)
     return folder

@@ -8,6 +8,8 @@ from tasks.storage.home import HomeError
 
 FOLDER = "reproductions"
 FILE = "record.json"
+MODEL = "model"
+"""Folder of the champion's model, in that of the record."""
 
 
 def record_folder(name: str, home: Path) -> Path:

@@ -110,6 +110,7 @@ print((result.exit_code, result.stderr, [name for name in {SLOW} if name in sys.
         ("report", ("torch", "prefect", "mlflow", "pandas")),
         ("lineage", ("torch", "prefect", "mlflow", "pandas")),
         ("extract", ("torch", "prefect", "mlflow", "pandas", "scipy")),
+        ("predict", ("prefect", "mlflow", "pandas", "scipy", "matplotlib")),
         ("status", SLOW),
         ("cancel", SLOW),
     ],

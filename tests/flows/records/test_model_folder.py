@@ -2,8 +2,8 @@
 
 import pytest
 
-from flows.records.model_folder import FOLDER, champion_record, image_description, write_champion
-from flows.records.stored import record_folder
+from flows.records.model_folder import champion_record, image_description, write_champion
+from flows.records.stored import MODEL, record_folder
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_the_folder_is_made_of_the_champions_training(tiny_order, imitate, tmp_p
     order, home = tiny_order(), tmp_path / "home"
     stages = imitate(order, home)
     folder = write_champion(order, stages, home, "run")
-    assert folder == record_folder(order.name, home) / FOLDER
+    assert folder == record_folder(order.name, home) / MODEL
     ((inputs, where),) = written
     assert where == folder
     training = stages.draws[0].rows["GradMix hard"].artifact

@@ -1,0 +1,71 @@
+"""`gradmix predict`: labels for anybody's files."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from data.paths import expanded
+from flows.cli.console import open_console, short
+from flows.cli.model_argument import model_folder
+from flows.cli.progress import duration
+from tasks.models.devices import device_named
+from tasks.models.network import load_model_folder
+from tasks.prediction.inputs import list_items
+from tasks.prediction.labelling import Labelled, label_files
+from tasks.prediction.tables import check_out
+
+NAMED = 10
+"""How many of the files left out are named; a file lists all of them."""
+
+
+def predict(
+    model: str,
+    *,
+    where: Path,
+    paths: Sequence[str],
+    out: str,
+    batch_size: int,
+    device: str | None,
+) -> None:
+    """Label with a progress bar on a terminal, then sum up."""
+    table, started, console = expanded(out), time.monotonic(), open_console()
+    check_out(table)
+    with model_folder(model, where) as folder:
+        loaded = load_model_folder(folder, device_named(device))
+    items, others = list_items(paths, loaded.description.images.media)
+    columns = (TextColumn("files"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    errors = Console(stderr=True)
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        shown = bar.add_task("files", total=len(items))
+        found = label_files(
+            loaded, items, table, batch_size, lambda done, _: bar.update(shown, completed=done)
+        )
+    for line in summary(found, others, table, time.monotonic() - started):
+        console.print(line, soft_wrap=True)
+
+
+def summary(found: Labelled, others: dict[str, int], table: Path, seconds: float) -> list[str]:
+    """What was done, in lines."""
+    timing = found.timing
+    share = f", {timing.network_s / timing.whole_s:.0%} of the reading in the network"
+    lines = [
+        f"{found.files:,} files labelled in {duration(seconds)}"
+        f"{share if timing.whole_s else ''}: {short(table)}"
+    ]
+    if found.reused:
+        lines.append(f"{found.reused:,} of them were done before.")
+    if others:
+        lines.append(f"Ignored: {', '.join(f'{n:,} {why}' for why, n in others.items())}.")
+    if found.skipped:
+        lines.append(f"{len(found.skipped):,} files left out ({short(found.skipped_table)}):")
+        lines += [f"  {row['path']}: {row['reason']}" for row in found.skipped[:NAMED]]
+    return lines
