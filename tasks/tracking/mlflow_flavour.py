@@ -6,6 +6,7 @@ safetensors by our own code, and nothing is unpickled.
 
 import shutil
 import tempfile
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -64,14 +65,16 @@ def fetch_model(uri: str, folder: Path) -> Path:
 
 def _add_flavour(folder: Path, model_id: str, run_id: str | None) -> None:
     """Write what MLflow reads first: the loader, and the packages that it needs."""
-    from mlflow import pyfunc  # noqa: PLC0415 - slow, and only needed here
-    from mlflow.models import Model  # noqa: PLC0415
-    from mlflow.utils.environment import _PythonEnv  # noqa: PLC0415
+    # MLflow warns of type hints of its own when this is imported.
+    with warnings.catch_warnings(action="ignore"):
+        from mlflow.models import Model  # noqa: PLC0415 - slow, and only needed here
+        from mlflow.pyfunc import add_to_model  # noqa: PLC0415
+        from mlflow.utils.environment import _PythonEnv  # noqa: PLC0415
 
     needs = f"gradmix[pipeline]=={version('gradmix')}"
     (folder / REQUIREMENTS).write_text(f"{needs}\n", encoding="utf-8")
     python = _PythonEnv.current()  # type: ignore[no-untyped-call]  # untyped in MLflow
     python.to_yaml(str(folder / PYTHON))
     model = Model(run_id=run_id, model_id=model_id)
-    pyfunc.add_to_model(model, loader_module=LOADER, data=".", python_env=PYTHON)
+    add_to_model(model, loader_module=LOADER, data=".", python_env=PYTHON)
     model.save(str(folder / MLMODEL))
