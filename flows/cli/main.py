@@ -206,6 +206,26 @@ COMMANDS: list[LazyCommand] = [
         example="predict champion photos/ --out labels.csv",
     ),
     LazyCommand(
+        "export",
+        "flows.cli.export:export",
+        [
+            *MODEL,
+            click.Option(
+                ["--format", "file_format"],
+                type=click.Choice(["onnx", "torch"]),
+                required=True,
+                help="ONNX, or a program of torch.export (.pt2).",
+            ),
+            click.Option(["--out"], required=True, type=click.Path(), help="The file."),
+        ],
+        summary="""Write a MODEL as ONNX or as a PyTorch program; needs gradmix[export].
+
+        The file takes uint8 images and gives probabilities. It is written only if these are the
+        model's to 1e-4.
+        """,
+        example="export champion --format onnx --out model.onnx",
+    ),
+    LazyCommand(
         "extract",
         "flows.cli.extract:extract",
         [

@@ -76,5 +76,7 @@ def _add_flavour(folder: Path, model_id: str, run_id: str | None) -> None:
     python = _PythonEnv.current()  # type: ignore[no-untyped-call]  # untyped in MLflow
     python.to_yaml(str(folder / PYTHON))
     model = Model(run_id=run_id, model_id=model_id)
-    add_to_model(model, loader_module=LOADER, data=".", python_env=PYTHON)
+    add_to_model(  # type: ignore[no-untyped-call]  # untyped in MLflow
+        model, loader_module=LOADER, data=".", python_env=PYTHON
+    )
     model.save(str(folder / MLMODEL))
