@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from data.atomic import replacing
 from tasks.models.description import ModelError
 from tasks.models.network import Ensemble, Model
-from tasks.storage.atomic import replacing
 
 Format = Literal["onnx", "torch"]
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.atomic import write_atomically
 from data.errors import DataError
 from data.fingerprint import digest_json
 from tasks.execution.devices import usable_cores
@@ -29,7 +30,6 @@ from tasks.prediction.tables import (
     write_part,
     write_skipped,
 )
-from tasks.storage.atomic import write_atomically
 from tasks.storage.home import exclusive
 
 PART_SIZE = {"photos": 512, "clips": 32}

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data.atomic import replacing, write_atomically
 from data.errors import DataError
-from tasks.storage.atomic import replacing, write_atomically
 
 COLUMNS = ("path", "label", "confidence", "runner_up", "runner_up_confidence", "agreement")
 REASON = "reason"
