@@ -126,12 +126,12 @@ def test_the_summary_says_what_was_left_out(tmp_path: Path) -> None:
         reused=512,
         timing=Timing(whole_s=10.0, network_s=9.5),
     )
-    lines = summary(found, {"files that are no photos": 3}, tmp_path / "labels.csv", 61.0)
+    lines = summary(found, {"files that are not photos": 3}, tmp_path / "labels.csv", 61.0)
     assert lines[:4] == [
         f"1,200 files labelled in 1 min 01 s, 95% of the reading in the network: "
         f"{tmp_path / 'labels.csv'}",
         "512 of them were done before.",
-        "Ignored: 3 files that are no photos.",
+        "Ignored: 3 files that are not photos.",
         f"12 files left out ({tmp_path / 'labels.skipped.csv'}):",
     ]
     assert len(lines) == 4 + 10

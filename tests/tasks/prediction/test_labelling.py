@@ -37,7 +37,7 @@ def test_labels_are_those_of_the_model(single: Path, photos: Path, as_array, tmp
     found = label_files(model, items, out, 4, quiet)
     rows = rows_of(out)
     assert tuple(rows[0]) == COLUMNS
-    assert (found.files, len(rows), others) == (20, 20, {"files that are no photos": 1})
+    assert (found.files, len(rows), others) == (20, 20, {"files that are not photos": 1})
     for row in rows:
         image = torch.from_numpy(as_array(row["path"]))
         (expected,) = labels_of(model.probabilities(image), ("2", "3"))
