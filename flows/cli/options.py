@@ -111,7 +111,9 @@ RUN = [
     click.Option(["--tables"], callback=listed(int), help="Tables of the paper to make: 1,2."),
     click.Option(["--figures"], callback=listed(int), help="Figures of the paper to make: 3,4."),
     click.Option(
-        ["--studies"], callback=listed(str), help="Studies beyond the paper: rho,hyper_validation."
+        ["--studies"],
+        callback=listed(str),
+        help="Studies beyond the paper: rho,hyper_validation,sources,labels.",
     ),
     HOME,
 ]

@@ -86,6 +86,7 @@ class Experiment(Frozen):
                 *self._wrong_finals(),
                 *([] if wrong_names else self._wrong_rows()),
                 *self._wrong_ensembles(),
+                *self._wrong_studies(),
                 *([] if wrong_data else self._wrong_tables()),
                 *([] if wrong_data or not self.classes_are_known else self._wrong_problem()),
             ]
@@ -292,6 +293,18 @@ class Experiment(Frozen):
                 expected = f"at most {cells}, the cells of the grid at scale {self.scale}"
                 advice = "lower it or widen first_stage.beta or gamma"
                 yield Finding(key, said(expected, str(r), advice))
+
+    def _wrong_studies(self) -> Iterator[Finding]:
+        """A study of sources where there is one, and studies that need a test split."""
+        for place, study in enumerate(self.outputs.studies):
+            if study in {"sources", "labels"} and not self.target.has_test:
+                expected = "a target with a test split, on which its models are compared"
+                advice = "leave the study out"
+                yield Finding(("outputs", "studies", place), said(expected, "none", advice))
+        if "sources" in self.outputs.studies and len(self.sources) < 2:
+            place = self.outputs.studies.index("sources")
+            expected, advice = "at least two sources, to leave one out", "leave the study out"
+            yield Finding(("outputs", "studies", place), said(expected, "one", advice))
 
     def _domains(self) -> list[tuple[Key, Source | Target]]:
         """Sources and target with their keys."""

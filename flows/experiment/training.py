@@ -26,6 +26,8 @@ from tasks.networks.weights import NONE
 
 GRID = ("beta", "gamma")
 
+Study = Literal["rho", "hyper_validation", "sources", "labels"]
+
 
 def _with_the_grid() -> list[str]:
     """Methods without U that have the grid's axes among their settings."""
@@ -300,11 +302,16 @@ class Outputs(Frozen):
         tables: 1 and 2 of images, 3 of clips.
         figures: 3 the curves, 4 the ensemble sizes.
         studies: `rho` asks whether rho predicts what a step does, `hyper_validation` how many
-            labels the selection needs.
+            labels the selection needs, `sources` whether each source helps, `labels` what a label
+            is worth.
+        label_k: labelled samples a class of the study `labels`.
     """
 
     rows: Annotated[Annotated[tuple[Name, ...], Different] | None, LATER] = None
 
     tables: Annotated[tuple[Literal[1, 2, 3], ...], Different] = (1, 2)
     figures: Annotated[tuple[Literal[3, 4], ...], Different] = (3,)
-    studies: Annotated[tuple[Literal["rho", "hyper_validation"], ...], Different] = ()
+    studies: Annotated[tuple[Study, ...], Different] = ()
+    label_k: Annotated[Annotated[tuple[Positive, ...], Field(min_length=3), Different], LATER] = (
+        *(1, 2, 5, 10, 20),
+    )

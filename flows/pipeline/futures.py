@@ -79,6 +79,10 @@ class Draw:
     """Trainings of the grid."""
     ensembles: dict[int, Ensemble] = field(default_factory=dict)
     """By R, the number of members."""
+    middle: Future | None = None
+    """The grid's middle cell at its best learning rate, for the studies of sources and labels."""
+    without: dict[str, Future] = field(default_factory=dict)
+    """The same without a source, by its name."""
     evaluation: Future | None = None
     studies: dict[str, Future] = field(default_factory=dict)
 
@@ -92,6 +96,7 @@ class Draw:
     def before_the_test(self) -> list[Future]:
         """Everything that must be finished before the test split is opened."""
         searched = [future for futures in self.searches.values() for future in futures]
+        compared = [self.middle, *self.without.values()]
         of_ensembles = [
             future
             for ensemble in self.ensembles.values()
@@ -104,15 +109,27 @@ class Draw:
             )
             if future is not None
         ]
-        return [*searched, *self.cells.values(), *self.rows.values(), *of_ensembles]
+        of_studies = [future for future in compared if future is not None]
+        return [*searched, *self.cells.values(), *self.rows.values(), *of_ensembles, *of_studies]
 
 
 @dataclass
 class Pipeline:
-    """The futures of all stages."""
+    """The futures of all stages.
+
+    Attributes:
+        data: by data set and split.
+        draws: of the table.
+        more_labels: draws of other k, for the study of labels.
+    """
 
     data: dict[tuple[str, str], Future]
     draws: list[Draw]
+    more_labels: list[Draw] = field(default_factory=list)
+
+
+ALL_SOURCES = "all sources"
+"""Name, in the evaluation, of the model that those without a source are compared with."""
 
 
 def swept_name(r: int) -> str:

@@ -22,6 +22,12 @@ from flows.pipeline.cross_fitting import (
 from flows.pipeline.futures import Draw, Ensemble, GridCell, Pipeline, Submit, swept_name
 from flows.pipeline.preparation import prepared_data, pretrained_weights
 from flows.pipeline.required import RequiredStages
+from flows.pipeline.studies import (
+    compared_models,
+    leave_sources_out,
+    more_labels,
+    train_middle,
+)
 from flows.pipeline.subjects import axes_of
 from gradmix.methods import method_named
 from tasks.engine.stage import Future
@@ -50,15 +56,21 @@ def pipeline(experiment: Experiment, raw: RawData, submit: Submit) -> Pipeline:
     """
     drawing = _Drawing(experiment, raw, submit)
     draws = drawing.split()
-    for step in (drawing.baselines, drawing.first_stage, drawing.pseudo_label, drawing.final):
+    more = more_labels(drawing, draws)
+    steps = (drawing.baselines, drawing.first_stage, drawing.pseudo_label, drawing.final)
+    for step in (*steps, drawing.leave_sources_out):
         for draw in draws:
             step(draw)
-    finished = [future for draw in draws for future in draw.before_the_test]
+    for draw in more:
+        train_middle(drawing, draw)
+    finished = [future for draw in [*draws, *more] for future in draw.before_the_test]
     for draw in draws:
         drawing.evaluate(draw, finished)
+    for draw in more:
+        draw.evaluation = drawing.scored(draw, compared_models(draw), finished)
     for draw in draws:
         drawing.study(draw)
-    return Pipeline(drawing.data, draws)
+    return Pipeline(drawing.data, draws, more)
 
 
 class _Drawing:
@@ -95,11 +107,12 @@ class _Drawing:
             draw = labelled_draw(self.experiment, self.raw, self.target, self.submit)
             self.checked += [draw.split, *draw.parts]
             return [draw]
-        draws = [self._draw(k, draw) for k in target.k for draw in range(target.draws)]
+        draws = [self.drawn(k, draw) for k in target.k for draw in range(target.draws)]
         self.checked += [draw.split for draw in draws]
         return draws
 
-    def _draw(self, k: int, draw: int) -> Draw:
+    def drawn(self, k: int, draw: int) -> Draw:
+        """A V; of one draw, that of a smaller k is part of it."""
         inputs = split.SplitInputs(
             subject=Subject.of("split", k, draw),
             target=self.target,
@@ -132,15 +145,17 @@ class _Drawing:
         rate: float | Future = rates[0]
         draw.searches[stage.name] = []
         if len(rates) > 1:
-            shared = self._cell(draw, stage.middle)
+            shared = self.cell(draw, stage.middle)
             choices = [at_rate(shared, candidate) for candidate in rates]
             rate = self._chosen(draw, stage.name, choices, f"{stage.name} learning rate")
         for i, cell in enumerate(stage.cells):
             place = GridCell(beta=cell["beta"], gamma=cell["gamma"])
-            inputs = replace(self._cell(draw, cell), learning_rate=rate)
-            draw.cells[place] = self._train(holding_out_one(draw, inputs, i))
+            inputs = replace(self.cell(draw, cell), learning_rate=rate)
+            draw.cells[place] = self.trained(holding_out_one(draw, inputs, i))
+        middle = GridCell(beta=stage.middle["beta"], gamma=stage.middle["gamma"])
+        draw.middle = draw.cells[middle] if isinstance(rate, float) else rate
         for r in self.required.ensemble_sizes:
-            top = self._best(draw, f"top {r}", list(draw.cells.values()), r)
+            top = self.best(draw, f"top {r}", list(draw.cells.values()), r)
             draw.ensembles[r] = Ensemble(top)
         draw.rows[stage.name] = self._main(draw).top
 
@@ -215,6 +230,18 @@ class _Drawing:
             final = draw.ensembles[r].final
             if final is not None:
                 models[swept_name(r)] = final
+        if {"sources", "labels"} & set(self.required.studies):
+            models |= compared_models(draw)
+        draw.evaluation = self.scored(draw, models, finished)
+
+    def scored(self, draw: Draw, models: Mapping[str, Future], after: Sequence[Future]) -> Future:
+        """Models on the sealed test split, and the draw's pseudo-labels audited.
+
+        Args:
+            draw: whose they are.
+            models: by name.
+            after: must be finished before the split is opened.
+        """
         inputs = evaluate.EvaluateInputs(
             subject=draw.subject("evaluation"),
             models=models,
@@ -227,7 +254,17 @@ class _Drawing:
             weights=self.weights if self.network.frozen else None,
             heads=self.heads,
         )
-        draw.evaluation = self.submit(evaluate.STAGE, inputs, after=finished)
+        return self.submit(evaluate.STAGE, inputs, after=after)
+
+    def leave_sources_out(self, draw: Draw) -> None:
+        """The first stage's middle cell without each source, if the outputs ask for it."""
+        if "sources" in self.required.studies:
+            leave_sources_out(self, draw)
+
+    def at_every_rate(self, inputs: train.TrainInputs[Future]) -> list[Future]:
+        """The training at every learning rate that rows are searched over."""
+        rates = self.experiment.training.learning_rates
+        return [self.trained(at_rate(inputs, rate)) for rate in rates]
 
     def study(self, draw: Draw) -> None:
         """The studies beyond the paper, on finished models."""
@@ -297,7 +334,7 @@ class _Drawing:
         at_rates = [at_rate(inputs, rate) for inputs in searched for rate in rates]
         choices = at_rates or searched
         if len(choices) == 1 and not draw.parts:
-            return self._train(choices[0])
+            return self.trained(choices[0])
         return self._row(draw, name, choices, ensemble)
 
     def _row(
@@ -311,8 +348,8 @@ class _Drawing:
         chosen = self._chosen(draw, name, choices, name, ensemble)
         if not draw.parts:
             return chosen
-        draw.whole[name] = self._train(on_all_of_v(choices[0], chosen))
-        return self._best(draw, name, [draw.whole[name]], 1)
+        draw.whole[name] = self.trained(on_all_of_v(choices[0], chosen))
+        return self.best(draw, name, [draw.whole[name]], 1)
 
     def _chosen(
         self,
@@ -333,9 +370,9 @@ class _Drawing:
         """
         enlarged = ensemble.parts if ensemble is not None else []
         trained = [part for one in choices for part in holding_out(draw, one, enlarged)]
-        trainings = draw.searches[name] = [self._train(inputs) for inputs in trained]
+        trainings = draw.searches[name] = [self.trained(inputs) for inputs in trained]
         if not draw.parts:
-            return self._best(draw, what, trainings, 1)
+            return self.best(draw, what, trainings, 1)
         inputs = select.SelectInputs(
             subject=draw.subject(f"select {what}, cross-fitted"),
             candidates=tuple(trainings),
@@ -344,7 +381,7 @@ class _Drawing:
         )
         return self.submit(select.STAGE, inputs)
 
-    def _cell(self, draw: Draw, cell: Mapping[str, Any]) -> train.TrainInputs[Future]:
+    def cell(self, draw: Draw, cell: Mapping[str, Any]) -> train.TrainInputs[Future]:
         """The training of a cell, at a learning rate that is yet to be set."""
         stage = self.experiment.first_stage
         inputs = self._training(draw, stage.name, stage.method, cell)
@@ -372,10 +409,10 @@ class _Drawing:
             weights=self.weights,
         )
 
-    def _train(self, inputs: train.TrainInputs[Future]) -> Future:
+    def trained(self, inputs: train.TrainInputs[Future]) -> Future:
         return self.submit(train.STAGE, inputs, after=self.checked)
 
-    def _best(self, draw: Draw, name: str, candidates: Sequence[Future], r: int) -> Future:
+    def best(self, draw: Draw, name: str, candidates: Sequence[Future], r: int) -> Future:
         inputs = select.SelectInputs(
             subject=draw.subject(f"select {name}"),
             candidates=tuple(candidates),
@@ -398,7 +435,7 @@ class _Drawing:
         if len(trained) == 1 or draw.parts:
             return [replace(shared, initial=draw.rows[name])]
         return [
-            with_start(shared, place, self._best(draw, f"{name} {place}", [training], 1))
+            with_start(shared, place, self.best(draw, f"{name} {place}", [training], 1))
             for place, training in enumerate(trained, start=1)
         ]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Draw, Pipeline
-from flows.records.results import artifact_of, trainings_of
+from flows.records.results import chosen_training, trainings_of
+from flows.records.stage_results import artifact_of
 from tasks.storage.artifacts import Artifact
 from tasks.tracking.tracker import Tracker
 
@@ -113,5 +114,5 @@ def track_results(
 def _reported(draw: Draw) -> list[str]:
     """Ids of the models whose figures a report has: of its rows, of cells, of figure 4."""
     swept = [ensemble.final for ensemble in draw.ensembles.values() if ensemble.final is not None]
-    others = map(artifact_of, [*draw.cells.values(), *swept])
+    others = [chosen_training(draw, model) for model in (*draw.cells.values(), *swept)]
     return [training.notes["model_id"] for training in (*trainings_of(draw).values(), *others)]

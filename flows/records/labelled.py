@@ -9,7 +9,7 @@ from data.tables.labelled_split import REJECTED
 from data.tables.pseudo_labels import FILE, read_pseudo_labels
 from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Pipeline
-from flows.records.results import artifact_of
+from flows.records.stage_results import artifact_of
 from tasks.codec import CodecError
 from tasks.reporting.record import ClassCorrections, LabelledRecord
 from tasks.storage.artifacts import RESULT, read_artifact

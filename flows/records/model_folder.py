@@ -10,7 +10,7 @@ from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Draw, Pipeline
 from flows.records.champion import Champion, candidates, champion_of, registered_name
 from flows.records.provenance import git_commit
-from flows.records.results import artifact_of, scores_of
+from flows.records.stage_results import artifact_of, scores_of
 from flows.records.stored import MODEL, record_folder
 from tasks.codec import decode
 from tasks.models.description import Figures, ImageDescription, Lineage

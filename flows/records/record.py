@@ -12,7 +12,8 @@ from flows.pipeline.futures import Pipeline
 from flows.records.labelled import labelled_record
 from flows.records.model_folder import champion_record
 from flows.records.provenance import git_commit, hardware, versions
-from flows.records.results import artifact_of, results
+from flows.records.results import results
+from flows.records.stage_results import artifact_of
 from flows.records.stored import FILE, record_folder, stored_record
 from tasks.codec import decode
 from tasks.reporting.record import (
@@ -82,7 +83,7 @@ def make_record(
         tracking=TrackingRecord(
             ui=tracking.get("ui", ""), experiment_id=tracking.get("experiment_id")
         ),
-        **vars(results(spec, stages.draws, home)),
+        **vars(results(spec, stages, home)),
         executed=CountsRecord(trainings=ledger.executed, cached=ledger.reused),
         paper=_paper(experiment.paper),
         paper_clips=_paper(experiment.paper_clips),

@@ -1,15 +1,17 @@
 """The results of finished stages, as a record has them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from data.tables.right_answers import read_right_answers
 from flows.experiment.run_spec import RunSpec
-from flows.pipeline.futures import Draw, Ensemble, swept_name
+from flows.pipeline.futures import Draw, Ensemble, Pipeline, swept_name
 from flows.records.shown import shown_precision
+from flows.records.stage_results import artifact_of, place_of, scores_of
+from flows.records.study_results import label_records, source_records
 from gradmix.methods import method_named
 from tasks.codec import decode
 from tasks.engine.stage import Future
@@ -44,8 +46,9 @@ class Results:
     studies: StudyRecords
 
 
-def results(spec: RunSpec, draws: Sequence[Draw], home: Path) -> Results:
+def results(spec: RunSpec, stages: Pipeline, home: Path) -> Results:
     """Rows, cells, labels, curves, ensembles and studies of all draws."""
+    draws, studies = stages.draws, spec.experiment.outputs.studies
     rows = [row for draw in draws for row in _rows(spec, draw, home)]
     return Results(
         # As the paper has it: first what does without U. The sort keeps the order otherwise.
@@ -57,18 +60,10 @@ def results(spec: RunSpec, draws: Sequence[Draw], home: Path) -> Results:
         studies=StudyRecords(
             rho=tuple(part for draw in draws for part in _rho(draw)),
             hyper_validation=tuple(part for draw in draws for part in _sizes(draw)),
+            sources=source_records(draws) if "sources" in studies else (),
+            labels=label_records([*draws, *stages.more_labels]) if "labels" in studies else (),
         ),
     )
-
-
-def artifact_of(future: Future | None) -> Artifact:
-    """The artifact of a stage that the outputs needed, once it is finished."""
-    assert future is not None, "the pipeline submits every stage that it reports"  # noqa: S101
-    return future.result()
-
-
-def _place(draw: Draw) -> dict[str, int]:
-    return {"k": draw.k, "draw": draw.draw}
 
 
 def _rows(spec: RunSpec, draw: Draw, home: Path) -> list[RowRecord]:
@@ -83,7 +78,7 @@ def _rows(spec: RunSpec, draw: Draw, home: Path) -> list[RowRecord]:
             {
                 "row": name,
                 "datasets": _datasets(spec, name, chosen),
-                **_place(draw),
+                **place_of(draw),
                 **scores_of(test.get(name)),
                 **_held_out(draw, name),
                 "searched": _searched(spec, draw, name),
@@ -142,32 +137,20 @@ def _held_out(draw: Draw, row: str) -> dict[str, Any]:
     return {"held_out": counts[place % len(counts)]}
 
 
-def scores_of(scored: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the evaluation says of a model: of images, and of clips if they are frames."""
-    scored = scored or {}
-    return {
-        "test_accuracy": scored.get("accuracy"),
-        "test_n": scored.get("n"),
-        "test_clip_accuracy": scored.get("clip_accuracy"),
-        "test_clips": scored.get("clips"),
-    }
-
-
 def trainings_of(draw: Draw) -> dict[str, Artifact]:
     """The training behind every row: its own, or the best member of its selection."""
+    return {name: chosen_training(draw, future) for name, future in draw.rows.items()}
+
+
+def chosen_training(draw: Draw, model: Future | None) -> Artifact:
+    """A training, or the best member of a selection among those of a draw."""
+    found = artifact_of(model)
+    if "members" not in found.summary:
+        return found
+    best = found.summary["members"][0]["identity"]
     searched = [future for futures in draw.searches.values() for future in futures]
-    searched += draw.whole.values()
-    by_identity = {
-        training.identity: training
-        for training in map(artifact_of, [*searched, *draw.cells.values()])
-    }
-    chosen = {}
-    for name, future in draw.rows.items():
-        found = artifact_of(future)
-        if "members" in found.summary:
-            found = by_identity[found.summary["members"][0]["identity"]]
-        chosen[name] = found
-    return chosen
+    trainings = map(artifact_of, [*searched, *draw.whole.values(), *draw.cells.values()])
+    return next(training for training in trainings if training.identity == best)
 
 
 def _figures(training: Artifact) -> dict[str, Any]:
@@ -241,7 +224,7 @@ def _cells(spec: RunSpec, draw: Draw) -> list[CellRecord]:
         training = artifact_of(future)
         identity = training.identity
         content = {
-            **_place(draw),
+            **place_of(draw),
             **vars(axes),
             "rank": ranked.index(identity) + 1 if identity in ranked else None,
             **scores_of(test.get(name(vars(axes)))),
@@ -255,7 +238,7 @@ def _labels(spec: RunSpec, draw: Draw, r: int, ensemble: Ensemble) -> dict[str, 
     """An ensemble's labels, audited."""
     pseudo, enlarged = artifact_of(ensemble.pseudo), artifact_of(ensemble.enlarged)
     return {
-        **_place(draw),
+        **place_of(draw),
         "r": r,
         "threshold": spec.experiment.ensemble.threshold,
         "unlabelled": pseudo.summary["unlabelled"],
@@ -302,7 +285,7 @@ def _swept(spec: RunSpec, draw: Draw) -> list[EnsembleRecord]:
     for r, ensemble in draw.ensembles.items():
         if ensemble.final is None:
             continue
-        final = artifact_of(ensemble.final)
+        final = chosen_training(draw, ensemble.final)
         content = {
             **_labels(spec, draw, r, ensemble),
             **scores_of(test.get(swept_name(r))),
@@ -345,7 +328,7 @@ def _rho(draw: Draw) -> list[RhoRecord]:
     """The study of rho in one draw: at the start, and at the finished model."""
     study = draw.studies.get("rho")
     parts = artifact_of(study).summary["parts"] if study else []
-    return [decode(RhoRecord, {**_place(draw), **part}) for part in parts]
+    return [decode(RhoRecord, {**place_of(draw), **part}) for part in parts]
 
 
 def _sizes(draw: Draw) -> list[SizeStudyRecord]:
@@ -353,4 +336,4 @@ def _sizes(draw: Draw) -> list[SizeStudyRecord]:
     study = draw.studies.get("hyper_validation")
     if study is None:
         return []
-    return [decode(SizeStudyRecord, {**_place(draw), **artifact_of(study).summary})]
+    return [decode(SizeStudyRecord, {**place_of(draw), **artifact_of(study).summary})]

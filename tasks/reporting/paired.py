@@ -63,6 +63,11 @@ class Difference:
         return self.row if low > 0 else self.other if high < 0 else None
 
     @property
+    def finding(self) -> str:
+        """The verdict without its figures."""
+        return self.verdict.partition(", up to")[0]
+
+    @property
     def verdict(self) -> str:
         """Whether the interval tells the two apart; if not, how far apart they may be.
 

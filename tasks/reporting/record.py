@@ -298,11 +298,43 @@ class SizeStudyRecord(InDraw):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SourceRecord(TestScores, InDraw):
+    """The grid's middle cell, searched over the learning rates, on all sources or all but one.
+
+    Attributes:
+        left_out: the source that it was trained without; None: on all.
+        accuracy: on hyper-validation.
+        identity: of the training's artifact.
+    """
+
+    left_out: str | None
+    accuracy: float
+    identity: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelsRecord(TestScores, InDraw):
+    """The same model on all sources and this V; V of one draw are nested over k.
+
+    Attributes:
+        labels: samples in V, all classes together.
+        accuracy: on hyper-validation.
+        identity: of the training's artifact.
+    """
+
+    labels: int
+    accuracy: float
+    identity: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyRecords:
     """The studies beyond the paper; empty where one was not asked for."""
 
     rho: tuple[RhoRecord, ...] = ()
     hyper_validation: tuple[SizeStudyRecord, ...] = ()
+    sources: tuple[SourceRecord, ...] = ()
+    labels: tuple[LabelsRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

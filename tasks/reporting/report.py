@@ -28,6 +28,7 @@ from tasks.reporting.sections.procedure import (
 )
 from tasks.reporting.sections.pseudo_labels import pseudo_label_section
 from tasks.reporting.sections.results import hyper_validation_section, result_section
+from tasks.reporting.sections.source_study import label_section, source_section
 from tasks.reporting.sections.studies import rho_section, size_section
 from tasks.reporting.text_tables import markdown_cell
 
@@ -71,6 +72,8 @@ def markdown_report(record: Record) -> str:
         pseudo_label_section(record),
         rho_section(record),
         size_section(record),
+        source_section(record),
+        label_section(record),
         overhead_section(record),
         hyper_validation_section(record),
         selection_section(record),

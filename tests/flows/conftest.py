@@ -17,6 +17,7 @@ import scipy.io
 
 from data.digest_cache import KnownDigests
 from data.errors import DataError
+from data.tables.right_answers import write_right_answers
 from flows.experiment.run_request import RunRequest
 from flows.experiment.run_spec import resolve
 from flows.pipeline.graph import pipeline
@@ -169,7 +170,9 @@ class Imitation:
         if hasattr(arguments, "held_out"):
             return self._labelled_split(arguments), {}
         name = f"{arguments.k} {arguments.draw} {arguments.seed}"
-        return {"digests": {role: f"{role} {name}" for role in ("hyper_validation", "V", "U")}}, {}
+        roles = ("hyper_validation", "V", "U")
+        counts = {"V": arguments.k * len(arguments.classes)}
+        return {"digests": {role: f"{role} {name}" for role in roles}, "counts": counts}, {}
 
     def _labelled_split(self, arguments):
         name = f"{vars(arguments.held_out)} {sorted(arguments.corrections.items())}"
@@ -209,7 +212,7 @@ class Imitation:
     def _enlarge(self, _arguments, _output):
         return {"content": "enlarged", "per_class": [5, 4], "pseudo": 5}, {}
 
-    def _evaluate(self, arguments, _output):
+    def _evaluate(self, arguments, output):
         n = len(arguments.models)
         rows = {
             name: {"accuracy": 0.9 - 0.1 * i / n, "n": 50}
@@ -218,6 +221,8 @@ class Imitation:
         if "clips" in arguments.test.summary:
             for scores in rows.values():
                 scores |= {"clip_accuracy": scores["accuracy"] + 0.05, "clips": 8}
+        right = {name: np.arange(50) < round(50 * row["accuracy"]) for name, row in rows.items()}
+        write_right_answers(right, output / "right.parquet")
         audit = {
             "calibration": [],
             "thresholds": [],

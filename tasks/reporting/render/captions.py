@@ -149,6 +149,19 @@ READINGS = {
         "repeated. All models were trained, and their best steps kept, with the full set; and "
         "large subsets overlap, so that their band is too narrow.",
     ),
+    "sources": (
+        "A positive figure means that the target is recognised better with the source than without "
+        "it. `helps` and `hurts` stand where the 95 % interval leaves out 0; otherwise the line "
+        "says how much the source may matter at most, by two one-sided tests at 5 %.",
+        "it is read as the worth of the source's data in general: it is what they add to the other "
+        "sources, for this method, at this number of labels.",
+    ),
+    "label curve": (
+        "Measured accuracy by the number of labels, the curve beside it, and what more labels "
+        "would add to so many by the curve.",
+        "the curve is trusted beyond its last point, or the interval is taken for that of one "
+        "draw: it is that of the mean, and holds neither other test samples nor another curve.",
+    ),
     "overhead": (
         "A ratio of 1.4 is 40 % more time a step than Source only on the same draw.",
         "it is taken for the cost on another machine, or as exact to a few per cent: trainings "

@@ -176,7 +176,7 @@ def _in_words(pairs: Sequence[Difference]) -> str:
     of = f", {first.measure.name}" if others else ""
     said = [f"{first.names}{of}: {first.text}"]
     for pair in others:
-        if (pair.names, pair.higher) == (first.names, first.higher):
+        if (pair.names, pair.finding) == (first.names, first.finding):
             said.append(f"{pair.measure.name} the same ({signed(pair.points.mean)})")
         else:
             said.append(f"{pair.names}, {pair.measure.name}: {pair.text}")

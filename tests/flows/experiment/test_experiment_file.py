@@ -104,7 +104,7 @@ def test_the_packaged_experiment_loads_at_every_scale(scale):
 
 def test_a_scale_overrides_key_by_key():
     small, paper = load_experiment("digits", "small"), load_experiment("digits", "paper")
-    assert (small.target.k, small.target.draws) == ((2, 5), 3)
+    assert (small.target.k, small.target.draws) == ((2, 5), 10)
     assert small.target.hyper_validation == paper.target.hyper_validation == 1000
     assert small.network.settings["widths"] != paper.network.settings["widths"]
     assert small.network.settings["hidden"] == paper.network.settings["hidden"]
@@ -113,7 +113,7 @@ def test_a_scale_overrides_key_by_key():
 def test_an_option_overrides_file_and_scale():
     options = {("target", "k"): ("--k", [2, 4]), ("seed",): ("--seed", 7)}
     experiment = load_experiment("digits", "small", options)
-    assert (experiment.target.k, experiment.seed, experiment.target.draws) == ((2, 4), 7, 3)
+    assert (experiment.target.k, experiment.seed, experiment.target.draws) == ((2, 4), 7, 10)
 
 
 def test_an_array_in_a_scale_replaces_the_whole_array(own):

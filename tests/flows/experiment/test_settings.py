@@ -56,6 +56,8 @@ def test_the_paper_scale_is_the_protocol_of_the_paper(digits):
     assert digits.training.validate_every == 100
     rates = {row.method: digits.rates_of(row) for row in digits.baselines}
     assert rates.pop("fine_tune") == (0.005,)
+    # They have a search of their own.
+    assert (rates.pop("mdda"), rates.pop("dctn")) == ((0.02,), (0.02,))
     assert set(rates.values()) == {digits.training.learning_rates}
     assert [source.classes for source in digits.sources] == [tuple("56789"), tuple("01234")]
     assert digits.target.classes == tuple("56789")

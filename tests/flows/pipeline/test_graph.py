@@ -2,11 +2,11 @@
 
 import json
 import math
-import tomllib
 from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from flows.experiment.experiment_file import load_experiment
 from flows.experiment.fields import telling
@@ -70,7 +70,7 @@ def drawn(experiment):
 
 @pytest.fixture(scope="module")
 def small():
-    """Two k, two draws, two learning rates."""
+    """Two k, two draws, three learning rates."""
     return drawn(load_experiment("digits", "small", DRAWS | TABLES_AND_FIGURE_3))
 
 
@@ -80,6 +80,12 @@ def demo():
     return drawn(load_experiment("digits", "demo"))
 
 
+@pytest.fixture(scope="module")
+def whole_demo():
+    """The same with every row."""
+    return drawn(load_experiment("digits", "demo", {("outputs", "rows"): ("", None)}))
+
+
 FINALS = [
     ("GradMix w/ soft label", "soft", "gradmix"),
     ("GradMix w/ hard label", "hard", "gradmix"),
@@ -87,7 +93,12 @@ FINALS = [
     ("GradMix w/ MixMatch", "hard", "gradmix_mixmatch"),
     ("GradMix w/ FixMatch", "hard", "gradmix_fixmatch"),
     ("GradMix w/ SoftMatch", "hard", "gradmix_softmatch"),
+    ("GradMix w/ SoftMatch, V trains the trunk", "hard", "gradmix_softmatch"),
+    ("Joint w/ hard label", "hard", "joint"),
+    ("Joint w/ FixMatch", "hard", "fixmatch"),
+    ("Joint w/ SoftMatch", "hard", "softmatch"),
 ]
+RATES = (0.05, 0.02, 0.01)
 
 
 def compared(row):
@@ -101,24 +112,14 @@ def of(submitted, stage):
 
 def test_every_stage_of_the_design_is_there_as_often_as_the_settings_say(small):
     submitted, _ = small
-    file = tomllib.loads(PACKAGED.read_text())
-    scale = file["scales"]["small"]
-    rates, stage = len(scale["training"]["learning_rates"]), scale["first_stage"]
-    # One fine-tuning rate; two rates for every other baseline.
-    baselines = sum(
-        searched(row) * (1 if row["method"] == "fine_tune" else rates) for row in file["baselines"]
-    )
-    cells = rates + len(stage["beta"]) * len(stage["gamma"])
-    finals = sum(map(searched, file["final"]))
-    # Besides that of a row: the first stage's learning rate, and the top R.
-    selections = len(file["baselines"]) + 2 + sum("search" in row for row in file["final"])
-
+    # A draw: 24 baselines and 10 finals of 3 candidates, a search of 3, 4 cells; of the selections,
+    # 3 are those that fine-tuning starts from.
     counts = {stage: len(of(submitted, stage)) for stage in {box.stage for box in submitted}}
     assert counts == {
         "prepare": 3,
         "split": 4,
-        "train": 4 * (baselines + cells + finals),
-        "select": 4 * selections,
+        "train": 4 * (24 * 3 + 3 + 4 + 10 * 3),
+        "select": 4 * (24 + 3 + 2 + 10),
         "pseudo_label": 4,
         "enlarge": 4,
         "evaluate": 4,
@@ -216,14 +217,13 @@ def test_final_trainings_read_the_enlarged_v_the_labels_and_the_best_cell(small)
                 pseudo = PseudoSource(labels=top_3.pseudo, kind=kind, if_none_agree="stop")
                 assert final.inputs["pseudo"] == pseudo
                 assert final.inputs["choice"] is top_3.top
-                assert final.inputs["learning_rate"] is top_3.top
 
 
 def test_no_other_training_sees_labels_of_u_or_the_enlarged_v(small):
     submitted, stages = small
     rows = [row for draw in stages.draws for name, row in draw.rows.items() if "w/ " in name]
     finals = [training for row in rows for training in compared(row)]
-    assert len(finals) == 4 * (5 + 4)
+    assert len(finals) == 4 * 10 * 3
     for training in set(of(submitted, "train")) - set(finals):
         assert (training.inputs["pseudo"], training.inputs["enlarged"]) == (None, None)
         assert not any(box.stage == "pseudo_label" for box in training.ancestors), training.label
@@ -251,8 +251,8 @@ def test_the_learning_rate_is_searched_at_the_middle_cell_then_used_in_all(small
     _, stages = small
     for draw in stages.draws:
         search = draw.searches["GradMix"]
-        assert [training.inputs["learning_rate"] for training in search] == [0.05, 0.02]
-        assert {training.inputs["settings"]["beta"] for training in search} == {7.0}
+        assert [training.inputs["learning_rate"] for training in search] == list(RATES)
+        assert {training.inputs["settings"]["beta"] for training in search} == {10.0}
         assert {training.inputs["settings"]["gamma"] for training in search} == {0.4}
         (rate,) = {cell.inputs["learning_rate"] for cell in draw.cells.values()}
         assert rate.inputs["candidates"] == tuple(search)
@@ -261,18 +261,20 @@ def test_the_learning_rate_is_searched_at_the_middle_cell_then_used_in_all(small
 
 def test_one_learning_rate_is_not_searched(demo):
     submitted, stages = demo
-    assert [draw.searches["GradMix"] for draw in stages.draws] == [[], []]
+    assert [draw.searches["GradMix"] for draw in stages.draws] == [[]] * 4
     cells = [cell for draw in stages.draws for cell in draw.cells.values()]
     assert {cell.inputs["learning_rate"] for cell in cells} == {0.05}
     assert not [box for box in submitted if "GradMix learning rate" in box.label]
 
 
-def test_without_a_search_rows_keep_the_settings_that_they_have(demo):
-    _, stages = demo
+def test_without_a_search_rows_keep_the_settings_that_they_have(whole_demo):
+    _, stages = whole_demo
     for draw in stages.draws:
         (mdda,) = draw.searches["MDDA"]
         assert mdda.inputs["settings"] == {}
-        assert "GradMix w/ VAT" not in draw.searches
+        assert not {"GradMix w/ VAT", "Joint w/ hard label"} & draw.searches.keys()
+        best = draw.ensembles[3].top
+        assert draw.rows["Joint w/ hard label"].inputs["learning_rate"] is best
 
 
 def test_settings_are_searched_in_every_combination_with_the_learning_rates(small):
@@ -282,9 +284,9 @@ def test_settings_are_searched_in_every_combination_with_the_learning_rates(smal
             (training.inputs["settings"]["entropy_weight"], training.inputs["learning_rate"])
             for training in compared(draw.rows["MDDA"])
         ]
-        assert found == [(weight, rate) for weight in (0.02, 0.1, 0.5) for rate in (0.05, 0.02)]
+        assert found == [(weight, 0.02) for weight in (0.02, 0.1, 0.5)]
         assert draw.searches["MDDA"] == compared(draw.rows["MDDA"])
-        assert draw.searches["MDDA"][1].label.endswith(": MDDA entropy_weight=0.02 lr=0.02")
+        assert draw.searches["MDDA"][1].label.endswith(": MDDA entropy_weight=0.1 lr=0.02")
 
 
 def test_a_final_models_settings_are_searched_at_the_first_stages_learning_rate(small):
@@ -292,17 +294,48 @@ def test_a_final_models_settings_are_searched_at_the_first_stages_learning_rate(
     for draw in stages.draws:
         found = compared(draw.rows["GradMix w/ VAT"])
         assert [training.inputs["settings"] for training in found] == [
-            {"epsilon": epsilon} for epsilon in (2.5, 5.0, 8.0, 12.0)
+            {"epsilon": epsilon} for epsilon in (2.5, 5.0, 12.0)
         ]
+        assert {training.inputs["learning_rate"] for training in found} == {draw.ensembles[3].top}
         assert draw.searches["GradMix w/ VAT"] == found
-        assert "GradMix w/ MixMatch" not in draw.searches
+
+
+def test_a_final_model_may_have_learning_rates_of_its_own(small):
+    _, stages = small
+    for draw in stages.draws:
+        found = compared(draw.rows["Joint w/ hard label"])
+        assert tuple(training.inputs["learning_rate"] for training in found) == RATES
+        assert {training.inputs["choice"] for training in found} == {draw.ensembles[3].top}
+
+
+def test_every_row_but_the_grids_has_three_candidates(small):
+    _, stages = small
+    for draw in stages.draws:
+        counts = {name: len(compared(row)) for name, row in draw.rows.items()}
+        assert counts.pop("GradMix") == 4
+        assert set(counts.values()) == {3}
+
+
+def test_rows_that_read_u_may_have_fewer_draws():
+    options = DRAWS | {("target", "draws_with_u"): ("", 1), ("outputs", "studies"): ("", [])}
+    _, stages = drawn(load_experiment("digits", "small", options))
+    missing = {"MME", "MDDA", "DCTN", "SLA", "AdaMatch", "Joint + SoftMatch"}
+    missing |= {name for name, *_ in FINALS}
+    first, second = (stages.draws[i] for i in (0, 1))
+    assert (first.draw, second.draw) == (0, 1)
+    assert first.rows.keys() - second.rows.keys() == missing
+    assert all(e.pseudo and e.final for e in first.ensembles.values())
+    assert not any(e.pseudo or e.final for e in second.ensembles.values())
+    assert set(second.evaluation.inputs["models"]) >= set(second.rows)
 
 
 def test_a_scale_may_choose_its_rows(demo):
     _, stages = demo
     for draw in stages.draws:
-        assert len(draw.rows) == 15
-        assert not {"AdaMatch", "GradMix w/ SoftMatch"} & draw.rows.keys()
+        assert list(draw.rows) == [
+            *("Target only", "Source only", "Joint", "GradMix"),
+            *("GradMix w/ soft label", "GradMix w/ hard label", "GradMix w/ MixMatch"),
+        ]
 
 
 def test_rows_that_others_start_from_are_made_too():
@@ -317,7 +350,7 @@ def test_the_grid_is_every_pair_of_beta_and_gamma(small):
     for draw in stages.draws:
         settings = [cell.inputs["settings"] for cell in draw.cells.values()]
         assert [(cell["beta"], cell["gamma"]) for cell in settings] == [
-            (beta, gamma) for beta in (5.0, 7.0, 10.0) for gamma in (0.0, 0.4, 0.8)
+            (beta, gamma) for beta in (5.0, 10.0) for gamma in (0.0, 0.4)
         ]
         top = draw.ensembles[3].top
         assert top.inputs["candidates"] == tuple(draw.cells.values())
@@ -325,13 +358,19 @@ def test_the_grid_is_every_pair_of_beta_and_gamma(small):
         assert draw.rows["GradMix"] is top
 
 
-def test_fine_tuning_starts_from_the_selected_source_only_model_of_its_draw(small):
+def test_fine_tuning_starts_from_every_source_only_model_of_its_draw(small, whole_demo):
     _, stages = small
     for draw in stages.draws:
+        starts = [training.inputs["initial"] for training in draw.searches["Fine-tune"]]
+        assert [start.inputs["candidates"] for start in starts] == [
+            (training,) for training in draw.searches["Source only"]
+        ]
+        assert {t.inputs["learning_rate"] for t in draw.searches["Fine-tune"]} == {0.005}
+        assert draw.searches["Fine-tune"][1].label.endswith(": Fine-tune start=2 lr=0.005")
+    for draw in whole_demo[1].draws:
+        # Of one candidate, the row's own selection.
         (fine_tune,) = draw.searches["Fine-tune"]
         assert fine_tune.inputs["initial"] is draw.rows["Source only"]
-        assert fine_tune.inputs["learning_rate"] == 0.005
-        assert draw.rows["Source only"].stage == "select"
         others = [name for name in draw.searches if name != "Fine-tune"]
         assert all(t.inputs["initial"] is None for n in others for t in draw.searches[n])
 
@@ -354,8 +393,8 @@ def test_all_methods_of_a_draw_share_its_split_and_seed_and_draws_differ(small):
 
 def test_the_seed_of_the_experiment_moves_every_draw():
     _, stages = drawn(load_experiment("digits", "demo", {("seed",): ("--seed", 7)}))
-    assert [draw.seed for draw in stages.draws] == [70_000, 70_001]
-    assert [draw.split.inputs["seed"] for draw in stages.draws] == [7, 7]
+    assert [draw.seed for draw in stages.draws] == [70_000, 70_001, 70_002, 70_003]
+    assert {draw.split.inputs["seed"] for draw in stages.draws} == {7}
 
 
 def test_rows_stand_in_the_order_of_the_table(small):
@@ -432,11 +471,11 @@ def trained(submitted):
 
 def test_table_2_needs_the_grid_and_no_other_training():
     submitted, stages = asked(tables=[2])
-    assert len(trained(submitted)) == 2 + 9
+    assert len(trained(submitted)) == 3 + 4
     assert not of(submitted, "pseudo_label")
     (evaluation,) = of(submitted, "evaluate")
     cells = stages.draws[0].cells
-    assert len(cells) == 9
+    assert len(cells) == 4
     named = {f"GradMix beta={c.beta:g} gamma={c.gamma:g}": cell for c, cell in cells.items()}
     assert evaluation.inputs["models"] == {"GradMix": stages.draws[0].rows["GradMix"], **named}
     assert evaluation.inputs["pseudo"] == {}
@@ -452,41 +491,44 @@ def test_table_1_alone_opens_the_test_split_for_its_rows_only():
 def test_figure_3_needs_source_only_and_the_grid():
     submitted, stages = asked(figures=[3])
     assert sorted(stages.draws[0].rows) == ["GradMix", "Source only"]
-    assert len(trained(submitted)) == 2 + 2 + 9
+    assert len(trained(submitted)) == 3 + 3 + 4
     assert not of(submitted, "pseudo_label")
 
 
 def test_figure_4_trains_once_for_every_r_on_the_same_first_stage():
     submitted, stages = asked(figures=[4])
     draw = stages.draws[0]
-    assert list(draw.ensembles) == [1, 2, 3, 4, 5]
-    assert [e.top.inputs["r"] for e in draw.ensembles.values()] == [1, 2, 3, 4, 5]
+    assert list(draw.ensembles) == [1, 2, 3, 4]
+    assert [e.top.inputs["r"] for e in draw.ensembles.values()] == [1, 2, 3, 4]
     assert all(
         e.top.inputs["candidates"] == (*draw.cells.values(),) for e in draw.ensembles.values()
     )
-    assert trained(submitted)[2 + 9 :] == [f"GradMix w/ hard label, R={r}" for r in range(1, 6)]
+    assert trained(submitted)[3 + 4 :] == [
+        f"GradMix w/ hard label, R={r} lr={rate:g}" for r in range(1, 5) for rate in RATES
+    ]
     for ensemble in draw.ensembles.values():
         assert ensemble.pseudo.inputs["ensemble"] is ensemble.top
-        assert ensemble.final.inputs["pseudo"].labels is ensemble.pseudo
-        assert ensemble.final.inputs["enlarged"] is ensemble.enlarged
-        # The settings are those of the best cell, whatever R.
-        assert ensemble.final.inputs["choice"] is draw.ensembles[3].top
+        for final in compared(ensemble.final):
+            assert final.inputs["pseudo"].labels is ensemble.pseudo
+            assert final.inputs["enlarged"] is ensemble.enlarged
+            # The settings are those of the best cell, whatever R.
+            assert final.inputs["choice"] is draw.ensembles[3].top
     (evaluation,) = of(submitted, "evaluate")
-    assert set(evaluation.inputs["models"]) == {"GradMix", *(f"R={r}" for r in range(1, 6))}
-    assert list(evaluation.inputs["pseudo"]) == ["1", "2", "3", "4", "5"]
+    assert set(evaluation.inputs["models"]) == {"GradMix", *(f"R={r}" for r in range(1, 5))}
+    assert list(evaluation.inputs["pseudo"]) == ["1", "2", "3", "4"]
 
 
 def test_table_1_and_figure_4_share_the_model_of_r_3():
     submitted, stages = asked(tables=[1], figures=[4])
     draw = stages.draws[0]
     assert draw.ensembles[3].final is draw.rows["GradMix w/ hard label"]
-    assert sum("R=" in label for label in trained(submitted)) == 4
+    assert sum("R=" in label for label in trained(submitted)) == 3 * 3
 
 
 def test_studies_come_after_the_evaluation_and_train_nothing():
     submitted, stages = asked(tables=[2], studies=["rho", "hyper_validation"])
     draw = stages.draws[0]
-    assert len(trained(submitted)) == 2 + 9
+    assert len(trained(submitted)) == 3 + 4
     sizes, rho = draw.studies["hyper_validation"], draw.studies["rho"]
     assert [*sizes.inputs["cells"].values()] == [*draw.cells.values()]
     assert sizes.inputs["evaluation"] is draw.evaluation
@@ -497,3 +539,48 @@ def test_nothing_asked_trains_the_grid_and_scores_its_best_cell():
     submitted, _ = asked()
     (evaluation,) = of(submitted, "evaluate")
     assert list(evaluation.inputs["models"]) == ["GradMix"]
+
+
+def test_every_source_is_left_out_in_turn_and_searched_like_the_whole():
+    submitted, stages = asked(studies=["sources"])
+    draw = stages.draws[0]
+    assert draw.middle.inputs["candidates"] == tuple(draw.searches["GradMix"])
+    assert list(draw.without) == ["S1", "S2"]
+    for name, other in (("S1", "S2"), ("S2", "S1")):
+        found = compared(draw.without[name])
+        assert tuple(training.inputs["learning_rate"] for training in found) == RATES
+        for training, whole in zip(found, draw.searches["GradMix"], strict=True):
+            assert [source.name for source in training.inputs["sources"]] == [other]
+            same = ("settings", "method", "seed", "split", "heads", "learning_rate")
+            assert all(training.inputs[key] == whole.inputs[key] for key in same)
+    assert draw.evaluation.inputs["models"] == {
+        "GradMix": draw.rows["GradMix"],
+        "all sources": draw.middle,
+        "without S1": draw.without["S1"],
+        "without S2": draw.without["S2"],
+    }
+    others = {box for box in submitted if box.stage not in {"evaluate", "prepare"}}
+    assert others <= draw.evaluation.ancestors
+
+
+def test_the_study_of_labels_adds_the_sizes_of_v_that_the_table_lacks():
+    submitted, stages = asked(studies=["labels"])
+    assert [(draw.k, draw.draw) for draw in stages.draws] == [(2, 0)]
+    assert [draw.k for draw in stages.more_labels] == [1, 5, 10, 20]
+    assert len(of(submitted, "train")) == (3 + 4) + 4 * 3
+    for draw in stages.more_labels:
+        assert draw.seed == stages.draws[0].seed
+        assert draw.split.inputs["k"] == draw.k
+        found = compared(draw.middle)
+        assert tuple(training.inputs["learning_rate"] for training in found) == RATES
+        assert {training.inputs["settings"]["beta"] for training in found} == {10.0}
+        assert draw.evaluation.inputs["models"] == {"all sources": draw.middle}
+    assert stages.draws[0].evaluation.inputs["models"]["all sources"] is stages.draws[0].middle
+
+
+def test_one_source_cannot_be_left_out():
+    values = load_experiment("digits", "small").model_dump()
+    values["outputs"]["studies"] = ["sources"]
+    values["sources"] = values["sources"][:1]
+    with pytest.raises(ValidationError, match="at least two sources, to leave one out"):
+        Experiment.model_validate(values)

@@ -4,6 +4,7 @@ import pytest
 
 from flows.records.results import results
 from tasks.codec import encode
+from tasks.reporting.right_answers import unpacked
 
 EVERYTHING = (
     "[ensemble]",
@@ -24,7 +25,7 @@ def results_of(imitate, tmp_path):
 
     def make(order):
         stages = imitate(order, tmp_path / "home")
-        return encode(results(order, stages.draws, tmp_path / "home")), stages
+        return encode(results(order, stages, tmp_path / "home")), stages
 
     return make
 
@@ -60,6 +61,15 @@ def test_there_is_an_ensemble_for_every_r_of_figure_4(results_of, tiny_order):
     assert [entry["r"] for entry in found["pseudo_labels"]] == [2]
 
 
+def test_a_swept_model_may_be_the_best_of_several_rates(results_of, tiny_order):
+    rates = ('labels = "hard"', 'labels = "hard"\nlearning_rates = [0.05, 0.02]')
+    found, stages = results_of(tiny_order(EVERYTHING, rates))
+    searches = stages.draws[0].searches
+    for name, entry in zip(("GradMix hard, R=1", "GradMix hard"), found["ensembles"], strict=True):
+        best = max((t.artifact for t in searches[name]), key=lambda t: t.summary["accuracy"])
+        assert (entry["identity"], entry["accuracy"]) == (best.identity, best.summary["accuracy"])
+
+
 def test_figure_3_compares_the_chosen_models(results_of, tiny_order):
     found, _ = results_of(tiny_order(EVERYTHING))
     assert [curve["row"] for curve in found["curves"]] == ["Source only", "GradMix"]
@@ -87,7 +97,43 @@ def test_studies_stand_draw_by_draw(results_of, tiny_order):
 def test_what_is_not_asked_for_is_not_there(results_of, tiny_order):
     found, _ = results_of(tiny_order(ONLY_TABLE_1))
     assert found["ensembles"] == found["curves"] == []
-    assert found["studies"] == {"rho": [], "hyper_validation": []}
+    assert found["studies"] == {"rho": [], "hyper_validation": [], "sources": [], "labels": []}
+
+
+def test_right_answers_and_candidates_stand_with_their_rows(results_of, tiny_order):
+    rates = ("learning_rates = [0.05]", "learning_rates = [0.05, 0.02]")
+    found, stages = results_of(tiny_order(rates))
+    draw = stages.draws[0]
+    searched = [future.artifact.summary["accuracy"] for future in draw.searches["Source only"]]
+    assert _row(found, "Source only")["candidates"] == searched
+    cells = [future.artifact.summary["accuracy"] for future in draw.cells.values()]
+    assert _row(found, "GradMix")["candidates"] == cells
+    final = _row(found, "GradMix hard")
+    assert final["candidates"] == [final["accuracy"]]
+    for row in found["rows"]:
+        assert int(unpacked(row["right"], 50).sum()) == round(50 * row["test_accuracy"])
+
+
+def test_sources_are_left_out_and_labels_added_draw_by_draw(results_of, tiny_order):
+    asked = (
+        "[ensemble]",
+        '[outputs]\ntables = []\nfigures = []\nstudies = ["sources", "labels"]\n'
+        "label_k = [1, 2, 4]\n[ensemble]",
+    )
+    found, stages = results_of(tiny_order(asked, draws=2))
+    test = [draw.evaluation.artifact.summary["test"] for draw in stages.draws]
+    names = {None: "all sources", "S1": "without S1", "S2": "without S2"}
+    assert [
+        (one["draw"], one["left_out"], one["test_accuracy"]) for one in found["studies"]["sources"]
+    ] == [
+        (d, left_out, test[d][name]["accuracy"]) for d in (0, 1) for left_out, name in names.items()
+    ]
+    labels = found["studies"]["labels"]
+    assert [(one["k"], one["draw"], one["labels"]) for one in labels] == [
+        (k, d, 2 * k) for k in (1, 2, 4) for d in (0, 1)
+    ]
+    # The table's own k is not trained again.
+    assert labels[2]["identity"] == stages.draws[0].middle.artifact.identity
 
 
 def test_rows_without_u_stand_before_those_with_it(results_of, tiny_order):

@@ -214,9 +214,9 @@ def test_a_record_without_the_first_stages_row_has_no_differences(record):
 
 def test_selection_lists_the_rates_and_how_many_trainings_were_compared(record):
     lines = lines_of(section(markdown_report(typed(record)), "Selection"))
-    assert ["Joint", "3", "0.05, 0.02", "0.02, 0.02, 0.02", "2"] in lines
-    assert ["GradMix", "3", "-", "0.02, 0.02, 0.02", "4 cells"] in lines
-    assert ["GradMix hard", "3", "-", "0.02, 0.02, 0.02", "1"] in lines
+    assert ["Joint", "3", "0.05, 0.02", "0.02, 0.02, 0.02", "2", "-"] in lines
+    assert ["GradMix", "3", "-", "0.02, 0.02, 0.02", "4 cells", "-"] in lines
+    assert ["GradMix hard", "3", "-", "0.02, 0.02, 0.02", "1", "-"] in lines
 
 
 def test_selection_lists_searched_settings_beside_the_rates(record):
@@ -226,7 +226,7 @@ def test_selection_lists_searched_settings_beside_the_rates(record):
             entry["settings"] = {"weight": 0.5}
     lines = lines_of(section(markdown_report(typed(record)), "Selection"))
     chosen = ", ".join(["0.02 weight 0.5"] * 3)
-    assert ["Joint", "3", "0.05, 0.02; weight 0.1, 0.5, 1.0", chosen, "6"] in lines
+    assert ["Joint", "3", "0.05, 0.02; weight 0.1, 0.5, 1.0", chosen, "6", "-"] in lines
 
 
 def test_deviations_are_read_off_the_settings(record):

@@ -15,6 +15,7 @@ from data.errors import DataError
 from data.reader import RawImages, Samples
 from data.tables.prepared import save_prepared
 from data.tables.pseudo_labels import Member, PseudoLabels, read_pseudo_labels, write_pseudo_labels
+from data.tables.right_answers import read_right_answers
 from gradmix.methods import METHODS
 from gradmix.metrics import score
 from gradmix.networks import predict
@@ -126,6 +127,10 @@ def test_models_are_scored_on_the_target_classes_of_the_test_split(
         "first class": (5 / 8, 8),
         "second class": (3 / 8, 8),
     }
+    right = read_right_answers(tmp_path / "output" / "right.parquet")
+    first = few.labels == 2
+    assert right["first class"].tolist() == first.tolist()
+    assert right["second class"].tolist() == (~first).tolist()
     # Cross entropy of logits (m, 0): log(1 + e^-m) for the first class, log(1 + e^m) else.
     right, wrong = math.log(1 + math.exp(-2)), math.log(1 + math.exp(2))
     assert test["first class"]["loss"] == pytest.approx((5 * right + 3 * wrong) / 8)
@@ -152,6 +157,8 @@ def test_frames_are_scored_clip_by_clip_too(toy, job: dict[str, Any], tmp_path: 
         "second class": (2 / 4, 4),
     }
     assert test["first class"]["accuracy"] == 0.5
+    right = read_right_answers(tmp_path / "output" / "right.parquet")
+    assert right["first class"].tolist() == [True, True, False, False]
 
 
 def test_photos_are_no_clips(toy, job: dict[str, Any], tmp_path: Path) -> None:
