@@ -4,6 +4,7 @@
 its path and read by a reader of its kind. What follows is the same as for data sets with names.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -56,8 +57,9 @@ def with_own_data(values: Mapping[str, Any], base: Path) -> OwnData:
 
 
 def found_at(base: Path, written: str) -> Path:
-    """Where a path of an experiment file leads: absolute, links and `..` kept as they are."""
-    return (base / expanded(written)).absolute()
+    """Where a path of an experiment file leads: absolute, without `..`, links as they are."""
+    # Not `resolve`: names are those that people see, links or not.
+    return Path(os.path.abspath(base / expanded(written)))  # noqa: PTH100
 
 
 def _add_target(own: OwnData, known: dict[str, Any], base: Path) -> None:

@@ -145,6 +145,16 @@ def test_where_files_lie_is_no_part_of_the_identity(order, folder, tmp_path_fact
     assert order(data=str(moved)).identity != before
 
 
+def test_paths_may_lead_up_and_corrections_still_find_their_files(order, folder):
+    (folder / "below").mkdir()
+    correct(folder, ("unlabelled/0.png", "confirm", "pan"))
+    text = FILE.replace('"kitchen', '"../kitchen').replace('"web"', '"../web"')
+    (folder / "below" / "own.toml").write_text(text.replace('"corr', '"../corr'), encoding="utf-8")
+    found = resolve(RunRequest(experiment=str(folder / "below" / "own.toml")), KnownDigests())
+    assert found.raw.corrections == {"unlabelled/0.png": "pan"}
+    assert found.raw.files == folder / "kitchen"
+
+
 @pytest.mark.parametrize(
     ("where", "message"),
     [

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from tasks.reporting.measures import (
     Measure,
-    figure_name,
-    has_test,
     main_table,
     measures,
     of_clips,
@@ -55,8 +53,8 @@ def difference_section(record: Record) -> str:
     """Every row against the reference row, draw by draw."""
     reference = reference_row(record)
     found = [by_k for measure in measures(record) if (by_k := pairs(record, measure))]
-    # Of one V that was not drawn, and on other labels each, differences say nothing.
-    if record.labelled is not None and not has_test(record):
+    # Of one V that was not drawn there is nothing to pair.
+    if record.labelled is not None:
         return ""
     if reference is None or not found or not asked(record, "tables", main_table(record)):
         return ""
@@ -67,8 +65,7 @@ def difference_section(record: Record) -> str:
     return "\n\n".join(
         [
             f"## Paired differences to {reference}",
-            f"{figure_name(record).capitalize()} of {reference} minus the row's, in points, on the "
-            "same draws: in one "
+            f"Test accuracy of {reference} minus the row's, in points, on the same draws: in one "
             "draw all methods have the same V. The interval is Student's t over the draws, p its "
             "two-sided paired test; p (Holm) is corrected for the rows of one k"
             + (" in one table." if several else ".")
