@@ -13,12 +13,17 @@ def champion_section(record: Record) -> str:
         return ""
     return "\n\n".join(
         [
-            f"**Use this model: {champion.row}, k = {champion.k}, draw {champion.draw}.** "
+            f"**Use this model: {champion.row}{_drawn(record, champion)}.** "
             f"{_figures(record, champion)} It lies in `{champion.folder}/` beside this report, "
             f"with a card, and in MLflow as `{champion.registered}`.",
             f"```\ngradmix predict {record.name} FOLDER --out labels.csv\n```",
         ]
     )
+
+
+def _drawn(record: Record, champion: ChampionRecord) -> str:
+    """Of which V, if there are several."""
+    return f", k = {champion.k}, draw {champion.draw}" if record.labelled is None else ""
 
 
 def _figures(record: Record, champion: ChampionRecord) -> str:
