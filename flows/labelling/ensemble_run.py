@@ -64,6 +64,7 @@ def find_ensemble(run: str | None, home: Path, k: int | None, draw: int | None) 
         for found in _artifacts(home, "split")
         if found.summary["digests"]["U"] == used["U"]
         and found.document["inputs"]["target"] == used["target"]
+        and found.summary["counts"]["hyper_validation"]
     ]
     targets = (
         found for stage in ("prepare", "pictures", "features") for found in _artifacts(home, stage)
@@ -76,7 +77,8 @@ def find_ensemble(run: str | None, home: Path, k: int | None, draw: int | None) 
         pseudo=pseudo,
         ensemble=_one(selections, "ensemble", record),
         target=_one(targets, "prepared images", record),
-        splits=tuple(splits),
+        # Parts of a cross-fitted V, in the order in which the experiment submits them.
+        splits=tuple(sorted(splits, key=lambda split: str(split.document["config"]))),
     )
 
 

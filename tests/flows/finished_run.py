@@ -62,7 +62,8 @@ def finished_run(folder: Path, *, photos: bool = True, unlabelled: int = 60, hel
     used = {"target": target.digest, "U": "u" * 64}
     digests = {"hyper_validation": "h" * 64, "V": "v" * 64, "U": "u" * 64}
     _artifact(
-        home, "split", {"target": target.digest}, {"digests": digests},
+        home, "split", {"target": target.digest},
+        {"digests": digests, "counts": {"hyper_validation": held}},
         lambda to: save_split(split, to / "split.parquet"),
     )  # fmt: skip
     members = [
