@@ -1,6 +1,9 @@
 """Cache of SHA-256 digests, so that gigabytes of clips are hashed only once."""
 
+import os
 import sqlite3
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +15,8 @@ INSERT = "insert or replace into digests (path, size, mtime_ns, sha256) values (
 SELECT = "select path, size, mtime_ns, sha256 from digests"
 SAVE_EVERY = 1_000
 """Number of new digests between saves, the most an interrupt can lose."""
+_AT_ONCE = 32
+"""Files that a thread takes at once: handing over a small one costs more than reading it."""
 Seen = tuple[int, int, str]
 """Size, modification time in nanoseconds, digest."""
 
@@ -34,15 +39,27 @@ class KnownDigests:
             DataError: if the file cannot be read.
             OSError: if the file does not exist.
         """
-        name, status = str(path.absolute()), path.stat()
-        known = self._known.get(name)
-        if known is None or known[:2] != (status.st_size, status.st_mtime_ns):
-            known = (status.st_size, status.st_mtime_ns, sha256_file(path))
-            self._known[name] = self._new[name] = known
-            # Only at multiples: if saving fails, retrying at every further file would take seconds.
-            if len(self._new) % SAVE_EVERY == 0:
-                self.save()
+        known, stamp = self._known.get(str(path.absolute())), _stamp(path)
+        if known is None or known[:2] != stamp:
+            known = (*stamp, sha256_file(path))
+            self._note(path, known)
         return known[2]
+
+    def take(self, paths: Iterable[Path]) -> None:
+        """Take the digests of many files, in as many threads as there are cores.
+
+        Raises:
+            DataError: if a file cannot be read.
+            OSError: if there is none.
+        """
+        stamps = {path: _stamp(path) for path in paths}
+        known = {path: self._known.get(str(path.absolute()), ()) for path in stamps}
+        new = [path for path, stamp in stamps.items() if known[path][:2] != stamp]
+        parts = [new[start : start + _AT_ONCE] for start in range(0, len(new), _AT_ONCE)]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for part, digests in zip(parts, pool.map(_digests, parts), strict=True):
+                for path, digest in zip(part, digests, strict=True):
+                    self._note(path, (*stamps[path], digest))
 
     def save(self) -> None:
         """Save new digests if the folder exists; unsaved ones are recomputed next time."""
@@ -61,6 +78,13 @@ class KnownDigests:
             return
         self._new.clear()
 
+    def _note(self, path: Path, seen: Seen) -> None:
+        name = str(path.absolute())
+        self._known[name] = self._new[name] = seen
+        # Not at every file from there on, where the list cannot be written: that takes seconds.
+        if len(self._new) % SAVE_EVERY == 0:
+            self.save()
+
     def _read(self) -> dict[str, Seen]:
         if self._folder is None or not (self._folder / FILE).is_file():
             return {}
@@ -70,3 +94,13 @@ class KnownDigests:
         except sqlite3.DatabaseError:
             return {}
         return {path: (size, mtime_ns, digest) for path, size, mtime_ns, digest in rows}
+
+
+def _digests(paths: Sequence[Path]) -> list[str]:
+    return [sha256_file(path) for path in paths]
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes with a file: size, and time of the last change. Taken before its digest."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns

@@ -26,7 +26,7 @@ FRAMES = (24, 48)
 RATES = (Fraction(25, 2), Fraction(25))
 CYCLES_PER_S = (0.4, 0.9)
 # Separate seeds, because the generators of (1, 2) and (1, 2, 0) would be the same.
-ROOM_SEED, RECORDING_SEED, CLIP_SEED = 7_101, 7_102, 7_103
+ROOM_SEED, RECORDING_SEED, CLIP_SEED, STILL_SEED = 7_101, 7_102, 7_103, 7_104
 QUANTISER = 5  # 1 to 31; grain and block artefacts as in web clips
 KEY_FRAME_EVERY = 12
 
@@ -115,6 +115,22 @@ def draw_clip(label: int, group: int, number: int) -> tuple[npt.NDArray[np.uint8
     grain = recording.grain * rng.standard_normal((count, HEIGHT, WIDTH, 1), dtype=np.float32)
     lit = np.stack(scenes) * recording.gain.astype(np.float32) + grain
     return np.rint(lit.clip(0, 255)).astype(np.uint8), recording.rate
+
+
+def draw_still(label: int, group: int) -> Image.Image:
+    """One moment of a recording, RGB of 96 x 72 pixels.
+
+    Args:
+        label: position in EXERCISES.
+        group: see draw_recording.
+    """
+    recording = draw_recording(label, group)
+    rng = np.random.default_rng((STILL_SEED, label, group))
+    (joints,) = recording.action.joints(rng.random(1), recording.build, recording.bias)
+    scene = _scene(recording, joints, np.zeros(2))
+    grain = recording.grain * rng.standard_normal((HEIGHT, WIDTH, 1), dtype=np.float32)
+    lit = scene * recording.gain.astype(np.float32) + grain
+    return Image.fromarray(np.rint(lit.clip(0, 255)).astype(np.uint8))
 
 
 def encode(frames: npt.NDArray[np.uint8], rate: Fraction, path: Path) -> None:

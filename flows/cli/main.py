@@ -6,7 +6,7 @@ To add a command: write its function in a module of this package, and declare it
 import click
 
 from flows.cli.lazy import LazyCommand, OneLineGroup, RunCommand
-from flows.cli.options import ENGINE, HOME, MODEL, OWN, RUN, SHARE
+from flows.cli.options import DOWNLOAD, ENGINE, HOME, INIT, MODEL, OWN, RUN, SHARE
 
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,6 +16,29 @@ def main() -> None:
 
 
 COMMANDS: list[LazyCommand] = [
+    LazyCommand(
+        "init",
+        "flows.cli.init:init",
+        INIT,
+        summary="""Write a commented experiment file from the folders in DIR.
+
+        Folders are told by their names (labelled, unlabelled, test; all others with a folder for
+        each class are sources) and by how their files lie; options name them where that is not
+        clear. Each is a folder, or a CSV or Parquet table. Prints what was found.
+        """,
+        example="init kitchen --source web",
+    ),
+    RunCommand(
+        "check",
+        "flows.cli.check:check",
+        [parameter for parameter in RUN if parameter is not DOWNLOAD],
+        summary="""Find what is wrong with an experiment and its files before anything runs.
+
+        Prints what was found, what the run needs, and a line for everything worth a look; all
+        problems at once.
+        """,
+        example="check kitchen.toml",
+    ),
     RunCommand(
         "run",
         "flows.cli.run:run",

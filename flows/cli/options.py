@@ -118,3 +118,35 @@ RUN = [
     HOME,
 ]
 """The parameters of every command on a run: the fields of a `RunRequest`, and how to run it."""
+INIT = [
+    click.Argument(["folders"], nargs=-1, metavar="[DIR]...", type=click.Path()),
+    click.Option(["--target"], type=click.Path(), help="Labelled files of the target: V."),
+    click.Option(
+        ["--unlabelled"],
+        type=click.Path(),
+        multiple=True,
+        help="The target's other files, U; may be repeated.",
+    ),
+    click.Option(["--test"], type=click.Path(), help="Labelled files to test on, once."),
+    click.Option(
+        ["--source"],
+        type=click.Path(),
+        multiple=True,
+        help="Labelled files of another domain; may be repeated.",
+    ),
+    click.Option(
+        ["--example"],
+        metavar="DIR",
+        type=click.Path(),
+        help="First draw a small project into this new folder.",
+    ),
+    click.Option(
+        ["--out"],
+        metavar="FILE",
+        type=click.Path(),
+        help="The experiment file; by default DIR.toml, here.",
+    ),
+    HOME,
+    click.Option(["--force"], is_flag=True, help="Replace what is there."),
+]
+"""The parameters of `init`."""

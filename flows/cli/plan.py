@@ -21,7 +21,7 @@ def plan(request: RunRequest, *, home: Path, download: bool) -> None:
     if download:
         check_download(request)
     known = KnownDigests(home)
-    spec = resolve_request(console, request, known)
+    spec = resolve_request(console, request, home, known)
     # The only thing that a plan writes, and only if the home folder exists.
     known.save()
     entries = make_plan(spec, home)

@@ -42,7 +42,7 @@ def resolve_and_run(
     if download:
         fetch(console, request)
     known = KnownDigests(home)
-    spec = resolve_request(console, request, known)
+    spec = resolve_request(console, request, home, known)
     open_home(home)
     known.save()
     run_spec(console, spec, home, engine, make_plan(spec, home))

@@ -23,7 +23,7 @@ def rerun(
     if download:
         fetch(console, request)
     known = KnownDigests(home)
-    spec = resolve_request(console, request, known)
+    spec = resolve_request(console, request, home, known)
     subjects = chosen.subjects(spec)
     open_home(home)
     known.save()

@@ -1,23 +1,31 @@
 """Resolves a run request and tells the user what takes time."""
 
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 from rich.console import Console
 
 from data.digest_cache import KnownDigests
 from data.paths import expanded
+from flows.checks.check import checked
 from flows.experiment.inputs import download_raw
 from flows.experiment.run_request import RunRequest
-from flows.experiment.run_spec import RunSpec, resolve, settings_of
+from flows.experiment.run_spec import RunSpec, settings_of
 from flows.experiment.settings import Experiment
 from flows.experiment.toml_file import SettingsError
 from tasks.networks.weights import IMAGENET
 
 
-def resolve_request(console: Console, request: RunRequest, known: KnownDigests) -> RunSpec:
-    """Resolve a request; writes nothing under the home folder."""
-    with _looking(console, request):
-        return resolve(request, known)
+def resolve_request(
+    console: Console, request: RunRequest, home: Path, known: KnownDigests
+) -> RunSpec:
+    """Check and resolve a request; writes nothing under the home folder.
+
+    Raises:
+        CheckError: if it would fail: all problems.
+    """
+    with looking(console, request):
+        return checked(request, home, known)
 
 
 def fetch(console: Console, request: RunRequest) -> None:
@@ -48,7 +56,7 @@ def headline(spec: RunSpec) -> str:
     return f"{spec.experiment.title}: scale {spec.experiment.scale}, {kind} data"
 
 
-def _looking(console: Console, request: RunRequest) -> AbstractContextManager[object]:
+def looking(console: Console, request: RunRequest) -> AbstractContextManager[object]:
     """A spinner while gigabytes are read for the first time."""
     own = request.experiment.endswith(".toml")
     if not (own or request.data) or not console.is_terminal:

@@ -97,6 +97,21 @@ def settings_of(request: RunRequest) -> Experiment:
 
 
 def resolve(request: RunRequest, known: KnownDigests) -> RunSpec:
+    """What `located` gives, with raw data that may be trained on together.
+
+    Raises:
+        SettingsError: as there.
+        DataError: as there; or if a file is where it shows what is to be predicted, or the target
+            has too few labels.
+        StageError: as there.
+    """
+    spec = located(request, known)
+    check_apart(spec.experiment, spec.raw)
+    check_labelled(spec.experiment, spec.raw)
+    return spec
+
+
+def located(request: RunRequest, known: KnownDigests) -> RunSpec:
     """Read the settings and find the raw data; look up the classes that the files define.
 
     Args:
@@ -118,8 +133,6 @@ def resolve(request: RunRequest, known: KnownDigests) -> RunSpec:
             where = f"{experiment.name} on {raw.root or 'embedded data'}"
             found = [problem(where, entry.key, entry.text) for entry in findings_in(error.errors())]
             raise settings_error(found) from error
-    check_apart(experiment, raw)
-    check_labelled(experiment, raw)
     # Named in full: what is the default may change.
     request = replace(request, scale=experiment.scale)
     return RunSpec(request=request, experiment=experiment, raw=raw)

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import importlib
 import inspect
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from tasks.errors import StageError
 from tasks.networks.weights import load_weights
 
 Settings = Mapping[str, Any]
+_TIMED = 4
+"""Images that a network is timed on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,6 +179,45 @@ def check_trunk(
             map_size(ends_in)
         except ValueError as error:
             raise StageError(f"network.trunk: {error}") from error
+
+
+def trunk_bytes(network: Mapping[str, Any], shape: Shape) -> int:
+    """Bytes of a trunk's weights and statistics, as they are stored.
+
+    Args:
+        network: `trunk` and `settings`.
+        shape: of the images.
+
+    Raises:
+        StageError: if it cannot be made.
+    """
+    state = build_trunk(network, shape).state_dict()
+    return sum(value.numel() * value.element_size() for value in state.values())
+
+
+def seconds_per_image(network: Mapping[str, Any], shape: Shape) -> float:
+    """Time to train a whole trunk on one image with one thread of this CPU; a rough figure.
+
+    Args:
+        network: `trunk` and `settings`.
+        shape: of the images.
+
+    Raises:
+        StageError: if the trunk cannot be made.
+    """
+    trunk, images = build_trunk(network, shape), torch.zeros(_TIMED, *shape)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        taken = []
+        # The first pass allocates.
+        for _ in range(2):
+            begun = time.perf_counter()
+            trunk(images).sum().backward()
+            taken.append(time.perf_counter() - begun)
+    finally:
+        torch.set_num_threads(threads)
+    return min(taken) / _TIMED
 
 
 def _end(trunk: nn.Module, frozen: str, shape: Shape) -> tuple[int, ...]:

@@ -120,3 +120,12 @@ def test_a_list_that_cannot_be_kept_is_not_tried_again_at_every_file(tmp_path, m
 def test_a_folder_in_place_of_a_file_is_one_line(files):
     with pytest.raises(DataError, match="Expected a readable file"):
         KnownDigests().sha256(files)
+
+
+def test_many_digests_are_taken_at_once_and_each_file_once(files, hashed):
+    known = KnownDigests()
+    known.take([files / "a", files / "b", files / "a"])
+    assert sorted(hashed) == ["a", "b"]
+    assert known.sha256(files / "a") == digest("a")
+    known.take([files / "a"])
+    assert len(hashed) == 2

@@ -1,0 +1,35 @@
+"""What was found of photos and clips, in words: a line or two for each role."""
+
+from collections.abc import Iterator, Mapping
+
+from data.survey.summary import Size, Summary
+
+MOST_CLASSES = 12
+"""Classes whose counts are told one by one; of more, the range."""
+
+
+def summary_lines(name: str, summary: Summary) -> Iterator[str]:
+    """A role in words: how many of which classes; their sizes and formats."""
+    classes = f" of {len(summary.counts)} classes" if summary.counts else ""
+    yield f"{name}: {summary.files:,} {summary.media}{classes}{_counts(summary.counts)}"
+    if summary.sizes is not None:
+        sizes = summary.sizes
+        formats = ", ".join(f"{name} {count:,}" for name, count in summary.formats.items())
+        looked = f" ({summary.looked_at:,} looked at)" * (summary.looked_at < summary.files)
+        yield (
+            f"  {size(sizes.smallest)} to {size(sizes.largest)} pixels, median "
+            f"{size(sizes.median)}; {formats}{looked}"
+        )
+
+
+def size(of: Size) -> str:
+    """Width and height."""
+    return f"{of[0]} x {of[1]}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    if not counts:
+        return ""
+    if len(counts) <= MOST_CLASSES:
+        return ": " + ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    return f": {min(counts.values()):,} to {max(counts.values()):,} each"

@@ -1,0 +1,146 @@
+"""What a run will need: room on the disk, and time."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.checks.roles import Roles
+from flows.experiment.datasets import Images
+from flows.experiment.settings import Experiment
+from flows.monitoring.counts import TRAIN
+from flows.pipeline.plan import PlanEntry
+from tasks.codec import CodecError
+from tasks.execution.slots import Slot
+from tasks.networks.trunks import seconds_per_image, trunk_bytes
+from tasks.storage.artifacts import RESULT, read_artifact
+
+COPIES = 3
+"""Of a model, while it is trained: itself and two checkpoints."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What a run is expected to need.
+
+    Attributes:
+        trainings: all of them.
+        to_run: those that are not there yet.
+        slots: that train at a time.
+        seconds: from now to the end; None if nothing is known.
+        basis: what the seconds come from, in words.
+        bytes: on the disk.
+        free: bytes on that disk.
+    """
+
+    trainings: int
+    to_run: int
+    slots: int
+    seconds: float | None
+    basis: str
+    bytes: int
+    free: int
+
+    @property
+    def problems(self) -> Iterator[str]:
+        """What is missing."""
+        if self.bytes > self.free:
+            yield (
+                f"expected {gib(self.bytes)} on the disk, found {gib(self.free)} free; make room, "
+                "lower images.side or images.frames, or choose another disk with --home."
+            )
+
+
+def needs_of(
+    experiment: Experiment,
+    roles: Roles,
+    plan: Sequence[PlanEntry],
+    home: Path,
+    slots: Sequence[Slot],
+) -> Needs:
+    """Estimate what the stages of a plan need."""
+    trainings = [entry for entry in plan if entry.stage == TRAIN]
+    to_run = [entry for entry in trainings if entry.state != "cached"]
+    seconds, basis = _seconds(experiment, to_run, home, gpus=any(slot.device for slot in slots))
+    images = experiment.images
+    arrays = 0 if images is None else array_bytes(images, roles)
+    model = trunk_bytes(experiment.network.description, experiment.shape)
+    made = arrays if any(entry.state != "cached" for entry in plan) else 0
+    return Needs(
+        trainings=len(trainings),
+        to_run=len(to_run),
+        slots=len(slots),
+        seconds=None if seconds is None else seconds / len(slots),
+        basis=basis,
+        bytes=made + model * (len(to_run) + COPIES * min(len(slots), len(to_run))),
+        free=shutil.disk_usage(standing(home)).free,
+    )
+
+
+def array_bytes(images: Images, roles: Roles) -> int:
+    """Of all photos, or frames of clips, as squares of 8-bit RGB."""
+    squares = sum(
+        len(role.listing.files) * (images.frames if role.media == "clips" else 1)
+        for role in roles.found
+    )
+    return squares * images.side**2 * 3
+
+
+def standing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next((place for place in (folder, *folder.parents) if place.exists()), Path("/"))
+
+
+def home_problem(home: Path) -> str | None:
+    """Why nothing could be written into a home folder; nothing is written to find out."""
+    place = standing(home)
+    if not place.is_dir():
+        found = f"{place}, which is a file"
+    elif not os.access(place, os.W_OK | os.X_OK) or os.statvfs(place).f_flag & os.ST_RDONLY:
+        found = f"{place}, which cannot be written to"
+    else:
+        return None
+    return f"expected a writable home folder, found {found}; choose another with --home."
+
+
+def gib(size: int) -> str:
+    """Bytes in words."""
+    if size >= 2**30:
+        return f"{size / 2**30:.1f} GiB"
+    return f"{max(1, round(size / 2**20))} MiB"
+
+
+def _seconds(
+    experiment: Experiment, to_run: Sequence[PlanEntry], home: Path, *, gpus: bool
+) -> tuple[float | None, str]:
+    """In one slot, and what that comes from."""
+    known = [entry.seconds for entry in to_run if entry.seconds is not None]
+    if len(known) == len(to_run):
+        return sum(known), f"as earlier trainings of this experiment in {home}"
+    steps = experiment.training.steps * len(to_run)
+    step = _step_seconds(home, experiment)
+    if step is not None:
+        return step * steps, f"as a step of other trainings of this network in {home}"
+    if gpus:
+        return None, f"no training in {home} to go by"
+    images = len(experiment.sources) * experiment.training.batch_size
+    images += min(experiment.training.v_whole_up_to, experiment.training.batch_size)
+    image = seconds_per_image(experiment.network.description, experiment.shape)
+    return image * images * steps, "from timing this network on a few images, once"
+
+
+def _step_seconds(home: Path, experiment: Experiment) -> float | None:
+    """Mean time of a step of other trainings of the same network with batches of the same size."""
+    seconds, steps = 0.0, 0
+    network, batch = experiment.network.description, experiment.training.batch_size
+    for path in home.glob(f"artifacts/{TRAIN}/*/{RESULT}"):
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, CodecError):
+            artifact = read_artifact(path)
+            config = artifact.document["config"]
+            same = {name: config["network"][name] for name in network} == network
+            if same and config["training"]["batch_size"] == batch:
+                seconds += float(artifact.notes["seconds"])
+                steps += int(artifact.summary["steps"])
+    return seconds / steps if steps else None

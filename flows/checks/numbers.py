@@ -1,0 +1,114 @@
+"""Counts of files against what an experiment asks for: k, hyper-validation, classes."""
+
+from collections.abc import Iterator, Mapping
+
+from data.names import look_alike
+from data.survey.summary import class_counts
+from flows.checks.roles import Role, Roles, counts_of
+from flows.experiment.datasets import Target
+from flows.experiment.issues import Finding, said, shown
+from flows.experiment.own_data import TARGET
+
+UNBALANCED = 3
+"""So many times the labels of the class with the fewest are worth a warning."""
+FEW_NAMES = 3
+"""Classes that a message names."""
+
+
+def wrong_numbers(target: Target, roles: Roles) -> Iterator[Finding]:
+    """What the counts do not allow where V is drawn; of labels as they are: `check_labelled`."""
+    for role in roles.of("labelled"):
+        counts = _units(role)
+        yield from _too_few_classes(role)
+        if target.labelled is None:
+            yield from _wrong_as_drawn(target, role, counts)
+
+
+def number_warnings(target: Target, roles: Roles) -> Iterator[str]:
+    """What the counts and the names of classes allow, and is worth a look."""
+    for role in roles.of("labelled"):
+        counts = counts_of(role, class_counts(role.listing))
+        if target.labelled is not None:
+            yield from _unbalanced(counts)
+            yield from _unscored(target, counts)
+    yield from _alike(roles)
+
+
+def _units(role: Role) -> dict[str, int]:
+    """Photos, or recordings: these are held out whole. Only of the classes that are used."""
+    if role.media == "photos":
+        return counts_of(role, class_counts(role.listing))
+    groups = {(file.label, file.group) for file in role.listing.files}
+    every = {
+        name: sum(label == place for label, _ in groups)
+        for place, name in enumerate(role.listing.classes)
+    }
+    return counts_of(role, every)
+
+
+def _too_few_classes(role: Role) -> Iterator[Finding]:
+    if len(role.used) == 1:
+        expected, found = "at least 2 classes", f"1, {shown(role.used[0])}"
+        yield Finding(role.key, said(expected, found, "add a folder for each other class"))
+
+
+def _wrong_as_drawn(target: Target, role: Role, counts: Mapping[str, int]) -> Iterator[Finding]:
+    held = target.hyper_validation
+    if role.media == "clips" or not isinstance(held, int) or not counts:
+        return
+    share, rest = divmod(held, len(counts))
+    for k in target.k:
+        needed = {name: share + (place < rest) + k for place, name in enumerate(counts)}
+        short = [name for name, count in counts.items() if count < needed[name]]
+        if short:
+            expected = f"at least {needed[short[0]]} training photos a class (k = {k}, and "
+            expected += f"{needed[short[0]] - k} for hyper-validation)"
+            advice = "lower k or hyper_validation, or add photos"
+            yield Finding((TARGET, "k"), said(expected, _listed(short, counts), advice))
+        elif all(count == needed[name] for name, count in counts.items()):
+            expected = f"photos that are left for U at k = {k}"
+            advice = "lower k or hyper_validation, or add photos"
+            yield Finding((TARGET, "k"), said(expected, "none", advice))
+
+
+def _unbalanced(counts: Mapping[str, int]) -> Iterator[str]:
+    if not counts:
+        return
+    most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    if counts[most] >= UNBALANCED * counts[least]:
+        yield (
+            f"labelled files are unbalanced: {counts[most]:,} of {most}, {counts[least]:,} of "
+            f"{least}; label a few more of the rare classes."
+        )
+
+
+def _unscored(target: Target, counts: Mapping[str, int]) -> Iterator[str]:
+    held = target.hyper_validation
+    if isinstance(held, int) and held < len(counts):
+        yield (
+            f"hyper_validation = {held} of {len(counts)} classes: {len(counts) - held} of them are "
+            f"never scored; raise it, or write {shown('cross')}."
+        )
+
+
+def _alike(roles: Roles) -> Iterator[str]:
+    """Names of classes that may mean one: within the target, or in it and in a source."""
+    of_target = {name for role in roles.of("labelled") for name in role.used}
+    for role in [*roles.of("labelled"), *roles.of("source")]:
+        for first, second in look_alike([*role.used, *sorted(of_target - {*role.used})]):
+            # Pairs of the target are told of once.
+            if role.kind == "labelled" or not {first, second} <= of_target:
+                yield (
+                    f"{role.name}: the classes {shown(first)} and {shown(second)} look alike; "
+                    "rename a folder if they are one."
+                )
+
+
+def _listed(names: list[str], counts: Mapping[str, int]) -> str:
+    found = ", ".join(f"{counts[name]} of {shown(name)}" for name in names[:FEW_NAMES])
+    return found + _more(names)
+
+
+def _more(names: list[str]) -> str:
+    more = len(names) - FEW_NAMES
+    return f" and {more} more" if more > 0 else ""

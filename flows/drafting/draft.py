@@ -1,0 +1,90 @@
+"""A new experiment file from folders: found, written whole, and checked."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.atomic import write_atomically
+from data.catalog import find_media, list_labelled
+from data.errors import DataError
+from data.survey.summary import summarise
+from flows.drafting.recognise import Given, Layout, recognise
+from flows.drafting.template import Draft, draft_text
+from flows.experiment.datasets import Images
+from flows.experiment.toml_file import SettingsError
+
+SIDES = (32, 48, 64)
+"""Of images that are smaller than the usual ones."""
+_LOOKED_AT = 500
+EXPERIMENT = "experiment.toml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drafted:
+    """A new experiment file.
+
+    Attributes:
+        path: of the file.
+        layout: the folders that it names.
+    """
+
+    path: Path
+    layout: Layout
+
+
+def out_of(given: Given, out: Path | None) -> Path:
+    """Where the file goes: as asked for, else after the only folder, in the working directory."""
+    if out is not None:
+        return out
+    name = given.folders[0].absolute().name if len(given.folders) == 1 else ""
+    return Path(f"{name}.toml" if name else EXPERIMENT)
+
+
+def refuse_taken(out: Path, *, force: bool) -> None:
+    """Raise SettingsError unless a file can be written there without losing another."""
+    if out.suffix != ".toml":
+        raise SettingsError(f"--out: expected a name that ends in .toml, found {out}; rename it.")
+    if out.is_dir():
+        raise SettingsError(f"--out: expected a file, found the folder {out}; name a file in it.")
+    if out.exists() and not force:
+        raise SettingsError(
+            f"--out: expected no file at {out}, found one; name another, or replace it with "
+            "--force."
+        )
+
+
+def draft(given: Given, out: Path, *, quick: bool = False) -> Drafted:
+    """Find the folders' roles and write the experiment file, whole or not at all.
+
+    Args:
+        given: where to look, and what is named.
+        out: of the file, which is replaced.
+        quick: write settings that take minutes.
+
+    Raises:
+        DataError: if a role is missing or could be two folders', or the file cannot be written.
+    """
+    layout = recognise(given)
+    media = find_media(layout.labelled)
+    text = draft_text(
+        Draft(layout=layout, clips=media == "clips", side=_side(layout), quick=quick), out
+    )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, text)
+    except OSError as error:
+        raise DataError(
+            f"Expected to write {out}, found: {error.strerror}: name another file with --out."
+        ) from error
+    return Drafted(path=out, layout=layout)
+
+
+def _side(layout: Layout) -> int:
+    """Pixels of the images: the usual ones, or fewer where the labelled files have fewer."""
+    media = find_media(layout.labelled)
+    listing = list_labelled(layout.labelled, media=media)
+    sizes = summarise(listing, media, headers=_LOOKED_AT).sizes
+    usual = Images().side
+    if sizes is None:
+        return usual
+    fitting = [side for side in SIDES if side >= min(sizes.median)]
+    return min([*fitting, usual])

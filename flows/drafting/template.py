@@ -1,0 +1,184 @@
+"""The text of a new experiment file: its data, and every key that matters with its default."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.drafting.recognise import CORRECTIONS, Layout
+from flows.experiment.datasets import Images
+from flows.experiment.fields import CROSS
+from flows.experiment.training import Ensemble, FirstStage, Network, Training
+
+_COLUMN = 44
+"""Where comments begin, if the key is short enough."""
+_KEYS: Mapping[str, tuple[object, Mapping[str, str]]] = {
+    "images": (
+        Images(),
+        {
+            "side": "pixels of the squares that are trained on",
+            "frames": "of every clip, evenly spaced; or every = 5",
+            "max_broken": "share of the files that may be unreadable",
+        },
+    ),
+    "network": (
+        Network(),
+        {
+            "trunk": "or resnet18, or efficientnet_lite0, or your own",
+            "weights": "or imagenet, or a file",
+            "settings": "of the trunk",
+        },
+    ),
+    "training": (
+        Training(),
+        {
+            "steps": "of every training",
+            "validate_every": "steps",
+            "batch_size": "of each source",
+            "learning_rates": "the best one is chosen",
+        },
+    ),
+    "first_stage": (
+        FirstStage(),
+        {"beta": "the grid of trainings: one axis", "gamma": "and the other"},
+    ),
+    "ensemble": (
+        Ensemble(),
+        {
+            "r": "the best models of the grid, which label U together",
+            "threshold": "confidence that a pseudo-label needs",
+        },
+    ),
+}
+"""Keys of each table with what they are; their defaults are those of the settings' types."""
+_QUICK: Mapping[tuple[str, str], object] = {
+    ("network", "settings"): {"widths": [8, 8, 16, 16], "hidden": 0},
+    ("training", "steps"): 200,
+    ("training", "validate_every"): 50,
+    ("training", "batch_size"): 32,
+    ("training", "learning_rates"): [0.05],
+    ("first_stage", "beta"): [5, 10],
+    ("first_stage", "gamma"): [0.0, 0.6],
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What an experiment file says.
+
+    Attributes:
+        layout: where the files are.
+        clips: whether the target's files are clips.
+        side: of the images, pixels.
+        quick: settings that take minutes, for an example.
+    """
+
+    layout: Layout
+    clips: bool
+    side: int
+    quick: bool = False
+
+
+def draft_text(draft: Draft, out: Path) -> str:
+    """The content of the file.
+
+    Args:
+        draft: what it says.
+        out: where it will lie: paths below its folder are relative to that.
+    """
+    return _HEAD + "\n".join([_data(draft.layout, out), *_tables(draft)])
+
+
+_HEAD = """\
+# An experiment of GradMix, written by `gradmix init`. Lines that begin with # show defaults.
+#
+#   gradmix check FILE   what is wrong, what it will need, what to look at
+#   gradmix run FILE     trains, and ends with a table and a report
+#
+# Relative paths start at this file's folder. What the words mean: docs/glossary.md.
+
+"""
+
+
+def _data(layout: Layout, out: Path) -> str:
+    base = out.absolute().parent
+    unlabelled = [_path(place, base) for place in layout.unlabelled]
+    lines = [
+        *_row("labelled", _path(layout.labelled, base), "a folder per class, or a table: V"),
+        *_row("unlabelled", unlabelled[0] if len(unlabelled) == 1 else unlabelled, "any files: U"),
+        *_tested(layout, base),
+        *_row("hyper_validation", CROSS, "or a number, or a share of the labels", usual=True),
+        *_corrected(layout, base),
+    ]
+    sources = [
+        "\n".join(["[[sources]]", *_row("data", _path(place, base), "a labelled source")])
+        for place in layout.sources
+    ]
+    return "\n".join(["[target]", *lines, "", "\n\n".join(sources), ""])
+
+
+def _tested(layout: Layout, base: Path) -> Iterator[str]:
+    what = "opened once, at the end; without it there are only cross-fitted estimates"
+    if layout.test is not None:
+        yield from _row("test", _path(layout.test, base), what)
+    else:
+        yield from _row("test", "test", what, usual=True)
+
+
+def _corrected(layout: Layout, base: Path) -> Iterator[str]:
+    what = "decisions on unlabelled files, as the review page saves them"
+    if layout.corrections is not None:
+        yield from _row("corrections", _path(layout.corrections, base), what)
+    else:
+        yield from _row("corrections", CORRECTIONS, what, usual=True)
+
+
+def _path(place: Path, base: Path) -> str:
+    """Relative to the file's folder where it is below it, with `/`."""
+    absolute = Path(os.path.abspath(place))  # noqa: PTH100 - links stay as people see them
+    below = absolute.is_relative_to(base)
+    return (absolute.relative_to(base) if below else absolute).as_posix()
+
+
+def _tables(draft: Draft) -> Iterator[str]:
+    """The tables below the data: a key as a comment where it has its default."""
+    chosen = {("images", "side"): draft.side, **(_QUICK if draft.quick else {})}
+    for table, (defaults, keys) in _KEYS.items():
+        lines, written = [], False
+        for key, what in keys.items():
+            if key == "frames" and not draft.clips:
+                continue
+            usual = _plain(getattr(defaults, key))
+            value = chosen.get((table, key), usual)
+            written = written or value != usual
+            said = what if value == usual else f"{what}; default {_toml(usual)}"
+            lines += _row(key, value, said, usual=value == usual)
+        yield "\n".join([f"[{table}]" if written else f"# [{table}]", *lines, ""])
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _row(key: str, value: object, what: str, *, usual: bool = False) -> Iterator[str]:
+    """A line, or two where it would be long; a comment if it is what holds anyway."""
+    text = f"{'# ' * usual}{key} = {_toml(value)}"
+    if len(text) < _COLUMN:
+        yield f"{text:<{_COLUMN}}# {what}"
+    else:
+        yield f"# {what}:"
+        yield text
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return (
+            "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+            if value
+            else "{}"
+        )
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    # A basic string of TOML takes what JSON writes, less surrogate pairs.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
