@@ -6,8 +6,13 @@ from pathlib import Path
 
 from data.digest_cache import KnownDigests
 from data.listing import Listing
-from data.near_duplicates import NEAR, Hashes, near_pairs, perceptual_hashes
+from data.near_duplicates import NEAR, Hashes, correlation, near_pairs, perceptual_hashes
 from data.survey.summary import spread
+
+ALIKE = 0.98
+"""Correlation of the grey values of copies, at least."""
+COMPARED = 1_000
+"""Pairs with near hashes that are looked at, the nearest first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,14 +107,13 @@ def look_alikes(
         apart: label by path; only pairs whose labels differ count.
     """
     pairs = [(pair.first, pair.second) for pair in near_pairs(first, second, NEAR)]
-    return _copies(
-        [
-            (one, other)
-            for one, other in pairs
-            if (apart is None or apart[one] != apart[other])
-            and known.sha256(one) != known.sha256(other)
-        ]
-    )
+    others = [
+        (one, other)
+        for one, other in pairs
+        if (apart is None or apart[one] != apart[other])
+        and known.sha256(one) != known.sha256(other)
+    ]
+    return _copies([pair for pair in others[:COMPARED] if correlation(*pair) >= ALIKE])
 
 
 def _copies(pairs: list[tuple[Path, Path]]) -> Copies | None:

@@ -10,7 +10,7 @@ from data.errors import DataError, UserError
 from data.survey.copies import Contents, contents
 from data.survey.summary import Summary, summarise
 from flows.checks.needs import Needs, home_problem, needs_of
-from flows.checks.numbers import number_warnings, wrong_numbers
+from flows.checks.numbers import few_left, number_warnings, wrong_numbers
 from flows.checks.pictures import picture_warnings, wrong_pictures
 from flows.checks.roles import Role, Roles, find_roles
 from flows.checks.shared import empty_unlabelled, shared_warnings, wrong_shared
@@ -201,6 +201,7 @@ def _warnings(
 ) -> Iterator[str]:
     looks: Iterable[Callable[[], Iterator[str]]] = (
         lambda: number_warnings(experiment.target, roles),
+        lambda: few_left(experiment, roles),
         lambda: shared_warnings(roles, bytes_of, known),
     )
     if experiment.images is not None:

@@ -8,6 +8,7 @@ from flows.checks.roles import Role, Roles, counts_of
 from flows.experiment.datasets import Target
 from flows.experiment.issues import Finding, said, shown
 from flows.experiment.own_data import TARGET
+from flows.experiment.settings import Experiment
 
 UNBALANCED = 3
 """So many times the labels of the class with the fewest are worth a warning."""
@@ -69,6 +70,21 @@ def _wrong_as_drawn(target: Target, role: Role, counts: Mapping[str, int]) -> It
             expected = f"photos that are left for U at k = {k}"
             advice = "lower k or hyper_validation, or add photos"
             yield Finding((TARGET, "k"), said(expected, "none", advice))
+
+
+def few_left(experiment: Experiment, roles: Roles) -> Iterator[str]:
+    """An enlarged V that may take all unlabelled files, so that a final training has no S_u."""
+    enlarged = experiment.ensemble.enlarged_v
+    hard = [final for final in experiment.final if final.labels == "hard"]
+    for role in roles.of("unlabelled") if hard else []:
+        classes = [len(one.used) for one in roles.of("labelled")]
+        files = len(role.listing.files)
+        if classes and enlarged * classes[0] >= files:
+            yield (
+                f"ensemble.enlarged_v = {enlarged} of {classes[0]} classes may take all of "
+                f"{files:,} unlabelled files, and leave none to train on as a source; lower it to "
+                f"about {max(1, files // (2 * classes[0]))}."
+            )
 
 
 def _unbalanced(counts: Mapping[str, int]) -> Iterator[str]:

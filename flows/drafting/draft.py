@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.atomic import write_atomically
-from data.catalog import find_media, list_labelled
+from data.catalog import find_media, list_labelled, list_unlabelled
 from data.errors import DataError
 from data.survey.summary import summarise
 from flows.drafting.recognise import Given, Layout, recognise
 from flows.drafting.template import Draft, draft_text
 from flows.experiment.datasets import Images
 from flows.experiment.toml_file import SettingsError
+from flows.experiment.training import Ensemble
 
 SIDES = (32, 48, 64)
 """Of images that are smaller than the usual ones."""
@@ -65,9 +66,14 @@ def draft(given: Given, out: Path, *, quick: bool = False) -> Drafted:
     """
     layout = recognise(given)
     media = find_media(layout.labelled)
-    text = draft_text(
-        Draft(layout=layout, clips=media == "clips", side=_side(layout), quick=quick), out
+    drafted = Draft(
+        layout=layout,
+        clips=media == "clips",
+        side=_side(layout),
+        enlarged_v=_enlarged_v(layout),
+        quick=quick,
     )
+    text = draft_text(drafted, out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, text)
@@ -88,3 +94,11 @@ def _side(layout: Layout) -> int:
         return usual
     fitting = [side for side in SIDES if side >= min(sizes.median)]
     return min([*fitting, usual])
+
+
+def _enlarged_v(layout: Layout) -> int:
+    """The usual number, or fewer: half of the unlabelled files must be left for the source S_u."""
+    media = find_media(layout.labelled)
+    classes = len(list_labelled(layout.labelled, media=media).classes)
+    unlabelled = list_unlabelled(layout.unlabelled, media=media).files
+    return min(Ensemble().enlarged_v, max(1, len(unlabelled) // (2 * classes)))

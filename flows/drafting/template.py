@@ -48,6 +48,7 @@ _KEYS: Mapping[str, tuple[object, Mapping[str, str]]] = {
         {
             "r": "the best models of the grid, which label U together",
             "threshold": "confidence that a pseudo-label needs",
+            "enlarged_v": "files of a class in V once pseudo-labelled ones have joined it",
         },
     ),
 }
@@ -71,12 +72,14 @@ class Draft:
         layout: where the files are.
         clips: whether the target's files are clips.
         side: of the images, pixels.
+        enlarged_v: files of a class in V once pseudo-labelled ones have joined it.
         quick: settings that take minutes, for an example.
     """
 
     layout: Layout
     clips: bool
     side: int
+    enlarged_v: int
     quick: bool = False
 
 
@@ -143,7 +146,11 @@ def _path(place: Path, base: Path) -> str:
 
 def _tables(draft: Draft) -> Iterator[str]:
     """The tables below the data: a key as a comment where it has its default."""
-    chosen = {("images", "side"): draft.side, **(_QUICK if draft.quick else {})}
+    chosen = {
+        ("images", "side"): draft.side,
+        ("ensemble", "enlarged_v"): draft.enlarged_v,
+        **(_QUICK if draft.quick else {}),
+    }
     for table, (defaults, keys) in _KEYS.items():
         lines, written = [], False
         for key, what in keys.items():

@@ -10,6 +10,7 @@ from data.tables.right_answers import read_right_answers
 from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Draw, Ensemble, Pipeline, swept_name
 from flows.records.shown import shown_precision
+from flows.records.mixing_weights import mean_weights
 from flows.records.stage_results import artifact_of, place_of, scores_of
 from flows.records.study_results import label_records, source_records
 from gradmix.methods import method_named
@@ -85,6 +86,7 @@ def _rows(spec: RunSpec, draw: Draw, home: Path) -> list[RowRecord]:
                 "searched_settings": _searched_settings(draw, name),
                 "candidates": _candidates(draw, name, chosen),
                 "right": packed(right[name]) if name in right else None,
+                "weights": mean_weights(home, chosen),
                 **_figures(chosen),
             },
         )

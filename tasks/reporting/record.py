@@ -88,6 +88,8 @@ class RowRecord(TrainingRecord):
         right: which test images, or clips if they are frames, it classifies right, packed as
             `tasks.reporting.right_answers` does; None where they were not kept.
         held_out: labels that `accuracy` counts, where V is labelled files as they are.
+        weights: mixing weight of every source, mean over layers and validations; empty where
+            nothing is mixed, and where a record is older than this field.
     """
 
     row: str
@@ -97,6 +99,7 @@ class RowRecord(TrainingRecord):
     candidates: tuple[float, ...] = ()
     right: str | None = None
     held_out: int | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

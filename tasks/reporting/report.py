@@ -10,6 +10,7 @@ from tasks.reporting.render.captions import PICTURES
 from tasks.reporting.render.html_page import html_page, pictures
 from tasks.reporting.result_table import result_table, table_text
 from tasks.reporting.sections.champion import champion_section
+from tasks.reporting.sections.attention import attention_section
 from tasks.reporting.sections.curves import curve_section
 from tasks.reporting.sections.deviations import paper_section
 from tasks.reporting.sections.differences import difference_section
@@ -65,6 +66,7 @@ def markdown_report(record: Record) -> str:
         missing_outputs(record),
         labelled_section(record),
         result_section(record),
+        attention_section(record),
         difference_section(record),
         grid_section(record),
         curve_section(record),

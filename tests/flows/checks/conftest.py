@@ -16,6 +16,9 @@ learning_rates = [0.05]
 
 [images]
 side = 32
+
+[ensemble]
+enlarged_v = 1
 """
 FILE = f"""\
 [target]

@@ -189,6 +189,12 @@ def test_k_and_hyper_validation_are_counted_where_v_is_drawn(look, project):
     assert look(("k = [2]", "k = [1]"), data=str(project)).problems == ()
 
 
+def test_an_enlarged_v_that_takes_all_of_u_is_warned_of(look):
+    (warning,) = look(("enlarged_v = 1", "enlarged_v = 2")).warnings
+    assert warning.startswith("ensemble.enlarged_v = 2 of 2 classes may take all of 4 unlabelled")
+    assert warning.endswith("lower it to about 1.")
+
+
 def test_a_home_is_looked_at_and_nothing_is_written(look, tmp_path, monkeypatch):
     assert home_problem(tmp_path / "a" / "b") is None
     assert not (tmp_path / "a").exists()
