@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.digest_cache import KnownDigests
@@ -11,7 +11,7 @@ from data.survey.copies import Contents, contents
 from data.survey.summary import Summary, summarise
 from flows.checks.needs import Needs, home_problem, needs_of
 from flows.checks.numbers import few_left, number_warnings, wrong_numbers
-from flows.checks.pictures import picture_warnings, wrong_pictures
+from flows.checks.pictures import Summaries, picture_warnings, wrong_pictures
 from flows.checks.roles import Role, Roles, find_roles
 from flows.checks.shared import empty_unlabelled, shared_warnings, wrong_shared
 from flows.experiment.corrected import check_labelled
@@ -76,35 +76,45 @@ def check_run(
     file = read_toml(request.experiment)
     roles = find_roles(experiment, request)
     found = _look(roles, decoded=DECODED if thorough else 0)
-    findings = [*wrong_numbers(experiment.target, roles)]
-    if experiment.images is not None:
-        findings += wrong_pictures(experiment.images, found)
-    # What is missing here would be said again, without a line, where the run is put together.
     bytes_of, unread = _read(roles, known)
+    # What is missing here would be said again, without a line, where the run is put together.
     missing = [*roles.wrong, *unread] or [*empty_unlabelled(roles, bytes_of)]
-    findings += missing
+    findings = [*_wrong(experiment, roles, found), *missing]
     spec = None
     if not missing:
         shared = [*wrong_shared(roles, bytes_of)]
         spec, more = _located(request, known, apart=not shared)
         findings += [*shared, *more]
-    problems = {placed(file, experiment.scale, finding) for finding in findings}
-    problems |= {problem("--home", (), text) for text in [home_problem(home)] if text}
-    lines = tuple(found.message for found in sorted(problems))
-    warnings = (
-        tuple(_warnings(experiment, roles, found, bytes_of, known))
-        if thorough and not missing
-        else ()
-    )
-    needs = _needs(spec, roles, home) if spec is not None and thorough else None
-    return Checked(
-        problems=(*lines, *(needs.problems if needs else ())),
+    result = Checked(
+        problems=_messages(file, experiment.scale, findings, home),
         experiment=experiment,
         spec=spec,
         found=found,
-        needs=needs,
-        warnings=warnings,
     )
+    if not thorough or missing:
+        return result
+    needs = _needs(spec, roles, home) if spec is not None else None
+    return replace(
+        result,
+        problems=(*result.problems, *(needs.problems if needs else ())),
+        needs=needs,
+        warnings=tuple(_warnings(experiment, roles, found, bytes_of, known)),
+    )
+
+
+def _wrong(experiment: Experiment, roles: Roles, found: Summaries) -> Iterator[Finding]:
+    yield from wrong_numbers(experiment.target, roles)
+    if experiment.images is not None:
+        yield from wrong_pictures(experiment.images, found)
+
+
+def _messages(
+    file: TomlFile, scale: str, findings: Iterable[Finding], home: Path
+) -> tuple[str, ...]:
+    """A line for each problem, in the order of the file."""
+    problems = {placed(file, scale, finding) for finding in findings}
+    problems |= {problem("--home", (), text) for text in [home_problem(home)] if text}
+    return tuple(found.message for found in sorted(problems))
 
 
 def _needs(spec: RunSpec, roles: Roles, home: Path) -> Needs:
@@ -195,7 +205,7 @@ def _findings(error: UserError) -> list[Finding]:
 def _warnings(
     experiment: Experiment,
     roles: Roles,
-    found: tuple[tuple[Role, Summary], ...],
+    found: Summaries,
     bytes_of: Mapping[int, Contents],
     known: KnownDigests,
 ) -> Iterator[str]:

@@ -9,8 +9,8 @@ from typing import Any
 from data.tables.right_answers import read_right_answers
 from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Draw, Ensemble, Pipeline, swept_name
-from flows.records.shown import shown_precision
 from flows.records.mixing_weights import mean_weights
+from flows.records.shown import shown_precision
 from flows.records.stage_results import artifact_of, place_of, scores_of
 from flows.records.study_results import label_records, source_records
 from gradmix.methods import method_named

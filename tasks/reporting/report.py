@@ -9,8 +9,8 @@ from tasks.reporting.record import Record
 from tasks.reporting.render.captions import PICTURES
 from tasks.reporting.render.html_page import html_page, pictures
 from tasks.reporting.result_table import result_table, table_text
-from tasks.reporting.sections.champion import champion_section
 from tasks.reporting.sections.attention import attention_section
+from tasks.reporting.sections.champion import champion_section
 from tasks.reporting.sections.curves import curve_section
 from tasks.reporting.sections.deviations import paper_section
 from tasks.reporting.sections.differences import difference_section

@@ -5,7 +5,14 @@ import pytest
 from PIL import Image
 
 from data.listing import UNLABELLED, File, Listing
-from data.near_duplicates import NEAR, Hashes, near_duplicates, near_pairs, perceptual_hashes
+from data.near_duplicates import (
+    NEAR,
+    Hashes,
+    correlation,
+    near_duplicates,
+    near_pairs,
+    perceptual_hashes,
+)
 from tests.data.frames.clips import write_clip
 
 
@@ -104,3 +111,19 @@ def test_the_distance_is_the_number_of_bits_that_differ(tmp_path):
     assert len(want) > 10
     assert [pair.distance for pair in found] == sorted(pair.distance for pair in found)
     assert near_pairs(first, second, NEAR) == ()
+
+
+def test_grey_values_tell_copies_from_pictures_that_only_resemble(tmp_path):
+    rough = np.random.default_rng(0).integers(0, 200, (6, 6, 3), np.uint8)
+    first = Image.fromarray(rough).resize((96, 96), Image.Resampling.BICUBIC)
+    first.save(tmp_path / "a.png")
+    first.resize((48, 48)).point(lambda value: value * 1.2).save(tmp_path / "b.jpg", quality=50)
+    Image.fromarray(255 - np.asarray(first)).save(tmp_path / "c.png")
+    Image.new("RGB", (40, 40), "grey").save(tmp_path / "d.png")
+    (tmp_path / "e.png").write_text("no photo")
+    found = {name: correlation(tmp_path / "a.png", tmp_path / name) for name in ("a.png", "b.jpg")}
+    assert found["a.png"] == pytest.approx(1.0)
+    assert found["b.jpg"] > 0.98
+    assert correlation(tmp_path / "a.png", tmp_path / "c.png") == pytest.approx(-1.0, abs=0.01)
+    assert correlation(tmp_path / "a.png", tmp_path / "d.png") == 0.0
+    assert correlation(tmp_path / "a.png", tmp_path / "e.png") == 0.0
