@@ -113,7 +113,7 @@ def correlation(first: Path, second: Path) -> float:
         return 0.0
     if not values.std(axis=1).all():
         return 0.0
-    return float(np.corrcoef(values)[0, 1])
+    return float(np.atleast_2d(np.corrcoef(values))[0, 1])
 
 
 def _grey(path: Path) -> npt.NDArray[np.float64]:

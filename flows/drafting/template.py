@@ -152,7 +152,8 @@ def _tables(draft: Draft) -> Iterator[str]:
         **(_QUICK if draft.quick else {}),
     }
     for table, (defaults, keys) in _KEYS.items():
-        lines, written = [], False
+        lines: list[str] = []
+        written = False
         for key, what in keys.items():
             if key == "frames" and not draft.clips:
                 continue

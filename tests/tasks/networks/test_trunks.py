@@ -13,7 +13,16 @@ from gradmix.grouping import trunk_layers
 from gradmix.networks import Network
 from tasks.errors import StageError
 from tasks.networks import weights
-from tasks.networks.trunks import TRUNKS, build_trunk, check_trunk, code_digest, parted, trunk_named
+from tasks.networks.trunks import (
+    TRUNKS,
+    build_trunk,
+    check_trunk,
+    code_digest,
+    parted,
+    seconds_per_image,
+    trunk_bytes,
+    trunk_named,
+)
 from tasks.networks.weights import fetch_weights, find_weights, load_weights
 
 SHAPE = (3, 64, 64)
@@ -329,3 +338,15 @@ def test_damaged_imagenet_weights_are_not_used(hub) -> None:
     hub.write_bytes(b"half")
     with pytest.raises(StageError, match=r"SHA-256 that starts with \w{8}, found another .*remove"):
         find_weights("resnet18", "imagenet")
+
+
+def test_the_size_of_a_trunk_is_that_of_its_weights_and_statistics(own_module) -> None:
+    """2 x 3 x 9 + 2 weights; 2 + 2 of the norm, its mean and variance, of 4 bytes; a count of 8."""
+    network = {"trunk": f"{own_module}:small", "settings": {"width": 2}}
+    assert trunk_bytes(network, SHAPE) == 4 * (56 + 8) + 8
+
+
+def test_a_trunk_is_timed_and_torchs_threads_are_left_alone() -> None:
+    before = torch.get_num_threads()
+    assert seconds_per_image({"trunk": "convnet", "settings": CONVNET}, SHAPE) > 0
+    assert torch.get_num_threads() == before
