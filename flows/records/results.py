@@ -127,7 +127,7 @@ def _tested(draw: Draw) -> Mapping[str, Any]:
 def _held_out(draw: Draw, row: str) -> dict[str, Any]:
     """How many labels a row's accuracy on hyper-validation counts, where V was not drawn."""
     if draw.drawn:
-        return {}
+        return {"held_out": None}
     counts = [artifact_of(part).summary["counts"]["hyper_validation"] for part in draw.parts]
     if not counts:
         split = artifact_of(draw.split).summary
