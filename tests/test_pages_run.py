@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
@@ -61,9 +61,9 @@ def test_tables_of_settings_are_those_of_an_experiment_file(block: Block, tmp_pa
     if block.what == "not run":
         pytest.skip(block.words)
     if "[target]" in block.code:
-        for place in ("kitchen/labelled/cup", "kitchen/unlabelled", "kitchen/test", "web/cup"):
-            (tmp_path / place).mkdir(parents=True)
-            (tmp_path / place / "named.png").touch()
+        for place in folders_of(tomllib.loads(block.code)):
+            (tmp_path / place / "cup").mkdir(parents=True)
+            (tmp_path / place / "cup" / "named.png").touch()
         (tmp_path / "own.toml").write_text(block.code, encoding="utf-8")
         load_experiment(str(tmp_path / "own.toml"))
         return
@@ -73,6 +73,15 @@ def test_tables_of_settings_are_those_of_an_experiment_file(block: Block, tmp_pa
         for table in tables:
             for each in table.values() if key == "datasets" else [table]:
                 model.model_validate(each)
+
+
+def folders_of(values: dict[str, Any]) -> list[str]:
+    """Folders of one's own files that an experiment file names."""
+    target = values["target"]
+    unlabelled = target.get("unlabelled", [])
+    listed = unlabelled if isinstance(unlabelled, list) else [unlabelled]
+    sources = [source["data"] for source in values["sources"] if "data" in source]
+    return [*(target[key] for key in ("labelled", "test") if key in target), *listed, *sources]
 
 
 def model_of(key: str) -> type[BaseModel]:
