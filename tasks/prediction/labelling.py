@@ -32,8 +32,10 @@ from tasks.prediction.tables import (
 )
 from tasks.storage.home import exclusive
 
-PART_SIZE = {"photos": 512, "clips": 32}
-"""Files of a part: what a kill costs at most."""
+BLOCK = 2
+"""Batches of a block. A part is some blocks, so that the network reads the same batches again."""
+EVERY_S = 5.0
+"""Seconds between two parts: what a kill costs, at least a block."""
 WORK = "work.json"
 NAMED = 3
 
@@ -91,14 +93,17 @@ def label_files(
     folder, skipped_table = out.with_name(f"{out.name}.parts"), skipped_beside(out)
     folder.mkdir(exist_ok=True)
     with exclusive(folder, "choose another --out"):
-        size = PART_SIZE[model.description.images.media]
-        _open(folder, _identity(model, items, size))
-        done = _finished(folder, items, size)
-        reused, timing = len(done), Timing()
+        block = _block(model, batch_size)
+        _open(folder, _identity(model, items, block))
+        done = _finished(folder, items, block)
+        reused, saved, timing = len(done), time.monotonic(), Timing()
+        written = reused
         tell(reused, len(items))
-        for number, rows in _parts(model, items[reused:], size, batch_size, timing):
-            write_part(rows, folder / _name(reused // size + number))
+        for rows in _blocks(model, items[reused:], block, batch_size, timing):
             done += rows
+            if len(done) == len(items) or time.monotonic() - saved >= EVERY_S:
+                write_part(done[written:], folder / _name(written))
+                written, saved = len(done), time.monotonic()
             tell(len(done), len(items))
         good = [row for row in done if not row[REASON]]
         bad = [row for row in done if row[REASON]]
@@ -118,10 +123,15 @@ def skipped_beside(out: Path) -> Path:
     return out.with_name(f"{out.stem}.skipped.csv")
 
 
-def _parts(
-    model: Model, items: Sequence[Item], size: int, batch_size: int, timing: Timing
-) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """The rows of the parts, in order, while files of the next ones are decoded."""
+def _block(model: Model, batch_size: int) -> int:
+    """Files of a block."""
+    return max(1, BLOCK * batch_size // (model.description.images.frames or 1))
+
+
+def _blocks(
+    model: Model, items: Sequence[Item], block: int, batch_size: int, timing: Timing
+) -> Iterator[list[dict[str, Any]]]:
+    """The rows of the blocks, in order, while files of the next ones are decoded."""
     started, cores = time.monotonic(), usable_cores()
     images = model.description.images
     # Pillow's warnings are no reason to stop, and threads cannot each have filters of their own.
@@ -129,11 +139,11 @@ def _parts(
         warnings.simplefilter("ignore")
         ahead = decoded(items, images, pool, 2 * max(cores, batch_size // (images.frames or 1)))
         try:
-            for number, start in enumerate(range(0, len(items), size)):
-                part = (next(ahead) for _ in items[start : start + size])
-                rows = _labelled(model, part, batch_size, timing)
+            for start in range(0, len(items), block):
+                files = (next(ahead) for _ in items[start : start + block])
+                rows = _labelled(model, files, batch_size, timing)
                 timing.whole_s = time.monotonic() - started
-                yield number, rows
+                yield rows
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -194,7 +204,7 @@ def _frames(file: Decoded) -> Any:  # noqa: ANN401 - uint8 [F, H, W, C]
     return file.frames
 
 
-def _identity(model: Model, items: Sequence[Item], size: int) -> str:
+def _identity(model: Model, items: Sequence[Item], block: int) -> str:
     """Of the model and of the files, by name, size and time of change."""
     files = []
     for item in items:
@@ -203,7 +213,7 @@ def _identity(model: Model, items: Sequence[Item], size: int) -> str:
             files.append([item.path, item.media, status.st_size, status.st_mtime_ns])
         except OSError:
             files.append([item.path, item.media, None, None])
-    return digest_json({"model": model.digest, "files": files, "part": size})
+    return digest_json({"model": model.digest, "files": files, "block": block})
 
 
 def _open(folder: Path, identity: str) -> None:
@@ -219,21 +229,22 @@ def _open(folder: Path, identity: str) -> None:
         write_atomically(work, json.dumps({"identity": identity}) + "\n")
 
 
-def _finished(folder: Path, items: Sequence[Item], size: int) -> list[dict[str, Any]]:
+def _finished(folder: Path, items: Sequence[Item], block: int) -> list[dict[str, Any]]:
     """The rows of the finished parts, up to the first that is missing or damaged."""
     rows: list[dict[str, Any]] = []
-    for number, start in enumerate(range(0, len(items), size)):
-        path = folder / _name(number)
+    while len(rows) < len(items):
+        path = folder / _name(len(rows))
         part = read_part(path) if path.exists() else None
-        names = [item.path for item in items[start : start + size]]
-        if part is None or [row["path"] for row in part] != names:
+        names = [item.path for item in items[len(rows) : len(rows) + len(part or ())]]
+        if not part or [row["path"] for row in part] != names:
             break
         rows += part
-    return rows
+    whole = len(rows) == len(items) or not len(rows) % block
+    return rows if whole else []
 
 
-def _name(number: int) -> str:
-    return f"part-{number:05d}.parquet"
+def _name(start: int) -> str:
+    return f"part-{start:09d}.parquet"
 
 
 def _nothing(bad: Sequence[dict[str, Any]]) -> DataError:

@@ -84,24 +84,24 @@ def test_members_agree_or_not(members: Path, photos: Path, as_array, tmp_path: P
 def test_an_interrupted_command_goes_on_and_ends_with_the_same_table(
     single: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(labelling.PART_SIZE, "photos", 4)
+    monkeypatch.setattr(labelling, "EVERY_S", 0.0)
     model = load_model_folder(single)
     items, _ = list_items([str(photos)], "photos")
     whole, out = tmp_path / "whole.csv", tmp_path / "labels.csv"
-    label_files(model, items, whole, 3, quiet)
+    label_files(model, items, whole, 2, quiet)
 
     def stop(done: int, _total: int) -> None:
         if done >= 12:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        label_files(model, items, out, 3, stop)
+        label_files(model, items, out, 2, stop)
     assert not out.exists()
     parts = tmp_path / "labels.csv.parts"
     # Damage to a finished part costs that part and those behind it.
     last = max(parts.glob("part-*"))
     last.write_bytes(last.read_bytes()[:100])
-    found = label_files(model, items, out, 3, quiet)
+    found = label_files(model, items, out, 2, quiet)
     assert found.reused == 8
     assert out.read_bytes() == whole.read_bytes()
     assert (tmp_path / "labels.skipped.csv").exists()
@@ -111,7 +111,7 @@ def test_an_interrupted_command_goes_on_and_ends_with_the_same_table(
 def test_parts_of_other_files_or_of_another_model_are_not_used(
     single: Path, members: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(labelling.PART_SIZE, "photos", 4)
+    monkeypatch.setattr(labelling, "EVERY_S", 0.0)
     items, _ = list_items([str(photos)], "photos")
     out = tmp_path / "labels.csv"
 
@@ -121,10 +121,10 @@ def test_parts_of_other_files_or_of_another_model_are_not_used(
 
     for folder in (single, members):
         with pytest.raises(KeyboardInterrupt):
-            label_files(load_model_folder(folder), items, out, 3, stop)
+            label_files(load_model_folder(folder), items, out, 2, stop)
     changed = Path(items[0].path)
     changed.write_bytes(changed.read_bytes() + b"\0")
-    assert label_files(load_model_folder(members), items, out, 3, quiet).reused == 0
+    assert label_files(load_model_folder(members), items, out, 2, quiet).reused == 0
 
 
 def test_where_nothing_can_be_read_nothing_is_left(single: Path, tmp_path: Path) -> None:
