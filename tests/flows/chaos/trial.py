@@ -83,6 +83,8 @@ class Trial:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # As a terminal of its own; systems share the processor out by session.
+                start_new_session=True,
             )
 
     def end(self, process: psutil.Popen) -> int:

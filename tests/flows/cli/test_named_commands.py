@@ -19,7 +19,7 @@ FILES = [
 # Of other programs: MLflow, uvicorn, Prefect, git.
 THEIRS = {
     *("--backend-store-uri", "--factory", "--lifespan", "--log-level", "--port"),
-    *("--install-policy", "--limit", "--name", "--pool", "--type"),
+    *("--env-manager", "--install-policy", "--limit", "--name", "--pool", "--type"),
     *("--porcelain", "--untracked-files"),
 }
 
