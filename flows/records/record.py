@@ -79,7 +79,12 @@ def make_record(
             _data(name, spec.raw.digests[name, split], artifact_of(future))
             for (name, split), future in stages.data.items()
         ),
-        outputs=OutputsRecord(**vars(experiment.outputs)),
+        outputs=OutputsRecord(
+            rows=experiment.outputs.rows,
+            tables=experiment.outputs.tables,
+            figures=experiment.outputs.figures,
+            studies=experiment.outputs.studies,
+        ),
         tracking=TrackingRecord(
             ui=tracking.get("ui", ""), experiment_id=tracking.get("experiment_id")
         ),
