@@ -7,10 +7,11 @@ import pytest
 from flows.labelling.files import experiment_folder, file_roots, find_file, shown_path
 
 
-def record(command, **target):
+def record(command, files=None):
     datasets = {"kitchen": {"folder": "photos/kitchen"}}
-    settings = {"target": {"dataset": "kitchen", **target}, "datasets": datasets}
-    return SimpleNamespace(command=command, settings=settings)
+    settings = {"target": {"dataset": "kitchen"}, "datasets": datasets}
+    labelled = None if files is None else SimpleNamespace(files=files)
+    return SimpleNamespace(command=command, settings=settings, labelled=labelled)
 
 
 @pytest.fixture
@@ -29,9 +30,8 @@ def test_names_start_where_the_data_folder_says(kitchen):
     assert file_roots(record("gradmix reproduce digits --scale demo")) == []
 
 
-def test_names_of_one_s_own_files_start_at_the_folder_of_all_of_them(kitchen):
-    own = {"labelled": "kitchen/labelled", "unlabelled": ["kitchen/new"]}
-    roots = file_roots(record("gradmix run my.toml", **own))
+def test_names_of_one_s_own_files_start_where_the_record_says(kitchen):
+    roots = file_roots(record("gradmix run my.toml", str(kitchen / "kitchen")))
     assert find_file("new/b.png", roots) == kitchen / "kitchen" / "new" / "b.png"
     assert experiment_folder(record("gradmix run my.toml")) == kitchen
     for gone in ("gradmix run other.toml", "gradmix reproduce digits", "gradmix"):
