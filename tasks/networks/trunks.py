@@ -196,7 +196,7 @@ def trunk_bytes(network: Mapping[str, Any], shape: Shape) -> int:
 
 
 def seconds_per_image(network: Mapping[str, Any], shape: Shape) -> float:
-    """Time to train a whole trunk on one image with one thread of this CPU; a rough figure.
+    """CPU time to train a whole trunk on one image with one thread; a rough figure.
 
     Args:
         network: `trunk` and `settings`.
@@ -212,9 +212,9 @@ def seconds_per_image(network: Mapping[str, Any], shape: Shape) -> float:
         taken = []
         # The first pass allocates.
         for _ in range(2):
-            begun = time.perf_counter()
+            begun = time.process_time()
             trunk(images).sum().backward()
-            taken.append(time.perf_counter() - begun)
+            taken.append(time.process_time() - begun)
     finally:
         torch.set_num_threads(threads)
     return min(taken) / _TIMED
