@@ -12,7 +12,8 @@ from flows.cli.errors import OneLineError
 from flows.records.stored import find_record
 from tasks.codec import encode
 from tasks.execution.databases import ensure_tracking
-from tasks.reporting.record import Record, RowRecord
+from tasks.reporting.record import Record
+from tasks.reporting.records.rows import RowRecord
 from tasks.storage.home import HomeError
 from tasks.tracking.lineage.graph import Node, graph, narrowed, tree
 from tasks.tracking.lineage.page import lineage_page

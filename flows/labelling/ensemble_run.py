@@ -6,7 +6,8 @@ from pathlib import Path
 
 from data.fingerprint import digest_json
 from flows.records.stored import find_record, latest_record
-from tasks.reporting.record import LabelRecord, Record
+from tasks.reporting.record import Record
+from tasks.reporting.records.labels import LabelRecord
 from tasks.storage.artifacts import RESULT, Artifact, read_artifact
 from tasks.storage.home import HomeError
 

@@ -11,7 +11,7 @@ from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Pipeline
 from flows.records.stage_results import artifact_of
 from tasks.codec import CodecError
-from tasks.reporting.record import ClassCorrections, LabelledRecord
+from tasks.reporting.records.inputs import ClassCorrections, LabelledRecord
 from tasks.storage.artifacts import RESULT, read_artifact
 
 

@@ -16,7 +16,7 @@ from tasks.codec import decode
 from tasks.models.description import Figures, ImageDescription, Lineage
 from tasks.models.folder import ModelInputs, Trained, write_model_folder
 from tasks.networks.description import NetworkDescription
-from tasks.reporting.record import ChampionRecord
+from tasks.reporting.records.rows import ChampionRecord
 from tasks.stages.trained_models import model_of
 
 

@@ -16,18 +16,9 @@ from flows.records.results import results
 from flows.records.stage_results import artifact_of
 from flows.records.stored import FILE, record_folder, stored_record
 from tasks.codec import decode
-from tasks.reporting.record import (
-    FORMAT,
-    CountsRecord,
-    DataRecord,
-    HardwareRecord,
-    MemoryRecord,
-    OutputsRecord,
-    Paper,
-    Record,
-    TrackingRecord,
-    record_text,
-)
+from tasks.reporting.record import FORMAT, Paper, Record, record_text
+from tasks.reporting.records.inputs import DataRecord, OutputsRecord
+from tasks.reporting.records.run import CountsRecord, HardwareRecord, MemoryRecord, TrackingRecord
 from tasks.storage.artifacts import Artifact
 
 

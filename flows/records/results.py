@@ -18,14 +18,12 @@ from tasks.codec import decode
 from tasks.engine.stage import Future
 from tasks.jobs.evaluate import RIGHT
 from tasks.jobs.train import CURVE
-from tasks.reporting.record import (
-    CellRecord,
+from tasks.reporting.records.labels import EnsembleRecord, LabelRecord
+from tasks.reporting.records.rows import CellRecord, RowRecord
+from tasks.reporting.records.studies import (
     CurvePoint,
     CurveRecord,
-    EnsembleRecord,
-    LabelRecord,
     RhoRecord,
-    RowRecord,
     SizeStudyRecord,
     StudyRecords,
 )

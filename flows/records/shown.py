@@ -8,7 +8,7 @@ from flows.experiment.settings import Experiment
 from flows.pipeline.futures import Ensemble
 from tasks.codec import Json, encode
 from tasks.labelling.certified import certify, known_by_held_out, read_labels_of_u
-from tasks.reporting.record import ShownPrecision
+from tasks.reporting.records.labels import ShownPrecision
 
 
 def shown_precision(experiment: Experiment, ensemble: Ensemble, home: Path) -> Json:

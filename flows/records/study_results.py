@@ -7,7 +7,7 @@ from flows.pipeline.futures import ALL_SOURCES, Draw
 from flows.pipeline.studies import compared_models
 from flows.records.stage_results import artifact_of, place_of, scores_of
 from tasks.codec import decode
-from tasks.reporting.record import LabelsRecord, SourceRecord
+from tasks.reporting.records.studies import LabelsRecord, SourceRecord
 
 
 def source_records(draws: Sequence[Draw]) -> tuple[SourceRecord, ...]:

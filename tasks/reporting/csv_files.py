@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.reporting.measures import of_clips
-from tasks.reporting.record import LabelRecord, Record, RowRecord
+from tasks.reporting.record import Record
+from tasks.reporting.records.labels import LabelRecord
+from tasks.reporting.records.rows import RowRecord
 from tasks.reporting.sections.pseudo_label_classes import FILE as CLASS_FILE
 from tasks.reporting.sections.pseudo_label_classes import labels_by_class, many_classes
 from tasks.reporting.text_tables import csv_text

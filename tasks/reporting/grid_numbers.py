@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.reporting import paper as protocol
-from tasks.reporting.record import CellRecord, Record
+from tasks.reporting.record import Record
+from tasks.reporting.records.rows import CellRecord
 from tasks.reporting.result_table import Selection, selection_noise
 from tasks.reporting.stats.estimates import estimate
 from tasks.reporting.stats.paired_tests import Correlation, pearson

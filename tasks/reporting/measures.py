@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from tasks.reporting.record import Paper, Record, RowRecord, TestScores
+from tasks.reporting.record import Paper, Record
+from tasks.reporting.records.rows import RowRecord, TestScores
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tasks.reporting.measures import Measure, measures
-from tasks.reporting.record import Record, RowRecord
+from tasks.reporting.record import Record
+from tasks.reporting.records.rows import RowRecord
 from tasks.reporting.stats.estimates import Estimate, deviation, estimate, expected_lift
 from tasks.reporting.text_tables import plain_table
 

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from tasks.reporting.record import LabelRecord, Record, RowRecord
+from tasks.reporting.record import Record
+from tasks.reporting.records.labels import LabelRecord
+from tasks.reporting.records.rows import RowRecord
 from tasks.reporting.result_table import percent, row_names
 
 IDLE = 0.1

@@ -2,7 +2,8 @@
 
 from tasks.models.figures import percent, standard_error
 from tasks.reporting.measures import measures, sample_noun
-from tasks.reporting.record import ChampionRecord, Record
+from tasks.reporting.record import Record
+from tasks.reporting.records.rows import ChampionRecord
 from tasks.reporting.result_table import plural
 
 

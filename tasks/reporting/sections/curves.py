@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Sequence
 from itertools import pairwise
 
-from tasks.reporting.record import CurveRecord, Record
+from tasks.reporting.record import Record
+from tasks.reporting.records.studies import CurveRecord
 from tasks.reporting.render.captions import how_to_read, picture
 from tasks.reporting.result_table import asked, estimate_text
 from tasks.reporting.stats.estimates import estimate

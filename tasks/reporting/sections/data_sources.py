@@ -1,6 +1,7 @@
 """The report's tables on the data: what was used, what was left out and why, the raw files."""
 
-from tasks.reporting.record import DataRecord, Record
+from tasks.reporting.record import Record
+from tasks.reporting.records.inputs import DataRecord
 from tasks.reporting.result_table import NONE
 from tasks.reporting.text_tables import markdown_table
 

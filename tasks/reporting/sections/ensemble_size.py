@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from tasks.reporting.measures import selected_by
-from tasks.reporting.record import EnsembleRecord, Record
+from tasks.reporting.record import Record
+from tasks.reporting.records.labels import EnsembleRecord
 from tasks.reporting.render.captions import how_to_read, picture
 from tasks.reporting.result_table import NONE, asked, estimate_text, plural, signed
 from tasks.reporting.stats.estimates import Estimate, estimate

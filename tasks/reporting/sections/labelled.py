@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from tasks.reporting.measures import has_test, of_clips
-from tasks.reporting.record import ClassCorrections, LabelledRecord, Record, RowRecord
+from tasks.reporting.record import Record
+from tasks.reporting.records.inputs import ClassCorrections, LabelledRecord
+from tasks.reporting.records.rows import RowRecord
 from tasks.reporting.result_table import plural
 from tasks.reporting.stats.proportions import exact_interval
 from tasks.reporting.text_tables import markdown_table

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from tasks.reporting.record import EnsembleRecord, Record, RowRecord
+from tasks.reporting.record import Record
+from tasks.reporting.records.labels import EnsembleRecord
+from tasks.reporting.records.rows import RowRecord
 from tasks.reporting.render.captions import how_to_read
 from tasks.reporting.result_table import all_k, row_names, rows_of
 from tasks.reporting.text_tables import markdown_table

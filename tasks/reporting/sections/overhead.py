@@ -3,7 +3,8 @@
 import statistics
 from collections.abc import Mapping
 
-from tasks.reporting.record import Record, RowRecord
+from tasks.reporting.record import Record
+from tasks.reporting.records.rows import RowRecord
 from tasks.reporting.render.captions import how_to_read
 from tasks.reporting.result_table import NONE, plural, reference_row, row_names
 from tasks.reporting.text_tables import markdown_table

@@ -8,7 +8,10 @@ from typing import Any
 
 from data.catalog import OWN_READERS
 from tasks.reporting.measures import has_test, main_table, measures, of_clips, selected_by
-from tasks.reporting.record import DataRecord, HardwareRecord, MemoryRecord, Record, RowRecord
+from tasks.reporting.record import Record
+from tasks.reporting.records.inputs import DataRecord
+from tasks.reporting.records.rows import RowRecord
+from tasks.reporting.records.run import HardwareRecord, MemoryRecord
 from tasks.reporting.render.captions import how_to_read
 from tasks.reporting.result_table import (
     NONE,

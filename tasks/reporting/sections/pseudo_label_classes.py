@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tasks.reporting.measures import of_clips, sample_noun
-from tasks.reporting.record import LabelRecord, Record
+from tasks.reporting.record import Record
+from tasks.reporting.records.labels import LabelRecord
 from tasks.reporting.render.captions import how_to_read
 from tasks.reporting.result_table import NONE, percent
 from tasks.reporting.text_tables import markdown_table

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.reporting.measures import measures, of_clips
-from tasks.reporting.record import CalibrationBin, LabelRecord, Record, ThresholdAudit
+from tasks.reporting.record import Record
+from tasks.reporting.records.labels import CalibrationBin, LabelRecord, ThresholdAudit
 from tasks.reporting.render.captions import how_to_read, picture
 from tasks.reporting.result_table import NONE, percent
 from tasks.reporting.sections.ensemble_size import DISAGREEMENTS, ensemble_audit

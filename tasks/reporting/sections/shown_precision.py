@@ -1,6 +1,7 @@
 """The part of the report on what held-out labels show of the pseudo-labels."""
 
-from tasks.reporting.record import LabelRecord, Record, ShownPrecision
+from tasks.reporting.record import Record
+from tasks.reporting.records.labels import LabelRecord, ShownPrecision
 from tasks.reporting.render.captions import how_to_read
 from tasks.reporting.result_table import NONE, percent
 from tasks.reporting.text_tables import markdown_table

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from tasks.reporting.measures import Measure, measures
 from tasks.reporting.paired import Difference
-from tasks.reporting.record import LabelsRecord, Record, SourceRecord
+from tasks.reporting.record import Record
+from tasks.reporting.records.studies import LabelsRecord, SourceRecord
 from tasks.reporting.render.captions import how_to_read
 from tasks.reporting.result_table import NONE, asked, estimate_text, plural, signed
 from tasks.reporting.stats.estimates import Estimate, estimate

@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
 from tasks.reporting.measures import of_clips, sample_noun, selected_by
-from tasks.reporting.record import Record, RhoRecord, SizeRecord, SizeStudyRecord
+from tasks.reporting.record import Record
+from tasks.reporting.records.studies import RhoRecord, SizeRecord, SizeStudyRecord
 from tasks.reporting.render.captions import how_to_read, picture
 from tasks.reporting.result_table import NONE, asked, percent, plural
 from tasks.reporting.stats.paired_tests import Correlation, correlation_text, spearman

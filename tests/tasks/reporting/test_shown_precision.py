@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from tasks.codec import encode
-from tasks.reporting.record import ShownPrecision, decode_record
+from tasks.reporting.record import decode_record
+from tasks.reporting.records.labels import ShownPrecision
 from tasks.reporting.sections.pseudo_labels import pseudo_label_section
 
 SHOWN = ShownPrecision(

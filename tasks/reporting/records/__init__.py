@@ -1,0 +1,1 @@
+"""The parts of a record: plain data that a report is made from."""
