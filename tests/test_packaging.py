@@ -70,7 +70,8 @@ def test_a_wheel_holds_every_module_and_the_experiments(wheel):
         str(path.relative_to(ROOT))
         for room in ROOMS
         for path in (ROOT / room).rglob("*")
-        if path.suffix in {".css", ".html", ".py", ".toml", ".typed"} or path.name == "prefect.yaml"
+        if path.suffix in {".css", ".html", ".js", ".py", ".toml", ".typed"}
+        or path.name == "prefect.yaml"
     }
     assert "flows/experiments/digits.toml" in modules
     assert {name for name in names if ".dist-info/" not in name} == {*modules, LAUNCHER}
