@@ -5,47 +5,37 @@ It runs on any `Submit`: Prefect's, to execute, or the planner's, to say what wo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from flows.experiment.raw_data import RawData
 from flows.experiment.search import candidates
 from flows.experiment.settings import Experiment
-from flows.experiment.training import Baseline, Final
-from flows.pipeline.candidates import at_rate, with_settings, with_start
+from flows.experiment.training import Final
+from flows.pipeline.candidates import at_rate, with_settings
 from flows.pipeline.cross_fitting import (
     enlarged_without,
-    holding_out,
     holding_out_one,
     labelled_draw,
-    on_all_of_v,
 )
 from flows.pipeline.futures import Draw, Ensemble, GridCell, Pipeline, Submit, swept_name
-from flows.pipeline.preparation import prepared_data, pretrained_weights
-from flows.pipeline.required import RequiredStages
 from flows.pipeline.studies import (
     compared_models,
     leave_sources_out,
     more_labels,
     train_middle,
 )
-from flows.pipeline.subjects import axes_of
-from gradmix.methods import method_named
+from flows.pipeline.trainings import Trainings
 from tasks.engine.stage import Future
 from tasks.jobs.streams import BatchSettings
-from tasks.jobs.train import TrainingSettings
-from tasks.networks.description import NetworkDescription
 from tasks.stages import (
     enlarge,
     evaluate,
     held_out,
     pseudo_label,
     rho_study,
-    select,
     selection_study,
     split,
     train,
 )
-from tasks.stages.sources import SourceInput
 from tasks.subjects import Subject
 
 
@@ -73,32 +63,8 @@ def pipeline(experiment: Experiment, raw: RawData, submit: Submit) -> Pipeline:
     return Pipeline(drawing.data, draws, more)
 
 
-class _Drawing:
+class _Drawing(Trainings):
     """Submits the stages of an experiment, step by step."""
-
-    def __init__(self, experiment: Experiment, raw: RawData, submit: Submit) -> None:
-        self.experiment, self.raw, self.submit = experiment, raw, submit
-        self.required = RequiredStages(experiment)
-        problem = experiment.problem
-        self.heads = {name: tuple(space.classes) for name, space in problem.heads.items()}
-        self.head_of = problem.head_of
-        self.network = NetworkDescription(
-            **experiment.network.description, weights=raw.weights_digest, code=raw.code_digest
-        )
-        aside = {"learning_rates", "fine_tuning_rates", "momentum"}
-        self.training = TrainingSettings(**experiment.training.model_dump(exclude=aside))
-        self.weights = pretrained_weights(raw, submit)
-        self.data = prepared_data(experiment, raw, self.network, self.weights, submit)
-        # Trainings wait for these: a damaged file or a class with too few samples is found first.
-        self.checked: list[Future] = list(self.data.values())
-
-    @property
-    def target(self) -> Future:
-        return self.data[self.experiment.target.dataset, "train"]
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return tuple(self.experiment.target.classes)
 
     def split(self) -> list[Draw]:
         """A V for every k and draw; or the labelled files as they are."""
@@ -261,11 +227,6 @@ class _Drawing:
         if "sources" in self.required.studies:
             leave_sources_out(self, draw)
 
-    def at_every_rate(self, inputs: train.TrainInputs[Future]) -> list[Future]:
-        """The training at every learning rate that rows are searched over."""
-        rates = self.experiment.training.learning_rates
-        return [self.trained(at_rate(inputs, rate)) for rate in rates]
-
     def study(self, draw: Draw) -> None:
         """The studies beyond the paper, on finished models."""
         if "hyper_validation" in self.required.studies and draw.evaluation:
@@ -336,116 +297,3 @@ class _Drawing:
         if len(choices) == 1 and not draw.parts:
             return self.trained(choices[0])
         return self._row(draw, name, choices, ensemble)
-
-    def _row(
-        self,
-        draw: Draw,
-        name: str,
-        choices: Sequence[train.TrainInputs[Future]],
-        ensemble: Ensemble | None = None,
-    ) -> Future:
-        """The best of some choices; cross-fitted, trained again on all of V."""
-        chosen = self._chosen(draw, name, choices, name, ensemble)
-        if not draw.parts:
-            return chosen
-        draw.whole[name] = self.trained(on_all_of_v(choices[0], chosen))
-        return self.best(draw, name, [draw.whole[name]], 1)
-
-    def _chosen(
-        self,
-        draw: Draw,
-        name: str,
-        choices: Sequence[train.TrainInputs[Future]],
-        what: str,
-        ensemble: Ensemble | None = None,
-    ) -> Future:
-        """Train every choice, with each part of V held out if it is cross-fitted; select the best.
-
-        Args:
-            draw: gets the trainings, as a search of the row.
-            name: of the row.
-            choices: trainings to choose from.
-            what: is chosen.
-            ensemble: whose labels enlarge V, if any do.
-        """
-        enlarged = ensemble.parts if ensemble is not None else []
-        trained = [part for one in choices for part in holding_out(draw, one, enlarged)]
-        trainings = draw.searches[name] = [self.trained(inputs) for inputs in trained]
-        if not draw.parts:
-            return self.best(draw, what, trainings, 1)
-        inputs = select.SelectInputs(
-            subject=draw.subject(f"select {what}, cross-fitted"),
-            candidates=tuple(trainings),
-            r=1,
-            parts=tuple(draw.parts),
-        )
-        return self.submit(select.STAGE, inputs)
-
-    def cell(self, draw: Draw, cell: Mapping[str, Any]) -> train.TrainInputs[Future]:
-        """The training of a cell, at a learning rate that is yet to be set."""
-        stage = self.experiment.first_stage
-        inputs = self._training(draw, stage.name, stage.method, cell)
-        return replace(inputs, subject=draw.subject(stage.name, axes_of(cell)))
-
-    def _training(
-        self, draw: Draw, name: str, method: str, settings: Mapping[str, Any]
-    ) -> train.TrainInputs[Future]:
-        """What all trainings of a draw share, with the first learning rate."""
-        training = self.experiment.training
-        return train.TrainInputs(
-            subject=draw.subject(name),
-            method=method,
-            settings=settings,
-            learning_rate=training.learning_rates[0],
-            momentum=training.momentum,
-            network=self.network,
-            training=self.training,
-            heads=self.heads,
-            sources=self._sources(),
-            target=self.target,
-            classes=self.classes,
-            split=draw.split,
-            seed=draw.seed,
-            weights=self.weights,
-        )
-
-    def trained(self, inputs: train.TrainInputs[Future]) -> Future:
-        return self.submit(train.STAGE, inputs, after=self.checked)
-
-    def best(self, draw: Draw, name: str, candidates: Sequence[Future], r: int) -> Future:
-        inputs = select.SelectInputs(
-            subject=draw.subject(f"select {name}"),
-            candidates=tuple(candidates),
-            r=r,
-        )
-        return self.submit(select.STAGE, inputs)
-
-    def _started(
-        self, draw: Draw, baseline: Baseline, shared: train.TrainInputs[Future]
-    ) -> list[train.TrainInputs[Future]]:
-        """The training from every candidate of the baseline that it starts from.
-
-        Which start is the best is seen by what it leads to, not by its own score.
-        """
-        start = method_named(baseline.method).method.starts_from
-        if start is None:
-            return [shared]
-        name = next(row.name for row in self.experiment.baselines if row.method == start)
-        trained = draw.searches[name]
-        if len(trained) == 1 or draw.parts:
-            return [replace(shared, initial=draw.rows[name])]
-        return [
-            with_start(shared, place, self.best(draw, f"{name} {place}", [training], 1))
-            for place, training in enumerate(trained, start=1)
-        ]
-
-    def _sources(self) -> tuple[SourceInput[Future], ...]:
-        return tuple(
-            SourceInput(
-                name=source.name,
-                data=self.data[source.dataset, "train"],
-                classes=tuple(source.classes),
-                head=self.head_of[source.name],
-            )
-            for source in self.experiment.sources
-        )
