@@ -42,14 +42,18 @@ class PeakMemory:
 
     def _sample_until_stopped(self) -> None:
         me = psutil.Process()
+        self._sample(me)
         while not self._stop.wait(INTERVAL_S):
-            pss = rss = 0
-            for process in [me, *me.children(recursive=True)]:
-                try:
-                    memory = process.memory_full_info()
-                except psutil.Error:
-                    continue
-                rss += memory.rss
-                pss += getattr(memory, "pss", memory.rss)
-            self.pss_mib = max(self.pss_mib, pss / 2**20)
-            self.rss_mib = max(self.rss_mib, rss / 2**20)
+            self._sample(me)
+
+    def _sample(self, me: psutil.Process) -> None:
+        pss = rss = 0
+        for process in [me, *me.children(recursive=True)]:
+            try:
+                memory = process.memory_full_info()
+            except psutil.Error:
+                continue
+            rss += memory.rss
+            pss += getattr(memory, "pss", memory.rss)
+        self.pss_mib = max(self.pss_mib, pss / 2**20)
+        self.rss_mib = max(self.rss_mib, rss / 2**20)

@@ -226,10 +226,10 @@ CASES = {
         lambda root: many_good(root, bomb), "1 of 35 photos cannot be read and will be left", 0
     ),
     "text among photos": Case(
-        write("labelled/cat/notes.txt", b"x"), "labelled: left out: 1 files that are no photos.", 0
+        write("labelled/cat/notes.txt", b"x"), "labelled: left out: 1 files that are not photos.", 0
     ),
     "raw among photos": Case(
-        write("unlabelled/a.heic", b"x"), "left out: 1 photos of a format that is not read.", 0
+        write("unlabelled/a.heic", b"x"), "left out: 1 photos in an unsupported format.", 0
     ),
     "loose photo": Case(
         lambda root: photo(root / "labelled" / "x.png", seed=77),
