@@ -1,10 +1,20 @@
 """From the probabilities of a model's members to labels."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import TypedDict
 
 from torch import Tensor
+
+
+class LabelColumns(TypedDict):
+    """The columns of a table of labels."""
+
+    label: str
+    confidence: float
+    runner_up: str | None
+    runner_up_confidence: float | None
+    agreement: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +36,15 @@ class Label:
     agreement: float | None
 
     @property
-    def row(self) -> dict[str, Any]:
-        """The columns of a table, in order."""
-        return asdict(self)
+    def columns(self) -> "LabelColumns":
+        """The label as columns of a table, in order."""
+        return LabelColumns(
+            label=self.label,
+            confidence=self.confidence,
+            runner_up=self.runner_up,
+            runner_up_confidence=self.runner_up_confidence,
+            agreement=self.agreement,
+        )
 
 
 def labels_of(by_member: Tensor, classes: Sequence[str]) -> list[Label]:

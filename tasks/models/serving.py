@@ -64,7 +64,7 @@ class Served:
         classes = self.model.description.classes
         of_classes = (dict(zip(classes, row, strict=True)) for row in by_member.mean(0).tolist())
         rows = zip(labels, of_classes, strict=True)
-        return pd.DataFrame([{**label.row, "probabilities": whole} for label, whole in rows])
+        return pd.DataFrame([{**label.columns, "probabilities": whole} for label, whole in rows])
 
 
 def _load_pyfunc(path: str) -> Served:

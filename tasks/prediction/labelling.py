@@ -24,6 +24,7 @@ from tasks.models.network import Model
 from tasks.prediction.inputs import Decoded, Item, decoded
 from tasks.prediction.tables import (
     REASON,
+    Row,
     check_out,
     read_part,
     write_labels,
@@ -64,7 +65,7 @@ class Labelled:
     """
 
     files: int
-    skipped: Sequence[dict[str, Any]]
+    skipped: Sequence[Row]
     skipped_table: Path
     reused: int
     timing: Timing = field(default_factory=Timing)
@@ -130,7 +131,7 @@ def _block(model: Model, batch_size: int) -> int:
 
 def _blocks(
     model: Model, items: Sequence[Item], block: int, batch_size: int, timing: Timing
-) -> Iterator[list[dict[str, Any]]]:
+) -> Iterator[list[Row]]:
     """The rows of the blocks, in order, while files of the next ones are decoded."""
     started, cores = time.monotonic(), usable_cores()
     images = model.description.images
@@ -149,11 +150,9 @@ def _blocks(
             raise
 
 
-def _labelled(
-    model: Model, files: Iterator[Decoded], batch_size: int, timing: Timing
-) -> list[dict[str, Any]]:
+def _labelled(model: Model, files: Iterator[Decoded], batch_size: int, timing: Timing) -> list[Row]:
     """A row for each file, in order."""
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     waiting: list[Decoded] = []
     count = 0
     for file in files:
@@ -170,7 +169,7 @@ def _labelled(
 
 
 def _fill(
-    rows: list[dict[str, Any]],
+    rows: list[Row],
     model: Model,
     files: Sequence[Decoded],
     batch_size: int,
@@ -188,9 +187,9 @@ def _fill(
     timing.network_s += time.monotonic() - started
     by_file = _means(torch.cat(parts, dim=1), [len(_frames(file)) for file in files])
     labels = iter(labels_of(by_file, model.description.classes))
-    for row in rows:
+    for place, row in enumerate(rows):
         if not row[REASON] and "label" not in row:
-            row.update(next(labels).row)
+            rows[place] = {**row, **next(labels).columns}
 
 
 def _means(by_member: Tensor, counts: Sequence[int]) -> Tensor:
@@ -229,9 +228,9 @@ def _open(folder: Path, identity: str) -> None:
         write_atomically(work, json.dumps({"identity": identity}) + "\n")
 
 
-def _finished(folder: Path, items: Sequence[Item], block: int) -> list[dict[str, Any]]:
+def _finished(folder: Path, items: Sequence[Item], block: int) -> list[Row]:
     """The rows of the finished parts, up to the first that is missing or damaged."""
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     while len(rows) < len(items):
         path = folder / _name(len(rows))
         part = read_part(path) if path.exists() else None
@@ -247,8 +246,8 @@ def _name(start: int) -> str:
     return f"part-{start:09d}.parquet"
 
 
-def _nothing(bad: Sequence[dict[str, Any]]) -> DataError:
-    first = "; ".join(row[REASON] for row in bad[:NAMED])
+def _nothing(bad: Sequence[Row]) -> DataError:
+    first = "; ".join(row[REASON] or "" for row in bad[:NAMED])
     return DataError(
         f"expected at least one file that can be read, found {len(bad):,} that cannot, the first "
         f"of which are: {first}"

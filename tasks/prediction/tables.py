@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Required, TypedDict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +13,7 @@ from data.atomic import replacing, write_atomically
 from data.errors import DataError
 
 COLUMNS = ("path", "label", "confidence", "runner_up", "runner_up_confidence", "agreement")
-REASON = "reason"
+REASON: Final = "reason"
 """Of a part alone: why a file has no label."""
 DIGITS = 6
 """Of shares in CSV."""
@@ -31,7 +31,17 @@ SCHEMA = pa.schema(
 )
 PART = SCHEMA.append(pa.field(REASON, _TEXT))
 
-Row = Mapping[str, Any]
+
+class Row(TypedDict, total=False):
+    """A file: its path, and either a label or a reason why there is none."""
+
+    path: Required[str]
+    label: str
+    confidence: float
+    runner_up: str | None
+    runner_up_confidence: float | None
+    agreement: float | None
+    reason: str | None
 
 
 def check_out(out: Path) -> None:
@@ -56,11 +66,11 @@ def write_part(rows: Sequence[Row], path: Path) -> None:
         pq.write_table(pa.table(columns, schema=PART), temporary)
 
 
-def read_part(path: Path) -> list[dict[str, Any]] | None:
+def read_part(path: Path) -> list[Row] | None:
     """The rows of a finished part; None if it is damaged."""
     try:
         table = pq.read_table(path)
-        rows: list[dict[str, Any]] = table.to_pylist()
+        rows: list[Row] = table.to_pylist()
     # Arrow has no error of its own for every damage.
     except Exception:
         return None
@@ -78,7 +88,7 @@ def write_labels(rows: Sequence[Row], out: Path, about: Mapping[str, str]) -> No
     if out.suffix.lower() == ".csv":
         write_atomically(out, _csv(COLUMNS, rows))
         return
-    columns = {name: [row[name] for row in rows] for name in COLUMNS}
+    columns = {name: [row.get(name) for row in rows] for name in COLUMNS}
     table = pa.table(columns, schema=SCHEMA).replace_schema_metadata(dict(about))
     with replacing(out) as temporary:
         pq.write_table(table, temporary)
@@ -96,7 +106,7 @@ def _csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(columns)
-    table.writerows([_cell(row[name]) for name in columns] for row in rows)
+    table.writerows([_cell(row.get(name)) for name in columns] for row in rows)
     return text.getvalue()
 
 

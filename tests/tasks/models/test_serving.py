@@ -33,7 +33,7 @@ def test_labels_are_those_of_the_folder(toy, served: Served, members: Path) -> N
     found = served.predict(pd.DataFrame({"image": [png(image[..., 0]) for image in images]}))
     by_member = load_model_folder(members).probabilities(torch.from_numpy(images))
     for row, label in zip(found.to_dict("records"), labels_of(by_member, ("2", "3")), strict=True):
-        assert {name: row[name] for name in label.row} == label.row
+        assert {name: row[name] for name in label.columns} == label.columns
         assert sum(row["probabilities"].values()) == pytest.approx(1.0)
         assert row["probabilities"][row["label"]] == pytest.approx(row["confidence"])
 
