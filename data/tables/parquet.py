@@ -32,21 +32,30 @@ def read_table(path: Path, schema: pa.Schema, content: str) -> pa.Table:
     Raises:
         DataError: if the file is missing, not Parquet, damaged, or has other columns.
     """
-    try:
-        # pq.read_table would add columns from folder names.
-        with pq.ParquetFile(path) as file:
-            table = file.read()
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(
-            f"Expected a Parquet file of {content} at {path}, found a missing or damaged one "
-            f"({one_line(error)}): create it again."
-        ) from error
+    table = read_any_table(path, content)
     if not table.schema.equals(schema, check_metadata=False):
         raise DataError(
             f"{path}: expected the columns {_columns(schema)}, found {_columns(table.schema)}: "
             f"this is not a file of {content} of this version, create it again."
         )
     return table
+
+
+def read_any_table(path: Path, content: str) -> pa.Table:
+    """Read a Parquet file, whatever its columns.
+
+    Raises:
+        DataError: if the file is missing, not Parquet or damaged.
+    """
+    try:
+        # pq.read_table would add columns from folder names.
+        with pq.ParquetFile(path) as file:
+            return file.read()
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"Expected a Parquet file of {content} at {path}, found a missing or damaged one "
+            f"({one_line(error)}): create it again."
+        ) from error
 
 
 def has_column(path: Path, name: str) -> bool:

@@ -6,10 +6,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from data.errors import DataError, one_line
-from data.tables.parquet import write_table
+from data.tables.parquet import read_any_table, write_table
 
 Right = npt.NDArray[np.bool_]
 """Whether each sample is right, bool [N], in the order of the test split."""
@@ -26,12 +24,5 @@ def read_right_answers(path: Path) -> dict[str, Right]:
     Raises:
         DataError: if the file is missing or is not Parquet.
     """
-    try:
-        with pq.ParquetFile(path) as file:
-            table = file.read()
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(
-            f"Expected a Parquet file of right answers at {path}, found a missing or damaged one "
-            f"({one_line(error)}): create it again."
-        ) from error
+    table = read_any_table(path, "right answers")
     return {name: table[name].to_numpy() for name in table.column_names}
