@@ -1,1 +1,1 @@
-"""The command line: one file per command."""
+"""The command line: its commands in `commands`, what they share beside it."""

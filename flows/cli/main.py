@@ -1,6 +1,6 @@
 """The command line, less what `deploy.cli` adds: every command with its options and help.
 
-To add a command: write its function in a module of this package, and declare it here.
+To add a command: write its function in a module of `flows.cli.commands`, and declare it here.
 """
 
 import click
@@ -18,7 +18,7 @@ def main() -> None:
 COMMANDS: list[LazyCommand] = [
     LazyCommand(
         "init",
-        "flows.cli.init:init",
+        "flows.cli.commands.init:init",
         INIT,
         summary="""Write a commented experiment file from the folders in DIR.
 
@@ -30,7 +30,7 @@ COMMANDS: list[LazyCommand] = [
     ),
     RunCommand(
         "check",
-        "flows.cli.check:check",
+        "flows.cli.commands.check:check",
         [parameter for parameter in RUN if parameter is not DOWNLOAD],
         summary="""Find what is wrong with an experiment and its files before anything runs.
 
@@ -41,7 +41,7 @@ COMMANDS: list[LazyCommand] = [
     ),
     RunCommand(
         "run",
-        "flows.cli.run:run",
+        "flows.cli.commands.run:run",
         [*OWN, ENGINE],
         summary="Train on your own files, as FILE names them; finished work is reused.",
         example="run kitchen.toml",
@@ -49,7 +49,7 @@ COMMANDS: list[LazyCommand] = [
     ),
     RunCommand(
         "reproduce",
-        "flows.cli.reproduce:reproduce",
+        "flows.cli.commands.reproduce:reproduce",
         [*RUN, ENGINE],
         summary="Run an experiment from raw data to its report; finished work is reused.",
         example="reproduce digits --scale small --data DIR --k 3",
@@ -57,14 +57,14 @@ COMMANDS: list[LazyCommand] = [
     ),
     RunCommand(
         "plan",
-        "flows.cli.plan:plan",
+        "flows.cli.commands.plan:plan",
         RUN,
         summary="Show every stage: cached, will run, or stale and why.",
         example="plan digits --scale small --data DIR",
     ),
     RunCommand(
         "rerun",
-        "flows.cli.rerun:rerun",
+        "flows.cli.commands.rerun:rerun",
         [
             *RUN,
             ENGINE,
@@ -79,7 +79,7 @@ COMMANDS: list[LazyCommand] = [
     ),
     LazyCommand(
         "status",
-        "flows.cli.status:status",
+        "flows.cli.commands.status:status",
         [
             HOME,
             click.Option(["--watch"], is_flag=True, help="Repeat until Ctrl-C."),
@@ -90,7 +90,7 @@ COMMANDS: list[LazyCommand] = [
     ),
     LazyCommand(
         "cancel",
-        "flows.cli.cancel:cancel",
+        "flows.cli.commands.cancel:cancel",
         [click.Argument(["name"], required=False), HOME],
         summary="Stop the reproduction called NAME, or all of them; finished work is kept.",
         example="cancel digits-demo-4c53abc2",
@@ -98,14 +98,14 @@ COMMANDS: list[LazyCommand] = [
     ),
     LazyCommand(
         "report",
-        "flows.cli.report:report",
+        "flows.cli.commands.report:report",
         [click.Argument(["run"]), HOME],
         summary="Write the report of a finished RUN again: its name, or its MLflow run id.",
         example="report digits-demo-4c53abc2",
     ),
     LazyCommand(
         "label",
-        "flows.cli.label:label",
+        "flows.cli.commands.label:label",
         [
             click.Argument(["run"], required=False),
             click.Option(
@@ -147,7 +147,7 @@ COMMANDS: list[LazyCommand] = [
     ),
     LazyCommand(
         "review",
-        "flows.cli.review:review",
+        "flows.cli.commands.review:review",
         [
             click.Argument(["run"], required=False),
             click.Option(
@@ -185,7 +185,7 @@ COMMANDS: list[LazyCommand] = [
     ),
     LazyCommand(
         "lineage",
-        "flows.cli.lineage:lineage",
+        "flows.cli.commands.lineage:lineage",
         [
             click.Argument(["what"]),
             HOME,
@@ -206,7 +206,7 @@ COMMANDS: list[LazyCommand] = [
     ),
     LazyCommand(
         "predict",
-        "flows.cli.predict:predict",
+        "flows.cli.commands.predict:predict",
         [
             *MODEL,
             click.Argument(["paths"], nargs=-1, required=True, type=click.Path()),
@@ -230,7 +230,7 @@ COMMANDS: list[LazyCommand] = [
     ),
     LazyCommand(
         "export",
-        "flows.cli.export:export",
+        "flows.cli.commands.export:export",
         [
             *MODEL,
             click.Option(
@@ -250,7 +250,7 @@ COMMANDS: list[LazyCommand] = [
     ),
     LazyCommand(
         "extract",
-        "flows.cli.extract:extract",
+        "flows.cli.commands.extract:extract",
         [
             click.Argument(["videos"], type=click.Path()),
             click.Option(

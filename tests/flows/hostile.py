@@ -160,7 +160,7 @@ SERIES = """
 import json, os, sys
 import gradmix_launcher
 gradmix_launcher.claim_packages()
-import flows.cli.plan, flows.cli.status, flows.cli.lazy, deploy.cli
+import flows.cli.commands.plan, flows.cli.commands.status, flows.cli.lazy, deploy.cli
 from tasks.execution.prefect_settings import load_prefect
 for line in sys.stdin:
     case = json.loads(line)

@@ -8,7 +8,7 @@ from PIL import Image
 from data.digest_cache import KnownDigests
 from data.errors import DataError
 from data.readers.corrections import Correction, write_corrections
-from flows.cli.run import next_commands
+from flows.cli.commands.run import next_commands
 from flows.experiment.run_request import RunRequest
 from flows.experiment.run_spec import resolve
 from flows.experiment.toml_file import SettingsError

@@ -315,7 +315,7 @@ def test_a_home_that_cannot_be_made_costs_one_line(gradmix, tiny, monkeypatch, n
 
 
 def test_a_disk_that_fills_up_outside_a_stage_costs_one_line(gradmix, tiny, monkeypatch):
-    monkeypatch.setattr("flows.cli.plan.make_plan", fail(errno.ENOSPC))
+    monkeypatch.setattr("flows.cli.commands.plan.make_plan", fail(errno.ENOSPC))
     code, _, err = gradmix("plan", tiny(), "--scale", "tiny", "--home", "home")
     assert (code, err.count("\n")) == (2, 1)
     assert "found No space left on device (somewhere); make room" in err
@@ -375,7 +375,7 @@ def test_an_interrupt_is_one_line_and_its_own_exit_code(gradmix, tiny, monkeypat
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("flows.cli.plan.make_plan", interrupt)
+    monkeypatch.setattr("flows.cli.commands.plan.make_plan", interrupt)
     code, _, err = gradmix("plan", tiny(), "--scale", "tiny")
     assert (code, err) == (130, "gradmix: stopped; the same command continues.\n")
 
@@ -384,7 +384,7 @@ def test_other_errors_keep_their_traceback(tiny, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("flows.cli.plan.make_plan", broken)
+    monkeypatch.setattr("flows.cli.commands.plan.make_plan", broken)
     result = CliRunner().invoke(main, ["plan", tiny(), "--scale", "tiny"])
     assert isinstance(result.exception, ZeroDivisionError)
 

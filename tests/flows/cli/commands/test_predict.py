@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from deploy.cli import main
+from flows.cli.commands.predict import summary
 from flows.cli.model_argument import model_folder
-from flows.cli.predict import summary
 from tasks.models.description import ModelError
 from tasks.prediction.labelling import Labelled, Timing
 from tests.tasks.conftest import toy

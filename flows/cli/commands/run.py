@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
+from flows.cli.commands.reproduce import resolve_and_run
 from flows.cli.console import open_console, short
-from flows.cli.reproduce import resolve_and_run
 from flows.experiment.run_request import Engine, RunRequest
 from flows.experiment.run_spec import RunSpec
 from flows.records.stored import record_folder

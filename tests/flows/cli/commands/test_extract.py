@@ -1,7 +1,7 @@
 """What `gradmix extract` says at the end."""
 
 from data.frames.store import Summary
-from flows.cli import extract
+from flows.cli.commands import extract
 
 
 def test_clips_frames_and_whatever_was_left_out_are_said(monkeypatch, capsys, tmp_path):

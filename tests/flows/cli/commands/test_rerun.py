@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import main
-from flows.cli import rerun as rerun_command
+from flows.cli.commands import rerun as rerun_command
 from tasks.storage.home import open_home
 
 CELL = "beta=10,gamma=0"

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from data.digest_cache import KnownDigests
+from flows.cli.commands.reproduce import check_engine, run_spec
 from flows.cli.console import open_console
-from flows.cli.reproduce import check_engine, run_spec
 from flows.cli.resolution import fetch, resolve_request
 from flows.experiment.run_request import Engine, RunRequest
 from flows.pipeline.plan import make_plan

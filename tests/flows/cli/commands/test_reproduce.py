@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import main
-from flows.cli.reproduce import open_tracking
+from flows.cli.commands.reproduce import open_tracking
 from flows.monitoring.event_log import Ledger
 from flows.records.record import make_record, save_record
 from tasks.storage.home import open_home
@@ -54,7 +54,7 @@ def test_a_plan_estimates_the_time_from_earlier_trainings(finished, tiny, monkey
     class Pool:
         slots = ("a", "b")
 
-    monkeypatch.setattr("flows.cli.plan.SlotPool.of_this_machine", lambda **_: Pool())
+    monkeypatch.setattr("flows.cli.commands.plan.SlotPool.of_this_machine", lambda **_: Pool())
     path = tiny(("steps = 20", "steps = 40"))
     lines = gradmix("plan", path, "--scale", "tiny", "--home", "home")
     assert lines[-1] == "4 of 4 trainings will run, about 1 min 00 s on 2 slots."

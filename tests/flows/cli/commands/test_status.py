@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import main
-from flows.cli import cancel as cancel_command
-from flows.cli import status as status_command
+from flows.cli.commands import cancel as cancel_command
+from flows.cli.commands import status as status_command
 from tasks.execution.fleet_state import Child, Fleet, state_file, write_fleet
 from tasks.execution.prefect_runs import PrefectDispatch
 from tasks.execution.processes import Process
