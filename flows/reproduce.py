@@ -15,7 +15,7 @@ from data.digest_cache import KnownDigests
 from flows.experiment.run_request import Engine, RunRequest
 from flows.experiment.run_spec import RunSpec, resolve
 from flows.monitoring.counts import Observer, Work
-from flows.monitoring.event_log import Ledger
+from flows.monitoring.event_log import EventLog
 from flows.monitoring.peak_memory import PeakMemory
 from flows.monitoring.status_file import StatusFile, close_dead
 from flows.pipeline.graph import pipeline
@@ -170,9 +170,9 @@ def run(
     if observer is None:
         observer = Observer(work=Work.of(make_plan(spec, home), places), listen=lambda _: None)
     status = StatusFile(home, observer.work, _about(spec, engine, tags))
-    ledger = Ledger([status.listen, observer.listen])
+    event_log = EventLog([status.listen, observer.listen])
     with status.kept(), template or Template() as launch:
-        return _run(spec, home, engine, slots, ledger, tags, launch)
+        return _run(spec, home, engine, slots, event_log, tags, launch)
 
 
 def _run(
@@ -180,7 +180,7 @@ def _run(
     home: Path,
     engine: Engine,
     slots: SlotPool,
-    ledger: Ledger,
+    event_log: EventLog,
     tags: dict[str, str],
     launch: Launch,
 ) -> Path:
@@ -205,13 +205,13 @@ def _run(
     cores = slots if on_cores else SlotPool.of_cores(locks=home / LOCKS)
     decode = here if on_cores else SlotRunner(home, cores, launch)
     runtime = Runtime(
-        store, fleet or here, decode, tracker, run_id, ledger.listen, tags, spec.scope
+        store, fleet or here, decode, tracker, run_id, event_log.listen, tags, spec.scope
     )
     submit = PrefectSubmit()
     try:
         with use(runtime), PeakMemory() as memory:
             stages = pipeline(spec.experiment, spec.raw, submit)
-            _finish(submit.futures, ledger)
+            _finish(submit.futures, event_log)
     except StageError:
         tracker.finish(run_id, "FAILED")
         raise
@@ -221,10 +221,10 @@ def _run(
         raise
     folder, model = record_folder(spec.name, home), write_champion(spec, stages, home, run_id)
     # If nothing was trained, the record of the run that trained it stands.
-    if ledger.executed or not is_readable(folder / FILE):
-        names = ledger.slots if engine == "workers" else [slot.name for slot in slots.slots]
+    if event_log.executed or not is_readable(folder / FILE):
+        names = event_log.slots if engine == "workers" else [slot.name for slot in slots.slots]
         record = make_record(
-            spec, stages, ledger, run_id, names, home, tracker.pages(), memory.figures
+            spec, stages, event_log, run_id, names, home, tracker.pages(), memory.figures
         )
         save_record(record, home)
         announce_results(spec.name, record, folder)
@@ -232,20 +232,20 @@ def _run(
         refresh_champion(spec, stages, home)
     track_results(spec, stages, tracker, run_id, model)
     tracker.log_artifact(run_id, folder)
-    tracker.log_table(run_id, "cells.csv", ledger.cells())
+    tracker.log_table(run_id, "cells.csv", event_log.cells())
     tracker.finish(run_id)
     tracker.replay()
     runtime.store.flush()
     return folder
 
 
-def _finish(futures: Sequence[PrefectFuture[Any]], ledger: Ledger) -> None:
+def _finish(futures: Sequence[PrefectFuture[Any]], event_log: EventLog) -> None:
     """Wait for all stages; raise the first failure, which caused the others."""
     wait(list(futures))
     failed = [future for future in futures if not future.state.is_completed()]
     if not failed:
         return
-    known = ledger.failures
+    known = event_log.failures
     cause = _cause(known[0]) if known else str(failed[0].state.message)
     raise StageError(
         f"{' '.join(cause.split())} ({len(failed)} of {len(futures)} stages could not finish; "

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from flows.monitoring.counts import TRAIN, Board, News, running_row
+from flows.monitoring.counts import TRAIN, Counts, News, running_row
 from tasks.events import Event
 
 QUICK = ("select", "split", "enlarge")
@@ -21,11 +21,11 @@ class Progress:
 
     Args:
         console: a terminal gets a live table, anything else plain lines.
-        board: keeps the counts.
+        counts: updated with every event.
     """
 
-    def __init__(self, console: Console, board: Board) -> None:
-        self._console, self._board = console, board
+    def __init__(self, console: Console, counts: Counts) -> None:
+        self._console, self._counts = console, counts
 
     @contextmanager
     def shown(self) -> Iterator[Callable[[Event], None]]:
@@ -38,7 +38,7 @@ class Progress:
 
     def listen(self, event: Event) -> None:
         """Show an event; may be called from any thread."""
-        line = self._line(event, self._board.take(event))
+        line = self._line(event, self._counts.take(event))
         if line and (event.state == "failed" or not self._console.is_terminal):
             self._console.print(line, soft_wrap=True)
 
@@ -58,20 +58,20 @@ class Progress:
     def _left_words(self, event: Event) -> str:
         if event.stage != TRAIN or event.state != "finished":
             return ""
-        left = self._board.time_left
+        left = self._counts.time_left
         return f"  ({self._count()} trainings{f', about {duration(left)} left' if left else ''})"
 
     def _count(self) -> str:
-        return f"{self._board.done}/{self._board.work.trainings}"
+        return f"{self._counts.done}/{self._counts.work.trainings}"
 
     def _clock(self) -> str:
-        return f"{duration(self._board.elapsed):>11}"
+        return f"{duration(self._counts.elapsed):>11}"
 
     def _table(self) -> Group:
-        left = self._board.time_left
+        left = self._counts.time_left
         words = f", about {duration(left)} left" if left is not None else ""
         head = f"{self._clock().strip()}  {self._count()} trainings done{words}"
-        rows = [running_row(event) for event in self._board.running]
+        rows = [running_row(event) for event in self._counts.running]
         return Group(Text(head, style="bold"), running_table(rows))
 
 

@@ -56,7 +56,7 @@ class Observer:
     listen: Callable[[Event], None]
 
 
-class Board:
+class Counts:
     """Takes events, from any thread, and counts.
 
     Args:

@@ -12,11 +12,11 @@ from tasks.subjects import Subject
 logger = logging.getLogger(__name__)
 
 
-class Ledger:
+class EventLog:
     """Collects the events of a run and passes them on.
 
     Args:
-        listeners: told of every event after the ledger has it.
+        listeners: called with every event once it is in the log.
     """
 
     def __init__(self, listeners: Sequence[Callable[[Event], None]] = ()) -> None:

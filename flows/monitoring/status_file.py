@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from data.atomic import write_atomically
-from flows.monitoring.counts import Board, Work
+from flows.monitoring.counts import Counts, Work
 from tasks.events import Event
 from tasks.execution.prefect_runs import PrefectDispatch
 from tasks.execution.processes import Process
@@ -33,7 +33,7 @@ class StatusFile:
     """
 
     def __init__(self, home: Path, work: Work, about: Mapping[str, Any]) -> None:
-        self._board = Board(work)
+        self._counts = Counts(work)
         self._about = {**about, **_this_process()}
         self._path = home / FOLDER / f"{socket.gethostname()}-{os.getpid()}-{id(self):x}.json"
         self._lock, self._next, self._over = threading.Lock(), 0.0, False
@@ -52,7 +52,7 @@ class StatusFile:
 
     def listen(self, event: Event) -> None:
         """Take an event, from any thread."""
-        news = self._board.take(event)
+        news = self._counts.take(event)
         if news in {"start", "end"} or (news and time.monotonic() > self._next):
             self._write()
 
@@ -62,7 +62,7 @@ class StatusFile:
                 # A thread that has yet to notice the end.
                 return
             self._next = time.monotonic() + INTERVAL_S
-            content = {**self._about, **self._board.snapshot()}
+            content = {**self._about, **self._counts.snapshot()}
             write_atomically(self._path, json.dumps(content) + "\n")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data.atomic import write_atomically
 from flows.experiment.run_spec import RunSpec
-from flows.monitoring.event_log import Ledger
+from flows.monitoring.event_log import EventLog
 from flows.pipeline.futures import Pipeline
 from flows.records.labelled import labelled_record
 from flows.records.model_folder import champion_record
@@ -25,7 +25,7 @@ from tasks.storage.artifacts import Artifact
 def make_record(
     spec: RunSpec,
     stages: Pipeline,
-    ledger: Ledger,
+    event_log: EventLog,
     run_id: str,
     slots: list[str],
     home: Path,
@@ -37,7 +37,7 @@ def make_record(
     Args:
         spec: the run specification.
         stages: futures of everything.
-        ledger: what happened.
+        event_log: what happened.
         run_id: the reproduction's MLflow run.
         slots: names of the slots.
         home: folder of the artifacts.
@@ -57,9 +57,9 @@ def make_record(
         scale=experiment.scale,
         seed=experiment.seed,
         command=spec.request.command,
-        started=ledger.started.isoformat(timespec="seconds"),
+        started=event_log.started.isoformat(timespec="seconds"),
         finished=finished.isoformat(timespec="seconds"),
-        seconds=round((finished - ledger.started).total_seconds(), 1),
+        seconds=round((finished - event_log.started).total_seconds(), 1),
         git_sha=commit["git_sha"],
         git_dirty=commit["git_dirty"],
         versions=versions(),
@@ -80,7 +80,7 @@ def make_record(
             ui=tracking.get("ui", ""), experiment_id=tracking.get("experiment_id")
         ),
         **vars(results(spec, stages, home)),
-        executed=CountsRecord(trainings=ledger.executed, cached=ledger.reused),
+        executed=CountsRecord(trainings=event_log.executed, cached=event_log.reused),
         paper=_paper(experiment.paper),
         paper_clips=_paper(experiment.paper_clips),
         peak_memory=MemoryRecord(**memory),

@@ -12,7 +12,7 @@ from flows.cli.commands.run import next_commands
 from flows.experiment.run_request import RunRequest
 from flows.experiment.run_spec import resolve
 from flows.experiment.toml_file import SettingsError
-from flows.monitoring.event_log import Ledger
+from flows.monitoring.event_log import EventLog
 from flows.pipeline.plan import make_plan
 from flows.records.record import make_record
 from flows.rerun import Cell
@@ -95,7 +95,7 @@ def recorded(tmp_path, imitate):
         home = tmp_path / "home"
         stages = imitate(placed, home)
         memory = {"pss_mib": 10.0, "rss_mib": 12.0}
-        made = make_record(placed, stages, Ledger(), "run", ["cpu:0"], home, {}, memory)
+        made = make_record(placed, stages, EventLog(), "run", ["cpu:0"], home, {}, memory)
         return decode_record(encode(made))
 
     return record

@@ -11,7 +11,7 @@ from flows.experiment.experiment_file import load_experiment
 from flows.experiment.run_request import RunRequest
 from flows.experiment.run_spec import resolve
 from flows.experiment.toml_file import SettingsError
-from flows.monitoring.event_log import Ledger
+from flows.monitoring.event_log import EventLog
 from flows.pipeline.plan import make_plan
 from flows.records.record import make_record
 from tasks.codec import encode
@@ -63,9 +63,11 @@ def recorded(tmp_path, imitate):
 
     def record(placed):
         stages = imitate(placed, tmp_path / "home")
-        ledger = Ledger()
+        event_log = EventLog()
         memory = {"pss_mib": 10.0, "rss_mib": 12.0}
-        return make_record(placed, stages, ledger, "run", ["cpu:0"], tmp_path / "home", {}, memory)
+        return make_record(
+            placed, stages, event_log, "run", ["cpu:0"], tmp_path / "home", {}, memory
+        )
 
     return record
 

@@ -15,7 +15,7 @@ from flows.cli.progress import Progress
 from flows.cli.resolution import fetch, headline, resolve_request
 from flows.experiment.run_request import Engine, RunRequest
 from flows.experiment.run_spec import RunSpec
-from flows.monitoring.counts import Board, Observer, Work
+from flows.monitoring.counts import Counts, Observer, Work
 from flows.pipeline.plan import PlanEntry, make_plan
 from flows.records.stored import FILE, stored_record
 from tasks.errors import StageError
@@ -74,7 +74,7 @@ def run_spec(
         f"({work.trainings - len(work.to_run)} cached) on {where}.",
         soft_wrap=True,
     )
-    board = Board(work)
+    counts = Counts(work)
     # Like Ctrl-C, which `gradmix cancel` cannot send: shells make background commands ignore it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with starting_server(home) as ready, Template() as template:
@@ -84,7 +84,7 @@ def run_spec(
         load_prefect()
         from flows.cli.flow_run import run_flow  # noqa: PLC0415
 
-        with ready(), Progress(console, board).shown() as listener:
+        with ready(), Progress(console, counts).shown() as listener:
             folder = run_flow(spec, home, engine, Observer(work=work, listen=listener), template)
     # Only now: scipy and matplotlib would delay the first training by seconds.
     from tasks.reporting.report import result_table, table_text  # noqa: PLC0415
@@ -92,7 +92,7 @@ def run_spec(
     console.print(table_text(result_table(stored_record(folder / FILE))), soft_wrap=True)
     console.print(f"Report: {short(folder / 'report.html')}", soft_wrap=True)
     console.print(f"MLflow: {open_tracking(home)}", soft_wrap=True)
-    return [event.label for event in board.ended("finished")]
+    return [event.label for event in counts.ended("finished")]
 
 
 def open_tracking(home: Path) -> str:

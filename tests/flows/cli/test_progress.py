@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from flows.cli.progress import Progress, duration
-from flows.monitoring.counts import Board, Work
+from flows.monitoring.counts import Counts, Work
 from tasks.events import Event
 from tasks.subjects import Subject
 
@@ -32,7 +32,7 @@ def console(*, terminal, width=100):
 @pytest.fixture
 def plain(clock):
     """Progress of three trainings, of which A and B will run on two slots, in a pipe."""
-    return Progress(console(terminal=False), Board(Work(3, {A, B}, 2)))
+    return Progress(console(terminal=False), Counts(Work(3, {A, B}, 2)))
 
 
 def lines(progress):
@@ -120,7 +120,7 @@ def test_failed_trainings_are_not_counted_as_done(plain, an_artifact):
 
 
 def test_a_terminal_shows_slot_step_accuracy_and_time_left(clock):
-    progress = Progress(console(terminal=True), Board(Work(3, {A, B}, 2)))
+    progress = Progress(console(terminal=True), Counts(Work(3, {A, B}, 2)))
     progress.listen(running(B, step=25, accuracy=0.5, seconds=30.0, slot="cpu:1"))
     progress.listen(running(A, slot="cpu:0"))
     progress.listen(Event(C, "train", "running"))  # waits for a slot
@@ -139,7 +139,7 @@ def test_a_terminal_shows_slot_step_accuracy_and_time_left(clock):
 
 
 def test_a_terminal_is_left_clean_and_keeps_failures(clock, an_artifact):
-    progress = Progress(console(terminal=True), Board(Work(2, {A, B}, 2)))
+    progress = Progress(console(terminal=True), Counts(Work(2, {A, B}, 2)))
     with progress.shown() as listen:
         listen(running(A, step=10))
         listen(Event(A, "train", "finished", artifact=an_artifact()))

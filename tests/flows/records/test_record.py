@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from flows.monitoring.event_log import Ledger
+from flows.monitoring.event_log import EventLog
 from flows.records.record import make_record, save_record
 from flows.records.stored import FILE
 from tasks.codec import encode
@@ -29,17 +29,17 @@ def record_of(imitate, tmp_path, an_artifact):
 
     def make(order):
         stages = imitate(order, tmp_path / "home")
-        ledger = Ledger()
-        ledger.listen(
+        event_log = EventLog()
+        event_log.listen(
             Event(Subject(name="a"), "train", "finished", artifact=an_artifact(identity="a" * 64))
         )
-        ledger.listen(
+        event_log.listen(
             Event(Subject(name="b"), "train", "cached", artifact=an_artifact(identity="b" * 64))
         )
         slots, pages = ["cpu:0", "cpu:1"], {"ui": "http://127.0.0.1:5000"}
         home = tmp_path / "home"
         memory = {"pss_mib": 10.0, "rss_mib": 12.0}
-        made = make_record(order, stages, ledger, "parent-run", slots, home, pages, memory)
+        made = make_record(order, stages, event_log, "parent-run", slots, home, pages, memory)
         return encode(made), stages
 
     return make

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from deploy.cli import main
 from flows.cli.commands.reproduce import open_tracking
-from flows.monitoring.event_log import Ledger
+from flows.monitoring.event_log import EventLog
 from flows.records.record import make_record, save_record
 from tasks.storage.home import open_home
 
@@ -24,7 +24,7 @@ def finished(home, tiny_order, imitate):
     order = tiny_order()
     stages = imitate(order, home, seconds=30.0)
     pages, memory = {"ui": "http://here"}, {"pss_mib": 10.0, "rss_mib": 12.0}
-    record = make_record(order, stages, Ledger(), "run-id", ["cpu:0"], home, pages, memory)
+    record = make_record(order, stages, EventLog(), "run-id", ["cpu:0"], home, pages, memory)
     save_record(record, home)
     return record
 
