@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from typing import Self
 
 from tasks.execution.environment import training_environment
 from tasks.execution.launch import Child, fresh
-from tasks.execution.parent_death import python_module
+from tasks.execution.parent_death import python_module, tethered
 from tasks.execution.template_process import STARTED, Request
 
 VARIABLE = "GRADMIX_FORK"
@@ -43,6 +44,7 @@ class Template:
         self._guard = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._ended = threading.Event()
         self._usable = sys.platform == "linux" and os.environ.get(VARIABLE) != "0"
 
     def __enter__(self) -> Self:
@@ -115,16 +117,14 @@ class Template:
 
     def _begin(self) -> None:
         self._control, theirs = socket.socketpair()
+        self._ended = threading.Event()
+        started: Future[subprocess.Popen[bytes]] = Future()
         with theirs:
-            # Not tethered: whoever asks first may be a thread that ends before the others' jobs.
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, **training_environment("")},
-                start_new_session=True,
+            keeper = threading.Thread(
+                target=_keep, args=(self._command, theirs, started, self._ended), daemon=True
             )
+            keeper.start()
+            self._process = started.result()
 
     def _end(self) -> None:
         if self._control is not None:
@@ -133,6 +133,35 @@ class Template:
             # Its jobs die with it.
             self._process.kill()
             self._process.wait()
+            self._ended.set()
+
+
+def _keep(
+    command: Sequence[str],
+    control: socket.socket,
+    started: "Future[subprocess.Popen[bytes]]",
+    ended: threading.Event,
+) -> None:
+    """Start the template from this thread, and keep the thread until the template has ended.
+
+    The kernel kills the template when this thread ends, hence when this process is killed. Its
+    control socket alone would not do: it is not read while torch is imported. The thread that asks
+    for the first job may end before the other jobs do.
+    """
+    try:
+        process = subprocess.Popen(
+            tethered(command),
+            stdin=control.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **training_environment("")},
+            start_new_session=True,
+        )
+    except BaseException as error:
+        started.set_exception(error)
+        return
+    started.set_result(process)
+    ended.wait()
 
 
 class ForkedChild:

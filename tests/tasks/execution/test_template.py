@@ -216,6 +216,27 @@ def test_kill_9_of_the_driver_ends_template_and_jobs(tmp_path: Path) -> None:
     assert gone(template, job)
 
 
+def test_kill_9_of_the_driver_ends_a_template_that_is_still_loading(tmp_path: Path) -> None:
+    """As while torch is imported: the template does not read its socket."""
+    log = tmp_path / "log.txt"
+    deaf = (
+        f"import os, time; print('pids', os.getpid(), file=open({str(log)!r}, 'w'), flush=True); "
+        "time.sleep(300)"
+    )
+    driver_code = (
+        "import sys, time; from tasks.execution.template import Template\n"
+        "Template([sys.executable, '-P', '-c', sys.argv[1]]).start(); time.sleep(300)"
+    )
+    with subprocess.Popen([sys.executable, "-P", "-c", driver_code, deaf]) as driver:
+        deadline = time.monotonic() + 60
+        while not pids_in(log):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        driver.kill()
+
+    assert gone(*pids_in(log))
+
+
 def test_the_end_of_the_context_ends_the_jobs(tmp_path: Path) -> None:
     with Template([sys.executable, "-P", "-c", STAND_IN]) as template:
         log = tmp_path / "log.txt"
