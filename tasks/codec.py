@@ -1,7 +1,7 @@
 """Frozen dataclasses as JSON and back: the one codec of jobs, stages, subjects and records.
 
-A class's type hints say what its JSON holds. Every key has to be there and no other may be, so a
-file of another version is refused by the name of the key that differs.
+A class's type hints define its JSON. Every key must be present and no other may be, so a file
+written by another version is rejected with the name of the key that differs.
 """
 
 import dataclasses
@@ -14,28 +14,28 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from tasks.errors import StageError
 
 Json = Any
-"""None, a bool, a number, a string, a list of JSON, or a dictionary of JSON by string."""
+"""None, a bool, a number, a string, a list of JSON, or a dictionary of JSON with string keys."""
 
 HOME = "{home}"
-"""Stands in a path for the home folder, which other hosts mount elsewhere."""
+"""Placeholder in paths for the home folder, which other hosts may mount elsewhere."""
 
 T = TypeVar("T")
 
 
 class CodecError(StageError):
-    """JSON that does not fit its class, in one line."""
+    """JSON does not fit its class: a one-line message."""
 
 
 def encode(value: object, *, home: Path | None = None, keep: tuple[type, ...] = ()) -> Json:
-    """A value as JSON.
+    """Convert a value to JSON.
 
     Args:
-        value: dataclasses, mappings, sequences, paths and scalars, nested in any way.
-        home: paths under it are written relative to it; None: paths are written as they are.
-        keep: objects of these classes stay as they are, for others to replace.
+        value: dataclasses, mappings, sequences, paths and scalars, nested to any depth.
+        home: paths under it are written relative to it; None leaves paths unchanged.
+        keep: classes whose objects are left unchanged, for the caller to replace.
 
     Raises:
-        TypeError: if it holds anything else.
+        TypeError: if the value holds anything else.
     """
     if value is None or isinstance(value, (bool, int, float, str, *keep)):
         return value
@@ -48,7 +48,7 @@ def encode(value: object, *, home: Path | None = None, keep: tuple[type, ...] = 
     if dataclasses.is_dataclass(value):
         names = [field.name for field in dataclasses.fields(value)]
         return {name: encode(getattr(value, name), home=home, keep=keep) for name in names}
-    raise TypeError(f"expected something that JSON can hold, found a {type(value).__name__}.")
+    raise TypeError(f"expected something that JSON can hold, found {type(value).__name__}.")
 
 
 def decode(
@@ -64,9 +64,9 @@ def decode(
     Args:
         kind: class of the value.
         content: JSON.
-        home: that paths are relative to.
-        name: of the content, for errors; that of the class without it.
-        sparse: whether keys may be missing whose fields have a default: for files of earlier
+        home: home folder that paths are relative to.
+        name: name of the content in errors; the class's name by default.
+        sparse: whether keys of fields with a default may be missing, as in files of earlier
             versions.
 
     Raises:
@@ -77,12 +77,12 @@ def decode(
 
 
 def replace_leaves(value: Any, kind: type[T], change: Callable[[T], object]) -> Any:  # noqa: ANN401
-    """A copy of a nested value with something else in place of every object of a class.
+    """Copy a nested value, replacing every object of a class.
 
     Args:
-        value: dataclasses, mappings, lists and tuples, nested in any way.
-        kind: class of what is replaced.
-        change: gives what stands in its place.
+        value: dataclasses, mappings, lists and tuples, nested to any depth.
+        kind: class of the objects to replace.
+        change: maps an object to its replacement.
     """
     if isinstance(value, kind):
         return change(value)
@@ -106,7 +106,7 @@ def leaves(value: object, kind: type[T]) -> list[T]:
 
 @dataclasses.dataclass(frozen=True)
 class _Reading:
-    """How content is read, all the way down."""
+    """Options that apply at every level."""
 
     home: Path | None
     sparse: bool
@@ -131,7 +131,7 @@ def _decoded(kind: Any, content: Json, where: str, how: _Reading) -> Any:  # noq
 
 
 def _union(kinds: Sequence[Any], content: Json, where: str, how: _Reading) -> Any:  # noqa: ANN401
-    """The first of the classes that the content fits; the last one's error if it fits none."""
+    """Decode as the first class that fits; if none does, raise the last one's error."""
     if content is None and NoneType in kinds:
         return None
     some = [kind for kind in kinds if kind is not NoneType]
@@ -186,7 +186,7 @@ def _mapping(
 ) -> dict[Any, Any]:
     _checked(isinstance(content, Mapping), content, where, "keys and values")
     key, value = arguments or (str, Any)
-    # JSON has no other keys than strings.
+    # JSON keys are always strings.
     return {
         key(name): _decoded(value, item, f"{where}.{name}", how) for name, item in content.items()
     }
@@ -205,7 +205,7 @@ def _scalar(kind: type, content: Json, where: str, how: _Reading) -> Any:  # noq
     if kind is Path:
         _checked(isinstance(content, str), content, where, "a path")
         return Path(content if how.home is None else _moved(content, HOME, str(how.home)))
-    # An int stays one, also where a float is expected: what is made from it keeps its digest.
+    # Keep an int where a float is expected: converting it would change digests.
     kinds = (int, float) if kind is float else kind
     fits = isinstance(content, kinds) and (kind is bool or not isinstance(content, bool))
     return _checked(fits, content, where, f"a value of type {kind.__name__}")

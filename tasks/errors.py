@@ -1,17 +1,17 @@
-"""The error that a stage shows a user, and others' errors in one line."""
+"""Errors shown to users, and other errors reduced to one line."""
 
 from data.errors import UserError
 from tasks.redaction import redacted
 
 
 class StageError(UserError, RuntimeError):
-    """A stage could not finish: one line with what was expected, found, and to be done."""
+    """A stage could not finish: one line with what was expected, what was found and what to do."""
 
 
 class VariableError(UserError, ValueError):
-    """An environment variable has a wrong value: its name, what was expected, and found."""
+    """An environment variable has a wrong value: a one-line message."""
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message, without secrets."""
+    """First line of an error's message, with secrets redacted."""
     return redacted(next(iter(str(error).strip().splitlines()), type(error).__name__))

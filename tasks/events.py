@@ -14,16 +14,16 @@ class Event:
     """A change of state, or progress, of one stage.
 
     Attributes:
-        subject: of the execution.
-        stage: its name.
-        state: that it is in now.
-        step: of a job that counts its steps.
-        steps: how many there are in all.
-        accuracy: on hyper-validation, the latest.
-        artifact: the result, once there is one.
-        message: of a failure, one line.
-        slot: where it runs; empty while it does not.
-        seconds: since it started in its slot.
+        subject: subject of the execution.
+        stage: name of the stage.
+        state: current state.
+        step: current step, for jobs that count steps.
+        steps: total number of steps.
+        accuracy: latest hyper-validation accuracy.
+        artifact: the result, once it exists.
+        message: one-line message of a failure.
+        slot: where the stage runs; empty if it is not running.
+        seconds: time since it started in its slot.
     """
 
     subject: Subject

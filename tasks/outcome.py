@@ -1,4 +1,4 @@
-"""What a stage, or the job that it runs, reports besides the files in its output folder."""
+"""What a stage or its job reports besides the files in its output folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ class Outcome:
     Attributes:
         summary: figures that are part of the result, in plain JSON types.
         notes: figures that may differ between equal results: run ids, times.
-        contents: digests that stand for files whose bytes hold notes as well.
+        contents: digests used in place of the bytes' for files that also hold notes.
     """
 
     summary: Mapping[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a stage is executed for: its place in the experiment, whatever its inputs are."""
+"""Subjects: the place of a stage's execution in the experiment, independent of its inputs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ SHORT = {"learning_rate": "lr"}
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A row of the table, a cell of the grid, a split of a data set, ...: equal in every run.
+    """A row of the table, a grid cell, a split of a data set, and so on; the same in every run.
 
-    By it a plan finds the result of an earlier run, a rerun finds its cell, and progress is
-    counted. The label is made from it, and never read.
+    Plans use it to find results of earlier runs, reruns to find a cell, and progress displays to
+    count. The label is derived from it and never parsed.
 
     Attributes:
-        name: of a row of the table, of a split of a data set, or of what is made of these.
-        k: labelled samples a class in V; None outside a draw.
+        name: name of a table row, a split of a data set, or something made from these.
+        k: labelled samples per class in V; None outside a draw.
         draw: number of V; None outside a draw.
-        settings: of a cell of the grid, or of a candidate of a search, as pairs.
+        settings: settings of a grid cell or a search candidate, as pairs.
     """
 
     name: str
@@ -30,12 +30,12 @@ class Subject:
     def of(
         cls, name: str, k: int, draw: int, settings: Mapping[str, float] | None = None
     ) -> "Subject":
-        """The subject within a draw."""
+        """Subject within a draw."""
         return cls(name=name, k=k, draw=draw, settings=tuple((settings or {}).items()))
 
     @property
     def label(self) -> str:
-        """As it is displayed, such as `k=3 draw=0: GradMix beta=5 gamma=0.4`."""
+        """Display form, such as `k=3 draw=0: GradMix beta=5 gamma=0.4`."""
         where = "" if self.k is None else f"k={self.k} draw={self.draw}: "
         values = [f"{SHORT.get(name, name)}={value:g}" for name, value in self.settings]
         return where + " ".join([self.name, *values])

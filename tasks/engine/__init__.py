@@ -1,1 +1,1 @@
-"""How a stage runs: identity, cache, MLflow run, Prefect task, job."""
+"""Execution of a stage: identity, cache, MLflow run, Prefect task, job."""

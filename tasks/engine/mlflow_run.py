@@ -1,4 +1,4 @@
-"""The MLflow run of one execution of a stage."""
+"""MLflow run of a stage's execution."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ from tasks.execution.slots import SlotsStoppedError
 
 @contextmanager
 def tracked_run(place: Workplace) -> Iterator[str]:
-    """A child of the reproduction's run; a run that was left open by a kill is continued.
+    """Open a child of the reproduction's run, or continue one left open by a kill.
 
     An error of the stage ends the run as failed; an interruption leaves it running, to be
-    continued.
+    continued later.
     """
     runtime, request = place.runtime, place.request
     run_id = runtime.tracker.start_run(
@@ -46,7 +46,7 @@ def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
 
 
 def _prefect_tags() -> dict[str, str]:
-    # Imported here: Prefect reads the environment when it is imported, and plans do not need it.
+    # Imported here: Prefect reads the environment on import, and plans do not need it.
     from prefect.context import TaskRunContext  # noqa: PLC0415
 
     context = TaskRunContext.get()

@@ -21,7 +21,7 @@ class StageFuture:
     """The artifact of a submitted stage.
 
     Args:
-        future: Prefect's, of the artifact as JSON.
+        future: Prefect's future of the artifact as JSON.
     """
 
     def __init__(self, future: PrefectFuture[Json]) -> None:
@@ -31,7 +31,7 @@ class StageFuture:
         """Wait for the artifact.
 
         Raises:
-            Exception: that ended the stage.
+            Exception: the error that ended the stage.
         """
         return decode(Artifact, self.future.result())
 
@@ -39,8 +39,8 @@ class StageFuture:
 class PrefectSubmit:
     """Submits stages to the task runner of the current flow.
 
-    A task's cache key is the stage's identity. Prefect's record of a result is only a pointer, so
-    where the artifact is missing or damaged the record is removed and the stage runs again.
+    A task's cache key is the stage's identity. Prefect's cached result is only a pointer, so it is
+    removed if the artifact is missing or damaged, and the stage runs again.
     """
 
     def __init__(self) -> None:
@@ -50,10 +50,10 @@ class PrefectSubmit:
     def __call__(
         self, stage: Stage[Any], inputs: StageInputs, after: Sequence[Future] = ()
     ) -> StageFuture:
-        """Submit a stage; its inputs may hold futures in place of artifacts."""
+        """Submit a stage whose inputs may hold futures in place of artifacts."""
         if stage.name not in self._tasks:
             self._tasks[stage.name] = prefect_task(stage)
-        # As JSON, in which Prefect replaces its futures by their results.
+        # Encoded as JSON, in which Prefect replaces futures by their results.
         given = replace_leaves(inputs, StageFuture, lambda future: future.future)
         future = self._tasks[stage.name].submit(
             label=inputs.subject.label,
@@ -66,8 +66,8 @@ class PrefectSubmit:
 
 def prefect_task(stage: Stage[Any]) -> Task[..., Json]:
     """The Prefect task of a stage: small JSON in, small JSON out, cached by identity."""
-    # Where an artifact exists and Prefect has no record of it, the key function reports it as
-    # cached and the task is called nevertheless.
+    # If an artifact exists but Prefect has no record of it, the key function reports it as cached
+    # and the task is still called.
     already_reported: set[Subject] = set()
 
     def key(_: object, parameters: Mapping[str, Any]) -> str:
@@ -90,7 +90,7 @@ def prefect_task(stage: Stage[Any]) -> Task[..., Json]:
 
 
 def _cache_key(stage: Stage[Any], inputs: StageInputs, already_reported: set[Subject]) -> str:
-    """The identity; Prefect's record of it is deleted unless the artifact is intact."""
+    """The stage's identity; deletes Prefect's record of it unless the artifact is intact."""
     runtime = current()
     request = stage.describe(inputs)
     key = f"{stage.name}-{request.identity}"
@@ -98,7 +98,7 @@ def _cache_key(stage: Stage[Any], inputs: StageInputs, already_reported: set[Sub
     if artifact is None:
         Path(os.environ["PREFECT_LOCAL_STORAGE_PATH"], key).unlink(missing_ok=True)
     elif request.subject not in already_reported:
-        # Prefect answers from its record without calling the task.
+        # Prefect will use its record without calling the task.
         runtime.listen(Event(request.subject, stage.name, "cached", artifact=artifact))
         already_reported.add(request.subject)
     return key

@@ -1,4 +1,4 @@
-"""Run a job of a stage in a process of its own, here or on a worker."""
+"""Run a stage's job in its own process, locally or on a worker."""
 
 from tasks.engine.stage import Workplace
 from tasks.errors import StageError
@@ -20,15 +20,15 @@ def run_job(
     """Run a job of `tasks.jobs` and wait for its outcome.
 
     Args:
-        place: where the stage works; files go to its output folder.
-        name: of the job.
-        job: its inputs.
-        on_rows: gets new figures while it runs.
-        steps: that it counts while it runs.
-        decodes: whether it decodes photos or clips: that needs no GPU, and runs beside the data.
+        place: workplace of the stage; files go to its output folder.
+        name: name of the job.
+        job: inputs of the job.
+        on_rows: called with new figures while the job runs.
+        steps: number of steps the job counts.
+        decodes: whether the job decodes photos or clips, which needs no GPU and runs near the data.
 
     Raises:
-        StageError: if the process ends with an error.
+        StageError: if the process fails.
     """
     runtime = place.runtime
     write_job(place.folder, job, runtime.home)
@@ -39,6 +39,6 @@ def run_job(
     except ChildFailedError as error:
         raise StageError(f"{place.request.label}: {error}") from error
     finally:
-        # A training that failed has its curve up to there.
+        # Keep the curve of a failed training.
         follower.pass_on()
     return read_outcome(place.folder)

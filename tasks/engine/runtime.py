@@ -1,4 +1,4 @@
-"""What the stages of one reproduction share: home, runners, tracking and the listener of events."""
+"""What the stages of a reproduction share: home folder, runners, tracking, event listener."""
 
 import json
 import threading
@@ -17,7 +17,7 @@ from tasks.storage.locks import locked
 from tasks.tracking.tracker import Tracker
 
 LOCKS = "locks"
-"""Folder of the lock files, in the home folder."""
+"""Folder of lock files in the home folder."""
 
 
 @dataclass
@@ -26,13 +26,13 @@ class Runtime:
 
     Attributes:
         store: artifacts and unfinished work.
-        train: runs jobs that want a GPU: in slots of this machine, or on the workers of a fleet.
+        train: runs jobs that want a GPU, in slots of this machine or on the workers of a fleet.
         decode: runs jobs that decode photos and clips, on the cores of this machine.
-        tracker: the way to MLflow.
+        tracker: client of MLflow.
         parent_run_id: MLflow run of the reproduction.
-        listen: gets every event, from any thread.
-        tags: put on every MLflow run.
-        scope: experiment and scale, kept with every artifact: plans compare within it.
+        listen: called with every event, from any thread.
+        tags: tags of every MLflow run.
+        scope: experiment and scale, stored with every artifact; plans compare within a scope.
     """
 
     store: Store
@@ -52,12 +52,12 @@ class Runtime:
         return self.store.home
 
     def stop(self) -> None:
-        """End all running jobs and start no others."""
+        """Stop all running jobs and start no more."""
         for runner in (self.train, self.decode):
             runner.stop()
 
     def raise_if_stopped(self) -> None:
-        """For waiting threads: an interrupt reaches only the main thread.
+        """For waiting threads, as an interrupt reaches only the main thread.
 
         Raises:
             SlotsStoppedError: if `stop` was called.
@@ -66,14 +66,14 @@ class Runtime:
 
     @contextmanager
     def alone(self, identity: str) -> Iterator[None]:
-        """Hold an identity exclusively, among the threads of all processes over this home."""
+        """Lock an identity against other threads and processes that use this home folder."""
         with self._guard:
             lock = self._locks.setdefault(identity, threading.Lock())
         with lock, locked(identity_lock(self.home, identity), self.raise_if_stopped):
             yield
 
     def record_execution(self, request: Request) -> None:
-        """Append to the home folder's list of executions: what was executed, and when."""
+        """Append an execution and its time to the home folder's list."""
         line = {
             "time": time.time(),
             "stage": request.stage,
@@ -85,7 +85,7 @@ class Runtime:
 
 
 def identity_lock(home: Path, identity: str) -> Path:
-    """The lock that is held while the artifact of an identity is made or removed."""
+    """Lock to hold while the artifact of an identity is made or removed."""
     return home / LOCKS / identity[:SHORT]
 
 
@@ -94,7 +94,7 @@ _current: ContextVar[Runtime] = ContextVar("gradmix_runtime")
 
 @contextmanager
 def use(runtime: Runtime) -> Iterator[None]:
-    """Make a runtime the current one in this context; Prefect carries it into its threads."""
+    """Make a runtime current in this context, which Prefect passes on to its threads."""
     token = _current.set(runtime)
     try:
         yield

@@ -1,4 +1,4 @@
-"""A stage: what it depends on, and how it is executed."""
+"""Stages: what they depend on and how they are executed."""
 
 import contextlib
 import shutil
@@ -22,7 +22,7 @@ from tasks.storage.remote import FULL_DISK
 from tasks.subjects import Subject
 
 A = TypeVar("A", default=Artifact)
-"""Type of the artifacts among a stage's inputs: futures while the pipeline is being submitted."""
+"""Type of the artifacts in a stage's inputs; futures while the pipeline is being submitted."""
 
 
 class Future(Protocol):
@@ -38,7 +38,7 @@ class StageInputs:
     """The inputs of a stage; each stage has its own subclass.
 
     Attributes:
-        subject: what it is executed for; not part of the identity.
+        subject: subject of the execution; not part of the identity.
     """
 
     subject: Subject
@@ -49,12 +49,12 @@ I = TypeVar("I", bound=StageInputs)  # noqa: E741 - the inputs of a stage
 
 @dataclass(frozen=True)
 class Workplace:
-    """The folders of one execution, and what it runs for."""
+    """Request and folders of one execution."""
 
     runtime: Runtime
     request: Request
     folder: Path
-    """Work folder, which survives a kill: checkpoints and logs."""
+    """Work folder for checkpoints and logs, which survives a kill."""
     output: Path
     """Output folder, which becomes the artifact."""
 
@@ -63,11 +63,11 @@ class Workplace:
         return self.runtime.home / self.destination / name
 
     def follower(self, *, steps: int = 0, on_rows: OnRows = lambda _: None) -> Follower:
-        """A follower of the job that runs here.
+        """Create a follower for the job running here.
 
         Args:
-            steps: that the job counts.
-            on_rows: gets new figures.
+            steps: number of steps the job counts.
+            on_rows: called with new figures.
         """
         return Follower(
             folder=self.folder,
@@ -91,9 +91,9 @@ class Stage(Generic[I]):
 
     Attributes:
         name: also the folder of its artifacts.
-        inputs: class of what it takes.
-        describe: the request that inputs amount to: pure, cheap, without files.
-        execute: does the work and leaves files in the workplace's output folder.
+        inputs: class of its inputs.
+        describe: maps inputs to a request; pure and cheap, reads no files.
+        execute: does the work and writes files to the workplace's output folder.
     """
 
     name: str
@@ -102,18 +102,18 @@ class Stage(Generic[I]):
     execute: Callable[[Workplace, I], Outcome]
 
     def perform(self, inputs: I, *, already_reported: bool = False) -> Artifact:
-        """Return the artifact of these inputs, and make it unless an intact one exists.
+        """Return the artifact of these inputs, making it unless an intact one exists.
 
         Args:
             inputs: settings and upstream artifacts.
-            already_reported: whether listeners know already that the artifact exists.
+            already_reported: whether listeners already know that the artifact exists.
         """
         runtime, request = current(), self.describe(inputs)
         with runtime.alone(request.identity):
             artifact = runtime.store.find(request)
             if artifact is None:
                 return self._execute(runtime, request, inputs)
-            # A kill between commit and clean-up leaves its checkpoint behind.
+            # A kill between commit and clean-up leaves a checkpoint behind.
             runtime.store.discard_work(request)
             if not already_reported:
                 runtime.listen(Event(request.subject, self.name, "cached", artifact=artifact))
@@ -156,13 +156,13 @@ class Stage(Generic[I]):
 
 def _explained(error: BaseException, runtime: Runtime, request: Request) -> BaseException:
     """A disk error with the free space added; any other error unchanged."""
-    # Subclasses concern a file or a connection; numpy gives no errno for a full disk.
+    # Subclasses concern a file or a connection. NumPy gives no errno for a full disk.
     if type(error) is not OSError:
         return error
     if error.errno not in {None, *FULL_DISK}:
         return StageError(
             f"{request.label}: expected the disk of {runtime.home} to work, found: {error}; check "
-            "it and its mount. Finished work is kept, and the same command continues."
+            "it and its mount. Finished work is kept, and the same command resumes."
         )
     free = shutil.disk_usage(runtime.home).free // 2**20
     return StageError(

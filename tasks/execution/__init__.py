@@ -1,1 +1,1 @@
-"""Where jobs run: local slots or the fleet's workers, attempts, devices, servers."""
+"""Execution of jobs: local slots or a fleet's workers, attempts, devices, servers."""

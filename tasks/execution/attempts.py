@@ -1,7 +1,7 @@
-"""Attempts at a job: small files in its work folder, by which submitter and worker communicate.
+"""Attempts at a job: submitter and worker communicate by small files in its work folder.
 
-The newest attempt is current. A process that works on an older one stops as soon as it notices, so
-one that was taken for dead, and is not, cannot overwrite its successor's files.
+The newest attempt is current. A process working on an older one stops as soon as it notices, so one
+wrongly presumed dead cannot overwrite its successor's files.
 """
 
 import json
@@ -31,7 +31,7 @@ ENDED = "ended.json"
 LOCK = ".lock"
 SUPERSEDED = "the attempt was superseded or withdrawn."
 HANDOVER_S = 60.0
-"""Seconds that an attempt waits for the previous one to stop."""
+"""How long an attempt waits for the previous one to stop."""
 BEAT_S = 2.0
 """Seconds between two heartbeats."""
 
@@ -43,7 +43,7 @@ class RetiredError(StageError):
 
 
 class BusyError(StageError):
-    """The previous attempt does not stop."""
+    """The previous attempt did not stop."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Heartbeat:
     """A sign that an attempt is still running.
 
     Attributes:
-        key: of the attempt.
-        beat: a counter, so that no clock of another host matters.
-        host: that it runs on.
-        process: on that host, which runs the job.
-        slot: of the job, as it is displayed.
+        key: key of the attempt.
+        beat: a counter, so that other hosts' clocks do not matter.
+        host: host the attempt runs on.
+        process: process on that host that runs the job.
+        slot: display name of the slot.
     """
 
     key: str
@@ -72,7 +72,7 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Ended:
-    """How an attempt ended: its key, the exit code of `tasks.jobs`, one line for an error."""
+    """How an attempt ended: its key, the exit code of `tasks.jobs`, a one-line error."""
 
     key: str
     exit_code: int = 0
@@ -84,7 +84,7 @@ class Attempt:
     """One attempt at a job.
 
     Attributes:
-        folder: of the job.
+        folder: folder of the job.
         key: unique to this attempt.
     """
 
@@ -115,26 +115,26 @@ class Attempt:
             raise RetiredError(SUPERSEDED)
 
     def heartbeat(self) -> Heartbeat | None:
-        """Its last heartbeat."""
+        """Last heartbeat, or None."""
         return self._own(Heartbeat, HEARTBEAT)
 
     def ended(self) -> Ended | None:
-        """How it ended; None if it has not."""
+        """How the attempt ended, or None."""
         return self._own(Ended, ENDED)
 
     def _own(self, kind: type[T], name: str) -> T | None:
-        """What this attempt wrote into a file; None if it has not, or another attempt did."""
+        """Read a file written by this attempt; None if missing or written by another attempt."""
         found = read_json(self.folder / name)
         return decode(kind, found) if found and found.get("key") == self.key else None
 
 
 @contextmanager
 def alone(attempt: Attempt) -> Iterator[None]:
-    """Hold a job's folder exclusively, once the previous attempt has stopped.
+    """Lock a job's folder once the previous attempt has stopped.
 
     Raises:
         RetiredError: if the attempt was superseded meanwhile.
-        BusyError: if the previous attempt does not stop.
+        BusyError: if the previous attempt does not stop in time.
     """
     deadline = time.monotonic() + HANDOVER_S
 
@@ -154,14 +154,14 @@ def alone(attempt: Attempt) -> Iterator[None]:
 def work_on(
     attempt: Attempt, home: Path, name: str, slot: Slot, on_poll: Callable[[], None]
 ) -> Ended:
-    """Run the job in a process of its own, and send heartbeats while it runs.
+    """Run the job in its own process, sending heartbeats meanwhile.
 
     Args:
-        attempt: at the job.
+        attempt: attempt at the job.
         home: the home folder.
-        name: of the job.
-        slot: that it runs in.
-        on_poll: called after every heartbeat, and once after the end.
+        name: name of the job.
+        slot: slot to run in.
+        on_poll: called after every heartbeat and once at the end.
 
     Raises:
         RetiredError: if the attempt was superseded.
@@ -182,12 +182,12 @@ def work_on(
 
 
 def write_end(attempt: Attempt, ended: Ended) -> None:
-    """Write how the attempt ended, the last thing that it does."""
+    """Write how the attempt ended; its last action."""
     write_atomically(attempt.folder / ENDED, json.dumps(encode(ended)) + "\n")
 
 
 def job_command(name: str, folder: Path, home: Path) -> list[str]:
-    """The command of a job's process."""
+    """Command of a job's process."""
     return [*python_module("tasks.jobs"), name, str(folder), str(home)]
 
 

@@ -1,8 +1,8 @@
-"""Databases of Prefect and MLflow: made once for an installed version, and copied into new homes.
+"""Databases of Prefect and MLflow, made once per installed version and copied into new homes.
 
-Their migrations take seconds, and MLflow cannot open what a kill in the middle of its own leaves.
-So an empty database is made in a cache (`$XDG_CACHE_HOME/gradmix`, by default `~/.cache/gradmix`),
-and every file gets its name when it is whole.
+Their migrations take seconds, and MLflow cannot open the database of an interrupted migration. So
+an empty database is made in a cache (`$XDG_CACHE_HOME/gradmix`, by default `~/.cache/gradmix`), and
+files are renamed into place once complete.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from tasks.storage.locks import locked
 from tasks.tracking.tracker import DATABASE as TRACKING_DATABASE
 
 LIMIT_S = 600.0
-"""For making one; on an idle core it takes Prefect nine seconds, and MLflow two."""
+"""Time limit for making a database; on an idle core Prefect takes nine seconds, MLflow two."""
 _MARK = 0x67726164
 """SQLite's `user_version`, which neither library uses, of databases made here."""
 _FOREIGN = ("PREFECT_", "MLFLOW_", "SQLALCHEMY_", "ALEMBIC_")
@@ -36,14 +36,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseKind:
-    """What a database is of, and how an empty one is made.
+    """A kind of database, and how to make an empty one.
 
     Attributes:
-        library: distribution whose version it is for.
-        maker: module that makes one at the path that it is given.
-        used: table that has rows once the database was opened; none in one that is half made.
-            Empty where a half-made one can be opened: Prefect goes on with its migrations.
-        counted: table of what a person may miss.
+        library: distribution that uses it; each version has its own.
+        maker: module that makes one at a given path.
+        used: table that has rows once the database was opened, but none while it is half made.
+            Empty if a half-made one can be opened: Prefect resumes its migrations.
+        counted: table with rows that a user may miss.
         variables: environment of the maker.
     """
 
@@ -65,14 +65,14 @@ MLFLOW = DatabaseKind(
 
 
 def ensure_database(kind: DatabaseKind, path: Path) -> None:
-    """Have a whole database at a path; one that is there stays.
+    """Make sure there is a complete database at a path; an existing one is kept.
 
     A half-made one, which versions before 0.2 could leave, is renamed and replaced, with a warning
-    that says what it holds.
+    that states its contents.
 
     Args:
-        kind: of the database.
-        path: of the file; its folder exists.
+        kind: kind of the database.
+        path: path of the file; its folder exists.
 
     Raises:
         StageError: if it cannot be made.
@@ -86,24 +86,24 @@ def ensure_database(kind: DatabaseKind, path: Path) -> None:
         if path.exists() and path.stat().st_size:
             _set_aside(kind, path)
         for left in side_files(path):
-            # SQLite would play the log of writes of a database that was moved away into this one.
+            # SQLite would replay the log of a database that was moved away into this one.
             left.unlink(missing_ok=True)
         with replacing(path) as temporary:
             _copy_or_make(kind, temporary)
 
 
 def ensure_tracking(home: Path) -> None:
-    """Have a whole database of MLflow in the home folder, if it is to be used.
+    """Make sure MLflow's database in the home folder is complete, if it is to be used.
 
     Args:
-        home: the home folder, `configure`d: MLFLOW_TRACKING_URI says where runs are recorded.
+        home: the home folder, after `configure`, which sets MLFLOW_TRACKING_URI.
     """
     if os.environ.get("MLFLOW_TRACKING_URI") == sqlite_url(home / TRACKING_DATABASE):
         ensure_database(MLFLOW, home / TRACKING_DATABASE)
 
 
 def cache_folder() -> Path | None:
-    """Where empty databases are kept for the next home; None where there is no such place."""
+    """Cache folder of empty databases; None if there is no usable place."""
     given = os.environ.get("XDG_CACHE_HOME", "")
     try:
         folder = (Path(given) if Path(given).is_absolute() else Path.home() / ".cache") / "gradmix"
@@ -126,7 +126,7 @@ def _copy_or_make(kind: DatabaseKind, target: Path) -> None:
                 _make(kind, temporary)
         shutil.copyfile(empty, target)
     except OSError:
-        # A cache that is full or read-only must not keep anybody from working.
+        # A full or read-only cache must not stop work.
         _make(kind, target)
 
 
@@ -156,17 +156,17 @@ def _make(kind: DatabaseKind, target: Path) -> None:
 
 
 def _is_usable(kind: DatabaseKind, path: Path) -> bool:
-    """Whether a database may be opened by its library; not whether it is of the right version."""
+    """Whether its library can open a database; its version is not checked."""
     if not path.exists() or not path.stat().st_size:
         return False
     if not kind.used:
         return True
     try:
         with closing(_opened(path)) as database:
-            # A copy of ours has no rows until it is opened.
+            # Our copies have no rows until opened.
             return _is_marked(database) or _has_rows(database, kind.used)
     except sqlite3.DatabaseError:
-        # Damaged, or locked: not what a kill leaves, and for its library to complain about.
+        # Damaged or locked, not half made: let its library report that.
         return True
 
 
@@ -174,8 +174,7 @@ def _has_rows(database: sqlite3.Connection, table: str) -> bool:
     there = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
     if database.execute(there, [table]).fetchone() is None:
         return False
-    # A name of ours.
-    return database.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone() is not None  # noqa: S608
+    return database.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone() is not None  # noqa: S608 - our own name
 
 
 def _is_marked(database: sqlite3.Connection) -> bool:
@@ -192,7 +191,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _mark(path: Path) -> None:
-    """Into one file, whose log of writes lay beside it, with a sign that nothing is missing."""
+    """Merge the write-ahead log into the file and mark it as complete."""
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("PRAGMA journal_mode = DELETE")
         database.execute(f"PRAGMA user_version = {_MARK}")
@@ -209,14 +208,14 @@ def _set_aside(kind: DatabaseKind, path: Path) -> None:
     held = 0
     with contextlib.suppress(sqlite3.DatabaseError), closing(_opened(path)) as database:
         (held,) = database.execute(
-            f'SELECT count(*) FROM "{kind.counted}"'  # noqa: S608 - a name of ours
+            f'SELECT count(*) FROM "{kind.counted}"'  # noqa: S608 - our own name
         ).fetchone()
     for file in side_files(path):
         file.replace(aside.with_name(f"{aside.name}{file.name.removeprefix(path.name)}"))
     path.replace(aside)
     logger.warning(
-        "found a database of %s that a kill has left half made; it holds %d %s; made it again, and "
-        "kept the old one as %s",
+        "found a half-made database of %s, left by a killed process; it holds %d %s; made it again "
+        "and kept the old one as %s",
         kind.library,
         held,
         kind.counted,

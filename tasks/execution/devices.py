@@ -1,4 +1,4 @@
-"""What this process may use of its machine: CUDA devices and CPU cores."""
+"""CUDA devices and CPU cores that this process may use."""
 
 import functools
 import os
@@ -11,16 +11,16 @@ from tasks.errors import StageError
 from tasks.execution.parent_death import python_module
 
 NODES = (Path("/dev/nvidiactl"), Path("/dev/nvidia0"), Path("/dev/kfd"), Path("/dev/dxg"))
-"""There where a driver is, nvidia-smi or not."""
+"""Present if there is a driver, with or without nvidia-smi."""
 CGROUP = Path("/sys/fs/cgroup")
 _LISTED = re.compile(r"\s*(?P<kind>GPU|MIG) .*\(UUID: (?P<uuid>[^)]+)\)\s*$")
 
 
 def usable_devices() -> list[str]:
-    """CUDA devices that trainings can use: what is listed and torch has reach of.
+    """CUDA devices for training: those that are listed and usable by torch.
 
     Raises:
-        StageError: if torch cannot use what is listed: trainings would run on the CPU.
+        StageError: if torch cannot use a listed device; trainings would run on the CPU.
     """
     listed, chosen = cuda_devices(), _chosen_devices()
     if not listed and (chosen == [] or not any(node.exists() for node in NODES)):
@@ -29,7 +29,7 @@ def usable_devices() -> list[str]:
     if not listed:
         # No nvidia-smi, as in many containers.
         return (chosen or [str(index) for index in range(count)])[:count]
-    # Of the parts of devices, a process sees one unless it is told which.
+    # A process sees only one MIG part unless it names others.
     wanted = 1 if any(device.startswith("MIG") for device in listed) else len(listed)
     if count < wanted:
         raise StageError(
@@ -42,9 +42,9 @@ def usable_devices() -> list[str]:
 
 @functools.cache
 def torch_devices() -> tuple[int, str]:
-    """How many CUDA devices torch can use, and why if it is none; asked once.
+    """Number of CUDA devices torch can use, and the reason if it is none; cached.
 
-    A process of its own is asked: CUDA takes memory on a device, and keeps it to its end.
+    A separate process finds out, as CUDA would hold memory on a device as long as this one lives.
     """
     try:
         found = subprocess.run(
@@ -61,10 +61,10 @@ def torch_devices() -> tuple[int, str]:
 
 
 def cuda_devices() -> list[str]:
-    """CUDA devices that this process is given, as values of CUDA_VISIBLE_DEVICES.
+    """CUDA devices of this process, as values of CUDA_VISIBLE_DEVICES.
 
-    Found without CUDA, which takes seconds: by `nvidia-smi`, and by CUDA_VISIBLE_DEVICES where
-    that is set. A device split by MIG counts as its parts.
+    Found by `nvidia-smi`, as CUDA takes seconds, and by CUDA_VISIBLE_DEVICES if that is set. A
+    device split by MIG counts as its parts.
     """
     try:
         listing = subprocess.run(
@@ -81,13 +81,13 @@ def cuda_devices() -> list[str]:
 
 
 def _chosen_devices() -> list[str] | None:
-    """The devices that CUDA_VISIBLE_DEVICES leaves; None where it is not set."""
+    """Devices in CUDA_VISIBLE_DEVICES; None if it is not set."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
         return None
     devices: list[str] = []
     for entry in chosen.split(","):
-        # CUDA ignores what follows the first entry that is no device; Slurm writes the last.
+        # CUDA ignores everything after the first invalid entry; Slurm writes NoDevFiles.
         if entry.strip() in {"", "-1", "NoDevFiles"}:
             break
         devices.append(entry.strip())
@@ -95,7 +95,7 @@ def _chosen_devices() -> list[str] | None:
 
 
 def _listed_devices(listing: str) -> list[str]:
-    """UUIDs in the output of `nvidia-smi -L`: its order of indices need not be CUDA's."""
+    """UUIDs in the output of `nvidia-smi -L`, whose indices may be ordered unlike CUDA's."""
     devices: list[list[str]] = []
     for line in listing.splitlines():
         found = _LISTED.match(line)
@@ -103,12 +103,12 @@ def _listed_devices(listing: str) -> list[str]:
             devices.append([found["uuid"]])
         elif found and devices:
             devices[-1].append(found["uuid"])
-    # A device that lists parts can be used through them only.
+    # A device with parts can only be used through them.
     return [uuid for first, *parts in devices for uuid in (parts or [first])]
 
 
 def usable_cores() -> int:
-    """CPU cores that this process may use: its affinity, and its control group's quota."""
+    """Number of CPU cores allowed by this process's affinity and cgroup quota."""
     if sys.platform == "linux":
         cores = len(os.sched_getaffinity(0))
     else:
@@ -117,7 +117,7 @@ def usable_cores() -> int:
 
 
 def _cgroup_quota() -> float:
-    """Cores granted by cgroup v2 to this process; infinite where nothing limits it."""
+    """Cores granted to this process by cgroup v2; infinite if unlimited."""
     try:
         own = Path("/proc/self/cgroup").read_text(encoding="ascii").strip()
     except OSError:

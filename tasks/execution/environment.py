@@ -1,7 +1,7 @@
-"""Environment variables of this process and of the processes that train.
+"""Environment variables of this process and of training processes.
 
-Prefect and MLflow read theirs when they are imported, glibc and OpenMP when a process starts: so
-`configure` runs before the first import of either, and a slot process gets a mapping of its own.
+Prefect and MLflow read theirs when they are imported, glibc and OpenMP when a process starts. So
+`configure` runs before the first import of either, and a slot process gets its own mapping.
 """
 
 import logging
@@ -15,9 +15,9 @@ from tasks.errors import VariableError
 from tasks.execution.fleet_state import read_fleet
 from tasks.storage.database_url import sqlite_url
 
-# Twice as fast as glibc's defaults (15 % of a step on a small network, 30 % on a large one): by
-# default freed activations go back to the kernel, and every step faults their pages in again.
-# The padding need not be large; a heap that is never cut is what saves the page faults.
+# Twice as fast as glibc's defaults (15 % of a step on a small network, 30 % on a large one), which
+# return freed activations to the kernel, so that every step faults their pages in again. What
+# avoids the page faults is a heap that is never trimmed; the padding need not be large.
 _ALLOCATOR = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
@@ -31,8 +31,8 @@ _ALLOCATORS_OF_TORCH = (
 _ALLOCATOR_SETTINGS = re.compile(r"\s*\w+\s*:[^,]+(,\s*\w+\s*:[^,]+)*")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _LIBRARIES = ("PREFECT_", "MLFLOW_")
-# What a user may mean for gradmix. The rest is for flows of the user's own: default retries, result
-# stores, a refreshed cache or a profile would change what ours do.
+# Variables that a user may have set with gradmix in mind. All others are for the user's own flows:
+# default retries, result stores, a refreshed cache or a profile would change what ours do.
 _TAKEN = (
     "PREFECT__",
     "PREFECT_API_",
@@ -47,8 +47,8 @@ _TAKEN = (
     "PREFECT_UI_",
     "PREFECT_WORKER_",
 )
-# Of MLflow's, where the home's own database or a fleet keeps the runs. A user who names another
-# store means the rest of them for it.
+# MLflow's, if the home's own database or a fleet stores the runs. A user who names another store
+# has set the rest of them for it.
 _TAKEN_BY_OWN_STORE = (
     "MLFLOW_ARTIFACTS_DESTINATION",
     "MLFLOW_BACKEND_STORE_URI",
@@ -57,25 +57,25 @@ _TAKEN_BY_OWN_STORE = (
 )
 
 left_out: dict[str, str] = {}
-"""The user's variables that `configure` has taken out of the environment."""
+"""The user's variables that `configure` removed from the environment."""
 
 
 def configure(home: Path) -> None:
     """Point Prefect and MLflow at the home folder, quiet and offline; call before importing either.
 
-    What the user has set of docs/fleet.md's variables stays as it is; an empty value counts as
-    none. Where a fleet runs over the home folder on this host, its servers are used.
+    Variables of docs/fleet.md set by the user are kept; an empty value counts as unset. If a fleet
+    runs over the home folder on this host, its servers are used.
 
     Args:
-        home: the home folder, which exists.
+        home: an existing home folder.
 
     Raises:
-        VariableError: if PREFECT_HOME is no path, or MLFLOW_LOGGING_LEVEL no level.
+        VariableError: if PREFECT_HOME is not a path, or MLFLOW_LOGGING_LEVEL not a level.
     """
     home = home.absolute()
     prefect = home / "prefect"
     reach_loopback_directly(os.environ)
-    # Hidden: the home folder may not have been made yet, and is to be empty then.
+    # A hidden name: a home folder that is yet to be initialised must look empty.
     _stand_in_for_user(home / ".user")
     _leave_out_foreign()
     defaults = {
@@ -84,18 +84,18 @@ def configure(home: Path) -> None:
         # Prefect's own temporary server outlives a killed parent; ours is in `prefect_server`.
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
-        # A fleet takes a run without a heartbeat for 180 s for dead; Prefect's default is as long.
+        # A fleet presumes a run dead after 180 s without a heartbeat, Prefect's default interval.
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        # Warnings and tracebacks go to the run in the server; the terminal is the command's own.
+        # Warnings and tracebacks go to the run in the server; the terminal belongs to the command.
         "PREFECT_LOGGING_LEVEL": "WARNING",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "MLFLOW_TRACKING_URI": sqlite_url(home / "mlflow.db"),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        # MLflow's git client complains on import where there is no git.
+        # MLflow's git client complains on import if there is no git.
         "GIT_PYTHON_REFRESH": "quiet",
     }
     fleet = read_fleet(home)
@@ -105,17 +105,17 @@ def configure(home: Path) -> None:
             os.environ[name] = value
     os.environ["PREFECT_HOME"] = str(_expanded("PREFECT_HOME"))
     _check_level("MLFLOW_LOGGING_LEVEL")
-    # There is none: a user's profile is for commands of the user's own.
+    # A file that does not exist: the user's profiles are for the user's own commands.
     os.environ["PREFECT_PROFILES_PATH"] = str(prefect / "no-profiles.toml")
 
 
 def steady_libraries() -> None:
-    """Keep the user's settings for torch and matplotlib from ending a process in its imports.
+    """Keep the user's torch and matplotlib settings from breaking imports.
 
     Raises:
         VariableError: if a variable has a value that torch cannot start with.
     """
-    # Figures are drawn without a window; matplotlib refuses to be imported with a wrong one.
+    # Figures need no window, and matplotlib cannot be imported with an invalid backend.
     os.environ["MPLBACKEND"] = "agg"
     for name in _ALLOCATORS_OF_TORCH:
         value = os.environ.get(name, "")
@@ -127,10 +127,10 @@ def steady_libraries() -> None:
 
 
 def reach_loopback_directly(variables: dict[str, str] | os._Environ[str]) -> None:
-    """Have no proxy see what goes to this machine, whatever else the user lets past it.
+    """Exempt this machine from proxies, in addition to the user's exemptions.
 
     Args:
-        variables: changed in place; both spellings, since libraries differ in which they prefer.
+        variables: changed in place, in both spellings, since libraries differ in which they read.
     """
     given = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
     entries = [entry.strip() for entry in given.split(",") if entry.strip()]
@@ -140,7 +140,7 @@ def reach_loopback_directly(variables: dict[str, str] | os._Environ[str]) -> Non
 
 
 def training_environment(device: str) -> dict[str, str]:
-    """Variables that a slot process starts with, on top of this process's own.
+    """Variables of a slot process, in addition to this process's own.
 
     Args:
         device: CUDA device of the slot (index or UUID); empty for a CPU core.
@@ -149,7 +149,7 @@ def training_environment(device: str) -> dict[str, str]:
         One visible device, or none and a single thread; and the allocator's settings.
     """
     variables = {"CUDA_VISIBLE_DEVICES": device, "PYTHONSAFEPATH": "1", **_ALLOCATOR}
-    # Of pyarrow's; without it, a process that has loaded it can be forked safely.
+    # Without pyarrow's background thread, a process that has loaded it can be forked safely.
     variables |= {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
     if not device:
         variables |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -157,9 +157,9 @@ def training_environment(device: str) -> dict[str, str]:
 
 
 def _stand_in_for_user(folder: Path) -> None:
-    """Name a home folder and a user where the system knows none, as in containers.
+    """Name a home folder and a user if the system knows none, as in containers.
 
-    Prefect asks for the one, and MLflow and torch for the other, when they are imported.
+    Prefect needs the one on import, MLflow and torch the other.
     """
     try:
         Path.home()
@@ -184,7 +184,7 @@ def _leave_out_foreign() -> None:
 
 
 def _check_level(name: str) -> None:
-    """MLflow cannot be imported with a wrong one."""
+    """Check a logging level: MLflow cannot be imported with an invalid one."""
     if os.environ[name].upper() not in logging.getLevelNamesMapping():
         raise VariableError(
             f"{name}: expected a level such as WARNING, found {os.environ[name]!r}; correct it, or "

@@ -1,4 +1,4 @@
-"""Jobs on the workers of a fleet: submitted, followed, and submitted again if one is lost."""
+"""Runs jobs on the workers of a fleet, and resubmits those that are lost."""
 
 import contextlib
 import logging
@@ -20,7 +20,7 @@ from tasks.storage.artifacts import Store
 from tasks.storage.remote import Storage, StorageError
 
 LOST = 1000
-"""In place of an exit code: the attempt ended without writing how."""
+"""Exit code of an attempt that ended without an outcome."""
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class ServerAwayError(RuntimeError):
-    """The server does not answer at present."""
+    """The server is not answering."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Timeouts:
 
     Attributes:
         attempts: maximum number of attempts at a job.
-        poll: between two checks of the files.
-        ask: between two requests to the server.
+        poll: interval between checks of the files.
+        ask: interval between requests to the server.
         start: from the start of a job on a worker to its first heartbeat.
-        silence: between two heartbeats.
+        silence: between heartbeats.
         grace: for the files of a finished run to arrive on this host.
         outage: for the server and the storage to come back.
     """
@@ -59,11 +59,11 @@ class FleetRunner:
     """A `JobRunner` on the workers of a fleet.
 
     Attributes:
-        dispatch: to the workers.
-        store: of the home folder; artifacts that are not in the storage yet are sent before a job.
-        tags: of every flow run.
-        storage: shared with the workers; None: they mount this home folder.
-        timeouts: limits.
+        dispatch: submits jobs to the workers.
+        store: artifacts of the home folder; those not yet in the storage are sent before a job.
+        tags: tags of every flow run.
+        storage: shared with the workers; None if they mount this home folder.
+        timeouts: time limits.
     """
 
     dispatch: Dispatch
@@ -73,7 +73,7 @@ class FleetRunner:
     timeouts: Timeouts = field(default_factory=Timeouts)
 
     def run(self, name: str, folder: Path, follower: Follower) -> None:
-        """Run a job on a worker; returns when its outcome is there.
+        """Run a job on a worker; returns once its outcome exists.
 
         Raises:
             StageError: if the job was rejected, or every attempt was lost.
@@ -93,7 +93,7 @@ class FleetRunner:
         )
 
     def stop(self) -> None:
-        """Nothing to do: the follower of every job raises, which cancels its run."""
+        """Do nothing: each job's follower raises, which cancels its run."""
 
     def _attempt(self, name: str, attempt: Attempt, follower: Follower) -> Ended:
         home, label = self.store.home, follower.label
@@ -109,7 +109,7 @@ class FleetRunner:
         run, ended = None, None
 
         def send() -> None:
-            # Artifacts that the job reads may have been made during an outage of the storage.
+            # The job may read artifacts made during an outage of the storage.
             self.store.flush()
             submitter.send()
 
@@ -170,13 +170,13 @@ class FleetRunner:
                 follower.start(heartbeat.slot)
             reason = watch.lost(heartbeat)
             if reason:
-                # It may have ended in the meantime.
+                # It may have ended since.
                 return attempt.ended() or Ended(attempt.key, LOST, reason)
             time.sleep(self.timeouts.poll)
 
 
 class _Watch:
-    """Decides when an attempt is lost, by the monotonic clock of this host alone."""
+    """Decides when an attempt is lost, using only this host's monotonic clock."""
 
     def __init__(self, dispatch: Dispatch, run: str, timeouts: Timeouts) -> None:
         self._dispatch, self._run, self._timeouts = dispatch, run, timeouts
@@ -187,9 +187,9 @@ class _Watch:
         self._storage_lost: float | None = None
 
     def heartbeat(self, *, storage_available: bool) -> None:
-        """Note whether heartbeats can arrive: while the storage is away, silence proves nothing.
+        """Note whether heartbeats can arrive: during a storage outage, silence proves nothing.
 
-        This holds for `outage` seconds, after which a finished worker gives up as well.
+        This holds for `outage` seconds, after which a finished worker gives up too.
         """
         now = time.monotonic()
         if storage_available:
@@ -222,7 +222,7 @@ class _Watch:
         if state is None or state.type == self._state.type:
             return
         if self._state.type == "SCHEDULED":
-            # Until now it was waiting for a worker, which may take hours.
+            # It was waiting for a worker until now, which may take hours.
             self._heard = now
         self._state = state
         self._over = None if state.type in UNFINISHED else now

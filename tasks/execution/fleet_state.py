@@ -1,6 +1,6 @@
-"""What runs of a fleet over a home folder: servers and workers of this host, from its state file.
+"""State of a fleet over a home folder: the servers and workers of a host.
 
-Every host that takes part has a supervisor of its own, which writes HOME/fleet/<host>.json.
+Each host has its own supervisor, which writes HOME/fleet/<host>.json.
 """
 
 import json
@@ -17,7 +17,7 @@ FOLDER = "fleet"
 
 
 class FleetError(HomeError):
-    """A fleet cannot be started, read or reached: what was expected, found, and is to be done."""
+    """A fleet cannot be started, read or reached: one line with the cause and what to do."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Child:
     """A server or worker that a supervisor keeps running.
 
     Attributes:
-        name: `prefect`, `mlflow`, or the name under which Prefect knows the worker.
-        process: its leader; it has a process group of its own. None between two starts.
-        starts: how often it was started.
+        name: `prefect`, `mlflow`, or the worker's name in Prefect.
+        process: leader of its own process group; None between two starts.
+        starts: number of starts so far.
         pool: Prefect work pool; empty for a server.
-        device: value of CUDA_VISIBLE_DEVICES of a worker's slot; empty for a CPU core.
+        device: CUDA_VISIBLE_DEVICES of a worker's slot; empty for a CPU core.
     """
 
     name: str
@@ -41,16 +41,16 @@ class Child:
 
 @dataclass(frozen=True)
 class Fleet:
-    """What a supervisor keeps running on its host.
+    """The processes that a supervisor keeps running on its host.
 
     Attributes:
-        api_url: Prefect's API.
-        mlflow_url: MLflow; None on a host that joined another's fleet.
+        api_url: URL of Prefect's API.
+        mlflow_url: URL of MLflow; None on a host that joined another's fleet.
         host: name of the host.
-        supervisor: the process that keeps the rest running.
-        ready: whether the servers answer, and the workers were started.
+        supervisor: process that keeps the others running.
+        ready: whether the servers answer and the workers have been started.
         servers: Prefect's and MLflow's; none on a host that joined.
-        workers: the driver's, and one per slot.
+        workers: the driver's worker, and one per slot.
     """
 
     api_url: str
@@ -75,7 +75,7 @@ class Fleet:
         return variables
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """Convert to plain JSON types."""
         return asdict(self)
 
     @classmethod
@@ -90,12 +90,12 @@ class Fleet:
 
 
 def state_file(home: Path, host: str | None = None) -> Path:
-    """Where a host's supervisor writes what runs; by default this host's."""
+    """State file of a host, by default this one."""
     return home / FOLDER / f"{host or socket.gethostname()}.json"
 
 
 def read_fleet(home: Path) -> Fleet | None:
-    """The fleet that runs on this host for that home folder; None if its supervisor does not.
+    """The fleet of a home folder on this host; None unless its supervisor is running.
 
     Raises:
         FleetError: if the state file was written by another version.
@@ -105,7 +105,7 @@ def read_fleet(home: Path) -> Fleet | None:
 
 
 def read_state(path: Path) -> Fleet | None:
-    """What a state file says, whether or not it still holds; None if there is none.
+    """Read a state file, which may be out of date; None if there is none.
 
     Raises:
         FleetError: if it was written by another version.
@@ -126,7 +126,7 @@ def read_state(path: Path) -> Fleet | None:
 
 
 def write_fleet(home: Path, fleet: Fleet) -> None:
-    """Write the state file of a host; it is there whole or not at all."""
+    """Write the state file of a host atomically."""
     write_atomically(state_file(home, fleet.host), json.dumps(fleet.to_json(), indent=1) + "\n")
 
 

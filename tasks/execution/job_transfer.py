@@ -1,7 +1,7 @@
 """Keeps a job's folder in sync between the submitting host and a worker that share no disk.
 
-Each has its own home folder then, and a storage in between (`tasks.storage.remote`). If both mount
-one home folder, there is nothing to transfer.
+Each then has its own home folder, with a storage in between (`tasks.storage.remote`). If both mount
+the same home folder, there is nothing to transfer.
 """
 
 import json
@@ -16,20 +16,20 @@ from tasks.storage.artifacts import Store
 from tasks.storage.remote import Marks, Storage, StorageError, changed, marks_of
 
 LOOK_S = 5.0
-"""Seconds between two checks of the submitter."""
+"""Seconds between the submitter's checks."""
 SEND_S = 10.0
-"""Seconds between two uploads of the worker."""
+"""Seconds between the worker's uploads."""
 OUTAGE_S = 1800.0
-"""Seconds that a worker waits for the storage with finished work."""
+"""How long a worker with finished work waits for the storage, in seconds."""
 
 
 class SubmitterSync:
     """The submitter's side.
 
     Args:
-        home: its home folder.
-        work: the job's folder, relative to it.
-        storage: shared with the worker; None: the worker mounts this home folder.
+        home: the submitter's home folder.
+        work: folder of the job, relative to the home folder.
+        storage: shared with the worker; None if the worker mounts this home folder.
     """
 
     def __init__(self, home: Path, work: str, storage: Storage | None) -> None:
@@ -39,18 +39,18 @@ class SubmitterSync:
         self._available = True
 
     def send(self) -> None:
-        """Send the job and the checkpoint of an earlier attempt, and last the attempt's key."""
+        """Send the job and the checkpoint of an earlier attempt, and finally the attempt's key."""
         if self._storage is None:
             return
         paths = [path for path in _files(self._home, self._work) if not path.endswith(NEWEST)]
         paths.append(f"{self._work}/{NEWEST}")
         self._storage.push(self._home, paths)
-        # Files of an earlier attempt do not count as seen: the new one may write the same bytes.
+        # Files of an earlier attempt are not marked as seen: the new one may write the same bytes.
         there = self._storage.listing(self._work)
         self._seen = {path: mark for path, mark in there.items() if path in paths}
 
     def receive(self) -> bool:
-        """Fetch what is new: heartbeats, figures, and at the end the outcome.
+        """Fetch new heartbeats and figures, and at the end the outcome.
 
         Returns:
             Whether the storage answered at the last check.
@@ -67,10 +67,10 @@ class SubmitterSync:
 
     def _fetch(self, storage: Storage) -> None:
         now = storage.listing(self._work)
-        # The job and the current attempt are decided on this host.
+        # This host decides on the job and the current attempt.
         own = {f"{self._work}/{name}" for name in (JOB, NEWEST)}
         new = [path for path in changed(now, self._seen) if path not in own]
-        # How the attempt ended is written after everything else.
+        # The end of the attempt is written after everything else.
         storage.pull(self._home, sorted(new, key=lambda path: path.endswith(ENDED)))
         self._seen = now
 
@@ -84,25 +84,25 @@ class WorkerSync:
     """The worker's side.
 
     Args:
-        home: its home folder.
-        attempt: at the job.
-        storage: shared with the submitter; not used for an attempt that began in this home folder.
+        home: the worker's home folder.
+        attempt: attempt at the job.
+        storage: shared with the submitter; unused if the attempt began in this home folder.
     """
 
     def __init__(self, home: Path, attempt: Attempt, storage: Storage | None) -> None:
         self._home, self._attempt = home, attempt
         self._work = str(attempt.folder.relative_to(home))
-        # The folder alone does not tell: an attempt that was killed here left one.
+        # The folder may also be left over from an attempt that was killed here.
         self._storage = None if _begun_here(attempt) else storage
         self._sent: Marks = {}
         self._next = 0.0
 
     def fetch(self) -> None:
-        """Fetch the job and the artifacts that it reads.
+        """Fetch the job and the artifacts it reads.
 
         Raises:
             RetiredError: if the attempt was superseded or withdrawn.
-            StorageError: if an artifact is missing or damaged there.
+            StorageError: if an artifact is missing or damaged in the storage.
         """
         if self._storage is None:
             return
@@ -117,7 +117,7 @@ class WorkerSync:
                 raise StorageError(f"expected {folder} in the storage, found: {wrong}.")
 
     def sync(self) -> None:
-        """Send what is new every few seconds, and check that the attempt is still current."""
+        """Send new files every few seconds, and check that the attempt is still current."""
         if self._storage is None or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + SEND_S
@@ -150,7 +150,7 @@ class WorkerSync:
         shutil.rmtree(self._attempt.folder, ignore_errors=True)
 
     def _check(self, storage: Storage) -> None:
-        """Check that the attempt is current for the submitter: its successor writes there too."""
+        """Check that the attempt is current in the storage, which a successor would use too."""
         found = storage.read(f"{self._work}/{NEWEST}")
         if found is None or json.loads(found)["key"] != self._attempt.key:
             raise RetiredError(SUPERSEDED)
@@ -159,7 +159,7 @@ class WorkerSync:
         now = marks_of(self._home, _files(self._home, self._work))
         now.pop(f"{self._work}/{NEWEST}", None)
         end = f"{self._work}/{last}"
-        # The heartbeat goes before files that may take minutes, the outcome after everything.
+        # The heartbeat goes first, as files may take minutes; the outcome goes last.
         first = f"{self._work}/{HEARTBEAT}"
         new = sorted(changed(now, self._sent), key=lambda path: (path != first, path == end))
         storage.push(self._home, new)
@@ -181,5 +181,5 @@ def _files(home: Path, work: str) -> list[str]:
 
 
 def _artifact(path: str) -> str:
-    """The artifact's folder that a path is in: `artifacts/STAGE/IDENTITY`."""
+    """Folder of the artifact that a path belongs to: `artifacts/STAGE/IDENTITY`."""
     return "/".join(path.split("/")[:3])

@@ -1,4 +1,4 @@
-"""How a job's process is started: afresh, or as `template` does it."""
+"""Ways to start a job's process: a new interpreter, or a fork by `template`."""
 
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -10,20 +10,20 @@ from tasks.execution.processes import kill_group, start_tethered
 
 
 class Child(Protocol):
-    """A process in a group of its own, which ends before this process does."""
+    """A process in its own group, which ends before this process does."""
 
     def wait(self, seconds: float) -> int | None:
-        """Its exit code, negative for a signal; None if it runs on for these seconds."""
+        """Wait for the exit code, negative for a signal; None if still running after `seconds`."""
         ...
 
     def kill(self) -> None:
-        """Kill what is left of its group, and wait until it has ended; after its end as well."""
+        """Kill its process group, even if it has ended itself, and wait for the end."""
         ...
 
 
 Launch = Callable[[Sequence[str], Path, Path, Mapping[str, str]], Child]
-"""Starts a command: its log, which is appended to, its folder, and variables for its environment
-on top of this process's own."""
+"""Starts a command, given the log to append to, its folder, and variables to add to this process's
+environment."""
 
 
 @dataclass(frozen=True)
@@ -43,5 +43,5 @@ class _Fresh:
 
 
 def fresh(command: Sequence[str], log: Path, cwd: Path, variables: Mapping[str, str]) -> Child:
-    """Start a new interpreter, or whatever the command is; it dies with this thread."""
+    """Start the command in a new process that dies with this thread."""
     return _Fresh(start_tethered(command, log, cwd, variables))

@@ -2,12 +2,12 @@
 
 `python -P -m gradmix_launcher tasks.execution.parent_death PARENT_PID COMMAND...`
 
-Linux tells the kernel to send SIGKILL to this process when the *thread* that started it ends, and
-the wish survives `exec`. So the thread that starts a tethered process must outlive it. On other
-systems there is no such call: the command runs untethered, and a `kill -9` of the parent leaves it.
+Linux can send SIGKILL to this process when the *thread* that started it ends, and the setting
+survives `exec`. So the thread that starts a tethered process must outlive it. Other systems have no
+such call: the command runs untethered, and survives a `kill -9` of the parent.
 
-A Prefect worker cannot name itself in the command that it starts for every flow run; for it,
-PARENT_PID is `worker`: whoever started this, if that is a Prefect process.
+A Prefect worker cannot put its own id into the command it starts for each flow run; for workers,
+PARENT_PID is `worker`, which stands for the parent if that is a Prefect process.
 
 Only the standard library is imported: this runs before every training.
 """
@@ -25,26 +25,26 @@ _NOT_FOUND = 127
 
 
 def python_module(name: str) -> list[str]:
-    """How a command that runs a module starts; our packages are found first."""
+    """Start of a command that runs a module, with our packages first on the path."""
     return [sys.executable, "-P", "-m", LAUNCHER, name]
 
 
 def tethered(command: Sequence[str]) -> list[str]:
-    """The command, wrapped so that it dies with the calling thread."""
+    """Wrap a command so that it dies with the calling thread."""
     return [*python_module("tasks.execution.parent_death"), str(os.getpid()), *command]
 
 
 def die_with_parent(parent: int | None = None) -> None:
     """Have the kernel kill this process when the thread that started it ends.
 
-    For a process that was not started through `tethered`. Whoever was started by the parent's main
+    For processes that were not started through `tethered`. A process started by its parent's main
     thread dies with the parent.
 
     Args:
-        parent: its process id, if that is known; else whoever is the parent now.
+        parent: its process id, if known; by default the current parent.
 
     Raises:
-        SystemExit: if the parent ends at this moment.
+        SystemExit: if the parent has ended.
     """
     if not _tie_to(os.getppid() if parent is None else parent):
         raise SystemExit("the parent process has ended.")
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     """Tie this process to its parent and become the command; returns only if that fails."""
     named, command = arguments[0], list(arguments[1:])
     parent = os.getppid() if named == WORKER else int(named)
-    # The parent may have died before the kernel was told: then this process has been adopted.
+    # If the parent died before the call, this process has already been adopted.
     if not _tie_to(parent) or (named == WORKER and not _is_prefect(parent)):
         return 1
     try:
@@ -65,14 +65,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _tie_to(parent: int) -> bool:
-    """Whether this process now dies with that parent; elsewhere than on Linux, whether it lives."""
+    """Tie this process to its parent; False if that parent has ended."""
     if sys.platform == "linux":
         _ask_kernel()
     return os.getppid() == parent
 
 
 def _ask_kernel() -> None:
-    # Imported here because ctypes is not everywhere, and only Linux needs it.
+    # Imported here as only Linux needs ctypes, and not every system has it.
     import ctypes  # noqa: PLC0415
 
     libc = ctypes.CDLL(None, use_errno=True)
@@ -81,7 +81,7 @@ def _ask_kernel() -> None:
 
 
 def _is_prefect(process: int) -> bool:
-    """Whether a process was started as Prefect; its adopter was not. True where nobody can tell."""
+    """Whether a process is Prefect, unlike one that adopts orphans; True if unknown."""
     try:
         return b"prefect" in Path(f"/proc/{process}/cmdline").read_bytes()
     except OSError:

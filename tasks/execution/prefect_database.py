@@ -16,7 +16,7 @@ def main(path: Path) -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": sqlite_url(path, "aiosqlite"),
     }
-    # Only now: Prefect reads the environment when it is imported.
+    # Imported only now: Prefect reads the environment on import.
     from prefect.server.database import provide_database_interface  # noqa: PLC0415
 
     asyncio.run(provide_database_interface().create_db())

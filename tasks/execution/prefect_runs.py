@@ -1,4 +1,4 @@
-"""Flow runs of the deployment `job`, on the workers of a fleet: asked for, looked at, closed."""
+"""Flow runs of the deployment `job`, on the workers of a fleet: submitted, watched, closed."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar, cast
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 DEPLOYMENT = "job/gradmix"
 DRIVER = "driver:"
-"""Before the id of the flow run that asks, as a tag of the runs that it asks for."""
+"""Prefix of the tag that names the flow run that submitted a run."""
 
 UNFINISHED = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"]
 
@@ -22,27 +22,27 @@ End = Literal["CANCELLED", "CRASHED"]
 
 
 class RunState(NamedTuple):
-    """The state of a run: its type, such as RUNNING, and what it says, in one line."""
+    """State of a run: its type, such as RUNNING, and a one-line message."""
 
     type: str
     message: str = ""
 
 
 class Dispatch(Protocol):
-    """Where jobs are handed over to workers."""
+    """Submits jobs to workers."""
 
     def submit(
         self, parameters: dict[str, str], key: str, label: str, tags: Sequence[str]
     ) -> str | None:
-        """Ask for a run; the same key gives the same run. None while the server is away."""
+        """Submit a run, once per key; None if the server is unreachable."""
         ...
 
     def state(self, run: str) -> "RunState | None":
-        """The state of a run; None while the server is away."""
+        """The state of a run; None if the server is unreachable."""
         ...
 
     def close(self, run: str, end: End, reason: str) -> None:
-        """End a run that the server takes for unfinished."""
+        """End a run that the server considers unfinished."""
         ...
 
 
@@ -52,12 +52,12 @@ class PrefectDispatch:
     def submit(
         self, parameters: dict[str, str], key: str, label: str, tags: Sequence[str]
     ) -> str | None:
-        """Ask for a run, as a child of the flow run that is under way.
+        """Submit a run as a child of the current flow run.
 
         Raises:
-            StageError: if the server knows no deployment of that name, or refuses.
+            StageError: if the server does not know the deployment, or rejects the run.
         """
-        # Here, not on top: a plan needs no Prefect, and a run configures it before its import.
+        # Imported here: plans need no Prefect, and runs configure it before importing it.
         from httpx import HTTPError, HTTPStatusError  # noqa: PLC0415
         from prefect.deployments import run_deployment  # noqa: PLC0415
         from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
@@ -81,7 +81,7 @@ class PrefectDispatch:
             ) from error
         except HTTPError as error:
             if isinstance(error, HTTPStatusError) and error.response.is_client_error:
-                # A refusal: to ask again gives the same.
+                # Rejected: retrying would give the same answer.
                 raise StageError(
                     f"{label}: expected Prefect's server to take the job, found "
                     f"{error.response.status_code} {error.response.reason_phrase}; check "
@@ -92,7 +92,7 @@ class PrefectDispatch:
         return str(run.id)
 
     def state(self, run: str) -> "RunState | None":
-        """The state of a run; CANCELLED for one that was deleted, None while the server is away."""
+        """The state of a run; CANCELLED if it was deleted, None without a server."""
 
         def ask(client: "SyncPrefectClient") -> RunState | None:
             state = client.read_flow_run(UUID(run)).state
@@ -103,7 +103,7 @@ class PrefectDispatch:
         return _asked(ask, away=None, deleted=RunState("CANCELLED", "It was deleted."))
 
     def close(self, run: str, end: End, reason: str) -> None:
-        """End a run that the server takes for unfinished; without the server, nothing is done."""
+        """End a run that the server considers unfinished; do nothing if it is unreachable."""
         from prefect.client.schemas.objects import State, StateType  # noqa: PLC0415
 
         def ask(client: "SyncPrefectClient") -> None:
@@ -115,7 +115,7 @@ class PrefectDispatch:
         _asked(ask, away=None, deleted=None)
 
     def ask_to_stop(self, run: str) -> None:
-        """Have the worker of a run stop it; without the server, nothing is done."""
+        """Ask a run's worker to stop it; do nothing if the server is unreachable."""
         from prefect.client.schemas.objects import State, StateType  # noqa: PLC0415
 
         def ask(client: "SyncPrefectClient") -> None:
@@ -125,7 +125,7 @@ class PrefectDispatch:
         _asked(ask, away=None, deleted=None)
 
     def unfinished(self, driver: str) -> list[str]:
-        """The runs that a flow run has asked for and that have not ended; none without a server."""
+        """Unfinished runs submitted by a flow run; none if the server is unreachable."""
         from prefect.client.schemas.filters import FlowRunFilter  # noqa: PLC0415
 
         chosen = FlowRunFilter.model_validate(
@@ -139,7 +139,7 @@ class PrefectDispatch:
 
 
 def _asked(ask: Callable[["SyncPrefectClient"], T], *, away: T, deleted: T) -> T:
-    """The server's answer, or what stands for it while it is away, or knows no such run."""
+    """The server's answer, or `away` if it is unreachable, or `deleted` if it knows no such run."""
     from httpx import HTTPError  # noqa: PLC0415
     from prefect import get_client  # noqa: PLC0415
     from prefect.exceptions import ObjectNotFound  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Prefect's API server as one child process that cannot outlive this one."""
+"""Prefect's API server as a child process that cannot outlive this one."""
 
 import contextlib
 import itertools
@@ -34,12 +34,12 @@ _URL, _AUTH, _SERVER_AUTH = (
     "PREFECT_API_AUTH_STRING",
     "PREFECT_SERVER_API_AUTH_STRING",
 )
-# A user's settings are for servers of the user's own: another database, port, or number of
+# The user's settings are for the user's own servers: another database, port, or number of
 # processes (uvicorn reads the last two).
 _FOREIGN_TO_SERVER = ("PREFECT_", "UVICORN_", "WEB_CONCURRENCY")
-# And these for clients of theirs: keys, headers, certificates.
+# And these for their clients: keys, headers, certificates.
 _FOREIGN_TO_CLIENT = ("PREFECT_API_", "PREFECT_CLIENT_")
-# What a single local run has no use for: the UI, services for schedules, late runs, triggers and
+# What a single local run does not need: the UI, services for schedules, late runs, triggers and
 # live streams, the copy of every event in the database, and blocks for the UI's forms. The service
 # that records task runs stays.
 _LEAN = {
@@ -54,7 +54,7 @@ _LEAN = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
     "PREFECT_SERVER_EVENTS_STREAM_OUT_ENABLED": "false",
     "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "false",
-    # Its terminal is its log file: say there what goes wrong.
+    # Its terminal is its log file, which should name errors.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
 }
 
@@ -63,19 +63,19 @@ Ready = Callable[[], AbstractContextManager[None]]
 
 
 class ServerError(UserError, RuntimeError):
-    """The server did not come up: one line with what happened and where its log lies."""
+    """The server did not start: one line with what happened and the path of its log."""
 
 
 @contextmanager
 def prefect_server(home: Path, start_limit_s: float = 180.0) -> Iterator[None]:
-    """Have a Prefect API for this process: the one of PREFECT_API_URL, or a server of our own.
+    """Provide a Prefect API for this process: the one of PREFECT_API_URL, or our own server.
 
-    Enter it from a thread that lives as long as the context does: the server dies with it.
+    Enter it from a thread that outlives the context, as the server dies with that thread.
 
     Args:
-        home: the home folder; the server's database and log lie in PREFECT_HOME, by default
-            HOME/prefect, or beside it while another process has its own server there.
-        start_limit_s: seconds that the server may take to start.
+        home: the home folder; the server's database and log are in PREFECT_HOME, by default
+            HOME/prefect, or next to it if another process has its own server there.
+        start_limit_s: seconds the server may take to start.
 
     Raises:
         ServerError: if it does not start, or the one of PREFECT_API_URL does not answer.
@@ -86,10 +86,10 @@ def prefect_server(home: Path, start_limit_s: float = 180.0) -> Iterator[None]:
 
 @contextmanager
 def starting_server(home: Path, start_limit_s: float = 180.0) -> Iterator[Ready]:
-    """The same in two steps: start a server and go on, then wait until it answers.
+    """Like `prefect_server`, in two steps: start the server, then wait for it.
 
     Yields:
-        A context that has the API; entering it waits.
+        A context that provides the API; entering it waits for the server.
     """
     if os.environ.get(_URL):
         yield _given
@@ -107,7 +107,7 @@ def _given() -> Iterator[None]:
 
 @contextmanager
 def _folder_of_its_own(usual: Path) -> Iterator[Path]:
-    """The usual folder, or the first beside it whose database no other server uses."""
+    """The usual folder, or the first one next to it whose database is not in use."""
     for number in itertools.count(1):
         folder = usual if number == 1 else usual.with_name(f"{usual.name}-{number}")
         lock = try_lock(folder / ".lock")
@@ -200,10 +200,10 @@ def _advice(log: Path) -> str:
 def _ask(
     port: int, method: str, path: str, body: Mapping[str, object] | None = None
 ) -> bytes | None:
-    """The server's answer; None where it has none, or not the wanted one."""
+    """The server's answer; None if there is none or it is an error."""
     user, _, password = os.environ.get(_SERVER_AUTH, "").partition(":")
     try:
-        # Not the environment's proxies, nor its `.netrc`; certificates would be read for nothing.
+        # Ignore the environment's proxies and `.netrc`; loading certificates would be wasted.
         with httpx.Client(trust_env=False, verify=False, timeout=5.0) as client:  # noqa: S501
             answer = client.request(
                 method, f"http://{_HOST}:{port}{path}", json=body, auth=(user, password)
@@ -214,11 +214,11 @@ def _ask(
 
 
 def _expect_answer(url: str) -> None:
-    """See that the server of PREFECT_API_URL is there, and lets this client in.
+    """Check that the server of PREFECT_API_URL answers and accepts this client.
 
     Raises:
-        ServerError: if not.
-        VariableError: if no client can be made of what the environment says.
+        ServerError: if it does not.
+        VariableError: if the environment's settings do not make a client.
     """
     from prefect import get_client  # noqa: PLC0415 - reads the environment when imported
 
@@ -231,22 +231,22 @@ def _expect_answer(url: str) -> None:
             f"{redacted(str(error))}; check SSL_CERT_FILE, PREFECT_API_SSL_CERT_FILE and the "
             "proxies of the environment."
         ) from error
-    # Prefect wraps what httpx says in errors of its own, RuntimeError and ValueError among them.
+    # Prefect wraps httpx's errors in its own, RuntimeError and ValueError among them.
     except Exception as error:
         raise ServerError(
             f"expected Prefect's server at {redacted(url)} (PREFECT_API_URL) to answer, found "
             f"{type(error).__name__}: {first_line(error)}; start it, check "
-            "PREFECT_API_AUTH_STRING, or unset PREFECT_API_URL for a server of this command's own."
+            "PREFECT_API_AUTH_STRING, or unset PREFECT_API_URL to have a server started."
         ) from error
 
 
 @contextmanager
 def _api_url(url: str) -> Iterator[None]:
-    """Tell this process, and those it starts, where the server is and what it wants to hear."""
+    """Point this process and its children at a server."""
     before = dict(os.environ)
     for name in before.keys() - without(before, _FOREIGN_TO_CLIENT).keys():
         del os.environ[name]
-    # Empty: not the file of SSL_CERT_FILE, which need not exist where nothing is encrypted.
+    # Empty, to override SSL_CERT_FILE, which need not exist without encryption.
     os.environ |= {_URL: url, "PREFECT_API_SSL_CERT_FILE": ""}
     if password := before.get(_SERVER_AUTH):
         os.environ[_AUTH] = password
@@ -261,8 +261,9 @@ def _api_url(url: str) -> Iterator[None]:
 
 
 def _settle(port: int) -> None:
-    # Task states and logs travel in the background, and the server takes states in before it
-    # records them: stopped at once, it would lose the last of a run.
+    # Task states and logs are sent in the background, and the server queues states before it
+    # records
+    # them: stopping it at once would lose the last ones of a run.
     if "prefect" not in sys.modules:
         return
     from prefect.events.worker import EventsWorker  # noqa: PLC0415
@@ -279,13 +280,13 @@ def _settle(port: int) -> None:
 
 
 def _calm(recorded: Sequence[bytes | None]) -> float:
-    """Seconds without news after which nothing more is coming."""
+    """Seconds of silence after which nothing more is expected."""
     known, ended = recorded
-    # Of a run that was stopped, some may never end.
+    # Some of a stopped run's tasks may never end.
     return _CALM_S if known == ended is not None else _LONGER_CALM_S
 
 
 def _recorded(port: int) -> list[bytes | None]:
-    """How many task runs the server knows, and how many of them have ended."""
+    """Number of task runs on the server, and of those that have ended."""
     ended = {"task_runs": {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}}}}
     return [_ask(port, "POST", "/api/task_runs/count", query) for query in ({}, ended)]

@@ -1,7 +1,7 @@
-"""Prefect's settings: from the environment alone, and checked before anything runs.
+"""Prefect's settings: read from the environment alone, and checked before anything runs.
 
 Prefect would also read `.env`, `prefect.toml` and `pyproject.toml` in the working directory, and a
-profile. Those are for flows of the user's own.
+profile. Those are for the user's own flows.
 """
 
 import contextlib
@@ -28,13 +28,14 @@ _EXPECTED = re.compile(r"Input should be (?P<what>.+?)(?:, unable| \[type|$)", r
 
 
 def load_prefect() -> None:
-    """Import Prefect, which reads its settings then, and check them; `configure` comes first.
+    """Import Prefect, which then reads its settings, and check them; call `configure` first.
 
     Raises:
-        VariableError: if a variable has a value that Prefect does not take.
+        VariableError: if a variable has a value that Prefect rejects.
     """
-    # Prefect prints a traceback before it raises, and looks around in the working directory; in
-    # ours there is nothing for it.
+    # Prefect prints a traceback before it raises, and reads files in the working directory; this
+    # one
+    # has none for it.
     with (
         contextlib.chdir(Path(__file__).parent),
         contextlib.redirect_stderr(io.StringIO()),
@@ -48,9 +49,9 @@ def load_prefect() -> None:
 
 
 def refresh() -> None:
-    """Have Prefect read its settings again: it reads them once, when imported.
+    """Make Prefect read its settings again; it otherwise reads them only on import.
 
-    A temporary context would not do: Prefect's background threads start outside of it.
+    A temporary context is not enough: Prefect's background threads start outside it.
     """
     if "prefect" in sys.modules:
         from prefect.context import refresh_global_settings_context  # noqa: PLC0415
@@ -60,15 +61,15 @@ def refresh() -> None:
 
 
 def _pass_unusable_proxies() -> None:
-    """Go past proxies that Prefect's client cannot use, where it talks to this machine only.
+    """Bypass proxies that Prefect's client cannot use, if it only talks to this machine.
 
     Raises:
-        VariableError: if another machine is to be reached.
+        VariableError: if another machine must be reached.
     """
     import httpx  # noqa: PLC0415 - after Prefect, which needs it too
 
     try:
-        # It makes a way through every proxy, also where it takes none of them.
+        # It sets up every proxy, even if it uses none of them.
         httpx.Client(verify=False).close()  # noqa: S501
     except (ImportError, ValueError, httpx.InvalidURL) as error:
         elsewhere = [name for name in _ADDRESSES if _is_elsewhere(os.environ.get(name, ""))]
@@ -90,7 +91,7 @@ def _read_the_environment_only() -> None:
     from prefect.settings import sources  # noqa: PLC0415
     from prefect.settings.base import PrefectBaseSettings  # noqa: PLC0415
 
-    # prefect.toml, pyproject.toml and profiles. Prefect has no setting that turns them off.
+    # prefect.toml, pyproject.toml and profiles. Prefect has no setting to turn them off.
     sources._read_toml_file = _no_settings
     for settings in _with_descendants(PrefectBaseSettings):
         settings.model_config["env_file"] = None
@@ -120,14 +121,14 @@ def _as_the_user_has_it() -> Iterator[None]:
 
 
 def _wrong_variable() -> str | None:
-    """One line about the first variable that Prefect refuses; None if it takes them all."""
+    """Message about the first variable that Prefect rejects; None if it accepts them all."""
     error = _refusal()
     if error is None:
         return None
     given = {name: value for name, value in os.environ.items() if name.startswith(_PREFIX)}
     try:
         for name in given:
-            # Without a home folder of its own it would look for the user's.
+            # Without PREFECT_HOME it would look for the user's home folder.
             if name != "PREFECT_HOME":
                 del os.environ[name]
         for name, value in sorted(given.items()):
@@ -143,13 +144,13 @@ def _wrong_variable() -> str | None:
 
 
 def _refusal() -> str | None:
-    """What Prefect says against the environment as it is."""
+    """Prefect's error about the current environment, or None."""
     try:
         from prefect.settings import Settings  # noqa: PLC0415
 
         _read_the_environment_only()
         Settings()
-    # Its validators raise what they like, RuntimeError for a home folder among it.
+    # Its validators raise all kinds of errors, such as RuntimeError for a home folder.
     except Exception as error:
         return str(error)
     return None

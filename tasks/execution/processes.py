@@ -1,4 +1,4 @@
-"""Processes of this host: started so that they die with their parent, told apart, and killed."""
+"""Processes of this host that die with their parent: starting, identifying, killing."""
 
 import contextlib
 import os
@@ -16,18 +16,18 @@ from tasks.execution.parent_death import tethered
 
 _TAIL = 1 << 16
 _ROOM = 1 << 16
-"""Bytes without which a log can say nothing."""
+"""With less free space than this, in bytes, a log may be empty."""
 _START_FIELD = 19
-"""Of the numbers in /proc/PID/stat after the name; clock ticks from the boot to the start."""
+"""Index of the start time, in clock ticks since boot, after the name in /proc/PID/stat."""
 
 
 class ChildFailedError(RuntimeError):
-    """A child process ended with an error; one line that says what happened.
+    """A child process ended with an error; one line with what happened.
 
     Args:
-        exit_code: negative for a signal, as `subprocess` has it.
-        last_line: the last line of its log, which names the cause; may be empty.
-        log: the file with all of it.
+        exit_code: exit code; negative for a signal, as in `subprocess`.
+        last_line: last line of its log, which names the cause; may be empty.
+        log: path of its log.
     """
 
     def __init__(self, exit_code: int, last_line: str, log: Path) -> None:
@@ -43,7 +43,7 @@ class ChildFailedError(RuntimeError):
 
 
 def _silence(log: Path) -> str:
-    """Why a process may have said nothing."""
+    """Why a process may have logged nothing."""
     try:
         full = shutil.disk_usage(log.parent).free < _ROOM
     except OSError:
@@ -53,11 +53,11 @@ def _silence(log: Path) -> str:
 
 @dataclass(frozen=True)
 class Process:
-    """A process that is not mistaken for a later one of the same id.
+    """A process, distinguished from later ones with the same id.
 
     Attributes:
-        pid: its id.
-        started: what `started` gave for it.
+        pid: process id.
+        started: value of `started` for it.
     """
 
     pid: int
@@ -65,12 +65,12 @@ class Process:
 
     @classmethod
     def find(cls, pid: int) -> "Process":
-        """The process of that id; one that has ended is never alive."""
+        """Find a process by id; if it has ended, the result is never alive."""
         return cls(pid, started(pid) or 0.0)
 
     @property
     def alive(self) -> bool:
-        """Whether it runs, on this host."""
+        """Whether it is running on this host."""
         return started(self.pid) == self.started
 
 
@@ -81,14 +81,14 @@ def start_tethered(
     variables: Mapping[str, str],
     leave_out: Sequence[str] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a command that dies with this thread, in a process group of its own.
+    """Start a command that dies with this thread, in its own process group.
 
     Args:
         command: program and arguments.
-        log: file that its output is appended to.
-        cwd: folder that it works in.
-        variables: environment, on top of this process's own.
-        leave_out: of this process's own, the variables that start so.
+        log: file to append its output to.
+        cwd: its working directory.
+        variables: variables to add to this process's environment.
+        leave_out: prefixes of variables of this process that are not passed on.
     """
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -103,14 +103,14 @@ def start_tethered(
 
 
 def without(variables: Mapping[str, str], prefixes: Iterable[str]) -> dict[str, str]:
-    """The variables whose names start otherwise."""
+    """The variables whose names have none of the prefixes."""
     chosen = tuple(prefixes)
     return {name: value for name, value in variables.items() if not name.startswith(chosen)}
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of a process group, and reap its leader."""
-    # Also after the leader has ended: it may have left children of its own.
+    """Kill a process group, and reap its leader."""
+    # Even if the leader has ended, as it may have left children.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -121,7 +121,7 @@ def last_line(log: Path, start: int = 0) -> str:
 
     Args:
         log: the file.
-        start: only what follows this byte counts.
+        start: offset of the first byte to consider.
     """
     with log.open("rb") as file:
         file.seek(max(start, log.stat().st_size - _TAIL))
@@ -130,9 +130,9 @@ def last_line(log: Path, start: int = 0) -> str:
 
 
 def started(pid: int) -> float | None:
-    """When a process was started, for comparison only; None if it has ended.
+    """Start time of a process, for comparison only; None if it has ended.
 
-    On Linux counted from the boot: a clock that is set changes what `psutil` gives.
+    On Linux, counted from boot: setting the clock changes what `psutil` gives.
     """
     if sys.platform != "linux":
         try:
@@ -144,7 +144,7 @@ def started(pid: int) -> float | None:
             text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         except OSError:
             return None
-        # The name in parentheses may hold anything.
+        # The name in parentheses may contain anything.
         fields = text.rpartition(")")[2].split()
         ended = fields[0] in {"Z", "X"}
         return None if ended else int(fields[_START_FIELD]) / os.sysconf("SC_CLK_TCK")

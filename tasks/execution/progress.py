@@ -1,4 +1,4 @@
-"""Follows a job from outside its process: passes on its progress, and stops it when asked to."""
+"""Follows a job from outside its process: forwards its progress, and stops it on request."""
 
 import json
 import time
@@ -20,13 +20,13 @@ class Follower:
     """Reads a training's progress file as it grows.
 
     Attributes:
-        folder: of the job.
-        subject: of the stage that runs it.
+        folder: folder of the job.
+        subject: subject of the stage that runs it.
         stage: name of that stage.
-        listen: gets an event at the start and for every new row.
+        listen: called with an event at the start and for every new row.
         check_stopped: raises if the run was stopped.
-        steps: of a training; 0 for jobs that do not count.
-        on_rows: gets the new rows, at most every `ROWS_EVERY_S` seconds, and at the end.
+        steps: steps of a training; 0 for jobs that do not count steps.
+        on_rows: called with new rows, at most every `ROWS_EVERY_S` seconds, and at the end.
     """
 
     folder: Path
@@ -48,12 +48,12 @@ class Follower:
         return self.subject.label
 
     def start(self, slot: str) -> None:
-        """Report that the job runs in this slot from now on."""
+        """Report that the job has started in this slot."""
         self._slot, self._started = slot, time.monotonic()
         self._report(0, None)
 
     def poll(self) -> None:
-        """Pass on the rows that are new since the last call.
+        """Forward rows added since the last call.
 
         Raises:
             SlotsStoppedError: if the run was stopped.
@@ -75,7 +75,7 @@ class Follower:
         self._report(rows[-1]["step"], rows[-1]["figures"].get("hyper_validation/accuracy"))
 
     def pass_on(self) -> None:
-        """Pass on the rows that are held; each write costs the tracker as much as many rows do."""
+        """Forward the rows held back; one write costs the tracker as much as many rows."""
         self._passed_on = time.monotonic()
         if self._held:
             self.on_rows(self._held)

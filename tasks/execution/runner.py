@@ -1,4 +1,4 @@
-"""How a stage has a job run, wherever that is."""
+"""Interface through which stages run jobs."""
 
 from pathlib import Path
 from typing import Protocol
@@ -7,26 +7,26 @@ from tasks.execution.progress import Follower
 
 
 class JobRunner(Protocol):
-    """Runs jobs in processes of their own: in slots of this machine, or on the workers of a fleet.
+    """Runs jobs in separate processes, in slots of this machine or on a fleet's workers.
 
-    A job's folder holds `job.json` when it is run and `outcome.json` when `run` returns.
+    A job's folder holds `job.json` when it starts and `outcome.json` when `run` returns.
     """
 
     def run(self, name: str, folder: Path, follower: Follower) -> None:
-        """Run the job of that name in its folder; returns when its outcome is there.
+        """Run a job in its folder; returns once its outcome exists.
 
         Args:
-            name: of a module of `tasks.jobs`.
-            folder: of the job, under the home folder.
+            name: name of a module of `tasks.jobs`.
+            folder: folder of the job, under the home folder.
             follower: started once the job runs, and polled until it ends.
 
         Raises:
-            ChildFailedError: if its process on this machine ended with an error.
-            StageError: if workers refused it, or lost it again and again.
+            ChildFailedError: if its process on this machine failed.
+            StageError: if workers rejected it or lost it repeatedly.
             SlotsStoppedError: if the run was stopped.
         """
         ...
 
     def stop(self) -> None:
-        """Let no further job start; the follower of each that runs ends it."""
+        """Start no more jobs; each running job is ended by its follower."""
         ...

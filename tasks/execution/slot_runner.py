@@ -15,7 +15,7 @@ class SlotRunner:
 
     Attributes:
         home: the home folder.
-        slots: of this machine.
+        slots: slots of this machine.
         launch: starts their processes.
     """
 
@@ -37,5 +37,5 @@ class SlotRunner:
             run_in_slot(command, slot, log=log, cwd=self.home, poll=poll, launch=self.launch)
 
     def stop(self) -> None:
-        """Let no further job take a slot."""
+        """Let no more jobs take a slot."""
         self.slots.stop()

@@ -1,4 +1,4 @@
-"""Slots: where trainings run, one process at a time each, and how such a process is run."""
+"""Slots, each of which runs one training process at a time."""
 
 import socket
 import threading
@@ -27,8 +27,8 @@ class Slot:
     """A place for one training at a time.
 
     Attributes:
-        name: for people: "cpu:0", "cuda:1".
-        device: value of CUDA_VISIBLE_DEVICES for its processes; empty for a CPU core.
+        name: display name: "cpu:0", "cuda:1".
+        device: CUDA_VISIBLE_DEVICES of its processes; empty for a CPU core.
     """
 
     name: str
@@ -36,14 +36,14 @@ class Slot:
 
 
 class SlotPool:
-    """Hands every slot to one thread at a time, of all processes that lock the same folder.
+    """Hands each slot to one thread at a time, across processes with the same lock folder.
 
     Args:
         slots: at least one, with different names.
-        locks: folder of the lock files; None: other processes have slots of their own.
+        locks: folder of the lock files; None if other processes have their own slots.
 
     Raises:
-        ValueError: if there is none, or a name occurs twice.
+        ValueError: if there is no slot, or a name occurs twice.
     """
 
     def __init__(self, slots: Sequence[Slot], locks: Path | None = None) -> None:
@@ -60,16 +60,17 @@ class SlotPool:
     def of_this_machine(
         cls, limit: int | None = None, locks: Path | None = None, *, ask_torch: bool = True
     ) -> "SlotPool":
-        """One slot per CUDA device if there is any, else one per CPU core that may be used.
+        """One slot per CUDA device if there is any, else one per CPU core this process may use.
 
         Args:
-            limit: at most so many slots.
+            limit: maximum number of slots.
             locks: folder of the lock files.
-            ask_torch: whether it can use them, which takes seconds; for an estimate it is assumed.
+            ask_torch: check that torch can use the devices, which takes seconds; an estimate need
+                not check.
 
         Raises:
             ValueError: if the limit is below 1.
-            StageError: if torch cannot use the CUDA devices: it would train on the CPU.
+            StageError: if torch cannot use the CUDA devices: trainings would run on the CPU.
         """
         if limit is not None and limit < 1:
             raise ValueError(f"expected at least 1 slot, found {limit}.")
@@ -79,7 +80,7 @@ class SlotPool:
 
     @classmethod
     def of_cores(cls, limit: int | None = None, locks: Path | None = None) -> "SlotPool":
-        """One slot per CPU core that may be used, at most `limit`: for what needs no GPU."""
+        """One slot per usable CPU core, at most `limit`, for jobs that need no GPU."""
         return cls([Slot(f"cpu:{i}") for i in range(usable_cores())][:limit], locks)
 
     @contextmanager
@@ -91,7 +92,7 @@ class SlotPool:
         """
         slot, lock = self._next()
         while lock is None:
-            # Another process is in it: the next may be free.
+            # Another process holds it; the next may be free.
             self._give_back(slot)
             time.sleep(_RETRY_S)
             slot, lock = self._next()
@@ -102,7 +103,7 @@ class SlotPool:
             self._give_back(slot)
 
     def _next(self) -> tuple[Slot, Callable[[], None] | None]:
-        """The next slot, and what gives its lock back; None if another process holds it."""
+        """The next slot and its lock's release; None if another process holds the lock."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopped or self._free)
             self.raise_if_stopped()
@@ -123,13 +124,13 @@ class SlotPool:
             self._changed.notify()
 
     def stop(self) -> None:
-        """Refuse slots from now on; threads that wait for one are woken."""
+        """Hand out no more slots, and wake threads that wait for one."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
 
     def raise_if_stopped(self) -> None:
-        """For loops that hold a slot: an interrupt reaches only the main thread, this all others.
+        """For loops that hold a slot, as an interrupt reaches only the main thread.
 
         Raises:
             SlotsStoppedError: if `stop` was called.
@@ -149,23 +150,23 @@ def run_in_slot(
     timeout_s: float | None = None,
     launch: Launch = fresh,
 ) -> None:
-    """Run a command on a slot's device and wait for it; its whole process group ends with it.
+    """Run a command on a slot's device and wait for it; its process group ends with it.
 
     The child dies with the calling thread (`parent_death`), and on any exception in it.
 
     Args:
         command: program and arguments.
-        slot: the slot, taken.
-        log: file that its output is appended to.
-        cwd: folder that it works in.
+        slot: the slot, already taken.
+        log: file to append its output to.
+        cwd: its working directory.
         poll: called every `poll_s` seconds while it runs, and once after it has ended.
-        poll_s: seconds between two calls.
+        poll_s: seconds between calls.
         timeout_s: seconds after which it is killed.
         launch: starts it.
 
     Raises:
-        ChildFailedError: if it ends with an error.
-        TimeoutError: if it was killed for the time.
+        ChildFailedError: if it fails.
+        TimeoutError: if it was killed after `timeout_s`.
     """
     written = log.stat().st_size if log.exists() else 0
     started = time.monotonic()
@@ -174,7 +175,9 @@ def run_in_slot(
         while (code := child.wait(poll_s)) is None:
             poll()
             if timeout_s is not None and time.monotonic() - started > timeout_s:
-                raise TimeoutError(f"expected an end within {timeout_s:g} s; log: {log}")
+                raise TimeoutError(
+                    f"expected the command to end within {timeout_s:g} s; log: {log}"
+                )
     finally:
         child.kill()
     poll()

@@ -1,6 +1,6 @@
-"""Jobs forked from a process that has torch loaded already: a start costs a tenth, and less memory.
+"""Jobs forked from a process that has loaded torch: a tenth of the start time, and less memory.
 
-For CPU cores: a job on a CUDA device starts afresh, as all do elsewhere than on Linux, and with
+Only for CPU cores on Linux: jobs on CUDA devices and other systems start afresh, as all do with
 GRADMIX_FORK=0.
 """
 
@@ -26,7 +26,7 @@ from tasks.execution.template_process import STARTED, Request
 VARIABLE = "GRADMIX_FORK"
 COMMAND = python_module("tasks.execution.template_process")
 _ARGUMENTS = 3
-"""Words at the end of a job's command: its name, its folder, and the home folder."""
+"""Number of arguments of a job: its name, its folder, and the home folder."""
 _START_S = 120.0
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Template:
     """A `Launch` for jobs, and a context manager that ends the template process and its jobs.
 
     Args:
-        command: of the template process.
+        command: command of the template process.
     """
 
     def __init__(self, command: Sequence[str] = COMMAND) -> None:
@@ -48,7 +48,7 @@ class Template:
         self._usable = sys.platform == "linux" and os.environ.get(VARIABLE) != "0"
 
     def __enter__(self) -> Self:
-        """Nothing is started yet."""
+        """Return the template; nothing is started yet."""
         return self
 
     def __exit__(
@@ -63,20 +63,20 @@ class Template:
             self._end()
 
     def start(self) -> None:
-        """Start the process ahead of its first job, unless it runs; returns at once."""
+        """Start the process before its first job, unless it is running; returns immediately."""
         with self._guard:
             self._running()
 
     def __call__(
         self, command: Sequence[str], log: Path, cwd: Path, variables: Mapping[str, str]
     ) -> Child:
-        """Fork a job, or start it afresh where that is not possible.
+        """Fork a job, or start it afresh if that is not possible.
 
         Args:
-            command: of a job.
-            log: file that its output is appended to.
-            cwd: folder that it works in.
-            variables: environment, on top of this process's own.
+            command: command of a job.
+            log: file to append its output to.
+            cwd: its working directory.
+            variables: variables to add to this process's environment.
         """
         if variables.get("CUDA_VISIBLE_DEVICES"):
             return fresh(command, log, cwd, variables)
@@ -107,7 +107,7 @@ class Template:
         return None
 
     def _running(self) -> socket.socket | None:
-        """The way to the process, which is started if need be; None if there is to be none."""
+        """Control socket of the process, started if needed; None if forking is disabled."""
         if not self._usable:
             return None
         if self._process is None or self._process.poll() is not None:
@@ -165,10 +165,10 @@ def _keep(
 
 
 class ForkedChild:
-    """A child that the template has forked.
+    """A child forked by the template.
 
     Args:
-        connection: the job's socket.
+        connection: socket of the job.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -176,7 +176,7 @@ class ForkedChild:
         self._code: int | None = None
 
     def begin(self, request: Request) -> bool:
-        """Ask for the job; whether it has started."""
+        """Request the job; returns whether it has started."""
         self._connection.settimeout(_START_S)
         try:
             self._connection.sendall(request.to_line())
@@ -185,7 +185,7 @@ class ForkedChild:
             return False
 
     def wait(self, seconds: float | None) -> int | None:
-        """Its exit code; that of a kill if the template was killed, since it dies with it."""
+        """Wait for the exit code; that of a kill if the template was killed."""
         if self._code is None:
             self._connection.settimeout(seconds)
             try:
@@ -198,7 +198,7 @@ class ForkedChild:
         return self._code
 
     def kill(self) -> None:
-        """End it and its group, and wait for the end."""
+        """Kill the child and its group, and wait for the end."""
         if self._connection.fileno() < 0:
             return
         with suppress(OSError):

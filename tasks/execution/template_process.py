@@ -1,13 +1,13 @@
-"""The process that jobs are forked from: `python -P -m tasks.execution.template_process`.
+"""Process from which jobs are forked: `python -P -m tasks.execution.template_process`.
 
-It loads torch and the code of the jobs once, so that a job starts at once and shares that memory.
-It has a single thread and never touches CUDA, which survives no fork.
+It loads torch and the jobs' code once, so that jobs start at once and share that memory. It has a
+single thread and never touches CUDA, which does not survive a fork.
 
-Standard input is a socket. With every byte on it come two descriptors: the socket of a job, and
-the log that its output goes to. On the job's socket follows a line of JSON, a `Request`; the
-answers there are `STARTED` and, once the job has ended, its exit code. Closing the other end of a
-job's socket kills that job. Closing the other end of standard input, as a kill of the parent does,
-kills them all, and so does a kill of this process.
+Standard input is a socket. With every byte on it come two descriptors: a job's socket, and the log
+for its output. On the job's socket follows a line of JSON, a `Request`; the answers are `STARTED`
+and, once the job has ended, its exit code. Closing the other end of a job's socket kills that job.
+Closing the other end of standard input, as a kill of the parent does, kills them all, as does a
+kill of this process.
 """
 
 import contextlib
@@ -37,9 +37,9 @@ class Request:
     """A job to fork.
 
     Attributes:
-        arguments: of `tasks.jobs`.
-        cwd: folder that it works in.
-        environment: all of it.
+        arguments: arguments of `tasks.jobs`.
+        cwd: its working directory.
+        environment: its complete environment.
     """
 
     arguments: tuple[str, ...]
@@ -47,20 +47,20 @@ class Request:
     environment: Mapping[str, str]
 
     def to_line(self) -> bytes:
-        """As it is sent."""
+        """Encode for sending."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> "Request":
-        """What was sent."""
+        """Decode a sent request."""
         return cls(**json.loads(line))
 
 
 class Template:
-    """Forks jobs on request until nobody can ask any more.
+    """Forks jobs on request until the control socket closes.
 
     Args:
-        control: brings the sockets of jobs.
+        control: socket that delivers the jobs' sockets.
     """
 
     def __init__(self, control: socket.socket) -> None:
@@ -70,7 +70,7 @@ class Template:
         self._events.register(control, selectors.EVENT_READ, self._take)
 
     def run(self) -> None:
-        """Serve; kills what runs before it returns."""
+        """Serve requests; kill running jobs before returning."""
         try:
             while self._control.fileno() >= 0:
                 for key, _ in self._events.select():
@@ -80,7 +80,7 @@ class Template:
                 _kill(process)
 
     def _take(self) -> None:
-        """Fork the job whose socket has come; at the end of the connection, stop."""
+        """Receive a job's socket and fork the job; stop at the end of the connection."""
         message, descriptors, _, _ = socket.recv_fds(self._control, 1, 2)
         if not message:
             self._events.unregister(self._control)
@@ -92,7 +92,7 @@ class Template:
         if line:
             self._fork(Request.from_line(line), job, log)
         else:
-            # Whoever asked is gone already.
+            # The requester is already gone.
             job.close()
         os.close(log)
 
@@ -117,7 +117,7 @@ class Template:
             os._exit(code)
 
     def _let_go(self) -> None:
-        """Close what belongs to the template and its other jobs."""
+        """Close the descriptors of the template and its other jobs."""
         for key in list(self._events.get_map().values()):
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()
@@ -134,13 +134,13 @@ class Template:
             job.sendall(STARTED)
 
     def _drop(self, process: int) -> None:
-        """Kill a job that nobody wants any more; `_reap` follows."""
+        """Kill a job whose requester is gone; `_reap` follows."""
         if job := self._running.get(process):
             self._events.unregister(job)
             _kill(process)
 
     def _reap(self, process: int, ended: int) -> None:
-        # Before its id is free: what it has left behind goes with it.
+        # Kill its group before its id is reused.
         _kill(process)
         _, status = os.waitpid(process, 0)
         job = self._running.pop(process)
@@ -154,11 +154,11 @@ class Template:
 
 
 def load() -> None:
-    """Import what jobs have in common, and keep it where forks can share it."""
+    """Import the jobs' common modules, and keep them in memory that forks share."""
     for name in _TORCH_JOBS:
         importlib.import_module(f"tasks.jobs.{name}")
     gc.collect()
-    # A collection in a child would write to every object, and so copy every page.
+    # A collection in a child would write to every object, and thus copy every page.
     gc.freeze()
 
 
@@ -175,7 +175,7 @@ def _do(request: Request, log: int) -> int:
 
 
 def _kill(process: int) -> None:
-    """Kill a process that is not reaped yet, and its group, which it may not have made yet."""
+    """Kill a process that is not reaped yet, and its group, which may not exist yet."""
     for kill in (os.kill, os.killpg):
         with contextlib.suppress(ProcessLookupError):
             kill(process, signal.SIGKILL)

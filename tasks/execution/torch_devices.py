@@ -1,4 +1,4 @@
-"""Say how many CUDA devices torch can use, and if it is none, why: one line on stdout."""
+"""Print how many CUDA devices torch can use, and the reason if it is none, on one line."""
 
 import sys
 import warnings
@@ -7,7 +7,7 @@ import torch
 
 
 def answer() -> str:
-    """The number, and after a blank the reason, which may be empty."""
+    """The number, a space, and the reason, which may be empty."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -1,4 +1,4 @@
-"""Frames of anybody's clips, without an experiment: what `gradmix extract` does."""
+"""Frames of any clips, outside an experiment, for `gradmix extract`."""
 
 import json
 import shutil
@@ -22,15 +22,18 @@ from tasks.extraction.parallel import OnClips, extract_in_slots
 from tasks.storage.home import LOCK, exclusive
 
 WORK, DONE = ".extraction", "extraction.json"
-"""In the folder of the frames: what is under way; and what was extracted, once it is finished."""
+"""Names in the frames' folder: work in progress, and the record of a finished extraction."""
 OURS = {BLOB, MANIFEST, SKIPPED, DONE, WORK, LOCK}
 
 
 def find_clips(videos: Path) -> tuple[Path, list[Clip], dict[str, int]]:
-    """A folder that clips' paths start from, and the clips under it: of one file, that file.
+    """Find the clips of a folder, at any depth, or a single clip.
 
-    The class of a clip is the folder that it lies in; each is a recording of its own. Last, how
-    many other files lie there, by what they are.
+    The class of a clip is the name of its folder; each clip counts as its own recording.
+
+    Returns:
+        The folder that the clips' paths are relative to, the clips, and the number of other files
+        by kind.
 
     Raises:
         DataError: if there is no clip.
@@ -59,14 +62,14 @@ def extract(
 
     Args:
         videos: a clip, or a folder of clips at any depth.
-        out: gets frames.bin, frames.parquet, skipped.json.
-        sampling: which frames.
-        max_broken: share of the clips that may be broken.
+        out: folder for frames.bin, frames.parquet and skipped.json.
+        sampling: which frames to extract.
+        max_broken: maximum share of broken clips.
         on_clips: called with progress, from any thread.
 
     Raises:
-        DataError: if there is no clip, too many are broken, or the folder holds other things.
-        HomeError: if another process works in the folder.
+        DataError: if there is no clip, too many are broken, or the folder holds foreign files.
+        HomeError: if another process is using the folder.
         StageError: if a process fails.
     """
     root, clips, ignored = find_clips(videos)
@@ -104,7 +107,7 @@ def _extract(
 
 
 def _identity(root: Path, clips: Sequence[Clip], sampling: Sampling) -> str:
-    """Of the clips, by name, size and time of change, and of which frames."""
+    """Digest of the clips' names, sizes and modification times, and of the sampling."""
     files = [
         [clip.path, status.st_size, status.st_mtime_ns]
         for clip in clips
@@ -114,7 +117,7 @@ def _identity(root: Path, clips: Sequence[Clip], sampling: Sampling) -> str:
 
 
 def _open(out: Path) -> None:
-    """Make the folder; refuse one with other people's files, and what is no folder."""
+    """Create the folder; raise DataError if it holds foreign files or is not a folder."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         sweep([out])
@@ -132,7 +135,7 @@ def _open(out: Path) -> None:
 
 
 def _finished(out: Path, wanted: str) -> Summary | None:
-    """What lies there, if it is what is wanted, and whole."""
+    """The finished extraction in the folder if it is complete and matches, else None."""
     try:
         done = json.loads((out / DONE).read_text(encoding="utf-8"))
         skipped = json.loads((out / SKIPPED).read_text(encoding="utf-8"))
@@ -140,6 +143,6 @@ def _finished(out: Path, wanted: str) -> Summary | None:
         if done["identity"] == wanted and whole:
             return Summary(clips=done["clips"], frames=done["frames"], skipped=tuple(skipped))
     except (DataError, OSError, ValueError, KeyError, TypeError):
-        # Damaged, or from before: made again.
+        # Damaged or from an earlier version: extract again.
         pass
     return None

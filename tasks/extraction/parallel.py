@@ -1,4 +1,4 @@
-"""Frames of clips, extracted in the slots of this machine; an interrupted extraction resumes."""
+"""Parallel, resumable extraction of frames in the slots of this machine."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -17,11 +17,11 @@ from tasks.jobs.files import write_job
 LOG = "log.txt"
 
 OnClips = Callable[[int, int, Sequence[str]], None]
-"""Told how many clips are done, of how many, and in which slots."""
+"""Called with the number of finished clips, the total, and the slots in use."""
 
 
 def clips_of(listing: Listing, split: str) -> list[Clip]:
-    """The clips of a listing, in its order."""
+    """The clips of a listing, in order."""
     return [
         Clip(path=file.path, label=listing.class_of(file) or "", group=file.group, split=split)
         for file in listing.files
@@ -36,20 +36,20 @@ def extract_in_slots(
     slots: SlotPool,
     on_clips: OnClips = lambda *_: None,
 ) -> list[Path]:
-    """Extract frames, clips in parallel over the slots; returns the folders of all chunks in order.
+    """Extract frames in parallel over the slots; returns the folders of all chunks in order.
 
-    Chunks do not depend on the number of slots, so another machine may go on.
+    Chunks do not depend on the number of slots, so another machine can continue.
 
     Args:
-        root: folder that the clips' paths start from.
-        clips: in the order of the result.
-        sampling: which frames.
-        folder: of this extraction alone; finished work in it is reused.
-        slots: of which each is taken for one process.
+        root: folder that the clips' paths are relative to.
+        clips: clips in the order of the result.
+        sampling: which frames to extract.
+        folder: folder of this extraction alone; finished work in it is reused.
+        slots: pool of slots; each process takes one.
         on_clips: called with progress, from any thread.
 
     Raises:
-        ChildFailedError: if a process ends with an error.
+        ChildFailedError: if a process fails.
         SlotsStoppedError: if the slots are stopped.
     """
     chunks = [clips[start : start + CLIPS_PER_CHUNK] for start in _starts(clips)]
@@ -75,25 +75,25 @@ def extract_in_slots(
             for future in as_completed(futures):
                 future.result()
         except BaseException:
-            # An interrupt reaches the main thread only.
+            # Only the main thread gets an interrupt.
             done.stop.set()
             raise
     return folders
 
 
 class _StoppedError(RuntimeError):
-    """Another shard has failed."""
+    """Another shard failed."""
 
 
 class _Done:
-    """Clips done by shard, and whether all are to stop."""
+    """Finished clips per shard, and a flag that stops all shards."""
 
     def __init__(self, total: int, on_clips: OnClips) -> None:
         self._total, self._on_clips, self._lock = total, on_clips, threading.Lock()
         self._clips: dict[str, int] = {}
         self.stop = threading.Event()
 
-    def tell(self, slot: str, clips: int) -> None:
+    def report(self, slot: str, clips: int) -> None:
         with self._lock:
             self._clips[slot] = clips
             self._on_clips(sum(self._clips.values()), self._total, sorted(self._clips))
@@ -119,7 +119,7 @@ class _Shard:
                 self.slots.raise_if_stopped()
                 if self.done.stop.is_set():
                     raise _StoppedError
-                self.done.tell(slot.name, self._clips())
+                self.done.report(slot.name, self._clips())
 
             run_in_slot(command, slot, log=self.folder / LOG, cwd=self.folder, poll=poll)
 
@@ -127,7 +127,7 @@ class _Shard:
         try:
             return int((self.folder / PROGRESS).read_text(encoding="ascii"))
         except (OSError, ValueError):
-            # Not there yet, or being written.
+            # Missing or being written.
             return 0
 
 

@@ -1,1 +1,1 @@
-"""Labels with a stated precision: what an ensemble says, and what held-out labels prove of it."""
+"""Labels with a stated precision: an ensemble's predictions, and what held-out labels prove."""

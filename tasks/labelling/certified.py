@@ -21,15 +21,15 @@ from tasks.labelling.opinions import Opinions, Units, agreed, opinions, units
 
 @dataclass(frozen=True, kw_only=True)
 class LabelsOfU:
-    """What an ensemble says of U.
+    """Predictions of an ensemble for U.
 
     Attributes:
-        names: of the M photos, clips or rows of arrays.
-        opinions: of these.
-        units: the rows of U that each of them has.
-        rows: of the prepared set, M of them: of a clip, its middle frame.
-        classes: by position.
-        threshold: above which all members agreed on hard labels.
+        names: names of the M photos, clips or rows of arrays.
+        opinions: predictions for them.
+        units: rows of U that make up each of them.
+        rows: row of each in the prepared set [M]; a clip's middle frame.
+        classes: class names by index.
+        threshold: threshold of hard labels, which all members must exceed.
     """
 
     names: tuple[str, ...]
@@ -42,13 +42,13 @@ class LabelsOfU:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """Samples whose truth is known, and that no member which scores them was trained on.
+    """Samples with known labels, scored only by members that were not trained on them.
 
     Attributes:
-        confidence: float32 [n], of the ensemble.
-        right: bool [n], whether its label is the true one.
-        agreed: samples on which all members agree above the threshold of hard labels.
-        agreed_right: those of them that are labelled right.
+        confidence: float32 [n], confidence of the ensemble.
+        right: bool [n], whether the ensemble's label is the true one.
+        agreed: number of samples on which all members agree above the threshold of hard labels.
+        agreed_right: number of those that are labelled correctly.
     """
 
     confidence: npt.NDArray[np.float32]
@@ -59,13 +59,13 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True)
 class CertifiedLabels:
-    """Labels of U, and from which confidence on they are shown to be right.
+    """Labels of U, and the confidence above which their precision is shown.
 
     Attributes:
         of_u: the labels.
-        certificate: whether the precision asked for is shown.
-        ladder: what known labels show of the most confident images, whatever is asked for.
-        hard: what they show of hard labels, whose threshold was fixed beforehand.
+        certificate: evidence for the requested precision, if there is enough.
+        ladder: what known labels show about the most confident images, whatever the request.
+        hard: what they show about hard labels, whose threshold was fixed beforehand.
     """
 
     of_u: LabelsOfU
@@ -75,7 +75,7 @@ class CertifiedLabels:
 
     @property
     def chosen(self) -> npt.NDArray[np.bool_]:
-        """What is at or above the threshold, bool [M]."""
+        """Mask of the labels at or above the threshold, bool [M]."""
         threshold = self.certificate.threshold
         if threshold is None:
             return np.zeros(len(self.of_u.names), bool)
@@ -83,15 +83,15 @@ class CertifiedLabels:
         return found
 
     def above(self, threshold: float) -> int:
-        """How many images lie at or above a threshold."""
+        """Number of images at or above a threshold."""
         return int((self.of_u.opinions.confidence >= threshold).sum())
 
 
 def read_labels_of_u(path: Path) -> LabelsOfU:
-    """Read what an ensemble says of U.
+    """Read an ensemble's predictions for U.
 
     Args:
-        path: of the table of pseudo-labels.
+        path: path of the table of pseudo-labels.
 
     Raises:
         DataError: if it is damaged.
@@ -109,13 +109,13 @@ def read_labels_of_u(path: Path) -> LabelsOfU:
 
 
 def certify(of_u: LabelsOfU, known: Known, precision: float, confidence: float) -> CertifiedLabels:
-    """Find the confidence from which on labels of U are shown to have a precision.
+    """Find the confidence above which labels of U are shown to have a given precision.
 
     Args:
         of_u: the labels.
-        known: samples whose truth is known.
-        precision: to be shown.
-        confidence: to show it with.
+        known: samples with known labels.
+        precision: precision to show.
+        confidence: confidence level of the proof.
     """
     sure, right = of_u.opinions.confidence, known.right
     thresholds = thresholds_by_rank(sure, len(right), precision, confidence)
@@ -133,13 +133,13 @@ def certify(of_u: LabelsOfU, known: Known, precision: float, confidence: float) 
 
 
 def known_by_held_out(path: Path, threshold: float) -> Known:
-    """Labelled samples that were held out.
+    """Score the labelled samples that were held out.
 
-    For hard labels one frame of each clip counts: frames of a clip are not independent.
+    Hard labels count one frame per clip, as frames of a clip are not independent.
 
     Args:
-        path: of the table of held-out samples.
-        threshold: of hard labels.
+        path: path of the table of held-out samples.
+        threshold: threshold of hard labels.
 
     Raises:
         DataError: if it is damaged.
@@ -158,12 +158,12 @@ def known_by_held_out(path: Path, threshold: float) -> Known:
 
 
 def known_by_checking(of_u: LabelsOfU, checked: Mapping[int, str]) -> Known:
-    """Images of U that a person has looked at, such as a random sample of them.
+    """Score images of U checked by a person, such as a random sample.
 
     Args:
-        of_u: what the ensemble says.
-        checked: the true class of each image by its number; one that is none of the classes, such
-            as "", makes the ensemble's label wrong.
+        of_u: the ensemble's predictions.
+        checked: true class of each image by number; a value that is not a class, such as "", makes
+            the ensemble's label wrong.
     """
     images = np.array(sorted(checked), dtype=np.int64)
     said = [of_u.classes[label] for label in of_u.opinions.label[images]]
@@ -180,7 +180,7 @@ def known_by_checking(of_u: LabelsOfU, checked: Mapping[int, str]) -> Known:
 
 
 def names_of(table: PseudoLabels, of_u: Units) -> list[str]:
-    """Names of photos and clips; rows of arrays have the data set's name and their number."""
+    """Names of photos and clips; rows of arrays are named by data set and number."""
     if table.clip is not None:
         return [table.clip[row] for row in of_u.first]
     names = [source.partition(":")[2] for source in table.source]

@@ -1,4 +1,4 @@
-"""What an ensemble says of samples, in arrays."""
+"""An ensemble's predictions for samples, as arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
 NONE = -1
-"""Runner-up where there is one class."""
+"""Runner-up if there is only one class."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Opinions:
-    """Of N samples.
+    """Predictions for N samples.
 
     Attributes:
         label: int64 [N], the class with the largest mean probability over the members.
         confidence: float32 [N], that mean.
-        runner_up: int64 [N], the class that comes second; -1 if there is one class.
-        runner_up_confidence: float32 [N].
+        runner_up: int64 [N], class with the second largest mean; -1 if there is only one class.
+        runner_up_confidence: float32 [N], its mean probability.
         agreement: float32 [N], share of the members whose first choice is the label.
         disagreement: float32 [N], see `disagreement`.
     """
@@ -35,12 +35,12 @@ class Opinions:
 
 @dataclass(frozen=True, kw_only=True)
 class Units:
-    """Samples that count as one: a photo each, or all frames of a clip.
+    """Samples grouped into units: single photos, or all frames of a clip.
 
     Attributes:
-        probabilities: float32 [M, R, C], means over the frames.
-        first: int64 [M], row of each one's first sample, in ascending order.
-        middle: int64 [M], row of the sample in its middle.
+        probabilities: float32 [M, R, C], mean over the frames.
+        first: int64 [M], row of each unit's first sample, in ascending order.
+        middle: int64 [M], row of each unit's middle sample.
     """
 
     probabilities: Floats
@@ -49,13 +49,13 @@ class Units:
 
 
 def units(probabilities: Floats, clips: Sequence[str] | None) -> Units:
-    """Put the frames of each clip together; without clips every sample is one by itself.
+    """Group the frames of each clip; without clips, every sample is its own unit.
 
-    Frames of a clip are alike: a bound that counts them one by one claims too much.
+    Frames of a clip are alike, so a bound that counts each of them claims too much.
 
     Args:
         probabilities: [N, R, C].
-        clips: N names; None: the samples are no frames.
+        clips: N clip names; None if the samples are not frames.
     """
     if clips is None:
         rows = np.arange(len(probabilities))
@@ -72,11 +72,10 @@ def units(probabilities: Floats, clips: Sequence[str] | None) -> Units:
 
 
 def opinions(probabilities: Floats) -> Opinions:
-    """What the members say together.
+    """Combine the members' predictions.
 
     Args:
-        probabilities: [N, R, C]; NaN where a member does not score a sample, which then counts for
-            nothing.
+        probabilities: [N, R, C]; NaN where a member does not score a sample, and is ignored.
     """
     mean = np.nanmean(probabilities, axis=1).astype(np.float32)
     rows, order = np.arange(len(mean)), np.argsort(-mean, axis=1, kind="stable")
@@ -96,11 +95,11 @@ def opinions(probabilities: Floats) -> Opinions:
 
 
 def disagreement(probabilities: Floats) -> Floats:
-    """How much more the members say together than each alone: Jensen-Shannon divergence, in nats.
+    """Disagreement of the members: their Jensen-Shannon divergence, in nats.
 
-    H(mean of p_r) - mean of H(p_r) with the entropy H: 0 where all members say the same, however
-    unsure they are; at most log R. Other than the confidence, it is low where an image is
-    ambiguous by itself, and no label would help. (Houlsby et al. 2011: BALD.)
+    H(mean of p_r) - mean of H(p_r) with the entropy H: 0 if all members predict the same, however
+    unsure they are; at most log R. Unlike low confidence, it does not flag images that are
+    ambiguous in themselves, for which a label would not help. (Houlsby et al. 2011: BALD.)
     """
     whole = _entropy(np.nanmean(probabilities, axis=1))
     found: Floats = (whole - np.nanmean(_entropy(probabilities), axis=1)).clip(0).astype(np.float32)
@@ -108,7 +107,7 @@ def disagreement(probabilities: Floats) -> Floats:
 
 
 def agreed(probabilities: Floats, threshold: float) -> npt.NDArray[np.bool_]:
-    """Where all members that score a sample have one first choice, each above the threshold."""
+    """Where all members that score a sample agree on its class, each above the threshold."""
     unscored = np.isnan(probabilities[:, :, 0])
     label = np.nanmean(probabilities, axis=1).argmax(1)
     filled = np.nan_to_num(probabilities)

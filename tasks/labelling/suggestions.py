@@ -1,4 +1,4 @@
-"""Which samples to label next: those on which members disagree, far apart; and a control."""
+"""Which samples to label next: diverse samples on which members disagree, and a control."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -11,12 +11,12 @@ from tasks.labelling.opinions import disagreement
 Why = Literal["suggested", "control"]
 REASONS: tuple[Why, ...] = get_args(Why)
 _POOL = 10
-"""Times as many of the most disagreed samples are looked at as are chosen."""
+"""Number of most disagreed candidates considered per sample chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suggestion:
-    """A sample to label: its number, and why; the control is drawn at random."""
+    """A sample to label, by number, and the reason; the control is random."""
 
     sample: int
     why: Why
@@ -25,18 +25,18 @@ class Suggestion:
 def suggestions(
     probabilities: npt.NDArray[np.float32], known: npt.NDArray[np.bool_], count: int, seed: int
 ) -> list[Suggestion]:
-    """As many suggested samples as random ones, in one random order.
+    """Suggested samples and as many random ones, in random order.
 
-    Whether suggestions are better than chance is not sure, so half of what a person labels is the
-    control, which is not told apart while it is labelled: what a training gains from either half
-    can be compared. A sample that both halves name counts as a suggestion and as the control's, so
-    the control is drawn from all samples and is representative of them.
+    Suggestions may be no better than chance, so half of what a person labels is a random control,
+    indistinguishable during labelling; trainings on either half can be compared. A sample in both
+    halves is marked as suggested but belongs to the control too, so the control is drawn from all
+    samples and is representative of them.
 
     Args:
-        probabilities: [N, R, C], of the members.
-        known: bool [N], samples that a person has labelled already: these are not named.
-        count: of each half.
-        seed: of the control and of the order.
+        probabilities: [N, R, C], probabilities of the members.
+        known: bool [N], samples already labelled by a person, which are left out.
+        count: number of samples in each half.
+        seed: seed of the control and the order.
     """
     free = np.flatnonzero(~known)
     rng = np.random.default_rng([seed, len(known)])
@@ -48,18 +48,18 @@ def suggestions(
 
 
 def diverse(probabilities: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
-    """The most disagreed sample, and those of the most disagreed ones that are far from it.
+    """Choose disagreed samples that are far from each other, the most disagreed first.
 
     Greedy k-centre (Gonzalez 1985; for choosing what to label, Sener and Savarese 2018) among the
-    samples with the largest disagreement, by the Euclidean distance of the members' probabilities,
-    all members' one after the other: each next sample is the one farthest from those before it.
+    samples with the largest disagreement, by Euclidean distance between the members' concatenated
+    probabilities: each next sample is the one farthest from those before it.
 
     Args:
         probabilities: [N, R, C].
-        count: of the samples, or all if there are fewer.
+        count: number of samples to choose; all if there are fewer.
 
     Returns:
-        Numbers of samples, int64 [min(count, N)], in the order in which they were chosen.
+        Numbers of samples, int64 [min(count, N)], in the order of choice.
     """
     said = disagreement(probabilities)
     pool = np.argsort(-said, kind="stable")[: _POOL * count]
@@ -69,7 +69,7 @@ def diverse(probabilities: npt.NDArray[np.float32], count: int) -> npt.NDArray[n
     chosen: list[int] = []
     distance = np.full(len(pool), np.inf)
     for _ in range(min(count, len(pool))):
-        # The first is the most disagreed: the pool is sorted, and all are as far from nothing.
+        # Initially all distances are equal, so the first is the most disagreed of the sorted pool.
         following = int(distance.argmax())
         chosen.append(following)
         distance = np.minimum(distance, np.linalg.norm(places - places[following], axis=1))

@@ -1,1 +1,1 @@
-"""The home folder: artifacts, locks, and their mirror in a bucket."""
+"""The home folder: artifacts, locks, and a mirror in remote storage."""

@@ -1,4 +1,4 @@
-"""Finished artifacts in a storage: brought here when asked for, sent there when made."""
+"""Mirror of finished artifacts in remote storage: fetched on demand, sent when made."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from data.atomic import temporary_folder
 from tasks.storage.remote import Storage, StorageError, inside
 
 LAST = "result.json"
-"""Names all other files of an artifact, and is sent after them."""
+"""Lists all other files of an artifact and is sent last."""
 RETRY_AFTER_S = 60.0
 MISSING = f"{LAST} is not there"
 
@@ -22,15 +22,15 @@ logger = logging.getLogger(__name__)
 
 
 class Mirror:
-    """The artifacts of a home folder in a storage.
+    """The artifacts of a home folder, mirrored in remote storage.
 
-    The result file is sent last, so what is there without it is not finished; what is damaged there
-    counts as missing until a finished one takes its place.
+    The result file is sent last, so a remote artifact without one is unfinished. A damaged remote
+    artifact counts as missing until it is replaced.
 
     Args:
         home: the home folder.
-        storage: the second place.
-        damage: what is wrong with an artifact's folder, in words; None if it is intact.
+        storage: the remote storage.
+        damage: describes what is wrong with an artifact's folder; None if it is intact.
     """
 
     def __init__(self, home: Path, storage: Storage, damage: Callable[[Path], str | None]) -> None:
@@ -42,10 +42,10 @@ class Mirror:
         self._retry_at = 0.0
 
     def bring(self, folder: str) -> str | None:
-        """Copy an artifact here, whole or not at all; returns what is wrong with it there.
+        """Fetch an artifact atomically; returns what is wrong with the remote copy, or None.
 
         Raises:
-            StorageError: if the storage is away or refuses.
+            StorageError: if the storage is unreachable or denies access.
         """
         work = self._home / "work"
         work.mkdir(parents=True, exist_ok=True)
@@ -65,11 +65,11 @@ class Mirror:
             return wrong
 
     def find(self, folder: str) -> bool:
-        """Bring an artifact if that can be; a storage that is away stops no work."""
+        """Fetch an artifact if possible; an unreachable storage stops no work."""
         return self._forgiven(self._find, folder) or False
 
     def offer(self, folder: str) -> None:
-        """Send an artifact that is intact here, unless it is there: asked once in a process.
+        """Send an intact artifact unless the storage has it, which is checked once per process.
 
         What cannot be sent now waits for `flush`.
         """
@@ -77,23 +77,24 @@ class Mirror:
             self._unsent.add(folder)
 
     def send(self, folder: str) -> None:
-        """Send an artifact that was just made, whatever is there."""
+        """Send a new artifact, replacing any remote copy."""
         self._there.discard(folder)
         self._unsent.add(folder)
         self.offer(folder)
 
     def flush(self) -> list[str]:
-        """Try once more to send what waits; returns what is still only here."""
+        """Retry pending artifacts; returns those that exist only locally."""
         self._retry_at = 0.0
         for folder in sorted(self._unsent):
             self.offer(folder)
         return sorted(self._unsent)
 
     def drop(self, folder: str) -> None:
-        """Remove an artifact there.
+        """Remove the remote copy of an artifact.
 
         Raises:
-            StorageError: if the storage is away or refuses: the artifact would come back.
+            StorageError: if the storage is unreachable or denies access: the artifact would be
+                fetched again.
         """
         self._there.discard(folder)
         self._unsent.discard(folder)
@@ -118,7 +119,7 @@ class Mirror:
 
     def _put_in_place(self, copy: Path, folder: Path) -> None:
         if self._damage(folder) is None:
-            return  # another process was quicker
+            return  # another process was faster
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -128,19 +129,19 @@ class Mirror:
                 raise
 
     def _forgiven(self, act: Callable[[str], Result], folder: str) -> Result | None:
-        """A storage that is away costs one attempt and one warning a minute."""
+        """Limit an unreachable storage to one attempt and one warning per minute."""
         if time.monotonic() < self._retry_at:
             return None
         try:
             return act(folder)
         except StorageError as error:
             self._retry_at = time.monotonic() + RETRY_AFTER_S
-            logger.warning("storage: %s Going on without it for a minute.", error)
+            logger.warning("storage: %s Continuing without it for a minute.", error)
             return None
 
 
 def _files_of(result: Path, folder: str) -> list[str] | None:
-    """Where the files lie that a result file names; none if it cannot be that of this folder."""
+    """Paths of the files a result file lists; None if it does not belong to this folder."""
     try:
         described = json.loads(result.read_bytes())
         names = [str(name) for name in described["files"]]

@@ -1,4 +1,4 @@
-"""Artifacts: what a stage left behind, named by its identity and checked on every use."""
+"""Artifacts: results of stages, named by identity and checked on every use."""
 
 import json
 import shutil
@@ -16,22 +16,22 @@ from tasks.subjects import Subject
 
 RESULT = LAST
 SUBJECT = "subject"
-"""The note that says what an artifact was made for."""
+"""Key of the note that holds an artifact's subject."""
 SHORT = 32
-"""Hexadecimal digits of an identity that name its folder."""
+"""Number of hexadecimal digits of an identity in its folder's name."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What one execution of a stage is asked to do.
+    """One execution of a stage.
 
     Attributes:
         stage: name of the stage.
-        version: of the stage's code; raised when the same request gives other bytes.
-        config: settings in plain JSON types that the result depends on.
-        inputs: digest of everything that is read, by role.
-        seed: of all randomness.
-        subject: what it is executed for; not part of the identity.
+        version: version of the stage's code; incremented whenever equal requests give other bytes.
+        config: settings that the result depends on, in plain JSON types.
+        inputs: digest of each input, by role.
+        seed: seed of all randomness.
+        subject: subject of the execution; not part of the identity.
     """
 
     stage: str
@@ -48,7 +48,7 @@ class Request:
 
     @property
     def document(self) -> dict[str, Any]:
-        """Everything that the identity is made of."""
+        """Everything the identity depends on."""
         return {
             "stage": self.stage,
             "version": self.version,
@@ -68,15 +68,15 @@ class Artifact:
     """A finished stage's result.
 
     Attributes:
-        label: for people.
-        identity: of the request that made it.
-        digest: SHA-256 over the files' contents and the summary; downstream identities use it.
-        folder: relative to the home folder.
+        label: display name.
+        identity: identity of the request that made it.
+        digest: SHA-256 of the files' contents and the summary; downstream identities use it.
+        folder: path relative to the home folder.
         files: SHA-256 and size of each file, checked on every use.
         summary: small figures in plain JSON types, part of the digest.
         notes: run ids, times and the like, which may differ between equal results.
-        document: what the identity was made of.
-        contents: digests that stand for files whose bytes hold notes as well.
+        document: what the identity was computed from.
+        contents: digests used in place of the bytes' for files that also hold notes.
     """
 
     label: str
@@ -90,7 +90,7 @@ class Artifact:
     contents: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """Convert to plain JSON types."""
         return asdict(self)
 
 
@@ -99,7 +99,7 @@ class Store:
 
     Args:
         home: the home folder.
-        storage: a second place for finished artifacts; None: the home folder is all there is.
+        storage: mirror of finished artifacts, or None.
     """
 
     def __init__(self, home: Path, storage: Storage | None = None) -> None:
@@ -107,13 +107,13 @@ class Store:
         self._mirror = None if storage is None else Mirror(home, storage, self.damage)
 
     def work(self, request: Request) -> Path:
-        """Folder of the unfinished execution: checkpoints and logs survive a kill in it."""
+        """Work folder of an execution; its checkpoints and logs survive a kill."""
         folder = self._work_folder(request)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def find(self, request: Request) -> Artifact | None:
-        """The intact artifact of a request, if there is one: here, or else in the storage."""
+        """Find the intact artifact of a request, locally or else in the storage."""
         folder = self.folder(request)
         intact = (folder / RESULT).exists() and self.damage(folder) is None
         if self._mirror is not None:
@@ -124,7 +124,7 @@ class Store:
         return read_artifact(folder / RESULT) if intact else None
 
     def damage(self, folder: Path) -> str | None:
-        """What is wrong with an artifact's folder, in words; None if it is intact."""
+        """Describe what is wrong with an artifact's folder; None if it is intact."""
         artifact = _consistent_result(folder)
         if artifact is None:
             return f"{RESULT} is missing or damaged"
@@ -149,14 +149,14 @@ class Store:
         notes: Mapping[str, Any],
         contents: Mapping[str, str],
     ) -> Artifact:
-        """Turn an output folder into the artifact of a request, whole or not at all.
+        """Turn an output folder into the artifact of a request, atomically.
 
         Args:
-            request: that was executed.
-            output: folder with the files, on the home folder's file system; it is moved away.
+            request: the request that was executed.
+            output: folder with the files, on the home folder's file system; it is moved.
             summary: figures that are part of the result.
-            notes: figures that are not.
-            contents: digests that stand for files whose bytes hold notes as well.
+            notes: figures that are not part of the result.
+            contents: digests used in place of the bytes' for files that also hold notes.
         """
         files = {
             path.name: {"sha256": sha256_file(path), "bytes": path.stat().st_size}
@@ -187,25 +187,25 @@ class Store:
         return artifact
 
     def flush(self) -> list[str]:
-        """Try once more to send what the storage has not; returns folders that are only here."""
+        """Retry sending pending artifacts; returns the folders that exist only locally."""
         return [] if self._mirror is None else self._mirror.flush()
 
     def forget(self, artifact: Artifact) -> None:
-        """Remove an artifact, in the storage too, so that it is made again.
+        """Remove an artifact, locally and in the storage, so that it is made again.
 
         Raises:
-            StorageError: if the storage is away or refuses; it stays here then.
+            StorageError: if the storage is unreachable or denies access; the local copy then stays.
         """
         if self._mirror is not None:
             self._mirror.drop(artifact.folder)
         shutil.rmtree(self.home / artifact.folder, ignore_errors=True)
 
     def discard_work(self, request: Request) -> None:
-        """Remove what an execution left besides its artifact."""
+        """Remove an execution's work folder."""
         shutil.rmtree(self._work_folder(request), ignore_errors=True)
 
     def folder(self, request: Request) -> Path:
-        """Where the artifact of a request lies, once there is one."""
+        """Folder of a request's artifact, whether or not it exists."""
         return self.home / "artifacts" / request.stage / request.identity[:SHORT]
 
     def _key(self, folder: Path) -> str:
@@ -221,7 +221,7 @@ def read_artifact(path: Path) -> Artifact:
 
 
 def _consistent_result(folder: Path) -> Artifact | None:
-    """What a result file says; None unless it fits its own digests and the folder's name."""
+    """Read a result file; None unless it matches its own digests and the folder's name."""
     try:
         artifact = read_artifact(folder / RESULT)
         identity = digest_json(artifact.document)

@@ -1,4 +1,4 @@
-"""SQLite databases: their addresses, for any path, and their files."""
+"""URLs and files of SQLite databases."""
 
 import re
 import shlex
@@ -6,45 +6,44 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
-"""Ends of the names of files beside a database, which mean nothing without it."""
+"""Suffixes of a database's companion files, which are useless without it."""
 DAMAGED = re.compile("database disk image is malformed|file is not a database")
-"""What SQLite says of a file that is no whole database."""
+"""SQLite's messages for a damaged database."""
 _ADDRESS = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?#]+)")
 
 
 def sqlite_url(path: Path, driver: str = "") -> str:
-    """The SQLAlchemy address of a database file.
+    """SQLAlchemy URL of a database file.
 
     Args:
-        path: absolute; it may hold `?`, `%` and `#`.
-        driver: such as `aiosqlite`.
+        path: absolute path; may contain `?`, `%` and `#`.
+        driver: driver name, such as `aiosqlite`.
     """
-    # What SQLAlchemy's URL.create gives, without the third of a second of its import.
+    # Same result as SQLAlchemy's URL.create, whose import takes a third of a second.
     quoted = quote(str(path), safe=" +/")
     if driver or quoted != str(path):
-        # MLflow takes an address without a driver apart by itself, and makes a folder of the
-        # quoted name.
+        # MLflow parses a URL without a driver itself, and creates a folder with the quoted name.
         return f"sqlite+{driver or 'pysqlite'}:///{quoted}"
     return f"sqlite:///{quoted}"
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The database file of an address; None if it is not one of SQLite's."""
+    """Database file of a URL; None if it is not an SQLite URL."""
     found = _ADDRESS.fullmatch(url)
     return None if found is None else Path(unquote(found["path"]))
 
 
 def side_files(path: Path) -> list[Path]:
-    """The files that lie beside a database file."""
+    """Existing companion files of a database."""
     beside = (path.with_name(f"{path.name}{end}") for end in SIDE_FILES)
     return [file for file in beside if file.exists()]
 
 
 def aside_command(path: Path) -> str:
-    """A command line for a shell that moves a database file out of the way, with all beside it.
+    """Shell command that moves a database file and its companions out of the way.
 
     Args:
-        path: of the file.
+        path: path of the database file.
     """
     number = 1
     while (aside := path.with_name(f"{path.name}.aside-{number}")).exists():

@@ -1,4 +1,4 @@
-"""The home folder: everything that runs write lies under it."""
+"""The home folder, which holds everything that runs write."""
 
 import contextlib
 import json
@@ -17,11 +17,11 @@ FORMAT = 1
 MARKER = "gradmix-home.json"
 LOCK = ".lock"
 LONGEST = 3500
-"""Bytes of a home folder's path; the system takes 4,096 for a file deep in it."""
+"""Maximum bytes in a home folder's path; the system allows 4,096 for the files inside it."""
 
 
 VARIABLE = "GRADMIX_HOME"
-"""Names the home folder where a command does not."""
+"""Environment variable that names the home folder if the command does not."""
 USUAL = "runs"
 
 
@@ -30,15 +30,15 @@ class HomeError(UserError, ValueError):
 
 
 def home_named(given: str | None) -> Path:
-    """The home folder that is meant: as given, else GRADMIX_HOME, else `runs`."""
+    """The home folder: as given, else GRADMIX_HOME, else `runs`."""
     return Path(given or os.environ.get(VARIABLE) or USUAL)
 
 
 def open_home(folder: Path) -> Path:
-    """Make or check a home folder; returns its absolute path.
+    """Create or check a home folder; returns its absolute path.
 
     Raises:
-        HomeError: if it is not writable, holds other things, or was made by another version.
+        HomeError: if it is not writable, holds foreign files, or was made by another version.
     """
     folder = expanded(folder).absolute()
     if len(os.fsencode(folder)) > LONGEST:
@@ -65,10 +65,10 @@ def open_home(folder: Path) -> Path:
 
 
 def check_home(folder: Path) -> Path:
-    """Like `open_home`, but for looking only: writes nothing, and the folder need not exist.
+    """Like `open_home`, but read-only: writes nothing, and the folder need not exist.
 
     Raises:
-        HomeError: if it holds other things, or was made by another version.
+        HomeError: if it holds foreign files, or was made by another version.
     """
     folder = expanded(folder).absolute()
     try:
@@ -85,8 +85,8 @@ def check_home(folder: Path) -> Path:
 
 
 def sweep_home(home: Path) -> None:
-    """Remove the temporary files that killed processes have left in a home folder."""
-    # Artifacts get their names when they are whole: below `artifacts` there are none.
+    """Remove temporary files left in a home folder by killed processes."""
+    # Artifacts are renamed into place once complete, so `artifacts` holds no temporary files.
     patterns = ("fleet", "prefect*", "status", "reproductions/*", "work", "work/*/*")
     folders = [home, *(folder for pattern in patterns for folder in home.glob(pattern))]
     sweep(folder for folder in folders if folder.is_dir())
@@ -94,7 +94,7 @@ def sweep_home(home: Path) -> None:
 
 @contextlib.contextmanager
 def exclusive(home: Path, advice: str = "choose another folder with --home") -> Iterator[None]:
-    """Hold a folder alone; the lock ends with the process, however it ends.
+    """Lock a folder exclusively; the lock ends with the process, however it ends.
 
     Raises:
         HomeError: if another process holds it.
@@ -104,7 +104,7 @@ def exclusive(home: Path, advice: str = "choose another folder with --home") -> 
     held = try_lock(path)
     if held is None:
         raise HomeError(
-            f"another gradmix process ({_text(path) or 'unknown'}) works in {home}; wait for it, "
+            f"another gradmix process ({_text(path) or 'unknown'}) is using {home}; wait for it, "
             f"or {advice}."
         )
     try:
@@ -122,7 +122,7 @@ def _text(path: Path) -> str:
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """A folder with other people's files is not taken over."""
+    """Raise HomeError if the folder holds foreign files."""
     others = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
     if others:
         raise HomeError(

@@ -1,4 +1,4 @@
-"""Locks on files: held by one process on any host that mounts the folder, free when it ends."""
+"""File locks: held by one process on any host that mounts the folder, released when it ends."""
 
 import errno
 import time
@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from data.errors import UserError
 
 NO_LOCKS = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK})
-"""What a file system without `flock` answers."""
+"""Error numbers of file systems without `flock`."""
 
 
 class LockError(UserError, OSError):
@@ -25,9 +25,9 @@ def locked(
     """Wait for a lock and hold it; the file is removed afterwards.
 
     Args:
-        path: of the lock file; its folder is made.
-        waiting: called before every further try; what it raises ends the wait.
-        poll_s: seconds between two tries.
+        path: path of the lock file; its folder is created.
+        waiting: called before each retry; an exception from it ends the wait.
+        poll_s: seconds between retries.
 
     Raises:
         LockError: if the file system has no locks.
@@ -42,13 +42,13 @@ def locked(
 
 
 def try_lock(path: Path) -> FileLock | None:
-    """Take a lock if it is free; returns what `unlock` wants, None if another holds it.
+    """Take a lock if it is free; returns an argument for `unlock`, or None if the lock is held.
 
     Raises:
         LockError: if the file system has no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not the file's existence as a lock, which a killed process would leave behind.
+    # The file's existence is not the lock: a killed process would leave the file behind.
     lock = FileLock(path, mode=0o644, thread_local=False, fallback_to_soft=False)
     try:
         lock.acquire(blocking=False)
@@ -66,7 +66,7 @@ def try_lock(path: Path) -> FileLock | None:
 
 
 def unlock(path: Path, held: FileLock) -> None:
-    """Give a lock back."""
-    # In this order: whoever opens the file in between sees that it is gone, and tries again.
+    """Release a lock."""
+    # Order matters: a process that opens the file in between sees it is gone and retries.
     path.unlink(missing_ok=True)
     held.release()

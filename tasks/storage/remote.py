@@ -1,6 +1,6 @@
-"""A second place for the files of a home folder: a bucket, or a folder that many hosts mount.
+"""Remote storage for files of a home folder: a bucket, or a folder mounted by several hosts.
 
-Whoever can write there is trusted as far as figures go, but not with paths or code: paths stay in
+Anyone who can write there is trusted with figures, but not with paths or code: paths stay inside
 the home folder, and no code is unpickled.
 """
 
@@ -27,10 +27,10 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 S3_OPTIONS: dict[str, Any] = {
     "config_kwargs": {"retries": {"mode": "standard", "total_max_attempts": 2}}
 }
-"""s3fs tries again by itself; on top of botocore's five, a hung server costs six minutes."""
+"""s3fs retries by itself; on top of botocore's five attempts, a hung server costs six minutes."""
 
 Marks = dict[str, str]
-"""Paths relative to the home folder, each with a mark that changes when the file does."""
+"""Paths relative to the home folder, each with a mark that changes with the file."""
 
 
 class StorageError(StageError):
@@ -38,10 +38,10 @@ class StorageError(StageError):
 
 
 def open_storage(url: str | None = None) -> "Storage | None":
-    """The storage of a URL, or else of GRADMIX_STORAGE, tried once; None if neither is set.
+    """Open and check the storage of a URL or GRADMIX_STORAGE; None if neither is set.
 
     Raises:
-        StorageError: if the URL is none, or the place is missing, away or refuses.
+        StorageError: if the URL is invalid, or the storage missing, unreachable or closed to us.
     """
     url = url or os.environ.get(VARIABLE)
     if not url:
@@ -52,18 +52,18 @@ def open_storage(url: str | None = None) -> "Storage | None":
 
 
 class Storage:
-    """Files by the paths that they have in the home folder.
+    """Files, addressed by their paths in the home folder.
 
-    Each file is there whole or not at all. Keys come from the environment, never from the URL.
+    Each file is written atomically. Credentials come from the environment, never from the URL.
 
     Args:
-        url: any that fsspec knows, such as `s3://bucket/prefix` or `file:///mnt/shared`.
+        url: any URL fsspec supports, such as `s3://bucket/prefix` or `file:///mnt/shared`.
     """
 
     def __init__(self, url: str) -> None:
         _refuse_secrets(url)
         self.url = url.rstrip("/")
-        # Listings that are remembered would hide what other hosts write.
+        # Cached listings would hide what other hosts write.
         options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
         options |= S3_OPTIONS if url.startswith("s3:") else {}
         try:
@@ -81,12 +81,12 @@ class Storage:
             raise StorageError(f"expected a bucket or folder in the storage's URL, found {url}.")
 
     def check(self) -> None:
-        """Try to reach it, and mark it as ours.
+        """Check that the storage is reachable, and mark it as ours.
 
         Raises:
-            StorageError: if it is missing, away, refuses, or is of another version.
+            StorageError: if it is missing, unreachable, denies access, or has another version.
         """
-        # A mount that is missing must not become a folder on the disk below it.
+        # A missing mount must not become a folder on the disk below it.
         if self._local and not Path(self._root).is_dir():
             raise StorageError(f"expected a folder at {self.url}, found none; make or mount it.")
         marker = self.read(MARKER)
@@ -101,31 +101,31 @@ class Storage:
             )
 
     def push(self, home: Path, paths: Iterable[str]) -> None:
-        """Copy files there, one after the other in this order."""
+        """Upload files one after the other, in this order."""
         for path in paths:
             with self._reported("write to"):
                 self._put(home / inside(path), self._place(path))
 
     def pull(self, home: Path, paths: Iterable[str]) -> None:
-        """Copy files here in this order; one that is gone meanwhile is left out.
+        """Download files in this order, skipping those that no longer exist.
 
         Raises:
-            StorageError: if the storage is away or refuses, or a path leaves the home folder.
-            OSError: if the disk here is full.
+            StorageError: if the storage is unreachable or denies access, or a path leaves the home.
+            OSError: if the local disk is full.
         """
         for path in paths:
             with self._reported("read from"), contextlib.suppress(FileNotFoundError):
                 self._get(self._place(path), home / inside(path))
 
     def read(self, path: str) -> bytes | None:
-        """The content of a small file; None if it is not there."""
+        """The content of a small file; None if it does not exist."""
         with self._reported("read from"), contextlib.suppress(FileNotFoundError):
             content: bytes = self._fs.cat_file(self._place(path))
             return content
         return None
 
     def listing(self, folder: str) -> Marks:
-        """Every file below a folder: one request for a thousand files."""
+        """Every file below a folder; one request per thousand files."""
         found: dict[str, dict[str, Any]] = {}
         with self._reported("list"), contextlib.suppress(FileNotFoundError):
             found = self._fs.find(self._place(folder), detail=True)
@@ -133,11 +133,11 @@ class Storage:
         return {
             inside(path): _mark(info)
             for path, info in paths.items()
-            if not path.endswith(".tmp")  # half a copy, see `_put`
+            if not path.endswith(".tmp")  # partial copy, see `_put`
         }
 
     def remove(self, path: str) -> None:
-        """Remove a file, or a folder with all that is in it, if it is there."""
+        """Remove a file, or a folder and its contents, if it exists."""
         if any(character in path for character in "*?["):
             raise StorageError(f"expected one path to remove, found the pattern {path!r}.")
         with self._reported("remove from"), contextlib.suppress(FileNotFoundError):
@@ -147,7 +147,7 @@ class Storage:
         return f"{self._root}/{inside(path)}"
 
     def _put(self, source: Path, place: str) -> None:
-        """A bucket takes a file whole; in a folder a copy grows, so it gets its name at the end."""
+        """Bucket uploads are atomic; in a folder, write a temporary file and rename it."""
         if not self._local:
             self._fs.put_file(str(source), place)
             return
@@ -164,7 +164,7 @@ class Storage:
 
     @contextlib.contextmanager
     def _reported(self, doing: str) -> Iterator[None]:
-        """Every library behind fsspec has errors of its own; they leave here as one."""
+        """Turn the errors of the various fsspec backends into StorageError."""
         try:
             yield
         except StageError:
@@ -184,7 +184,7 @@ class Storage:
 
 
 def marks_of(home: Path, paths: Iterable[str]) -> Marks:
-    """Marks of files here, those that exist; not comparable with the marks of a storage."""
+    """Marks of existing local files; not comparable with a storage's marks."""
     marks = {}
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
@@ -194,13 +194,13 @@ def marks_of(home: Path, paths: Iterable[str]) -> Marks:
 
 
 def changed(now: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
-    """Paths that are new or differ, deepest first: an outcome comes after its output folder."""
+    """New and changed paths, deepest first, so an outcome comes after its output folder."""
     paths = [path for path, mark in now.items() if before.get(path) != mark]
     return sorted(paths, key=lambda path: (-path.count("/"), path))
 
 
 def inside(path: str) -> str:
-    """A path that stays in the home folder.
+    """Return a path if it stays in the home folder.
 
     Raises:
         StorageError: if it does not.

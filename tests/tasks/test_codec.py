@@ -143,7 +143,7 @@ def test_a_whole_number_stays_one_where_a_real_one_is_expected() -> None:
 
 def test_what_json_cannot_hold_is_refused_unless_it_is_kept() -> None:
     thing = object()
-    with pytest.raises(TypeError, match="found a object"):
+    with pytest.raises(TypeError, match="found object"):
         encode(tree(free={"x": thing}))
     assert encode({"x": [thing]}, keep=(object,)) == {"x": [thing]}
 

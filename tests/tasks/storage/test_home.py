@@ -161,7 +161,7 @@ def test_a_home_is_held_by_one_process_until_that_is_killed(tmp_path: Path) -> N
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
 
-        with pytest.raises(HomeError, match=rf"^[^\n]*\(pid {other.pid}\) works in {home}"):
+        with pytest.raises(HomeError, match=rf"^[^\n]*\(pid {other.pid}\) is using {home}"):
             exclusive(home).__enter__()
         other.kill()
         other.wait()
