@@ -1,1 +1,1 @@
-"""What runs in a process of its own: one job a file, and what jobs share."""
+"""Jobs, which run in their own processes: one per file, and what they share."""

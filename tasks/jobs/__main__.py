@@ -1,8 +1,8 @@
 """Entry point of a job's process: `python -m tasks.jobs JOB FOLDER HOME`.
 
-The job's inputs are FOLDER/job.json, its outcome FOLDER/outcome.json (`tasks.jobs.files`); files go
-to FOLDER/output. A failure ends with one line that says what happened, and an exit code that says
-whether a retry may help.
+The job reads its inputs from FOLDER/job.json, and writes its outcome to FOLDER/outcome.json
+(`tasks.jobs.files`) and files to FOLDER/output. On failure it ends with a line that says what
+happened and an exit code that says whether a retry may help.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from tasks.outcome import Outcome
 Job = Callable[[Any, Path], Outcome]
 
 REJECTED = 2
-"""Exit code: what the job was given is wrong, here as on any other machine."""
+"""Exit code: the inputs are wrong, so the job would fail on any machine."""
 RETRYABLE = 3
 """Exit code: this machine's disk or network failed."""
 
@@ -40,19 +40,19 @@ def main(arguments: list[str]) -> int:
 
 
 def job_named(name: str) -> Job:
-    """`run` of the module `tasks.jobs.<name>`, which alone is imported: torch costs seconds."""
+    """`run` of the module `tasks.jobs.<name>`; no other job is imported, as torch takes seconds."""
     run: Job = import_module(f"tasks.jobs.{name}").run
     return run
 
 
 def inputs_class(run: Job) -> type[Any]:
-    """The dataclass that a job takes, from the signature of its `run(job, folder)`."""
+    """Class of a job's inputs, from the signature of its `run(job, folder)`."""
     kind: type[Any] = get_type_hints(run)["job"]
     return kind
 
 
 def _ended(error: Exception, code: int) -> int:
-    # The log may lie on the disk that is full.
+    # The log may be on a full disk.
     with contextlib.suppress(OSError):
         sys.stderr.write(f"{error}\n")
         sys.stderr.flush()
@@ -60,7 +60,7 @@ def _ended(error: Exception, code: int) -> int:
 
 
 if __name__ == "__main__":
-    # The interpreter's own clean-up costs up to a second with torch loaded, and frees nothing.
+    # The interpreter's own clean-up takes up to a second with torch loaded, for nothing.
     code = main(sys.argv[1:])
     with contextlib.suppress(OSError):
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Audit of pseudo-labels against the true labels of U; it decides nothing, it comes last."""
+"""Audit of pseudo-labels against the true labels of U; it comes last and affects no results."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from data.tables.pseudo_labels import PseudoLabels
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 BINS = 10
-"""Of equal width, over the confidence of the soft labels."""
+"""Number of equal-width bins of the soft labels' confidence."""
 
 
 def audit(table: PseudoLabels, truth: Tensor, classes: int) -> dict[str, Any]:
@@ -17,12 +17,12 @@ def audit(table: PseudoLabels, truth: Tensor, classes: int) -> dict[str, Any]:
 
     Args:
         table: the pseudo-labels.
-        truth: class numbers [N] of its samples.
+        truth: true class numbers of the samples [N].
         classes: number of classes.
 
     Returns:
         `coverage` and `precision` of the hard labels, also per class and at other thresholds;
-        `soft_accuracy` and `calibration` of the soft ones. None where nothing is counted.
+        `soft_accuracy` and `calibration` of the soft ones. None where there is nothing to count.
     """
     hard, agreed = torch.from_numpy(table.hard_label), torch.from_numpy(table.agreed)
     soft = torch.from_numpy(table.soft_label)
@@ -40,7 +40,7 @@ def audit(table: PseudoLabels, truth: Tensor, classes: int) -> dict[str, Any]:
 
 
 def _calibration(soft: Tensor, truth: Tensor) -> list[dict[str, Any]]:
-    """Mean confidence and accuracy of the soft labels by bin of confidence; empty bins left out."""
+    """Mean confidence and accuracy of the soft labels per confidence bin, without empty bins."""
     confidence, label = soft.max(1)
     place = (confidence * BINS).long().clamp(0, BINS - 1)
     rows = []
@@ -60,7 +60,7 @@ def _calibration(soft: Tensor, truth: Tensor) -> list[dict[str, Any]]:
 
 
 def _thresholds(table: PseudoLabels, truth: Tensor) -> list[dict[str, Any]]:
-    """Number, coverage and precision of the hard labels that other thresholds would give."""
+    """Number, coverage and precision of hard labels at other thresholds."""
     votes = torch.from_numpy(table.member_probabilities).argmax(2)
     same = (votes == votes[:, :1]).all(1)
     confidence = torch.from_numpy(table.min_confidence)
@@ -79,5 +79,5 @@ def _thresholds(table: PseudoLabels, truth: Tensor) -> list[dict[str, Any]]:
 
 
 def _share(mask: Tensor) -> float | None:
-    """Share of true entries; None of an empty mask."""
+    """Share of true entries; None for an empty mask."""
     return float(mask.float().mean()) if len(mask) else None

@@ -1,4 +1,4 @@
-"""The embedded photos or clips of a split, as they are drawn inside a slot process."""
+"""Job: draw the embedded photos or clips of a split."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,6 @@ class DrawJob:
 
 
 def run(job: DrawJob, folder: Path) -> Outcome:
-    """Draw them into the folder `drawn`, unless they are there."""
+    """Draw them into the folder `drawn`, unless they exist."""
     list_files(job.reader, None, job.split, drawn=folder / "drawn")
     return Outcome()

@@ -1,4 +1,4 @@
-"""Finished models on the sealed test split, as they are scored inside a slot process."""
+"""Job: score finished models on the sealed test split."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ from tasks.jobs.streams import labels_in, rows_of
 from tasks.outcome import Outcome
 
 Scores = dict[str, Any]
-"""Of one model, in plain JSON types."""
+"""Scores of one model, in plain JSON types."""
 
 RIGHT = "right.parquet"
-"""Which images, or clips if they are frames, each model classifies right."""
+"""Which images, or clips in the case of frames, each model classifies correctly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +33,11 @@ class EvaluateJob(NetworkInputs):
     """The models and the labels of one draw.
 
     Attributes:
-        classes: of the target.
+        classes: classes of the target.
         test: folder of the sealed split.
         target: folder of the prepared training data, for the audit.
         pseudo_labels: folders of the labels to audit, by name.
-        models: to be scored, by name.
+        models: models to score, by name.
     """
 
     classes: tuple[str, ...]
@@ -48,9 +48,9 @@ class EvaluateJob(NetworkInputs):
 
 
 def run(job: EvaluateJob, folder: Path) -> Outcome:
-    """Score every model once; audits pseudo-labels against the true labels of U.
+    """Score each model once, and audit pseudo-labels against the true labels of U.
 
-    Leaves `RIGHT` in `output`.
+    Writes `RIGHT` to `output`.
     """
     device = prepare_device()
     test = open_sealed_test(job.test)
@@ -66,7 +66,7 @@ def run(job: EvaluateJob, folder: Path) -> Outcome:
     scores: dict[Path, Scores] = {}
     right: dict[Path, Right] = {}
     for model in job.models.values():
-        # A grid cell can be a row of the table too.
+        # A grid cell may also be a row of the table.
         if model.folder not in scores:
             network = trained_network(job, model, images, device)
             scores[model.folder], right[model.folder] = _scored(network, images, labels, clip)
@@ -89,9 +89,9 @@ def run(job: EvaluateJob, folder: Path) -> Outcome:
 def _scored(
     network: Network, images: Images, labels: torch.Tensor, clip: torch.Tensor | None
 ) -> tuple[Scores, Right]:
-    """Accuracy, loss and number of images; accuracy and number of clips if they are frames.
+    """Accuracy, loss and number of images, and the same of clips for frames.
 
-    And which images, or clips if they are frames, are classified right.
+    Also returns which images, or clips, are classified correctly.
     """
     seen = []
 
@@ -109,5 +109,5 @@ def _scored(
 
 
 def _truth(job: EvaluateJob, target: ImageSet, table: PseudoLabels) -> torch.Tensor:
-    """True labels of U, which are known here and used after selection, for the audit alone."""
+    """True labels of U, known here and used only for the audit, after selection."""
     return labels_in(job.classes, target, torch.from_numpy(table.sample_id))

@@ -1,4 +1,4 @@
-"""Frames of some chunks of clips, as they are extracted inside a slot process."""
+"""Job: extract frames of some chunks of clips."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ PROGRESS = "clips.txt"
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """Some clips, and the folder that gets their frames."""
+    """Some clips, and the folder for their frames."""
 
     folder: Path
     clips: tuple[Clip, ...]
@@ -23,8 +23,8 @@ class ExtractJob:
     """The chunks of one process.
 
     Attributes:
-        root: folder that the clips' paths start from.
-        sampling: which frames.
+        root: folder that the clips' paths are relative to.
+        sampling: which frames to extract.
         chunks: in order.
     """
 
@@ -34,7 +34,7 @@ class ExtractJob:
 
 
 def run(job: ExtractJob, folder: Path) -> Outcome:
-    """Extract chunk after chunk; each is complete when it is left."""
+    """Extract the chunks, completing each before the next."""
     done = 0
     for chunk in job.chunks:
         before = done

@@ -1,4 +1,4 @@
-"""What the frozen part of a trunk makes of stored images, once, as it runs in a slot process."""
+"""Job: run the frozen part of a trunk on stored images, once."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -28,11 +28,11 @@ MOST = float(np.finfo(np.float16).max)
 
 @dataclass(frozen=True, kw_only=True)
 class FeaturesJob:
-    """Which maps of which images.
+    """A frozen part, and the images to run it on.
 
     Attributes:
-        network: the trunk and what of it is frozen.
-        weights: file that the trunk starts from; None: random weights.
+        network: the trunk, and which part is frozen.
+        weights: file of the trunk's initial weights; None for random ones.
         data: folder of the prepared images.
     """
 
@@ -42,7 +42,7 @@ class FeaturesJob:
 
 
 def run(job: FeaturesJob, folder: Path) -> Outcome:
-    """Write a prepared set again, with maps in place of its images."""
+    """Rewrite a prepared set with maps in place of its images."""
     images = load_prepared(job.data)
     output = folder / "output"
     device, path = prepare_device(), output / IMAGES
@@ -66,11 +66,11 @@ def stored_maps(
     device: torch.device,
     path: Path,
 ) -> npt.NDArray[np.float16]:
-    """Maps of stored images, in a file that is mapped: float16 [N, h, w, F].
+    """Maps of stored images, in a memory-mapped file: float16 [N, h, w, F].
 
     Raises:
         StageError: if a map does not fit half precision.
-        DataError: if the disk has no room for them.
+        DataError: if they do not fit on the disk.
     """
     file = None
     for maps in frozen_maps(network, weights, images, device):
@@ -87,7 +87,7 @@ def stored_maps(
 
 def frozen_part(network: NetworkDescription, weights: Path | None, shape: Shape) -> nn.Sequential:
     """The frozen part of a trunk for images of a shape, in evaluation mode."""
-    # A factory may draw weights that the frozen part has nowhere else from.
+    # The frozen part may contain random weights drawn by a factory.
     torch.manual_seed(0)
     frozen, _ = parted(build_trunk(asdict(network), shape, weights), network.frozen)
     return frozen.eval()
@@ -98,13 +98,13 @@ def frozen_maps(
 ) -> Iterator[Tensor]:
     """Maps of stored images, batch by batch in order: float16 [B, h, w, F], on the CPU.
 
-    Half precision halves the file, and its rounding is far below the spread of the maps.
+    Half precision halves the file, with rounding errors far below the spread of the maps.
 
     Args:
-        network: the trunk and what of it is frozen.
-        weights: file that the trunk starts from; None: random weights.
+        network: the trunk, and which part is frozen.
+        weights: file of the trunk's initial weights; None for random ones.
         images: [N, H, W, C].
-        device: where they are made.
+        device: device to compute on.
     """
     first = images[:1]
     shape: Shape = (first.shape[3], first.shape[1], first.shape[2])

@@ -1,4 +1,4 @@
-"""The files of a job: its inputs, with paths that hold on every host, and its outcome."""
+"""The files of a job: its inputs, with paths valid on every host, and its outcome."""
 
 import json
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from tasks.outcome import Outcome
 JOB = "job.json"
 OUTCOME = "outcome.json"
 PROGRESS = "progress.jsonl"
-"""Of a training: a line for every look at hyper-validation."""
+"""Progress of a training: one line per hyper-validation."""
 
 J = TypeVar("J")
 
 
 def write_job(folder: Path, job: object, home: Path) -> None:
-    """Write a job's inputs; paths under the home folder are kept relative to it."""
+    """Write a job's inputs; paths under the home folder are stored relative to it."""
     write_atomically(folder / JOB, json.dumps(encode(job, home=home), indent=1) + "\n")
 
 
@@ -26,25 +26,25 @@ def read_job(kind: type[J], folder: Path, home: Path) -> J:
     """Read a job's inputs, with absolute paths under this host's home folder.
 
     Raises:
-        CodecError: if they are those of another job or version.
+        CodecError: if they belong to another job or version.
     """
     return decode(kind, _read(folder / JOB), home=home, name=JOB)
 
 
 def inputs_of(folder: Path) -> list[str]:
-    """What a job reads of the home folder, relative to it: folders of artifacts."""
+    """Folders of artifacts that a job reads, relative to the home folder."""
     inside = f"{HOME}/"
     texts = _texts(_read(folder / JOB))
     return sorted({text.removeprefix(inside) for text in texts if text.startswith(inside)})
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
-    """Write what a job reports."""
+    """Write a job's outcome."""
     write_atomically(folder / OUTCOME, json.dumps(encode(outcome)) + "\n")
 
 
 def read_outcome(folder: Path) -> Outcome:
-    """Read what a job reports.
+    """Read a job's outcome.
 
     Raises:
         CodecError: if another version wrote it.

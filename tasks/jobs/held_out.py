@@ -1,4 +1,4 @@
-"""An ensemble on the labelled samples that were held out, as it is scored in a slot process."""
+"""Job: score an ensemble on the labelled samples that were held out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,12 +21,11 @@ from tasks.outcome import Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutMember(TrainedModel):
-    """A member of the ensemble, and the samples that it was not trained on.
+    """A member of the ensemble, and the samples it was not trained on.
 
     Attributes:
-        identity: of its training.
-        split: folder of the roles of the samples in its training: its hyper-validation was held
-            out.
+        identity: identity of its training.
+        split: folder of the roles of samples in its training, which held out hyper-validation.
     """
 
     identity: str
@@ -38,9 +37,9 @@ class HeldOutJob(NetworkInputs):
     """An ensemble, and the target's data.
 
     Attributes:
-        target: folder of its prepared training data.
-        classes: of the target.
-        members: in order.
+        target: folder of the target's prepared training data.
+        classes: classes of the target.
+        members: members in order.
     """
 
     target: Path
@@ -49,7 +48,7 @@ class HeldOutJob(NetworkInputs):
 
 
 def run(job: HeldOutJob, folder: Path) -> Outcome:
-    """Score every held-out sample by the members that have not seen it; leaves a Parquet file."""
+    """Score every held-out sample with the members that have not seen it; writes a Parquet file."""
     device = prepare_device()
     target = load_prepared(job.target)
     splits = [load_split(member.split / "split.parquet") for member in job.members]

@@ -1,4 +1,4 @@
-"""The networks of a job: as it trains them, and as it finds them trained."""
+"""Networks of jobs, untrained and trained."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,10 +29,10 @@ class NetworkInputs:
     """What a job's network is built from.
 
     Attributes:
-        network: the trunk; with a frozen part, the rest of it is the network's.
-        heads: classes of every head, by its name.
-        seed: of random weights and of mini-batches.
-        weights: file that the trunk starts from; None: random weights.
+        network: the trunk; without its frozen part, if any.
+        heads: classes of each head, by name.
+        seed: seed of random weights and mini-batches.
+        weights: file of the trunk's initial weights; None for random ones.
     """
 
     network: NetworkDescription
@@ -48,8 +48,8 @@ class MethodInputs(NetworkInputs):
     Attributes:
         method: a row of `METHODS`.
         settings: every field of its config.
-        learning_rate: of SGD.
-        momentum: of SGD.
+        learning_rate: learning rate of SGD.
+        momentum: momentum of SGD.
     """
 
     method: str
@@ -60,13 +60,13 @@ class MethodInputs(NetworkInputs):
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How weights are changed; plain SGD on the whole network is the paper's.
+    """How weights are updated; the paper uses plain SGD on the whole network.
 
     Attributes:
         optimiser: `sgd` or `adamw`.
-        weight_decay: of all parameters.
-        clip: L2 norm of the whole gradient above which it is scaled down; 0: never.
-        dropout: share of the features that are left out.
+        weight_decay: weight decay of all parameters.
+        clip: maximum L2 norm of the whole gradient, which is scaled down to it; 0 for none.
+        dropout: share of features that are dropped.
     """
 
     optimiser: Rule = later("sgd")
@@ -83,9 +83,9 @@ class TrainedModel:
     """A finished training, as a job loads it.
 
     Attributes:
-        folder: that holds its weights.
-        method: that trained it, and may have changed its network.
-        sources: the names of what it was trained on.
+        folder: folder with its weights.
+        method: method that trained it, and may have changed its network.
+        sources: names of the sources it was trained on.
     """
 
     folder: Path
@@ -94,7 +94,7 @@ class TrainedModel:
 
 
 def prepare_device() -> torch.device:
-    """The slot's device; a CPU slot computes with one thread."""
+    """The slot's device; a CPU slot uses one thread."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     torch.set_num_threads(1)
@@ -104,16 +104,16 @@ def prepare_device() -> torch.device:
 def build_network(
     job: NetworkInputs, images: Images, device: torch.device, dropout: float = 0.0
 ) -> Network:
-    """The job's network for such images: weights drawn from its seed, the trunk's from a file.
+    """The job's network for such images: random weights from its seed, trunk weights from a file.
 
-    Where parts of the trunk are frozen, the images are what these make of them, and the network is
-    the rest.
+    If parts of the trunk are frozen, the images are the output of these, and the network is the
+    rest.
 
     Args:
         job: network, heads, seed and weights.
-        images: stored images, of which the first is looked at.
+        images: stored images; only the first one's shape matters.
         device: where to put it.
-        dropout: share of the features that its training leaves out.
+        dropout: share of features dropped in training.
     """
     torch.manual_seed(seed_of(job, "weights"))
     description, stored = job.network, images[:1]
@@ -139,10 +139,10 @@ def job_method(
 
     Args:
         job: network and method.
-        images: stored images, of which the first is looked at.
-        sources: names of what it trains on.
+        images: stored images; only the first one's shape matters.
+        sources: names of the sources to train on.
         device: where to put the network.
-        recipe: optimiser and dropout; the paper's if it is not given.
+        recipe: optimiser and dropout; the paper's by default.
         initial: folder of the training whose weights are the start.
     """
     network = build_network(job, images, device, recipe.dropout)
@@ -165,9 +165,9 @@ def trained_network(
     """The network of a finished training, ready to predict.
 
     Args:
-        job: network and heads, a seed for what is overwritten.
+        job: network and heads; random weights are overwritten.
         model: the training.
-        images: such as it reads.
+        images: images of the kind it reads.
         device: where to put it.
     """
     network = build_network(replace(job, weights=None), images, device)
@@ -177,14 +177,14 @@ def trained_network(
 
 
 def load_model(network: nn.Module, folder: Path) -> None:
-    """Put a finished training's weights into a network."""
-    # A model trained on a GPU may be wanted where there is none.
+    """Load a finished training's weights into a network."""
+    # A model trained on a GPU may be loaded where there is none.
     network.load_state_dict(torch.load(folder / MODEL, map_location="cpu", weights_only=True))
 
 
 @contextmanager
 def _user_errors() -> Iterator[None]:
-    """A trunk of the user's that does not fit is an error that the user can mend."""
+    """Report an unsuitable user-defined trunk as an error that the user can fix."""
     try:
         yield
     except ValueError as error:
@@ -192,5 +192,5 @@ def _user_errors() -> Iterator[None]:
 
 
 def seed_of(job: NetworkInputs, purpose: str) -> int:
-    """A seed of its own for every purpose, the same for every method of a draw."""
+    """A separate seed for each purpose, the same for all methods of a draw."""
     return int(digest_json([job.seed, purpose])[:15], 16)

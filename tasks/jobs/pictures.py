@@ -1,4 +1,4 @@
-"""Photos, or frames of clips, as squares of one size, as they are made inside a slot process."""
+"""Job: turn photos, or frames of clips, into squares of one size."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,11 +20,11 @@ from data.tables.prepared import IMAGES, save_prepared
 from tasks.outcome import Outcome
 
 BROKEN = "broken.json"
-"""Of photos: why each of those was left out that could not be decoded."""
+"""Photos that could not be decoded and were left out, with the reasons."""
 
 
 class Picture(NamedTuple):
-    """One image: what it is called, the clip and the recording that it is from, what it shows."""
+    """One image: pixels, name, clip, recording and label."""
 
     name: str
     clip: str
@@ -35,20 +35,20 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class PicturesJob:
-    """Photos, or frames, and the size that they get.
+    """Photos, or frames, and the size to scale them to.
 
     Attributes:
         reader: name of the data set.
         split: "train" or "test"; the latter is sealed.
         root: folder of the real data; None for embedded data.
-        raw: digest of the photos when the run began.
-        partial: go on with what is there where files are missing.
-        side: of the squares, pixels.
-        max_broken: share of the photos that may be broken.
+        raw: digest of the photos at the start of the run.
+        partial: continue with the existing files if some are missing.
+        side: side of the squares in pixels.
+        max_broken: maximum share of broken photos.
         home: the home folder, where known digests are kept.
-        frames: folder of the frames; None: the files are photos.
-        about: what is said of the clips that the frames are from.
-        unlabelled: where more photos are, without labels.
+        frames: folder of the frames; None if the files are photos.
+        about: description of the clips that the frames are from.
+        unlabelled: folder of more, unlabelled photos.
     """
 
     reader: str
@@ -123,7 +123,7 @@ def _stored(
     most: int,
     said: About,
 ) -> RawImages:
-    """Write pictures, of which there are at most so many, one by one to a prepared set."""
+    """Write pictures, at most `most`, one by one to a prepared set."""
     file = ImageFile(folder / "output" / IMAGES, most, (job.side, job.side, 3))
     rows = []
     for picture in pictures:

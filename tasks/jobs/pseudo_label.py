@@ -1,4 +1,4 @@
-"""Pseudo-labels of U by an ensemble, as they are made inside a slot process."""
+"""Job: pseudo-label U with an ensemble."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from tasks.outcome import Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class EnsembleMember(TrainedModel):
-    """A member, as the file of pseudo-labels names it: its identity, and its MLflow run."""
+    """A member, with the identity and MLflow run that the pseudo-label file records."""
 
     identity: str
     run_id: str
@@ -36,13 +36,13 @@ class EnsembleMember(TrainedModel):
 
 @dataclass(frozen=True, kw_only=True)
 class PseudoLabelJob(TargetInputs, NetworkInputs):
-    """An ensemble and what it labels.
+    """An ensemble, and the data to label.
 
     Attributes:
-        threshold: of the confidence that a hard label needs.
-        target_name: of the data set and its split, for the file.
-        digests: of everything that the labels are made from, for the file.
-        members: in order.
+        threshold: confidence that a hard label must exceed.
+        target_name: name of the data set and its split, for the file.
+        digests: digests of everything the labels are made from, for the file.
+        members: members in order.
     """
 
     threshold: float
@@ -52,7 +52,7 @@ class PseudoLabelJob(TargetInputs, NetworkInputs):
 
 
 def run(job: PseudoLabelJob, folder: Path) -> Outcome:
-    """Predict U with every member, in order; leaves the Parquet file in `output`."""
+    """Predict U with every member, in order; writes the Parquet file to `output`."""
     device = prepare_device()
     target = load_prepared(job.target)
     u = load_split(job.split / "split.parquet").u
@@ -94,7 +94,7 @@ def run(job: PseudoLabelJob, folder: Path) -> Outcome:
 
 
 def _named(target: ImageSet, rows: Rows) -> tuple[list[str], list[str] | None]:
-    """What rows are called, by number if they have no name; the clips that they are frames of."""
+    """Names of rows, or numbers if they have none; and their clips, in the case of frames."""
     if target.samples is None:
         return [str(row) for row in rows], None
     names, clips = target.samples.names, target.samples.clips
@@ -103,7 +103,7 @@ def _named(target: ImageSet, rows: Rows) -> tuple[list[str], list[str] | None]:
 
 
 def _agreement_of_clips(table: PseudoLabels) -> dict[str, float | int] | None:
-    """How many clips there are, and of how many the frames are labelled differently, as shares.
+    """Number of clips, and the shares of clips whose frames are labelled differently.
 
     A clip counts for the hard labels if at least two of its frames have one.
     """
@@ -120,7 +120,7 @@ def _agreement_of_clips(table: PseudoLabels) -> dict[str, float | int] | None:
 
 
 def _content(table: PseudoLabels) -> str:
-    """Digest of everything but the members' run ids, which differ between equal results."""
+    """Digest of everything except the members' run ids, which differ between equal results."""
     arrays = (table.sample_id, table.hard_label, table.soft_label, table.member_probabilities)
     return digest_json(
         {

@@ -1,4 +1,4 @@
-"""The study of rho, as it runs inside a slot process."""
+"""Job: the study of rho."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,16 +15,15 @@ from tasks.jobs.streams import StreamInputs, held_out_samples, source_streams, t
 from tasks.outcome import Outcome
 
 SETTLING = 50
-"""Mini-batches of every source after which running statistics no longer show their first values."""
+"""Mini-batches per source after which running statistics have forgotten their initial values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RhoStudyJob(StreamInputs, MethodInputs):
     """Probes of mini-batches.
 
-    Attributes:
-        trained: folder of the finished training that is probed, beside its random start.
-        probes: how many mini-batches at each of the two.
+    trained: folder of the finished training to probe, along with its random start.
+    probes: number of mini-batches to probe at each of the two.
     """
 
     trained: Path
@@ -75,10 +74,10 @@ def run(job: RhoStudyJob, folder: Path) -> Outcome:
 
 
 def _settle_statistics(method: Steered, streams: list[Stream]) -> None:
-    """Let batch normalisation see the sources; no weight moves.
+    """Let batch normalisation see the sources without changing weights.
 
-    Losses are those of prediction, by running statistics. Where these are still 0 and 1, random
-    weights predict a constant, whatever a step does.
+    Losses are computed in prediction mode, with running statistics. If these are still 0 and 1,
+    random weights predict a constant, whatever a step does.
     """
     method.network.train()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The study of hyper-validation sizes, as it runs inside a slot process."""
+"""Job: the study of hyper-validation sizes."""
 
 import statistics
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from tasks.outcome import Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class SelectionStudyJob(TargetInputs, NetworkInputs):
-    """Cells to select from, again and again.
+    """Cells to select from repeatedly.
 
     Attributes:
-        models: the cells' trainings.
+        models: trainings of the cells.
         values: their accuracies on the test split, in the same order.
-        sizes: of the subsets of hyper-validation.
-        selections: how many subsets of each size.
+        sizes: sizes of the subsets of hyper-validation.
+        selections: number of subsets of each size.
     """
 
     models: tuple[TrainedModel, ...]

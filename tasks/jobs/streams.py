@@ -1,4 +1,4 @@
-"""The data of a job: a stream of every set that it reads."""
+"""The data of a job: a stream for each set it reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from gradmix.training import HyperValidation
 from tasks.jobs.models import NetworkInputs, seed_of
 
 RESIDENT_BYTES = 2**30
-"""Sets up to this size lie on the device of a GPU slot; of larger ones the mini-batches travel."""
+"""Sets up to this size are kept on the GPU; of larger ones, each mini-batch is copied there."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSettings:
-    """Sizes of mini-batches; V of at most `v_whole_up_to` samples is taken whole at every step."""
+    """Sizes of mini-batches; V is used whole in each step up to `v_whole_up_to` samples."""
 
     batch_size: int
     v_whole_up_to: int
@@ -36,9 +36,9 @@ class TargetInputs:
     """The target's data.
 
     Attributes:
-        target: folder of its prepared training data.
+        target: folder of the prepared training data.
         split: folder of the roles of its samples.
-        classes: of the target.
+        classes: classes of the target.
     """
 
     target: Path
@@ -58,14 +58,14 @@ class SourceSet:
 
 @dataclass(frozen=True, kw_only=True)
 class StreamInputs(TargetInputs, NetworkInputs):
-    """Everything that a training reads.
+    """Everything a training reads.
 
     Attributes:
         source_sets: the labelled sources.
         training: sizes of mini-batches.
-        enlarged: folder of the enlarged V, in place of the split's.
-        pseudo_labels: folder of the pseudo-labels that make S_u one more source.
-        pseudo: which of these labels.
+        enlarged: folder of the enlarged V, which replaces the split's.
+        pseudo_labels: folder of the pseudo-labels for S_u, an additional source.
+        pseudo: which of these labels to use.
     """
 
     source_sets: tuple[SourceSet, ...]
@@ -76,7 +76,7 @@ class StreamInputs(TargetInputs, NetworkInputs):
 
 
 def labels_in(classes: Sequence[str], images: ImageSet, rows: Tensor) -> Tensor:
-    """Labels of rows as positions in `classes`."""
+    """Labels of rows as indices into `classes`."""
     position = torch.full((len(images.classes),), -1)
     for i, name in enumerate(classes):
         position[images.classes.index(name)] = i
@@ -84,7 +84,7 @@ def labels_in(classes: Sequence[str], images: ImageSet, rows: Tensor) -> Tensor:
 
 
 def split_labels(classes: Sequence[str], images: ImageSet, split: Split, rows: Tensor) -> Tensor:
-    """Labels of rows of V or hyper-validation: the split's own, or those of the prepared set."""
+    """Labels of rows of V or hyper-validation, from the split or else the prepared set."""
     if split.labels is None:
         return labels_in(classes, images, rows)
     return torch.tensor([split.labels[row] for row in rows.tolist()], dtype=torch.int64)
@@ -104,7 +104,7 @@ def source_streams(job: StreamInputs, target: ImageSet, device: torch.device) ->
 
 
 def target_stream(job: StreamInputs, target: ImageSet, device: torch.device) -> Stream:
-    """V whole at every step while it is small, else mini-batches."""
+    """V, whole in each step if small, else in mini-batches."""
     if job.enlarged:
         enlarged = load_enlarged(job.enlarged)
         rows, labels = torch.from_numpy(enlarged.sample_id), torch.from_numpy(enlarged.label)
@@ -133,7 +133,7 @@ def unlabelled_stream(
 def hyper_validation(
     job: TargetInputs, target: ImageSet, device: torch.device
 ) -> HyperValidation | None:
-    """The hyper-validation set of the job's split; None if nothing is held out there."""
+    """The hyper-validation set of the job's split; None if nothing is held out."""
     split = load_split(job.split / "split.parquet")
     if not len(split.hyper_validation):
         return None
@@ -143,10 +143,10 @@ def hyper_validation(
 
 
 def held_out_samples(job: TargetInputs, target: ImageSet, device: torch.device) -> HyperValidation:
-    """The hyper-validation set of the job's split, which must have one.
+    """The hyper-validation set of the job's split, which must not be empty.
 
     Raises:
-        DataError: if nothing is held out there.
+        DataError: if nothing is held out.
     """
     found = hyper_validation(job, target, device)
     if found is None:
@@ -155,7 +155,7 @@ def held_out_samples(job: TargetInputs, target: ImageSet, device: torch.device) 
 
 
 def rows_of(images: Tensor, rows: Tensor, device: torch.device) -> Images:
-    """Rows of stored images: on a GPU if they are few, else where they are, read when asked for."""
+    """Rows of stored images: copied to a GPU if few, else read on demand."""
     size = len(rows) * images[:1].numel() * images.element_size()
     if device.type == "cpu" or size > RESIDENT_BYTES:
         return ImageRows(images, rows)
@@ -163,13 +163,13 @@ def rows_of(images: Tensor, rows: Tensor, device: torch.device) -> Images:
 
 
 def normalisation_of(job: NetworkInputs, images: Tensor) -> Normalisation:
-    """The network's, or none for what frozen parts of it have made."""
+    """The network's normalisation, or none for maps of its frozen part."""
     return job.network.normalisation if images.dtype == torch.uint8 else "none"
 
 
 def _pseudo_stream(job: StreamInputs, target: ImageSet, device: torch.device) -> Stream:
     """S_u: hard or soft labels of U, less the samples that moved into the enlarged V."""
-    assert job.pseudo_labels is not None  # noqa: S101 - asked for with them alone
+    assert job.pseudo_labels is not None  # noqa: S101 - only called with them
     table = read_pseudo_labels(job.pseudo_labels / "pseudo_labels.parquet")
     left = torch.ones(len(table.sample_id), dtype=torch.bool)
     if job.enlarged:

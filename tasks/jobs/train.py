@@ -1,4 +1,4 @@
-"""The training of one model, as it runs inside a slot process."""
+"""Job: train one model."""
 
 import json
 import pickle
@@ -29,7 +29,7 @@ from tasks.jobs.streams import (
 from tasks.outcome import Outcome
 
 State = dict[str, Any]
-"""Of a training, as torch saves it."""
+"""State of a training, as saved by torch."""
 
 CHECKPOINT = "checkpoint.pt"
 CURVE = "curve.json"
@@ -40,12 +40,12 @@ class TrainingSettings(BatchSettings, Recipe):
     """Length and recipe of a training.
 
     Attributes:
-        steps: gradient descents.
-        validate_every: steps between two looks at hyper-validation.
-        schedule: of the learning rate, after the warm-up.
-        warm_up: first steps, over which the rate rises linearly.
-        average: decay of the moving average of the weights; 0: none.
-        precision: of the trunk's passes.
+        steps: number of gradient descent steps.
+        validate_every: steps between hyper-validations.
+        schedule: schedule of the learning rate after the warm-up.
+        warm_up: initial steps, over which the rate rises linearly.
+        average: decay of the moving average of the weights; 0 for none.
+        precision: precision of the trunk's passes.
     """
 
     steps: int
@@ -57,7 +57,7 @@ class TrainingSettings(BatchSettings, Recipe):
 
     @property
     def loop(self) -> TrainingConfig:
-        """What the training loop takes of it."""
+        """Settings of the training loop."""
         return TrainingConfig(
             steps=self.steps,
             validate_every=self.validate_every,
@@ -74,9 +74,9 @@ class TrainJob(StreamInputs, MethodInputs):
 
     Attributes:
         training: its length, and sizes of mini-batches.
-        initial: folder of the training whose weights are the start; None: random ones.
-        crossed: accuracy and loss of the same training with each part of V held out, where nothing
-            is held out here; None: hyper-validation gives them.
+        initial: folder of the training whose weights are the start; None for random ones.
+        crossed: accuracy and loss of the same training with each part of V held out, if nothing is
+            held out here; None if hyper-validation gives them.
     """
 
     training: TrainingSettings
@@ -85,7 +85,7 @@ class TrainJob(StreamInputs, MethodInputs):
 
 
 def run(job: TrainJob, folder: Path) -> Outcome:
-    """Train, from the checkpoint if there is one; leaves model and curve in `output`."""
+    """Train, from the checkpoint if there is one; writes model and curve to `output`."""
     device = prepare_device()
     target = load_prepared(job.target)
     streams = source_streams(job, target, device)
@@ -125,7 +125,7 @@ def run(job: TrainJob, folder: Path) -> Outcome:
 
 
 def _figures(job: TrainJob, training: Training) -> dict[str, float]:
-    """Accuracy and loss at the best and the last step; cross-fitted ones where none is held out."""
+    """Accuracy and loss at the best and last step; cross-fitted if nothing is held out."""
     if job.crossed is not None:
         accuracy, loss = job.crossed
         figures = {"accuracy": accuracy, "loss": loss}
@@ -146,14 +146,14 @@ def _checkpoint(folder: Path) -> State | None:
     try:
         state: State = torch.load(path, weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
-        # Damaged on the disk: from the start the training ends with the same bytes.
+        # Damaged on disk: training from the start gives the same bytes.
         return None
     return state
 
 
 def _save(state: State, path: Path) -> None:
-    """Save so that the file is there whole or not at all."""
-    # Given a path, torch writes its name into the file, and equal states would differ in bytes.
+    """Save atomically."""
+    # Given a path, torch would write its name into the file, so equal states would differ.
     with replacing(path) as temporary, temporary.open("wb") as file:
         torch.save(state, file)
         file.flush()
@@ -166,7 +166,7 @@ class _Progress:
         kept = []
         if path.exists():
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            # A kill can leave half a line, and lines past the checkpoint will be made again.
+            # A kill can leave a partial line, and lines past the checkpoint will be written again.
             whole = [line for line in lines if line.endswith("\n")]
             kept = [line for line in whole if json.loads(line)["step"] <= resumed_from]
         path.write_text("".join(kept), encoding="utf-8")
@@ -182,7 +182,7 @@ class _Progress:
 
 def _saver(folder: Path, progress: _Progress) -> Callable[[Training, Callable[[], State]], None]:
     def on_validation(training: Training, state: Callable[[], State]) -> None:
-        # In this order: a line whose checkpoint is missing is written again, the reverse is not.
+        # Order matters: a line without a checkpoint is written again, but not the reverse.
         progress.add(training)
         _save(state(), folder / CHECKPOINT)
 

@@ -1,4 +1,4 @@
-"""The HTML pages that are written for people, from templates and one style sheet."""
+"""HTML pages, rendered from templates with one style sheet."""
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -12,13 +12,13 @@ _TEMPLATES = Environment(
 
 
 def render(template: str, **values: object) -> str:
-    """A page that fetches nothing from anywhere.
+    """Render a self-contained page, which fetches nothing.
 
-    Values are escaped, except where a template says `safe`.
+    Values are escaped unless the template marks them `safe`.
 
     Args:
         template: name of a file under `templates/`.
-        values: what its placeholders stand for.
+        values: values of its placeholders.
 
     Raises:
         jinja2.UndefinedError: if a placeholder has no value.
@@ -27,6 +27,6 @@ def render(template: str, **values: object) -> str:
 
 
 def template_text(name: str) -> str:
-    """A file under `templates/` as it is, such as the style sheet."""
+    """Raw text of a file under `templates/`, such as the style sheet."""
     assert _TEMPLATES.loader is not None  # noqa: S101 - given above
     return _TEMPLATES.loader.get_source(_TEMPLATES, name)[0]

@@ -1,1 +1,1 @@
-"""Labels for anybody's files by a trained model: what `gradmix predict` does."""
+"""Labelling of files with a trained model, for `gradmix predict`."""

@@ -1,4 +1,4 @@
-"""The files to label: which they are, and their pixels, decoded ahead of the network."""
+"""The files to label: finding them, and decoding their pixels ahead of the network."""
 
 import io
 import os
@@ -29,8 +29,8 @@ class Item:
     """A file to label.
 
     Attributes:
-        path: as the user reaches it; it names the file in the table.
-        media: how it is read.
+        path: path as given by the user; identifies the file in the table.
+        media: how to read it.
     """
 
     path: str
@@ -39,12 +39,12 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """A file's pixels, or why there are none.
+    """A file's pixels, or the reason why there are none.
 
     Attributes:
-        item: which.
-        frames: uint8 [F, side, side, channels]: one of a photo; none if it cannot be read.
-        reason: why not; empty if it can.
+        item: the file.
+        frames: uint8 [F, side, side, channels], F = 1 for a photo; None if it cannot be read.
+        reason: why it cannot be read; empty if it can.
     """
 
     item: Item
@@ -53,19 +53,19 @@ class Decoded:
 
 
 def list_items(places: Sequence[str], usual: Media) -> tuple[list[Item], dict[str, int]]:
-    """Every file that is named, or lies anywhere below a folder, or that a table lists, once.
+    """List every file given directly, below a folder, or in a table, once.
 
-    Photos and clips are told apart by their names, place by place.
+    Photos and clips are told apart by file name, separately for each place.
 
     Args:
         places: files, folders and tables.
-        usual: what is taken of a folder that has both, and what a file is whose name says neither.
+        usual: media to use for a folder with both, and for a file whose name shows neither.
 
     Returns:
-        The files, and how many others lie there, by what they are.
+        The files, and the number of other files by kind.
 
     Raises:
-        DataError: if a place does not exist or has no file.
+        DataError: if a place does not exist or has no files.
     """
     items: dict[str, Item] = {}
     others: dict[str, int] = {}
@@ -87,7 +87,7 @@ def list_items(places: Sequence[str], usual: Media) -> tuple[list[Item], dict[st
 def decoded(
     items: Sequence[Item], images: ImageDescription, pool: ThreadPoolExecutor, ahead: int
 ) -> Iterator[Decoded]:
-    """The files in order, decoded by threads that are at most so many files ahead."""
+    """Yield the files in order, decoded by threads at most `ahead` files ahead."""
     waiting: deque[Future[Decoded]] = deque()
     for item in items:
         waiting.append(pool.submit(decode_item, item, images))
@@ -98,7 +98,7 @@ def decoded(
 
 
 def decode_item(item: Item, images: ImageDescription) -> Decoded:
-    """One file's pixels."""
+    """Decode one file."""
     read = _clip if item.media == "clips" else _photo
     try:
         return Decoded(item=item, frames=read(Path(item.path), images))
@@ -125,7 +125,7 @@ def _clip(path: Path, images: ImageDescription) -> Pixels:
 
 
 def _stored(jpeg: bytes, side: int) -> Image.Image:
-    """A frame as it comes from the store that training reads: through a JPEG."""
+    """A frame decoded from JPEG, as in the store that training reads."""
     picture = Image.open(io.BytesIO(jpeg))
     picture.draft("RGB", (side, side))
     return picture

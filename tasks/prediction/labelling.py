@@ -1,4 +1,4 @@
-"""Labels for files, part by part: a finished part survives whatever ends the process."""
+"""Labels for files, part by part; finished parts survive a crash or kill."""
 
 import json
 import os
@@ -34,19 +34,19 @@ from tasks.prediction.tables import (
 from tasks.storage.home import exclusive
 
 BLOCK = 2
-"""Batches of a block. A part is some blocks, so that the network reads the same batches again."""
+"""Batches per block. A part is whole blocks, so that a resumed run has the same batches."""
 EVERY_S = 5.0
-"""Seconds between two parts: what a kill costs, at least a block."""
+"""Seconds between parts: the work that a kill can lose, at least one block."""
 WORK = "work.json"
 NAMED = 3
 
 Tell = Callable[[int, int], None]
-"""Told how many files are done, and how many there are."""
+"""Called with the number of finished files and the total."""
 
 
 @dataclass
 class Timing:
-    """Seconds of the loop, and of them those in the network."""
+    """Seconds spent in the loop, and in the network as part of it."""
 
     whole_s: float = 0.0
     network_s: float = 0.0
@@ -54,14 +54,14 @@ class Timing:
 
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
-    """What was done.
+    """Result of a labelling.
 
     Attributes:
-        files: with a label.
-        skipped: path and reason of those without.
-        skipped_table: where these are listed.
-        reused: files whose labels an earlier run of the command had left.
-        timing: of the rest.
+        files: number of files with a label.
+        skipped: path and reason of each file without one.
+        skipped_table: table that lists these.
+        reused: number of files whose labels were left by an earlier run of the command.
+        timing: timing of the rest.
     """
 
     files: int
@@ -74,21 +74,21 @@ class Labelled:
 def label_files(
     model: Model, items: Sequence[Item], out: Path, batch_size: int, tell: Tell
 ) -> Labelled:
-    """Write a table with the label of every file that can be read, and one of the others.
+    """Write a table with labels of all readable files, and one of the other files.
 
-    Parts lie beside the table, in a folder named after it, until the table is whole; the same
-    files and model go on from them.
+    Until the table is complete, parts are kept in a folder next to it, named after it; another run
+    with the same files and model continues from them.
 
     Args:
-        model: that labels.
+        model: the model.
         items: the files, each once.
-        out: the table, CSV or Parquet.
-        batch_size: images, or frames, that the network reads at once.
+        out: path of the table, CSV or Parquet.
+        batch_size: number of images or frames in a batch.
         tell: called with progress.
 
     Raises:
         DataError: if no file can be read, or the table cannot be written.
-        HomeError: if another process writes the same table.
+        HomeError: if another process is writing the same table.
     """
     check_out(out)
     folder, skipped_table = out.with_name(f"{out.name}.parts"), skipped_beside(out)
@@ -120,22 +120,22 @@ def label_files(
 
 
 def skipped_beside(out: Path) -> Path:
-    """Where the files without a label are listed."""
+    """Table that lists the files without a label."""
     return out.with_name(f"{out.stem}.skipped.csv")
 
 
 def _block(model: Model, batch_size: int) -> int:
-    """Files of a block."""
+    """Number of files in a block."""
     return max(1, BLOCK * batch_size // (model.description.images.frames or 1))
 
 
 def _blocks(
     model: Model, items: Sequence[Item], block: int, batch_size: int, timing: Timing
 ) -> Iterator[list[Row]]:
-    """The rows of the blocks, in order, while files of the next ones are decoded."""
+    """Yield the blocks' rows in order, while files of the next blocks are decoded."""
     started, cores = time.monotonic(), usable_cores()
     images = model.description.images
-    # Pillow's warnings are no reason to stop, and threads cannot each have filters of their own.
+    # Pillow's warnings must not stop the run, and filters cannot be set per thread.
     with warnings.catch_warnings(), ThreadPoolExecutor(cores) as pool:
         warnings.simplefilter("ignore")
         ahead = decoded(items, images, pool, 2 * max(cores, batch_size // (images.frames or 1)))
@@ -175,7 +175,7 @@ def _fill(
     batch_size: int,
     timing: Timing,
 ) -> None:
-    """Give the last rows without a label theirs."""
+    """Fill in the labels of the given files' rows."""
     if not files:
         return
     frames = torch.from_numpy(np.concatenate([_frames(file) for file in files]))
@@ -193,7 +193,7 @@ def _fill(
 
 
 def _means(by_member: Tensor, counts: Sequence[int]) -> Tensor:
-    """Mean probabilities [R, N, C] over each file's frames, of [R, sum of counts, C]."""
+    """Mean probabilities [R, N, C] over each file's frames, from [R, sum of counts, C]."""
     return torch.stack(
         [part.mean(1) for part in torch.split(by_member, list(counts), dim=1)], dim=1
     )
@@ -204,11 +204,11 @@ def _frames(file: Decoded) -> Any:  # noqa: ANN401 - uint8 [F, H, W, C]
 
 
 def _identity(model: Model, items: Sequence[Item], block: int) -> str:
-    """Of the model and of the files, by name, size and time of change."""
+    """Digest of the model and of the files' names, sizes and modification times."""
     files = []
     for item in items:
         try:
-            status = os.stat(item.path)  # noqa: PTH116 - of thousands of files
+            status = os.stat(item.path)  # noqa: PTH116 - faster for thousands of files
             files.append([item.path, item.media, status.st_size, status.st_mtime_ns])
         except OSError:
             files.append([item.path, item.media, None, None])
@@ -216,7 +216,7 @@ def _identity(model: Model, items: Sequence[Item], block: int) -> str:
 
 
 def _open(folder: Path, identity: str) -> None:
-    """Drop the parts of other files or of another model."""
+    """Drop parts left by other files or another model."""
     work = folder / WORK
     try:
         same = json.loads(work.read_text(encoding="utf-8"))["identity"] == identity
@@ -229,7 +229,7 @@ def _open(folder: Path, identity: str) -> None:
 
 
 def _finished(folder: Path, items: Sequence[Item], block: int) -> list[Row]:
-    """The rows of the finished parts, up to the first that is missing or damaged."""
+    """Rows of the finished parts, up to the first missing or damaged one."""
     rows: list[Row] = []
     while len(rows) < len(items):
         path = folder / _name(len(rows))

@@ -1,4 +1,4 @@
-"""Tables of labels: the one that a user gets, and its finished parts."""
+"""Tables of labels: the user's, and its finished parts."""
 
 import csv
 import io
@@ -14,9 +14,9 @@ from data.errors import DataError
 
 COLUMNS = ("path", "label", "confidence", "runner_up", "runner_up_confidence", "agreement")
 REASON: Final = "reason"
-"""Of a part alone: why a file has no label."""
+"""Column of parts only: why a file has no label."""
 DIGITS = 6
-"""Of shares in CSV."""
+"""Decimals of shares in CSV."""
 SUFFIXES = (".csv", ".parquet")
 _TEXT, _SHARE = pa.string(), pa.float64()
 SCHEMA = pa.schema(
@@ -33,7 +33,7 @@ PART = SCHEMA.append(pa.field(REASON, _TEXT))
 
 
 class Row(TypedDict, total=False):
-    """A file: its path, and either a label or a reason why there is none."""
+    """A file's path, and either its label or the reason why it has none."""
 
     path: Required[str]
     label: str
@@ -45,17 +45,17 @@ class Row(TypedDict, total=False):
 
 
 def check_out(out: Path) -> None:
-    """Refuse a table that could not be written in the end.
+    """Check beforehand that a table can be written.
 
     Raises:
-        DataError: if it is no CSV or Parquet file, or its folder is missing.
+        DataError: if it is not a CSV or Parquet file, or its folder is missing.
     """
     if out.suffix.lower() not in SUFFIXES:
         raise DataError(
             f"--out: expected a file named *.csv or *.parquet, found {out.name!r}: rename it."
         )
     if out.is_dir() or not out.parent.is_dir():
-        found = "a folder there" if out.is_dir() else "no folder that it could lie in"
+        found = "a folder there" if out.is_dir() else "no folder to hold it"
         raise DataError(f"--out: expected a file that can be written at {out}, found {found}.")
 
 
@@ -71,19 +71,19 @@ def read_part(path: Path) -> list[Row] | None:
     try:
         table = pq.read_table(path)
         rows: list[Row] = table.to_pylist()
-    # Arrow has no error of its own for every damage.
+    # Arrow raises various errors for damaged files.
     except Exception:
         return None
     return rows if table.schema.equals(PART) else None
 
 
 def write_labels(rows: Sequence[Row], out: Path, about: Mapping[str, str]) -> None:
-    """Write the user's table, CSV or Parquet by its name.
+    """Write the user's table, CSV or Parquet depending on its name.
 
     Args:
-        rows: of files with a label.
-        out: the table.
-        about: metadata of a Parquet file.
+        rows: rows of files with a label.
+        out: path of the table.
+        about: metadata for a Parquet file.
     """
     if out.suffix.lower() == ".csv":
         write_atomically(out, _csv(COLUMNS, rows))
@@ -95,7 +95,7 @@ def write_labels(rows: Sequence[Row], out: Path, about: Mapping[str, str]) -> No
 
 
 def write_skipped(rows: Sequence[Row], path: Path) -> None:
-    """Write what has no label and why; an old list goes where there is nothing to say."""
+    """Write the files without a label and the reasons; with none, remove an old list."""
     if rows:
         write_atomically(path, _csv(("path", REASON), rows))
     else:

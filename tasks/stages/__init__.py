@@ -1,1 +1,1 @@
-"""The stages of the pipeline, one a file: `describe` gives the identity, `execute` the result."""
+"""Stages of the pipeline, one per file: `describe` gives the identity, `execute` the result."""

@@ -24,15 +24,15 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class EnlargeInputs(StageInputs, Generic[A]):
-    """Pseudo-labels, and the V that they enlarge.
+    """Pseudo-labels, and the V to enlarge.
 
     Attributes:
-        pseudo: the labels.
+        pseudo: the pseudo-labels.
         target: prepared training data.
-        classes: of the target.
-        split: that V is a role of.
-        per_class: wanted samples of a class.
-        seed: of the choice among agreed samples.
+        classes: classes of the target.
+        split: split with the role V.
+        per_class: number of samples per class to reach.
+        seed: seed of the random choice among agreed samples.
     """
 
     pseudo: A
@@ -44,7 +44,7 @@ class EnlargeInputs(StageInputs, Generic[A]):
 
 
 def describe(inputs: EnlargeInputs) -> Request:
-    """The identity depends on the pseudo-labels, V, the wanted size and the seed."""
+    """The identity depends on the pseudo-labels, V, the size and the seed."""
     used = {
         "pseudo_labels": inputs.pseudo.digest,
         "V": inputs.split.summary["digests"]["V"],
@@ -55,9 +55,9 @@ def describe(inputs: EnlargeInputs) -> Request:
 
 
 def execute(place: Workplace, inputs: EnlargeInputs) -> Outcome:
-    """Add agreed samples of U to V, at random, up to `per_class`; where there are fewer, all.
+    """Add random agreed samples of U to V, up to `per_class`, or all if there are fewer.
 
-    Of frames the clips are counted, and drawn with all their frames that are agreed on.
+    For frames, clips are counted, and drawn with all their agreed frames.
     """
     pseudo, split, classes = inputs.pseudo, inputs.split, inputs.classes
     home = place.runtime.home
@@ -99,7 +99,7 @@ def execute(place: Workplace, inputs: EnlargeInputs) -> Outcome:
 
 
 def _clips_by_class(clips: IntArray, labels: IntArray, classes: int) -> list[int]:
-    """How many clips have samples of each class."""
+    """Number of clips with samples of each class."""
     return [len(np.unique(clips[labels == label])) for label in range(classes)]
 
 

@@ -1,4 +1,4 @@
-"""Stage: the finished models of one draw on the sealed test split, once, after selection."""
+"""Stage: score the finished models of a draw on the sealed test split, once, after selection."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ from tasks.tracking.run_records import TEST
 from tasks.tracking.tracker import MetricRow
 
 FIGURES = ("accuracy", "clip_accuracy")
-"""Scores that are added to a model's run."""
+"""Scores added to a model's run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateInputs(StageInputs, Generic[A]):
-    """Everything of one draw that is scored or audited.
+    """Everything in one draw that is scored or audited.
 
     Attributes:
-        models: by name: a training, or a selection whose best member counts.
+        models: trainings, or selections whose best member is scored, by name.
         test: the sealed split.
-        target: prepared target training data, for the audit of the pseudo-labels.
-        classes: of the target.
-        pseudo: labels to audit, by name.
-        network: of the models.
-        heads: classes of every head.
-        weights: that a frozen part of the trunk has; their digest is the network's.
+        target: prepared target training data, to audit the pseudo-labels.
+        classes: classes of the target.
+        pseudo: pseudo-labels to audit, by name.
+        network: network of the models.
+        heads: classes of each head.
+        weights: weights of the trunk's frozen part; the network holds their digest.
     """
 
     models: Mapping[str, A]

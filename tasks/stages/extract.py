@@ -1,4 +1,4 @@
-"""Stage: frames of the clips of a split, packed, with a table of what each of them is."""
+"""Stage: extract frames of a split's clips, packed, with a table that describes each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ from tasks.storage.artifacts import Request
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractInputs(MediaInputs):
-    """Clips, and which of their frames."""
+    """Clips, and which of their frames to extract."""
 
     sampling: Sampling
 
 
 def describe(inputs: ExtractInputs) -> Request:
-    """The identity depends on the clips' bytes, on which frames, and on the reader's version."""
+    """The identity depends on the clips' bytes, the sampling, and the reader's version."""
     found = find_file_reader(inputs.reader)
     asked = {name: value for name, value in vars(inputs.sampling).items() if value is not None}
     config: dict[str, Any] = {
@@ -48,7 +48,7 @@ def describe(inputs: ExtractInputs) -> Request:
 
 
 def execute(place: Workplace, inputs: ExtractInputs) -> Outcome:
-    """Extract on all cores, clip by clip; then put everything into one store."""
+    """Extract clips on all cores, then merge them into one store."""
     reader, split = inputs.reader, inputs.split
     with tracked_run(place) as run_id:
         log_raw(place, run_id, inputs)
@@ -86,7 +86,7 @@ def execute(place: Workplace, inputs: ExtractInputs) -> Outcome:
 
 
 def _extracted(place: Workplace, inputs: ExtractInputs, listing: Listing) -> list[Path]:
-    """The folders of all chunks, in order."""
+    """Extract all chunks; returns their folders in order."""
 
     def report(done: int, total: int, slots: Sequence[str]) -> None:
         where, subject = ", ".join(slots), inputs.subject

@@ -1,4 +1,4 @@
-"""Stage: a prepared set with what the frozen part of the trunk makes of its images."""
+"""Stage: replace the images of a prepared set by the output of the trunk's frozen part."""
 
 from dataclasses import dataclass
 from typing import Generic
@@ -17,12 +17,12 @@ from tasks.storage.artifacts import Request
 
 @dataclass(frozen=True, kw_only=True)
 class FeaturesInputs(StageInputs, Generic[A]):
-    """Images, and the trunk with a frozen part.
+    """Images, and a trunk with a frozen part.
 
     Attributes:
         data: prepared images.
-        network: the trunk, and what of it is frozen.
-        weights: that the trunk starts from; their digest is the network's.
+        network: the trunk, and which part is frozen.
+        weights: initial weights of the trunk; the network holds their digest.
     """
 
     data: A
@@ -31,7 +31,7 @@ class FeaturesInputs(StageInputs, Generic[A]):
 
 
 def describe(inputs: FeaturesInputs) -> Request:
-    """The identity depends on the images, on the trunk, and on what of it is frozen."""
+    """The identity depends on the images, on the trunk, and on its frozen part."""
     config = {"network": encode(inputs.network)}
     return Request("features", 1, config, {"data": inputs.data.digest}, 0, inputs.subject)
 

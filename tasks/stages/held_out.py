@@ -1,4 +1,4 @@
-"""Stage: an ensemble on the labelled samples that its members were not trained on."""
+"""Stage: score an ensemble on labelled samples that its members were not trained on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ from tasks.storage.artifacts import RESULT, Artifact, Request, read_artifact
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutInputs(StageInputs, Generic[A]):
-    """An ensemble, and what it is scored on.
+    """An ensemble, and the data to score it on.
 
     Attributes:
-        ensemble: a selection of its members.
+        ensemble: selection of its members.
         target: prepared training data.
-        classes: of the target.
-        splits: one of which every member's training had: its hyper-validation was held out there.
-        network: of the members.
-        heads: classes of every head.
+        classes: classes of the target.
+        splits: splits of the members' trainings, whose hyper-validation was held out.
+        network: network of the members.
+        heads: classes of each head.
     """
 
     ensemble: A
@@ -39,7 +39,7 @@ class HeldOutInputs(StageInputs, Generic[A]):
 
 
 def describe(inputs: HeldOutInputs) -> Request:
-    """The identity depends on the members in order, and on the samples that they have not seen."""
+    """The identity depends on the members in order, and on the samples they have not seen."""
     used = {"target": inputs.target.digest}
     used |= {f"split {i}": split.digest for i, split in enumerate(inputs.splits)}
     for i, member in enumerate(inputs.ensemble.summary["members"]):
@@ -74,7 +74,7 @@ def execute(place: Workplace, inputs: HeldOutInputs) -> Outcome:
 
 
 def _split_of(member: Mapping[str, Any], splits: Sequence[Artifact], home: Path) -> Artifact:
-    """The split that a member's training had."""
+    """The split used by a member's training."""
     training = read_artifact(home / member["folder"] / RESULT)
     wanted = training.document["inputs"]["hyper_validation"]
     for split in splits:

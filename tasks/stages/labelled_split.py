@@ -1,4 +1,4 @@
-"""Stage: the roles of a target whose labelled files are given."""
+"""Stage: assign the roles of a target whose labelled files are given."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from tasks.storage.artifacts import Request
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledSplitInputs(StageInputs, Generic[A]):
-    """The target, and what is held out of its labelled samples.
+    """The target, and which of its labelled samples are held out.
 
     Attributes:
-        target: prepared data, labelled and not.
-        classes: of the target.
-        held_out: for hyper-validation.
-        corrections: label by the file's name in the target; empty: the file is taken out.
-        seed: of the experiment.
+        target: prepared data, labelled and unlabelled.
+        classes: classes of the target.
+        held_out: settings of hyper-validation.
+        corrections: corrected labels by file name in the target; an empty label removes the file.
+        seed: seed of the experiment.
     """
 
     target: A
@@ -51,7 +51,7 @@ def describe(inputs: LabelledSplitInputs) -> Request:
 
 
 def execute(place: Workplace, inputs: LabelledSplitInputs) -> Outcome:
-    """Give every sample its role; each role has a digest of its own."""
+    """Give every sample its role; each role has its own digest."""
     target, classes = inputs.target, inputs.classes
     prepared = load_prepared(place.runtime.home / target.folder)
     if prepared.samples is None:
@@ -90,12 +90,12 @@ def _roles(split: Split) -> dict[str, Rows]:
 
 
 def _labels(split: Split, rows: Rows) -> list[int | None]:
-    """What a role knows: labels of V and hyper-validation; none of U."""
+    """Known labels of a role: those of V and hyper-validation; none for U."""
     return [(split.labels or {}).get(row) for row in rows.tolist()]
 
 
 def _counted(samples: Samples, split: Split, inputs: LabelledSplitInputs) -> dict[str, Any]:
-    """Clips of each role, labelled clips of each class, and the corrections that took part."""
+    """Number of clips per role, labelled clips per class, and corrections applied."""
     clips = np.array(samples.clips)
     labelled = np.concatenate([split.v, split.hyper_validation])
     labels = np.array([(split.labels or {})[row] for row in labelled.tolist()])

@@ -18,11 +18,11 @@ from tasks.storage.artifacts import Request
 
 @dataclass(frozen=True, kw_only=True)
 class PicturesInputs(MediaInputs, Generic[A]):
-    """Photos or frames, and the size that they get.
+    """Photos or frames, and the size to scale them to.
 
     Attributes:
-        side: of the squares, pixels.
-        frames: of the clips; None: the files are photos.
+        side: side of the squares in pixels.
+        frames: frames of the clips; None if the files are photos.
     """
 
     side: int

@@ -1,4 +1,4 @@
-"""Stage: one split of a data set that is read as arrays."""
+"""Stage: prepare one split of a data set that is read as arrays."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def describe(inputs: RawInputs) -> Request:
         "reader_version": found.version,
     }
     if found.embedded:
-        # These libraries ship or draw the pixels.
+        # These libraries provide or draw the pixels.
         config["made_with"] = made_with(*MAKERS)
     return Request("prepare", 1, config, inputs.raw, 0, inputs.subject)
 

@@ -1,4 +1,4 @@
-"""Stage: pseudo-labels of U by the ensemble of the selected models."""
+"""Stage: pseudo-label U with the ensemble of selected models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ from tasks.storage.artifacts import Request
 
 @dataclass(frozen=True, kw_only=True)
 class PseudoLabelInputs(StageInputs, Generic[A]):
-    """An ensemble, and what it labels.
+    """An ensemble, and the data to label.
 
     Attributes:
-        ensemble: a selection whose members vote.
+        ensemble: selection whose members vote.
         target: prepared training data.
-        classes: of the target.
-        split: that U is a role of.
-        threshold: of the confidence that a hard label needs.
-        network: of the members.
-        heads: classes of every head.
+        classes: classes of the target.
+        split: split with the role U.
+        threshold: confidence that a hard label must exceed.
+        network: network of the members.
+        heads: classes of each head.
     """
 
     ensemble: A
@@ -44,7 +44,7 @@ def describe(inputs: PseudoLabelInputs) -> Request:
     """The identity depends on the members in order, on U, and on the threshold."""
     used = {"target": inputs.target.digest, "U": inputs.split.summary["digests"]["U"]}
     for i, member in enumerate(inputs.ensemble.summary["members"]):
-        # The file names its members, so equal weights of two cells are not the same member.
+        # The file names its members, so two cells with equal weights are different members.
         used[f"member {i}"] = digest_json([member["identity"], member["digest"]])
     config = {
         "classes": list(inputs.classes),

@@ -1,4 +1,4 @@
-"""What stages take that read raw files, and what they note of these."""
+"""Inputs of stages that read raw files, and their tracking."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class RawInputs(StageInputs):
     Attributes:
         reader: name of the data set.
         split: "train" or "test"; the latter is sealed.
-        root: folder of the real data, not part of the identity; None for embedded data.
-        raw: SHA-256 of the files by name; of photos and clips one for all; none if embedded.
+        root: folder of the real data, not part of the identity; None if embedded.
+        raw: SHA-256 of the files by name; a single one for photos and clips; empty if embedded.
     """
 
     reader: str
@@ -32,9 +32,9 @@ class MediaInputs(RawInputs):
     """Photos or clips of one split.
 
     Attributes:
-        partial: go on with what is there where files are missing; not part of the identity.
-        max_broken: share of the files that may be broken; checked when they are decoded.
-        unlabelled: where more files of the split are, without labels; not part of the identity.
+        partial: continue with the existing files if some are missing; not part of the identity.
+        max_broken: maximum share of broken files; checked during decoding.
+        unlabelled: folder of more, unlabelled files of the split; not part of the identity.
     """
 
     partial: bool
@@ -43,12 +43,12 @@ class MediaInputs(RawInputs):
 
 
 def made_with(*names: str) -> dict[str, str]:
-    """Versions of the libraries that make the pixels."""
+    """Versions of the libraries that affect the pixels."""
     return {name: version(name) for name in names}
 
 
 def log_raw(place: Workplace, run_id: str, inputs: RawInputs) -> None:
-    """Name the raw files as what a run read; embedded data come from their reader."""
+    """Log the raw files, or the embedded data set, as inputs of a run."""
     embedded = {f"embedded {inputs.reader}": digest_json(dict(place.request.config))}
     for name, digest in (inputs.raw or embedded).items():
         source = f"{inputs.root or 'embedded'}/{name}"

@@ -24,16 +24,16 @@ class RhoStudyInputs(StageInputs, Generic[A]):
     """A finished model, and the data of its training.
 
     Attributes:
-        model: a selection whose best member is probed, and the weights that it began with.
+        model: selection whose best member is probed, along with its initial weights.
         training: sizes of mini-batches.
-        network: of the model.
-        heads: classes of every head.
+        network: network of the model.
+        heads: classes of each head.
         sources: the labelled sources.
         target: prepared target training data.
-        classes: of the target.
+        classes: classes of the target.
         split: roles of the target's samples.
-        seed: of the model's training, which its mini-batches follow again.
-        weights: that its trunk started from; their digest is the network's.
+        seed: seed of the model's training, whose mini-batches are replayed.
+        weights: initial weights of the trunk; the network holds their digest.
     """
 
     model: A

@@ -1,4 +1,4 @@
-"""Stage: the best trainings on hyper-validation."""
+"""Stage: select the best trainings on hyper-validation."""
 
 import json
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from tasks.storage.artifacts import Artifact, Request
 
 @dataclass(frozen=True, kw_only=True)
 class SelectInputs(StageInputs, Generic[A]):
-    """Trainings, in cell order, and how many of them are chosen.
+    """Trainings in cell order, and the number to select.
 
     Attributes:
-        candidates: trainings; of a cross-fitted choice, the parts of the first come first.
-        r: how many are chosen.
-        parts: the split of each part of V that is held out in turn. They are then chosen together,
-            by the accuracy over all parts, and the members are those of one choice, by part.
+        candidates: trainings; in cross-fitting, grouped by choice, one per part of V.
+        r: number to select.
+        parts: in cross-fitting, one split per held-out part of V. Choices are ranked by accuracy
+            over all parts, and the members are the best choice's trainings, by part.
     """
 
     candidates: tuple[A, ...]
@@ -68,7 +68,7 @@ def execute(place: Workplace, inputs: SelectInputs) -> Outcome:
 
 
 def _pooled(parts: Sequence[Artifact], sizes: Sequence[int]) -> dict[str, float]:
-    """Figures of a choice over all parts of V, each weighted by its samples; steps by part."""
+    """Figures of a choice over all parts of V, weighted by their samples; steps by part."""
     if len(parts) == 1:
         return {name: parts[0].summary[name] for name in ("accuracy", "loss")}
     mean = {

@@ -1,4 +1,4 @@
-"""Stage: what the selection of a grid cell owes to the size of the hyper-validation set."""
+"""Stage: how the selection of a grid cell depends on the size of hyper-validation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ class SelectionStudyInputs(StageInputs, Generic[A]):
     """The grid of one draw.
 
     Attributes:
-        cells: trainings of the grid, by the names that the evaluation has for them.
+        cells: trainings of the grid, by their names in the evaluation.
         evaluation: their accuracies on the test split, which is not opened again.
         target: prepared target training data.
-        classes: of the target.
+        classes: classes of the target.
         split: roles of the target's samples.
-        network: of the models.
-        heads: classes of every head.
-        seed: of the subsets.
+        network: network of the models.
+        heads: classes of each head.
+        seed: seed of the random subsets.
     """
 
     cells: Mapping[str, A]
@@ -59,7 +59,7 @@ def describe(inputs: SelectionStudyInputs) -> Request:
 
 
 def execute(place: Workplace, inputs: SelectionStudyInputs) -> Outcome:
-    """Select again on random subsets, in a slot process."""
+    """Repeat the selection on random subsets, in a slot process."""
     home, test = place.runtime.home, inputs.evaluation.summary["test"]
     job = SelectionStudyJob(
         network=inputs.network,

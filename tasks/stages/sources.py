@@ -14,10 +14,10 @@ class SourceInput(Generic[A]):
     """One source.
 
     Attributes:
-        name: of the source.
+        name: name of the source.
         data: prepared training data.
-        classes: those that are used.
-        head: of the network, that learns them.
+        classes: classes in use.
+        head: head of the network that learns them.
     """
 
     name: str
@@ -27,7 +27,7 @@ class SourceInput(Generic[A]):
 
 
 def source_sets(sources: Iterable[SourceInput], home: Path) -> tuple[SourceSet, ...]:
-    """The sources, for a job over that home folder."""
+    """Sources of a job that uses this home folder."""
     return tuple(
         SourceSet(
             name=source.name,
@@ -40,5 +40,5 @@ def source_sets(sources: Iterable[SourceInput], home: Path) -> tuple[SourceSet, 
 
 
 def head_and_classes(sources: Iterable[SourceInput]) -> dict[str, list[object]]:
-    """Head and classes of every source by name, as identities have them."""
+    """Head and classes of every source by name, as used in identities."""
     return {source.name: [source.head, list(source.classes)] for source in sources}

@@ -1,4 +1,4 @@
-"""Stage: one draw, the roles of the target's training samples."""
+"""Stage: draw the roles of the target's training samples."""
 
 from dataclasses import dataclass
 from typing import Any, Generic
@@ -22,10 +22,10 @@ class SplitInputs(StageInputs, Generic[A]):
 
     Attributes:
         target: prepared training data.
-        classes: of the target.
-        hyper_validation: number of its samples.
-        k: samples of a class in V.
-        seed: of the experiment.
+        classes: classes of the target.
+        hyper_validation: number of hyper-validation samples.
+        k: samples per class in V.
+        seed: seed of the experiment.
         draw: number of V.
     """
 
@@ -50,7 +50,7 @@ def describe(inputs: SplitInputs) -> Request:
 
 
 def execute(place: Workplace, inputs: SplitInputs) -> Outcome:
-    """Draw hyper-validation, V and U; each role has a digest of its own."""
+    """Draw hyper-validation, V and U; each role has its own digest."""
     target, classes = inputs.target, inputs.classes
     prepared = load_prepared(place.runtime.home / target.folder)
     split = split_target(

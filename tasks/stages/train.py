@@ -1,4 +1,4 @@
-"""Stage: one training, in a process of its own slot, tracked as one MLflow run."""
+"""Stage: one training, in a slot process, tracked as one MLflow run."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -27,12 +27,12 @@ Labels = Literal["hard", "soft"]
 
 @dataclass(frozen=True, kw_only=True)
 class PseudoSource(Generic[A]):
-    """S_u, the pseudo-labelled samples as one more source.
+    """S_u, the pseudo-labelled samples as an additional source.
 
     Attributes:
         labels: the pseudo-labels.
-        kind: which of them.
-        if_none_agree: what to do where no hard label is left.
+        kind: hard or soft labels.
+        if_none_agree: what to do if no hard label is left.
     """
 
     labels: A
@@ -46,24 +46,24 @@ class TrainInputs(StageInputs, Generic[A]):
 
     Attributes:
         method: a row of `METHODS`.
-        settings: fields of its config.
-        learning_rate: a number, or the selection that found it.
-        momentum: of SGD.
-        network: that is trained.
-        training: its length, sizes of mini-batches, and recipe.
-        heads: classes of every head of the network.
-        sources: the labelled sources, whether or not the method reads them.
+        settings: fields of the method's config.
+        learning_rate: learning rate, or the selection that found it.
+        momentum: momentum of SGD.
+        network: network to train.
+        training: length, sizes of mini-batches, and recipe.
+        heads: classes of each head of the network.
+        sources: labelled sources, whether or not the method reads them.
         target: prepared target training data.
-        classes: of the target.
+        classes: classes of the target.
         split: roles of the target's samples.
-        seed: of weights and mini-batches.
-        choice: a selection whose best member gives the settings that `settings` does not.
-        initial: a selection whose best member's weights are the start.
-        pseudo: S_u.
-        enlarged: the enlarged V, in place of the split's.
-        weights: that the trunk starts from; their digest is the network's.
-        crossed: a selection among trainings with each part of V held out: this one, on all of V,
-            takes as many steps as they needed, and their figures are its own.
+        seed: seed of weights and mini-batches.
+        choice: selection whose best member supplies the settings missing in `settings`.
+        initial: selection whose best member's weights are the start.
+        pseudo: S_u, if used.
+        enlarged: enlarged V, which replaces the split's.
+        weights: initial weights of the trunk; the network holds their digest.
+        crossed: selection among trainings that each held out a part of V. This training uses all
+            of V for as many steps as they needed, and reports their figures.
     """
 
     method: str
@@ -87,7 +87,7 @@ class TrainInputs(StageInputs, Generic[A]):
 
 
 def describe(inputs: TrainInputs) -> Request:
-    """The identity depends on everything that the method reads, and on nothing that it does not."""
+    """The identity depends on everything that the method reads, and nothing else."""
     entry, used = method_named(inputs.method), _read_sources(inputs)
     settings = all_settings(inputs.method, inputs.settings, inputs.choice)
     config = {
@@ -100,18 +100,18 @@ def describe(inputs: TrainInputs) -> Request:
         "training": telling(_length(inputs)),
         "sources": head_and_classes(used),
         "heads": encode(inputs.heads),
-        # Canonical JSON sorts keys; the order decides random weights and the rows of gradients.
+        # Canonical JSON sorts keys, but order affects random weights and the rows of gradients.
         "order": {"sources": [source.name for source in used], "heads": list(inputs.heads)},
         "pseudo": _kind(inputs),
     }
     if inputs.initial:
-        # Before, a start was not scored, so that a training could end below it.
+        # Earlier versions did not score the start, so a training could end below it.
         config["start"] = "scored"
     return Request("train", 1, config, dict(_digests(inputs)), inputs.seed, inputs.subject)
 
 
 def _digests(inputs: TrainInputs) -> Iterator[tuple[str, str]]:
-    """Digest of everything that the method reads, by role."""
+    """Digests of everything the method reads, by role."""
     method, digests = method_named(inputs.method).method, inputs.split.summary["digests"]
     yield "target", inputs.target.digest
     yield "hyper_validation", digests["hyper_validation"]
@@ -130,15 +130,15 @@ def _digests(inputs: TrainInputs) -> Iterator[tuple[str, str]]:
 
 
 def _read_sources(inputs: TrainInputs) -> list[SourceInput]:
-    """The sources that the method reads."""
+    """The sources the method reads."""
     reads = method_named(inputs.method).method.reads_source
     return [source for source in inputs.sources if reads(source.head)]
 
 
 def _length(inputs: TrainInputs) -> TrainingSettings:
-    """As asked for; on all of V, the mean of the best steps with parts of it held out.
+    """Settings of the training; on all of V, its length is the mean best step of the crossed ones.
 
-    Rounded to a whole number of validations, at least one.
+    That length is rounded to whole validations, at least one.
     """
     training: TrainingSettings = inputs.training
     if inputs.crossed is None:
@@ -158,7 +158,7 @@ def _rate(inputs: TrainInputs) -> float:
 
 
 def _kind(inputs: TrainInputs) -> Labels | None:
-    """Hard or soft labels: soft ones in place of hard ones of which none is left, if asked for."""
+    """Kind of labels; soft if no hard ones are left and `if_none_agree` says so."""
     pseudo, enlarged = inputs.pseudo, inputs.enlarged
     if pseudo is None:
         return None
@@ -169,7 +169,7 @@ def _kind(inputs: TrainInputs) -> Labels | None:
 
 
 def all_settings(method: str, settings: Mapping[str, Any], choice: Artifact | None) -> Any:  # noqa: ANN401 - the method's dataclass
-    """Every field of the method's config: as given, else the best member's, else the default."""
+    """Every field of the method's config: given, else the best member's, else the default."""
     config = method_named(method).config
     known = {field.name for field in dataclasses.fields(config)}
     chosen = choice.summary["members"][0]["settings"] if choice else {}
@@ -202,7 +202,7 @@ def execute(place: Workplace, inputs: TrainInputs) -> Outcome:
             later=place.final_path(MODEL),
         )
     notes = {**outcome.notes, "run_id": run_id, "model_id": model_id}
-    # Warnings and the traces of earlier attempts are no result: the log counts as an empty one.
+    # The log may hold warnings and traces of earlier attempts, so it counts as empty.
     return Outcome(outcome.summary, notes, {LOG: sha256_bytes(b"")})
 
 
@@ -233,7 +233,7 @@ def _job(place: Workplace, inputs: TrainInputs) -> TrainJob:
 
 
 def _log_inputs(place: Workplace, run_id: str, inputs: TrainInputs) -> None:
-    """Name everything that the training reads, with our digests."""
+    """Log everything the training reads, with our digests."""
     digests = place.request.inputs
 
     def log(name: str, digest: str, artifact: Artifact, context: str) -> None:
@@ -254,7 +254,7 @@ def _log_inputs(place: Workplace, run_id: str, inputs: TrainInputs) -> None:
 
 
 def _kept(place: Workplace, name: str) -> Path:
-    """The file of that name in the output folder, moved there from the work folder if need be."""
+    """A file in the output folder, moved there from the work folder if necessary."""
     path = place.output / name
     if not path.exists():
         (place.folder / name).replace(path)
@@ -262,7 +262,7 @@ def _kept(place: Workplace, name: str) -> Path:
 
 
 def _model_name(label: str) -> str:
-    """A label without the characters that MLflow refuses in model names."""
+    """A label without the characters that MLflow rejects in model names."""
     return "".join(" " if character in "/:.%\"'" else character for character in label)
 
 

@@ -11,12 +11,12 @@ from tasks.storage.artifacts import Artifact
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedTraining:
-    """What later stages use of a training.
+    """What later stages need from a training.
 
     Attributes:
-        digest: of its artifact.
-        run_id: of its MLflow run.
-        member: what a selection says of it (`member_of`).
+        digest: digest of its artifact.
+        run_id: id of its MLflow run.
+        member: its entry in a selection (`member_of`).
     """
 
     digest: str
@@ -24,7 +24,7 @@ class FinishedTraining:
     member: Mapping[str, Any]
 
     def located(self, home: Path) -> TrainedModel:
-        """The model, for a job over that home folder."""
+        """The model, for a job that uses this home folder."""
         return located(self.member, home)
 
 
@@ -39,21 +39,21 @@ def best(model: Artifact) -> FinishedTraining:
 
 
 def located(member: Mapping[str, Any], home: Path) -> TrainedModel:
-    """A training that a selection or `model_of` describes, for a job over that home folder."""
+    """A training described by a selection or `model_of`, for a job that uses this home folder."""
     return TrainedModel(
         folder=home / member["folder"], method=member["method"], sources=tuple(member["sources"])
     )
 
 
 def model_of(artifact: Artifact) -> Mapping[str, Any]:
-    """What it takes to load a training's model: its network is the method's, for its sources."""
+    """What is needed to load a training's model."""
     config = artifact.document["config"]
     sources = [*config["order"]["sources"], *(["S_u"] if config["pseudo"] else [])]
     return {"folder": artifact.folder, "method": config["method"], "sources": sources}
 
 
 def member_of(artifact: Artifact) -> Mapping[str, Any]:
-    """What a selection says of a training that it has chosen; part of the selection's digest."""
+    """Entry of a selected training in a selection; part of the selection's digest."""
     config = artifact.document["config"]
     return {
         "identity": artifact.identity,

@@ -1,4 +1,4 @@
-"""Stage: the pretrained weights that trunks start from, as an artifact like any other."""
+"""Stage: turn pretrained weights of trunks into an artifact like any other."""
 
 import shutil
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class WeightsInputs(StageInputs):
     """A file of weights.
 
     Attributes:
-        path: of the file, not part of the identity.
-        digest: SHA-256 of it.
+        path: path of the file, not part of the identity.
+        digest: SHA-256 of the file.
     """
 
     path: Path
@@ -28,19 +28,19 @@ class WeightsInputs(StageInputs):
 
 
 def describe(inputs: WeightsInputs) -> Request:
-    """The identity depends on the bytes of the file."""
+    """The identity depends on the file's bytes."""
     return Request("weights", 1, {}, {"file": inputs.digest}, 0, inputs.subject)
 
 
 def execute(place: Workplace, inputs: WeightsInputs) -> Outcome:
-    """Copy the file into the home folder, where workers on every host find it."""
+    """Copy the file into the home folder, so that workers on every host find it."""
     path, digest = inputs.path, inputs.digest
     with tracked_run(place) as run_id:
         copy = place.output / FILE
         shutil.copyfile(path, copy)
         if (found := sha256_file(copy)) != digest:
             raise StageError(
-                f"{path}: expected SHA-256 {digest[:12]}, found {found[:12]}; it was changed after "
+                f"{path}: expected SHA-256 {digest[:12]}, found {found[:12]}; it changed after the "
                 "the start: start again."
             )
         tracker = place.runtime.tracker
@@ -50,12 +50,12 @@ def execute(place: Workplace, inputs: WeightsInputs) -> Outcome:
 
 
 def file_of(weights: Artifact | None, home: Path) -> Path | None:
-    """Where the file lies, for a job; None without one."""
+    """Path of the weights file, or None."""
     return None if weights is None else home / weights.folder / FILE
 
 
 def log_start(place: Workplace, run_id: str, weights: Artifact | None) -> None:
-    """Name the weights that a run's trunk starts from."""
+    """Log the weights that a run's trunk starts from."""
     if weights is not None:
         content = weights.summary["content"]
         place.runtime.tracker.log_dataset(run_id, "weights", content, weights.folder, "initial")

@@ -1,8 +1,8 @@
 "use strict";
-/* The review page: a grid that holds what is on screen alone, a dock, and keys. */
+/* The review page: a grid that only holds visible cards, a dock, and keyboard shortcuts. */
 
 const $ = (id) => document.getElementById(id);
-const KEYS = [..."123456789abcdefghijklmnopqrstvwyz"]; // less u and x
+const KEYS = [..."123456789abcdefghijklmnopqrstvwyz"]; // without u and x, which are commands
 const CELL = 132, GAP = 8, CAPTION = 28, SPARE = 2;
 
 let data, shown = [], place = 0, cards = new Map(), busy = Promise.resolve();
@@ -22,7 +22,7 @@ async function ask(path, body) {
   return content;
 }
 
-/* Classes of one letter or digit have it as their key; others are numbered. */
+/* Single-letter and single-digit classes are their own keys; others are numbered. */
 function keysOf(classes) {
   const names = classes.map((name) => name.toLowerCase());
   const plain = names.every((name) => KEYS.includes(name) || name === "0");
@@ -36,7 +36,7 @@ const labelOf = (image) => {
   return one ? (one.decision === "reject" ? "rejected" : one.label) : data.classes[data.label[image]];
 };
 
-/* What is shown, in which order. */
+/* Which images are shown, and in which order. */
 
 function choose() {
   const which = $("which").value, name = $("class").value;
@@ -62,7 +62,7 @@ const ORDERS = {
   name: (a, b) => (data.names[a] < data.names[b] ? -1 : 1),
 };
 
-/* The grid: as tall as all images, with cards for those that are on screen. */
+/* The grid: as tall as all images, with cards for the visible ones. */
 
 function measure() {
   const width = $("grid").clientWidth, columns = Math.max(2, Math.floor((width + GAP) / (CELL + GAP)));
@@ -148,7 +148,7 @@ function select(at, scroll = true) {
   }
 }
 
-/* The small image at once, and the large one when it is there. */
+/* Show the small image at once, and the large one when it has loaded. */
 function enlarge(image) {
   const large = $("large");
   if (large.dataset.image === String(image)) return;
@@ -169,7 +169,7 @@ function reveal() {
   else if (top + height > scrollY + innerHeight - docked) scrollTo(0, top + height - innerHeight + docked);
 }
 
-/* Decisions: one after the other, each saved before the next. */
+/* Decisions: sent one at a time, each saved before the next. */
 
 function decide(decision, label) {
   const image = shown[place];
@@ -184,9 +184,9 @@ function send(path, body) {
   busy = busy.then(async () => {
     try {
       take(await ask(path, body));
-      say("");
+      showMessage("");
     } catch (error) {
-      say(error.message);
+      showMessage(error.message);
       const at = shown.indexOf(body.image);
       if (at >= 0) select(at);
     }
@@ -208,7 +208,7 @@ function forward() {
   if (at < shown.length) select(at);
 }
 
-function say(text) { $("message").textContent = text; }
+function showMessage(text) { $("message").textContent = text; }
 
 /* Keys and buttons. */
 
