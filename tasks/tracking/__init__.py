@@ -1,1 +1,1 @@
-"""MLflow: the tracker, its store, the outbox that survives an outage."""
+"""MLflow: the tracker, its store, and the outbox that bridges outages."""

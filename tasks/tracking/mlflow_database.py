@@ -14,7 +14,8 @@ def main(path: Path) -> None:
     """Make the tables in a new file."""
     SqlAlchemyStore(sqlite_url(path), str(path.parent))  # type: ignore[no-untyped-call]
     with closing(sqlite3.connect(path)) as database, database:
-        # MLflow's default experiment, which names this folder; it comes back where it is opened.
+        # MLflow's default experiment refers to this folder; MLflow recreates it when opening a
+        # copy.
         database.execute("DELETE FROM experiments")
 
 

@@ -1,6 +1,6 @@
-"""Model folders in MLflow: stored so that MLflow loads and serves them, and fetched again.
+"""Model folders in MLflow: stored in a form MLflow can load and serve, and fetched again.
 
-The flavour is `python_function` with a loader of ours (`tasks.models.serving`): weights are read as
+The flavour is `python_function` with our own loader (`tasks.models.serving`): weights are read as
 safetensors by our own code, and nothing is unpickled.
 """
 
@@ -17,16 +17,16 @@ from tasks.tracking.mlflow_store import MlflowStore, TrackingError
 LOADER = "tasks.models.serving"
 MLMODEL, REQUIREMENTS, PYTHON = "MLmodel", "requirements.txt", "python_env.yaml"
 SCHEMES = ("models:/", "runs:/")
-"""Of addresses of models in MLflow."""
+"""Schemes of model addresses in MLflow."""
 
 
 def log_model_folder(store: MlflowStore, *, model: str, paths: Sequence[str]) -> None:
-    """Add a model folder's files to a model, with those that let MLflow load it.
+    """Add a model folder's files to a model, and those that let MLflow load it.
 
     Args:
-        store: where the model is.
+        store: store that holds the model.
         model: model id.
-        paths: where the folder may lie; the first that exists counts.
+        paths: possible paths of the folder, of which the first that exists is used.
     """
     model_id = store.resolve(model)
     folder = next((Path(path) for path in paths if Path(path).is_dir()), Path(paths[-1]))
@@ -38,23 +38,23 @@ def log_model_folder(store: MlflowStore, *, model: str, paths: Sequence[str]) ->
 
 
 def fetch_model(uri: str, folder: Path) -> Path:
-    """Download a model from the tracking store that the environment names.
+    """Download a model from the tracking store named by the environment.
 
     Args:
         uri: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/ID` or `runs:/RUN/NAME`.
-        folder: where to.
+        folder: folder to download to.
 
     Returns:
-        The folder of the model.
+        Folder of the model.
 
     Raises:
-        TrackingError: if there is none, or the store is away.
+        TrackingError: if there is none, or the store is unreachable.
     """
     from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - slow, and only needed here
 
     try:
         return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder)))
-    # MLflow, its stores and their clients have no error in common.
+    # MLflow, its stores and their clients have no common error class.
     except Exception as error:
         said = redacted(" ".join(str(error).split()))[:300]
         raise TrackingError(
@@ -64,8 +64,8 @@ def fetch_model(uri: str, folder: Path) -> Path:
 
 
 def _add_flavour(folder: Path, model_id: str, run_id: str | None) -> None:
-    """Write what MLflow reads first: the loader, and the packages that it needs."""
-    # MLflow warns of type hints of its own when this is imported.
+    """Write what MLflow reads first: the loader and its required packages."""
+    # This import makes MLflow warn about its own type hints.
     with warnings.catch_warnings(action="ignore"):
         from mlflow.models import Model  # noqa: PLC0415 - slow, and only needed here
         from mlflow.pyfunc import add_to_model  # noqa: PLC0415

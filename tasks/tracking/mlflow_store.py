@@ -1,7 +1,7 @@
-"""The one place that imports MLflow: runs, metrics, files, and the lineage of data and models.
+"""The only module that imports MLflow: runs, metrics, files, and the lineage of data and models.
 
-Every write takes JSON values only, raises when it fails, and is harmless when repeated; the
-outage-proof face of this module is ``tracker``, whose pending ids are taken everywhere.
+Every write takes only JSON values, raises on failure, and is harmless when repeated. ``tracker``
+adds tolerance of outages; its pending ids are accepted everywhere.
 """
 
 import json
@@ -46,11 +46,11 @@ T = TypeVar("T")
 
 
 class TrackingError(UserError, RuntimeError):
-    """The store cannot be used or read: one line with what was expected, found, and to be done."""
+    """The store cannot be used or read: one line with what was expected, what was found and what to do."""
 
 
 class MlflowStore:
-    """One experiment of an MLflow store; writes of one instance must not overlap in time.
+    """One experiment of an MLflow store; writes of one instance must not overlap.
 
     Args:
         uri: tracking store; created if it is a database that does not exist yet.
@@ -58,13 +58,13 @@ class MlflowStore:
         artifact_root: folder for the files of runs; None leaves it to the server.
 
     Raises:
-        Exception: if the store of that ``uri`` cannot be opened.
+        Exception: if the store cannot be opened.
     """
 
     def __init__(self, uri: str, experiment: str, artifact_root: Path | None) -> None:
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
-        # Here, not on top: the import costs seconds and 160 MB, and reads the settings above.
+        # Imported here: it takes seconds and 160 MB, and reads the settings above.
         from mlflow import MlflowClient, entities, environment_variables  # noqa: PLC0415
 
         _check_variables(vars(environment_variables))
@@ -73,7 +73,7 @@ class MlflowStore:
         self._name = experiment
         self._root = artifact_root.absolute().as_uri() if artifact_root else None
         self._entities = entities
-        # Models are registered where runs are recorded, unless a user names a registry.
+        # Models are registered where runs are recorded, unless the user names a registry.
         self._client = MlflowClient(uri, os.environ.get("MLFLOW_REGISTRY_URI") or uri)
         self._id: str | None = None
         self._real: dict[str, str] = {}
@@ -81,11 +81,11 @@ class MlflowStore:
 
     @property
     def client(self) -> "MlflowClient":
-        """MLflow's client, for what modules beside this one read and write."""
+        """MLflow's client, for other modules of this package."""
         return self._client
 
     def experiment_id(self) -> str:
-        """Id of the experiment, which is created if it is new.
+        """Id of the experiment, which is created if necessary.
 
         Raises:
             TrackingError: if it was deleted.
@@ -118,10 +118,10 @@ class MlflowStore:
         """Start a run, or continue the newest one left RUNNING with the same identity tag.
 
         Args:
-            name: what people call the run.
+            name: display name of the run.
             tags: tags, ``gradmix.identity`` among them.
-            params: settings; a continued run keeps those that it has.
-            parent: parent run, None for none.
+            params: settings; a continued run keeps its own.
+            parent: parent run, or None.
             time_ms: when a new run began.
 
         Returns:
@@ -148,7 +148,7 @@ class MlflowStore:
         return run_id
 
     def log_points(self, *, run: str, points: Sequence[Point]) -> None:
-        """Add at most 1000 metric values, less those that a continued run already holds."""
+        """Add at most 1000 metric values, except those a continued run already holds."""
         run_id = self.resolve(run)
         held = self._held.get(run_id, set())
         metrics = [
@@ -165,7 +165,7 @@ class MlflowStore:
         self._client.log_batch(self.resolve(run), tags=texts, synchronous=True)
 
     def log_artifact(self, *, run: str, paths: Sequence[str], folder: str | None) -> None:
-        """Copy a file or folder, where it lies now, to a run's artifacts."""
+        """Copy a file or folder to a run's artifacts, from the first path that exists."""
         self._client.log_artifact(self.resolve(run), _present(paths), folder)
 
     def log_text(self, *, run: str, text: str, file: str) -> None:
@@ -175,7 +175,7 @@ class MlflowStore:
     def log_dataset(self, *, run: str, name: str, digest: str, source: str, context: str) -> None:
         """Link a run to data; the same name and digest is linked once.
 
-        MLflow keeps 36 digits of the digest; a tag of the edge holds all of them.
+        MLflow keeps 36 digits of the digest; a tag of the edge holds the full digest.
         """
         remote = source.startswith(("http:", "https:"))
         dataset = self._entities.Dataset(
@@ -190,12 +190,12 @@ class MlflowStore:
         self._client.log_inputs(self.resolve(run), datasets=[edge])
 
     def log_model_inputs(self, *, run: str, models: Sequence[str]) -> None:
-        """Link a run to the models that it read; each is linked once."""
+        """Link a run to the models it read; each is linked once."""
         edges = [self._entities.LoggedModelInput(self.resolve(model)) for model in models]
         self._client.log_inputs(self.resolve(run), models=edges)
 
     def log_model(self, *, run: str, name: str, identity: str, paths: Sequence[str]) -> str:
-        """Store a run's model as a plain file; a run has one model of a name.
+        """Store a run's model as a plain file; a run has at most one model of a name.
 
         Returns:
             The model id.
@@ -237,7 +237,7 @@ class MlflowStore:
         return self._real[run_or_model_id]
 
     def run_record(self, run_id: str) -> RunRecord:
-        """What a run says about itself."""
+        """Record of a run."""
         run = self._client.get_run(self.resolve(run_id))
         return RunRecord(
             run_id=run.info.run_id,
@@ -251,7 +251,7 @@ class MlflowStore:
         )
 
     def model_record(self, model_id: str) -> ModelRecord:
-        """What a model says about itself."""
+        """Record of a model."""
         model = self._client.get_logged_model(self.resolve(model_id))
         maker, experiment = model.source_run_id or "", model.experiment_id
         return ModelRecord(model.model_id, model.name, maker, experiment)
@@ -284,7 +284,7 @@ class MlflowStore:
         return found[0]
 
     def runs(self, where: str) -> list["Run"]:
-        """The runs of all experiments that a filter lets through, newest first."""
+        """Runs of all experiments that match a filter, newest first."""
         return list(self._client.search_runs(self.experiments(), where, order_by=NEWEST_FIRST))
 
     def experiments(self) -> list[str]:
@@ -298,10 +298,10 @@ class MlflowStore:
 
 
 def _check_variables(known: Mapping[str, Any]) -> None:
-    """Read every variable of MLflow's that is set, as it will.
+    """Read every MLflow variable that is set, as MLflow will.
 
     Raises:
-        VariableError: if it does not take one.
+        VariableError: if MLflow rejects one.
     """
     for name, value in os.environ.items():
         variable = known.get(name) if name.startswith("MLFLOW_") else None
@@ -318,15 +318,15 @@ def _check_variables(known: Mapping[str, Any]) -> None:
 
 
 def mlflow_command(uri: str, *words: str) -> str:
-    """A command line of MLflow's own, as a user may run it on that store."""
+    """An MLflow command line that the user can run on a store."""
     command = [str(Path(sys.executable).with_name("mlflow")), *words]
-    # A server, or a login that is not to be shown: the user's own environment names it.
+    # A server, or a URL with a login, which must not be shown, is named by the environment.
     named_by_user = uri.startswith(("http:", "https:")) or redacted(uri) != uri
     return shlex.join(command if named_by_user else ["env", f"MLFLOW_TRACKING_URI={uri}", *command])
 
 
 def _present(paths: Sequence[str]) -> str:
-    """The first of these that exists; the last, for the error, if none does."""
+    """The first path that exists; if none does, the last, for the error message."""
     return next((path for path in paths if Path(path).exists()), paths[-1])
 
 

@@ -1,4 +1,4 @@
-"""Sends writes to a store that may be away: what cannot be sent now waits in order on disk."""
+"""Sends writes to a store that may be unreachable, and queues on disk what cannot be sent now."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class RefusedError(RuntimeError):
-    """The store refuses this write; no retry changes that."""
+    """The store rejected this write, and retrying is useless."""
 
 
 class Spool:
@@ -44,28 +44,28 @@ class Spool:
         return self.path.exists()
 
     def append(self, write: Write) -> None:
-        """Adds one write at the end."""
+        """Append one write."""
         with self._locked():
             _append(self.path, write)
 
     def reject(self, write: Write, reason: str) -> None:
-        """Keeps a write that no retry can save, with the store's reason."""
+        """Set aside a write for which a retry is useless, with the store's reason."""
         _append(self.rejected, {**write, "reason": reason})
 
     def drain(self, make: Callable[[Write], object]) -> int:
-        """Makes the waiting writes in order; stops at the first one that raises.
+        """Make the waiting writes in order, stopping at the first one that raises.
 
-        A kill in the middle leaves the file as it was, so ``make`` sees some writes twice:
-        each write has to be harmless when repeated.
+        A kill midway leaves the file unchanged, so ``make`` sees some writes twice: each write must
+        be harmless when repeated.
 
         Args:
             make: makes one write.
 
         Returns:
-            How many writes were made and removed.
+            Number of writes made and removed.
 
         Raises:
-            Exception: whatever ``make`` raises; that write and all later ones stay in the file.
+            Exception: any that ``make`` raises; that write and all later ones stay in the file.
         """
         with self._locked():
             lines = self.path.read_text("utf-8").splitlines() if self.pending() else []
@@ -101,11 +101,11 @@ class Outbox:
 
     Args:
         store: name of the store in warnings.
-        send: makes one write and returns the id that the store gave, if any; raises
+        send: makes one write and returns the id given by the store, if any; raises
             ``RefusedError`` to have the write set aside, anything else to have it wait. A write
-            may be sent again after a failure, so it has to be harmless when repeated.
-        spool: where writes wait. After a failure they wait for at least a minute, so that a store
-            that is away costs one attempt a minute and not one a write.
+            may be sent again after a failure, so it must be harmless when repeated.
+        spool: queue of waiting writes. After a failure they wait for at least a minute, so that an
+            unreachable store costs one attempt per minute rather than per write.
     """
 
     def __init__(self, store: str, send: Callable[[Write], str | None], spool: Spool) -> None:
@@ -117,7 +117,7 @@ class Outbox:
         self._warned: set[str] = set()
 
     def write(self, write: Write) -> str | None:
-        """Send or keep one write; returns the id that the store gave, None if it gave none."""
+        """Send or keep one write; returns the id given by the store, if any."""
         with self._lock:
             if self._is_open():
                 try:
@@ -131,19 +131,19 @@ class Outbox:
             return None
 
     def flush(self) -> bool:
-        """Send the waiting writes now; returns whether none waits any more."""
+        """Send the waiting writes now; returns whether none are left."""
         with self._lock:
             self._retry_at = 0.0
             return self._is_open()
 
     def pause(self, error: Exception) -> None:
-        """Stop sending for a while because of a failure; warns once in an outage."""
+        """Stop sending for a while after a failure; warns once per outage."""
         self._retry_at = time.monotonic() + RETRY_AFTER_S
         found = f"cannot write to {self._store} ({first_line(error)})"
         self._warn("outage", f"{found}; keeping records in {self._spool.path} until it is back")
 
     def _is_open(self) -> bool:
-        """Whether a write can be sent: the store is not known to be away, and none waits before."""
+        """Whether a write can be sent now: no outage is known, and no earlier write is waiting."""
         if time.monotonic() < self._retry_at:
             return False
         if self._spool.pending():

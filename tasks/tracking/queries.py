@@ -1,4 +1,4 @@
-"""What can be looked up in a tracking store; errors are one line."""
+"""Look-ups in a tracking store, with one-line errors."""
 
 import contextlib
 from collections.abc import Callable
@@ -14,21 +14,21 @@ from tasks.tracking.resolve import find
 
 OTHER_VERSION = "out-of-date database schema"
 LOCAL_UI = "http://127.0.0.1:5000"
-"""Where `mlflow ui` shows a store that no server serves."""
+"""Address of `mlflow ui` for a store without a server."""
 
 
 class TrackingQueries:
     """The reading half of a tracker.
 
     Args:
-        store: where everything is read.
+        store: store to read from.
     """
 
     def __init__(self, store: MlflowStore) -> None:
         self._store = store
 
     def resolve(self, run_or_model_id: str) -> str:
-        """The store's id behind a pending one; other ids are returned unchanged.
+        """The store's id of a pending one; other ids are returned unchanged.
 
         Raises:
             TrackingError: if the store holds no such run or model (yet), or cannot be read.
@@ -36,10 +36,10 @@ class TrackingQueries:
         return self._read(lambda: self._store.resolve(run_or_model_id))
 
     def find(self, text: str) -> str:
-        """The run or model id that `text` stands for: see `tasks.tracking.resolve.find`.
+        """Find the run or model id that `text` stands for: see `tasks.tracking.resolve.find`.
 
         Raises:
-            TrackingError: if it stands for nothing or for several things, or the store cannot be
+            TrackingError: if it matches nothing or several things, or the store cannot be
                 read.
             DataError: if it is a damaged file of pseudo-labels.
         """
@@ -52,7 +52,7 @@ class TrackingQueries:
         return without_login(self._store.uri).rstrip("/") if served else LOCAL_UI
 
     def pages(self) -> dict[str, str]:
-        """Where MLflow shows runs: `ui`, its address; `experiment_id`, unless it is out."""
+        """MLflow's address, `ui`, and `experiment_id` unless the store is unreachable."""
         pages = {"ui": self.ui}
         with contextlib.suppress(TrackingError):
             pages["experiment_id"] = self._read(self._store.experiment_id)
@@ -76,7 +76,7 @@ class TrackingQueries:
 
 
 def unusable(uri: str, error: Exception) -> TrackingError:
-    """The one line about a store that does not answer as it should."""
+    """Error for a store that cannot be used."""
     if OTHER_VERSION in str(error):
         return TrackingError(
             f"expected a database of MLflow {version('mlflow')} at {redacted(uri)}, found one of "

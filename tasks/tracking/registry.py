@@ -8,13 +8,13 @@ from tasks.tracking.mlflow_store import MlflowStore
 
 CHAMPION = "champion"
 MODEL_ID = "gradmix.model_id"
-"""Tag of a version; MLflow's database keeps the run of a version, but not the model."""
+"""Tag of a version; MLflow's database stores a version's run, but not its model."""
 VERSIONS = "mlflow.modelVersions"
-"""Tag of a model that MLflow's pages read its versions from, as JSON."""
+"""Tag of a model with its versions as JSON, read by MLflow's pages."""
 
 
 def registered_page(name: str) -> str:
-    """Where MLflow's pages show a registered model, behind the server's address."""
+    """Page of a registered model in MLflow, relative to the server's address."""
     return f"#/models/{name}"
 
 
@@ -27,15 +27,15 @@ def register_model(
     tags: Mapping[str, str],
     description: str,
 ) -> str:
-    """Make a model a version of a registered one, once, and point the alias at it.
+    """Make a model a version of a registered model, once, and point the alias at it.
 
     Args:
-        store: where the model is.
-        name: of the registered model, made if it is new.
+        store: store that holds the model.
+        name: name of the registered model, created if necessary.
         model: model id.
-        alias: moved only if it points at another version.
-        tags: of the version.
-        description: of the version, Markdown.
+        alias: alias, moved only if it points at another version.
+        tags: tags of the version.
+        description: description of the version, Markdown.
 
     Returns:
         The number of the version.
@@ -48,7 +48,7 @@ def register_model(
     found = next((one for one in versions if one.tags.get(MODEL_ID) == model_id), None)
     if found is None:
         made = client.get_logged_model(model_id)
-        # The address of the files: of `models:/ID` MLflow asks the store of the environment.
+        # Given the files' address; for `models:/ID`, MLflow would use the environment's store.
         found = client.create_model_version(
             name,
             source=made.artifact_location,
@@ -68,7 +68,7 @@ def register_model(
 
 
 def _name_version(store: MlflowStore, model_id: str, name: str, version: str) -> None:
-    """Name the version on the model's page; a server does so by itself, a database does not."""
+    """Name the version on the model's page, as a server does by itself but a database does not."""
     tags = store.client.get_logged_model(model_id).tags
     named: list[dict[str, Any]] = json.loads(tags.get(VERSIONS, "[]"))
     if (name, version) not in [(one["name"], str(one["version"])) for one in named]:

@@ -1,4 +1,4 @@
-"""What a person may call a run or model, and the id that it stands for."""
+"""Resolves names and abbreviations of runs and models to ids."""
 
 import re
 import tempfile
@@ -12,9 +12,9 @@ from tasks.tracking.registry import CHAMPION, registered_models, version_of
 
 LABELS = ".parquet"
 SHORTEST = 6
-"""Digits of a shortened id."""
+"""Minimum number of digits of a shortened id."""
 NAMED = 5
-"""Candidates that an error names."""
+"""Number of candidates named in an error."""
 KNOWN = (
     f"a run id or its first {SHORTEST} digits or more, a model id (m-...), a registered model "
     "(NAME, NAME@champion, or champion if there is one), the name of a reproduction, or a "
@@ -23,14 +23,14 @@ KNOWN = (
 
 
 def find(store: MlflowStore, text: str) -> str:
-    """The run or model id behind what a person has typed.
+    """Find the run or model id that a user's input stands for.
 
     Args:
-        store: where it is looked up.
-        text: see `KNOWN`.
+        store: store to search.
+        text: the input, see `KNOWN`.
 
     Raises:
-        TrackingError: if it is nothing, or several things.
+        TrackingError: if it matches nothing, or several things.
         DataError: if it is a damaged file of pseudo-labels.
     """
     if text.endswith(LABELS):
@@ -45,7 +45,7 @@ def find(store: MlflowStore, text: str) -> str:
 
 
 def _by_id(store: MlflowStore, text: str) -> str | None:
-    """Of a run or a model, by the beginning of its id."""
+    """Find a run or model by the beginning of its id."""
     if re.fullmatch(f"m-[0-9a-f]{{{SHORTEST},32}}", text):
         where = f"model_id LIKE '{text}%'"
         models = store.client.search_logged_models(store.experiments(), where)
@@ -67,7 +67,7 @@ def _only(text: str, found: dict[str, str]) -> str | None:
 
 
 def _by_name(store: MlflowStore, text: str) -> str | None:
-    """A registered model, by its alias, else the newest run of a reproduction of that name."""
+    """Find a registered model by alias, or else the newest run of a reproduction by name."""
     if text == CHAMPION:
         return _only(text, _champions(store))
     name, _, alias = text.partition("@")
@@ -81,27 +81,27 @@ def _by_name(store: MlflowStore, text: str) -> str | None:
 
 
 def _champions(store: MlflowStore) -> dict[str, str]:
-    """Names by model id."""
+    """Names of the champions by model id."""
     names = registered_models(store)
     found = {name: version_of(store, name, CHAMPION) for name in names}
     return {model: f"{name}@{CHAMPION}" for name, model in found.items() if model}
 
 
 def reproduction_run(store: MlflowStore, name: str) -> str | None:
-    """The newest run of a reproduction, a finished one if there is any."""
+    """The newest run of a reproduction, preferably a finished one."""
     where = f"attributes.run_name = '{name}' AND tags.`{STAGE}` = 'reproduction'"
     runs = sorted(store.runs(where), key=lambda run: run.info.status != "FINISHED")
     return str(runs[0].info.run_id) if runs else None
 
 
 def labels_run(store: MlflowStore, file: Path) -> str:
-    """The run that wrote a file of pseudo-labels, wherever the file lies now.
+    """The run that wrote a file of pseudo-labels, wherever the file is now.
 
-    The file names the U that it labels; of the runs that labelled that U, it is the one that stored
-    the same bytes.
+    The file names the U that it labels; among the runs that labelled that U, the one that stored
+    the same bytes is chosen.
 
     Raises:
-        TrackingError: if no run did: the file was changed, or comes from elsewhere.
+        TrackingError: if there is none: the file was changed, or comes from elsewhere.
         DataError: if the file is missing or damaged.
     """
     if not file.is_file():

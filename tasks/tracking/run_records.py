@@ -5,7 +5,7 @@ from dataclasses import dataclass
 RAW = "raw"
 OUTPUT = "output"
 TEST = "test"
-"""Data that a finished model was scored on: no ancestor of the model."""
+"""Context of data that a finished model was scored on, not an ancestor of the model."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class DatasetRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run says about itself; ``models`` are the ids of the models that it read."""
+    """Record of a run; ``models`` are the ids of the models it read."""
 
     run_id: str
     name: str
@@ -33,7 +33,7 @@ class RunRecord:
 
     @property
     def page(self) -> str:
-        """Where MLflow's pages show it, behind the server's address."""
+        """Its page in MLflow, relative to the server's address."""
         return run_page(self.experiment, self.run_id)
 
 
@@ -48,10 +48,10 @@ class ModelRecord:
 
     @property
     def page(self) -> str:
-        """Where MLflow's pages show it, behind the server's address."""
+        """Its page in MLflow, relative to the server's address."""
         return f"#/experiments/{self.experiment}/models/{self.model_id}"
 
 
 def run_page(experiment: str, run_id: str) -> str:
-    """Where MLflow's pages show a run, behind the server's address."""
+    """Page of a run in MLflow, relative to the server's address."""
     return f"#/experiments/{experiment}/runs/{run_id}"

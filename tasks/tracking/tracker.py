@@ -1,4 +1,4 @@
-"""Tracking that never stops a training: what cannot be written now is spooled and replayed.
+"""Tracking that never stops a training: failed writes are spooled and replayed.
 
 Each write carries its own time and is harmless when repeated, so a replay restores the record in
 order and exactly once. Only the process that plans the work writes; slots report through files.
@@ -63,18 +63,18 @@ class MetricRow(NamedTuple):
 
 DATABASE = "mlflow.db"
 EXPERIMENT = "gradmix"
-"""Name of the MLflow experiment that reproductions are runs of."""
+"""Name of the MLflow experiment that holds the runs of reproductions."""
 
 
 def open_tracker(home: Path, experiment: str) -> "Tracker":
-    """Tracker on the server that MLFLOW_TRACKING_URI names, or else on the home's own store.
+    """Open a tracker on the server MLFLOW_TRACKING_URI names, or else on the home's own store.
 
     Args:
-        home: home folder; it holds ``mlflow.db`` and ``mlartifacts/``, or at least the spool.
+        home: home folder; holds ``mlflow.db`` and ``mlartifacts/``, or at least the spool.
         experiment: name of the experiment.
 
     Raises:
-        TrackingError: if the store refuses to be used; an outage is not an error.
+        TrackingError: if the store cannot be used; an outage is not an error.
     """
     home = home.absolute()
     uri = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(home / DATABASE)
@@ -87,16 +87,16 @@ class Tracker(TrackingQueries):
     """Records runs of one experiment; safe to share between threads.
 
     A run or model made during an outage gets a pending id, ``pending-run:<identity>``. Every
-    method takes it, then and in later processes; ``resolve`` gives the real one.
+    method accepts it, in later processes too; ``resolve`` gives the real one.
 
     Args:
         uri: tracking store; created if it is a database that does not exist yet.
         experiment: name of the experiment; created if new.
         artifact_root: folder for the files of runs; None leaves it to the server.
-        spool: file for the writes that could not be made; earlier ones are replayed now.
+        spool: file for writes that failed; earlier ones are replayed now.
 
     Raises:
-        TrackingError: if the store refuses to be used; an outage is not an error.
+        TrackingError: if the store cannot be used; an outage is not an error.
     """
 
     def __init__(self, uri: str, experiment: str, artifact_root: Path | None, spool: Path) -> None:
@@ -128,15 +128,15 @@ class Tracker(TrackingQueries):
         params: Mapping[str, object] | None = None,
         parent: str | None = None,
     ) -> str:
-        """Start a run, or continue the one that a kill left running under the same identity.
+        """Start a run, or continue one with the same identity left running by a kill.
 
         Args:
-            name: what people call the run.
+            name: display name of the run.
             identity: digest of everything that determines the run's result.
             stage: stage that the run belongs to.
             tags: further tags, such as ``prefect.flow_run_id`` and ``git.sha``.
-            params: the run's settings; a continued run keeps those that it has.
-            parent: run id of the parent, None for a parent run.
+            params: the run's settings; a continued run keeps its own.
+            parent: run id of the parent, or None.
 
         Returns:
             The run id. Of several runs left running, the newest continues and the rest are KILLED.
@@ -152,10 +152,10 @@ class Tracker(TrackingQueries):
         return run_id or PENDING_RUN + identity
 
     def log_metrics(self, run_id: str, rows: Iterable[MetricRow]) -> None:
-        """Add metrics in batches; values that are not finite are left out.
+        """Add metrics in batches; values that are not finite are skipped.
 
-        What a continued run already holds (same name, step and value) is not stored twice, so a
-        resumed training may send its rows again from the beginning.
+        Values that a continued run already holds (same name, step and value) are not stored twice,
+        so a resumed training may send its rows again from the beginning.
         """
         now = _now_ms()
         points = [
@@ -178,9 +178,9 @@ class Tracker(TrackingQueries):
 
         Args:
             run_id: the run.
-            path: the file or folder; it must outlive an outage to be replayed.
-            folder: where to, among the run's artifacts.
-            later: where it will lie when it is moved; a replay looks there as well.
+            path: the file or folder; must outlive an outage to be replayed.
+            folder: target folder among the run's artifacts.
+            later: path it will be moved to, if any; a replay tries both.
         """
         self._write("log_artifact", run=run_id, paths=_places(path, later), folder=folder)
 
@@ -198,45 +198,45 @@ class Tracker(TrackingQueries):
         self.log_text(run_id, file, text.getvalue())
 
     def log_dataset(self, run_id: str, name: str, digest: str, source: str, context: str) -> None:
-        """Name data that a run read or made; naming it again changes nothing.
+        """Log data that a run read or made; repeating it changes nothing.
 
         Args:
             run_id: the run.
-            name: what people call the data.
+            name: display name of the data.
             digest: full SHA-256 in hex.
             source: path or address.
-            context: ``raw`` for data that no run made, ``output`` for data that this run made,
-                else what it was read for (``training``, ``evaluation``, ...).
+            context: ``raw`` for data not made by a run, ``output`` for data made by this run, else
+                the purpose it was read for (``training``, ``evaluation``, ...).
         """
         self._write(
             "log_dataset", run=run_id, name=name, digest=digest, source=source, context=context
         )
 
     def log_model_inputs(self, run_id: str, model_ids: Iterable[str]) -> None:
-        """Name the models that a run read, such as the members of an ensemble."""
+        """Log the models that a run read, such as the members of an ensemble."""
         self._write("log_model_inputs", run=run_id, models=list(model_ids))
 
     def log_model(
         self, run_id: str, name: str, identity: str, file: Path, later: Path | None = None
     ) -> str:
-        """Store a run's model: its file as it is, no pickled flavour.
+        """Store a run's model: its file unchanged, without a pickled flavour.
 
         Args:
             run_id: the run that made it.
-            name: what people call it; without ``/ : . % " '``.
+            name: display name, without ``/ : . % " '``.
             identity: identity of the training.
             file: the weights.
-            later: where they will lie when they are moved; a replay looks there as well.
+            later: path they will be moved to, if any; a replay tries both.
 
         Returns:
-            The model id; that of the existing model if the run already has one of that name.
+            The model id, of the existing model if the run already has one of that name.
         """
         paths = _places(file, later)
         model_id = self._write("log_model", run=run_id, name=name, identity=identity, paths=paths)
         return model_id or PENDING_MODEL + identity
 
     def log_model_folder(self, model_id: str, folder: Path) -> None:
-        """Add a model folder to a model, in a form that MLflow loads and serves without pickle.
+        """Add a model folder to a model, in a form that MLflow can load and serve without pickle.
 
         Args:
             model_id: the model.
@@ -247,13 +247,13 @@ class Tracker(TrackingQueries):
     def register_champion(
         self, name: str, model_id: str, tags: Mapping[str, str], description: str
     ) -> None:
-        """Make a model a version of a registered one, once, with the alias ``champion`` on it.
+        """Make a model a version of a registered model, once, with the alias ``champion``.
 
         Args:
-            name: of the registered model.
+            name: name of the registered model.
             model_id: the model.
-            tags: of the version.
-            description: of the version.
+            tags: tags of the version.
+            description: description of the version.
         """
         of_version = {"tags": dict(tags), "description": description}
         self._write("register_model", name=name, model=model_id, alias=CHAMPION, **of_version)
@@ -261,13 +261,13 @@ class Tracker(TrackingQueries):
     def log_lineage(
         self, run_id: str, models: Iterable[str], champion: str, registered: str
     ) -> None:
-        """Store the graph of the chain behind a reproduction, and notes that lead through it.
+        """Store the graph of the chain behind a reproduction, and notes that link it up.
 
         Args:
-            run_id: the reproduction, whose model inputs are named.
-            models: those of its models that are drawn.
-            champion: the model that is marked.
-            registered: name of the registered model that it is a version of.
+            run_id: the reproduction, whose model inputs are logged.
+            models: the models to draw.
+            champion: the model to highlight.
+            registered: name of the registered model it is a version of.
         """
         self._write(
             "log_lineage",
@@ -304,7 +304,7 @@ class Tracker(TrackingQueries):
         except Exception as error:
             if not is_refusal(error):
                 raise
-        # Of two processes that link the same new data at once, one is refused, then finds it.
+        # If two processes link the same new data at once, one is rejected, but succeeds on retry.
         return make(self._store, **write["values"])
 
 
