@@ -23,29 +23,29 @@ def extract(
 
     Args:
         videos: absolute path on the driver's host.
-        out: absolute path of the folder of the frames.
-        frames: evenly spaced frames of every clip; 10 unless `every`.
-        every: every n-th frame, in place of `frames`.
-        max_broken: share of clips that may be broken.
+        out: absolute path of the folder for the frames.
+        frames: evenly spaced frames per clip; 10 unless `every`.
+        every: every n-th frame, instead of `frames`.
+        max_broken: maximum share of broken clips.
 
     Returns:
-        The table of the frames.
+        Path of the table of frames.
 
     Raises:
-        DataError: if there is no clip, too many are broken, or the folder holds other things.
-        HomeError: if another process works in the folder.
+        DataError: if there is no clip, too many are broken, or the folder holds foreign files.
+        HomeError: if another process is using the folder.
         StageError: if a process fails.
     """
     usual = USUAL_FRAMES if every is None else None
     sampling = Sampling(frames=usual if frames is None else frames, every=every)
     log = get_run_logger()
 
-    def tell(done: int, total: int, slots: Sequence[str]) -> None:
+    def report(done: int, total: int, slots: Sequence[str]) -> None:
         del slots
         log.info("%d of %d clips", done, total)
 
     folder = Path(out)
-    found = extract_folder(Path(videos), folder, sampling, max_broken, tell)
+    found = extract_folder(Path(videos), folder, sampling, max_broken, report)
     log.info("%d clips, %d frames", found.clips - len(found.skipped), found.frames)
     for reason, count in found.ignored.items():
         log.info("ignored: %d %s", count, reason)

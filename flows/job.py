@@ -25,15 +25,15 @@ SLOT = "GRADMIX_SLOT"
 
 @flow(name="job", flow_run_name="{label}", persist_result=False)
 def job(name: str, work: str, label: str, key: str, digest: str) -> Any:  # noqa: ANN401 - a state of Prefect's
-    """Run a job for the reproduction that asked for it.
+    """Run a job for the reproduction that submitted it.
 
     Args:
-        name: of the job: `train`, `label`, `evaluate`, ...
-        work: its folder, relative to the home folder of this host (GRADMIX_HOME).
-        label: for people.
-        key: of the attempt; without it in the folder, nobody wants the job any more.
-        digest: SHA-256 of the job's settings, which may name code: whoever can write to a storage
-            must not choose it.
+        name: name of the job: `train`, `label`, `evaluate`, ...
+        work: folder of the job, relative to the home folder of this host (GRADMIX_HOME).
+        label: display name.
+        key: key of the attempt; if the folder has another, the job is no longer wanted.
+        digest: SHA-256 of the job's settings, which may name code: it must not be chosen by anyone
+            who can write to the storage.
     """
     del label
     die_with_parent()
@@ -55,19 +55,19 @@ def job(name: str, work: str, label: str, key: str, digest: str) -> Any:  # noqa
 
 def _work(attempt: Attempt, home: Path, name: str, worker_sync: WorkerSync, digest: str) -> Ended:
     if sha256_file(attempt.folder / JOB) != digest:
-        message = f"expected the settings that were handed over, found another {JOB}; start again."
+        message = f"expected the settings that were submitted, found another {JOB}; start again."
         return Ended(attempt.key, REJECTED, message)
     slot = Slot(os.environ.get(SLOT, "worker"), os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     lines = _Lines(attempt.folder / PROGRESS)
 
     def on_poll() -> None:
-        lines.tell()
-        # Without the storage the work goes on.
+        lines.copy()
+        # Work continues without the storage.
         with contextlib.suppress(StorageError):
             worker_sync.sync()
 
     try:
-        # What an attempt before this one may have left.
+        # An earlier attempt may have left output.
         shutil.rmtree(attempt.folder / "output", ignore_errors=True)
         (attempt.folder / "output").mkdir()
         return work_on(attempt, home, name, slot, on_poll)
@@ -76,18 +76,18 @@ def _work(attempt: Attempt, home: Path, name: str, worker_sync: WorkerSync, dige
 
 
 class _Lines:
-    """Copies the progress lines of a training to Prefect's log."""
+    """Copies a training's progress lines to Prefect's log."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._told = path, 0
+        self._path, self._copied = path, 0
         self._log = get_run_logger()
 
-    def tell(self) -> None:
+    def copy(self) -> None:
         if not self._path.exists():
             return
         lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
         whole = [line for line in lines if line.endswith("\n")]
-        for line in whole[self._told :]:
+        for line in whole[self._copied :]:
             self._log.info(line.strip())
         self._told = max(self._told, len(whole))
 
@@ -100,9 +100,9 @@ def _home() -> Path:
 
 
 def _inside(home: Path, work: str) -> Path:
-    """The work folder; a flow run must not name one outside the home folder."""
+    """Work folder of a job, which must be inside the home folder."""
     folder = home / work
-    # As `Store.work` makes them: work/STAGE/IDENTITY.
+    # As created by `Store.work`: work/STAGE/IDENTITY.
     if folder.resolve().parent.parent != (home / "work").resolve():
         raise HomeError(f"expected a job's folder under {home / 'work'}, found {work!r}.")
     return folder

@@ -8,11 +8,11 @@ from tasks.storage.home import check_home, home_named
 
 @flow(name="report", persist_result=False, log_prints=True)
 def report(run: str, home: str | None = None) -> None:
-    """Write the report of a finished reproduction again, from its record.
+    """Rewrite the report of a finished reproduction from its record.
 
     Args:
         run: the reproduction's name, or the MLflow id of its run.
-        home: folder of the reproduction; GRADMIX_HOME or `runs` if not given.
+        home: folder of the reproduction; by default GRADMIX_HOME or `runs`.
 
     Raises:
         HomeError: if there is no such reproduction.

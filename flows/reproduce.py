@@ -1,4 +1,4 @@
-"""The flow: an experiment from raw data to its record."""
+"""The flow `reproduce`: an experiment from raw data to its record."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ NAME = "reproduce"
 FLOW_RUN = "prefect.flow_run_id"
 
 THREADS = 256
-"""Tasks wait for their inputs in threads; slots and workers, not threads, limit the trainings."""
+"""Tasks wait for inputs in threads; trainings are limited by slots and workers, not threads."""
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=THREADS)
 
@@ -76,29 +76,29 @@ def reproduce(
 ) -> str:
     """Reproduce an experiment; finished work is reused.
 
-    This is the flow of the deployment; its parameters are those of `RunRequest`. The command line
-    calls `start` with a specification that it has resolved.
+    This is the deployed flow, with the parameters of `RunRequest`. The command line calls `start`
+    with a resolved specification.
 
     Args:
         experiment: a packaged experiment or the path of a TOML file.
-        scale: a table under its `[scales]`; null for a file without.
-        data: folder of the real data; the embedded data if not given.
-        k: labelled samples a class; overrides the file.
+        scale: a table under its `[scales]`; null for a file without scales.
+        data: folder of the real data; by default the embedded data.
+        k: labelled samples per class; overrides the file.
         draws: number of random V; overrides the file.
-        seed: overrides the file.
+        seed: random seed; overrides the file.
         weights: `none`, `imagenet` or a file; overrides the file.
-        partial: leave out photos and clips that are missing.
+        partial: skip missing photos and clips.
         tables: numbers of the paper's tables; overrides the file.
         figures: numbers of the paper's figures; overrides the file.
         studies: `rho`, `hyper_validation`; overrides the file.
-        home: folder for all output; GRADMIX_HOME or `runs` if not given.
+        home: folder for all output; by default GRADMIX_HOME or `runs`.
         engine: `local` trains in slots of this machine, `workers` on those of a fleet.
 
     Returns:
-        The folder of the reproduction's record.
+        Folder of the reproduction's record.
 
     Raises:
-        StageError: if a stage failed; everything that does not depend on it is finished first.
+        StageError: if a stage failed; everything independent of it is finished first.
     """
     request = RunRequest(
         experiment=experiment,
@@ -118,7 +118,7 @@ def reproduce(
 
 
 def resolve_in(request: RunRequest, home: str | None) -> tuple[RunSpec, Path]:
-    """The run specification of a request, and the home folder, which is made if need be."""
+    """Run specification of a request, and the home folder, created if necessary."""
     folder = open_home(home_named(home))
     known = KnownDigests(folder)
     spec = resolve(request, known)
@@ -137,7 +137,7 @@ def start(
         task_runner=RUNNER,
         persist_result=False,
     )
-    # Its parameters are what Prefect's UI shows; digests of thousands of files would be unreadable.
+    # Prefect's UI shows its parameters; digests of thousands of files would be unreadable.
     def reproduction(request: RunRequest, home: str, engine: Engine) -> str:
         del request
         return str(run(spec, Path(home), engine, observer, template))
@@ -158,14 +158,14 @@ def run(
         spec: what to run.
         home: the home folder.
         engine: where trainings run.
-        observer: follows it.
-        template: that jobs are forked from, ended afterwards; one is started if not given.
+        observer: follows the run.
+        template: jobs are forked from it, and it is ended afterwards; by default a new one.
     """
     tags = _tags(spec)
     close_dead(home, own=tags.get(FLOW_RUN))
     sweep_home(home)
     slots = SlotPool.of_this_machine(locks=home / LOCKS)
-    # The number of workers in a fleet is not known here.
+    # The number of workers in a fleet is unknown here.
     places = len(slots.slots) if engine == "local" else 0
     if observer is None:
         observer = Observer(work=Work.of(make_plan(spec, home), places), listen=lambda _: None)
@@ -184,7 +184,7 @@ def _run(
     tags: dict[str, str],
     launch: Launch,
 ) -> Path:
-    # If two processes make a new database at once, one of them fails.
+    # If two processes create a database at once, one of them fails.
     with locked(home / LOCKS / "tracking"):
         ensure_tracking(home)
         tracker = open_tracker(home, EXPERIMENT)
@@ -216,11 +216,11 @@ def _run(
         tracker.finish(run_id, "FAILED")
         raise
     except BaseException:
-        # An interrupt reaches the main thread only; this ends the trainings in the others.
+        # An interrupt only reaches the main thread; this stops trainings in other threads.
         runtime.stop()
         raise
     folder, model = record_folder(spec.name, home), write_champion(spec, stages, home, run_id)
-    # If nothing was trained, the record of the run that trained it stands.
+    # If nothing was executed, the record of the run that executed it stays.
     if event_log.executed or not is_readable(folder / FILE):
         names = event_log.slots if engine == "workers" else [slot.name for slot in slots.slots]
         record = make_record(
@@ -240,7 +240,7 @@ def _run(
 
 
 def _finish(futures: Sequence[PrefectFuture[Any]], event_log: EventLog) -> None:
-    """Wait for all stages; raise the first failure, which caused the others."""
+    """Wait for all stages, and raise the first failure, which caused the others."""
     wait(list(futures))
     failed = [future for future in futures if not future.state.is_completed()]
     if not failed:
@@ -271,7 +271,7 @@ def _tags(spec: RunSpec) -> dict[str, str]:
 
 
 def _job_tags(spec: RunSpec, tags: Mapping[str, str]) -> tuple[str, ...]:
-    """Tags of the flow runs on workers; the last one serves to find and cancel them."""
+    """Tags of the flow runs on workers; the last one is used to find and cancel them."""
     return (spec.name, f"{DRIVER}{tags.get(FLOW_RUN, spec.identity)}")
 
 
@@ -282,7 +282,7 @@ def _about(spec: RunSpec, engine: Engine, tags: Mapping[str, str]) -> dict[str, 
         "command": spec.request.command,
         "engine": engine,
         "flow_run_id": tags.get(FLOW_RUN),
-        # Set by the worker that started this process, if one did.
+        # Set if a worker started this process.
         "deployed": os.environ.get("PREFECT__FLOW_RUN_ID"),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -1,4 +1,4 @@
-"""Rerun one cell of the grid and exactly what is made from it."""
+"""Rerun one cell of the grid and everything made from it."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -27,10 +27,10 @@ class Cell:
     """A cell of the grid.
 
     Attributes:
-        beta: of Eq. 9.
-        gamma: of Eq. 9.
-        k: labels a class; None: all of the experiment's.
-        draw: of V; None: all of the experiment's.
+        beta: beta of Eq. 9.
+        gamma: gamma of Eq. 9.
+        k: labels per class; None for all of the experiment's.
+        draw: number of V; None for all of the experiment's.
     """
 
     beta: float
@@ -40,10 +40,10 @@ class Cell:
 
     @classmethod
     def read(cls, text: str) -> "Cell":
-        """Read a cell from words such as `beta=10,gamma=0.6,k=3,draw=0`.
+        """Parse a cell such as `beta=10,gamma=0.6,k=3,draw=0`.
 
         Raises:
-            SettingsError: if they are others.
+            SettingsError: if the text is not a cell.
         """
         try:
             given = dict(part.split("=", 1) for part in text.replace(" ", "").split(","))
@@ -59,7 +59,7 @@ class Cell:
         return cls(values["beta"], values["gamma"], place.get("k"), place.get("draw"))
 
     def subjects(self, spec: RunSpec) -> list[Subject]:
-        """What its trainings are executed for.
+        """Subjects of the cell's trainings.
 
         Raises:
             SettingsError: if the experiment has no such cell.
@@ -80,10 +80,10 @@ class Cell:
         return [cell_subject(stage.name, k, draw, wanted) for k in ks for draw in draws]
 
     def _of_labelled(self, spec: RunSpec) -> list[Subject]:
-        """The cell of the only V that there is, of labelled files as they are."""
+        """Subject of the cell if V is given as labelled files."""
         if self.k is not None or self.draw is not None:
             raise SettingsError(
-                "--cell: expected beta and gamma alone, because V is the labelled files, found "
+                "--cell: expected only beta and gamma, because V is the labelled files, found "
                 f"{self.words}; leave k and draw out."
             )
         axes = axes_of({"beta": self.beta, "gamma": self.gamma})
@@ -91,17 +91,17 @@ class Cell:
 
     @property
     def words(self) -> str:
-        """The words that `read` takes."""
+        """Text that `read` parses."""
         place = [f"{name}={value}" for name in PLACE if (value := getattr(self, name)) is not None]
         return ",".join([f"beta={self.beta:g}", f"gamma={self.gamma:g}", *place])
 
 
 def made_from(entries: Sequence[PlanEntry], subjects: Collection[Subject]) -> list[PlanEntry]:
-    """The stages of these subjects and everything that is made from them, in the plan's order."""
+    """The stages of these subjects and everything made from them, in the plan's order."""
     identities = {e.artifact.identity for e in entries if e.artifact and e.subject in subjects}
     reached: dict[Subject, PlanEntry] = {}
     for entry in entries:
-        # A cell that is also a candidate of the learning-rate search is one training.
+        # A cell may also be a candidate of the learning-rate search, as one training.
         same = entry.artifact is not None and entry.artifact.identity in identities
         if same or entry.subject in subjects or any(used in reached for used in entry.uses):
             reached[entry.subject] = entry
@@ -109,19 +109,19 @@ def made_from(entries: Sequence[PlanEntry], subjects: Collection[Subject]) -> li
 
 
 def forget(entries: Sequence[PlanEntry], home: Path, storage: Storage | None) -> list[Subject]:
-    """Remove the results of stages of a plan, the last first; returns the stages' subjects."""
+    """Remove results of a plan's stages, last first; returns the stages' subjects."""
     store = Store(home, storage)
-    # A kill in between must not leave a result whose inputs are gone.
+    # A kill midway must not leave a result whose inputs are gone.
     for entry in reversed(entries):
         if entry.artifact is not None:
-            # Another reproduction may be about to put it in place.
+            # Another reproduction may be about to commit it.
             with locked(identity_lock(home, entry.artifact.identity)):
                 store.forget(entry.artifact)
     return [entry.subject for entry in entries]
 
 
 def forgotten(entries: Sequence[PlanEntry], subjects: Collection[Subject]) -> list[PlanEntry]:
-    """The plan after the results of some stages have been removed."""
+    """The plan after removing the results of some stages."""
     return [
         replace(entry, state="will run", reason="forgotten", artifact=None)
         if entry.subject in subjects
@@ -151,19 +151,19 @@ def cell(
     """Run a cell of the grid and everything made from it; finished work is reused.
 
     Args:
-        beta: of the cell.
-        gamma: of the cell.
+        beta: beta of the cell.
+        gamma: gamma of the cell.
         experiment: a packaged experiment or the path of a TOML file.
-        scale: a table under its `[scales]`; null for a file without.
-        k: labels a class; all if not given.
-        draw: of V; all if not given.
-        force: run it even if it is finished.
-        data: folder of the real data; the embedded data if not given.
-        home: folder for all output; GRADMIX_HOME or `runs` if not given.
+        scale: a table under its `[scales]`; null for a file without scales.
+        k: labels per class; by default all.
+        draw: number of V; by default all.
+        force: run the cell even if it is finished.
+        data: folder of the real data; by default the embedded data.
+        home: folder for all output; by default GRADMIX_HOME or `runs`.
         engine: where trainings run.
 
     Returns:
-        The folder of the reproduction's record.
+        Folder of the reproduction's record.
     """
     request = RunRequest(experiment=experiment, scale=scale, data=data)
     spec, folder = resolve_in(request, home)

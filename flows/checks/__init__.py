@@ -1,4 +1,4 @@
-"""What can be known of a run before it starts: problems, warnings, and what it will need.
+"""Checks of a run before it starts: problems, warnings, and the resources it needs.
 
 May import `flows.experiment` and `flows.pipeline`. Nothing here writes a file.
 """

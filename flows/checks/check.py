@@ -1,4 +1,4 @@
-"""All that can be known of a run before a minute is spent on it, in one place."""
+"""All checks of a run before it starts."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,23 +26,23 @@ from flows.pipeline.plan import make_plan
 from tasks.execution.slots import SlotPool
 
 _KEY = re.compile(r"(?P<key>(target|network|images|training)(\.[a-z_]+)+): ")
-"""What an error that names a key of the file begins with."""
+"""Start of an error that names a key of the file."""
 HEADERS = 20_000
-"""Files of a role whose first bytes are read; of more, so many evenly spaced ones."""
+"""Maximum files per role whose headers are read, evenly spaced."""
 DECODED = 50
-"""Files of a role that are decoded whole, evenly spaced, where there is time for it."""
+"""Files per role that a thorough check decodes completely, evenly spaced."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What a check found.
+    """Result of a check.
 
     Attributes:
         problems: one line each, in the order of the file; a run with any would fail.
         experiment: the settings.
         spec: the run; None if there is a problem.
-        found: every role of photos or clips, with what was seen of it.
-        needs: of the run; None if there is a problem.
+        found: every role of photos or clips, with a summary of its files.
+        needs: resources the run needs; None if there is a problem.
         warnings: one line each.
     """
 
@@ -55,7 +55,7 @@ class Checked:
 
 
 class CheckError(SettingsError):
-    """All problems of a run: a line each."""
+    """All problems of a run, one per line."""
 
 
 def check_run(
@@ -64,20 +64,20 @@ def check_run(
     """Check a run without starting it; nothing is written.
 
     Args:
-        request: what is asked for.
+        request: the request.
         home: the home folder, which need not exist.
-        known: digests of files that were taken before; new ones are added.
-        thorough: decode some files, look for near-duplicates, estimate time and room.
+        known: known digests of files; new ones are added.
+        thorough: decode some files, look for near-duplicates, estimate time and space.
 
     Raises:
-        SettingsError: if the experiment file itself is wrong: all that is.
+        SettingsError: if the experiment file itself is wrong; lists all errors.
     """
     experiment = settings_of(request)
     file = read_toml(request.experiment)
     roles = find_roles(experiment, request)
     found = _look(roles, decoded=DECODED if thorough else 0)
     bytes_of, unread = _read(roles, known)
-    # What is missing here would be said again, without a line, where the run is put together.
+    # Locating the run would report missing files again, without a line number.
     missing = [*roles.wrong, *unread] or [*empty_unlabelled(roles, bytes_of)]
     findings = [*_wrong(experiment, roles, found), *missing]
     spec = None
@@ -111,7 +111,7 @@ def _wrong(experiment: Experiment, roles: Roles, found: Summaries) -> Iterator[F
 def _messages(
     file: TomlFile, scale: str, findings: Iterable[Finding], home: Path
 ) -> tuple[str, ...]:
-    """A line for each problem, in the order of the file."""
+    """One line per problem, in the order of the file."""
     problems = {placed(file, scale, finding) for finding in findings}
     problems |= {problem("--home", (), text) for text in [home_problem(home)] if text}
     return tuple(found.message for found in sorted(problems))
@@ -123,10 +123,10 @@ def _needs(spec: RunSpec, roles: Roles, home: Path) -> Needs:
 
 
 def checked(request: RunRequest, home: Path, known: KnownDigests) -> RunSpec:
-    """The specification of a run that has passed its checks.
+    """Check a request; returns its run specification.
 
     Raises:
-        CheckError: if it has not: all problems.
+        CheckError: if there are problems; lists all of them.
         SettingsError: if the experiment file itself is wrong.
     """
     result = check_run(request, home, known)
@@ -136,7 +136,7 @@ def checked(request: RunRequest, home: Path, known: KnownDigests) -> RunSpec:
 
 
 def placed(file: TomlFile, scale: str, finding: Finding) -> Problem:
-    """A finding at its line of the file; at the nearest table if its key is not written."""
+    """Place a finding at its line of the file, or at the nearest table if the key is not there."""
     key = finding.key
     if not key:
         return problem(file.where, (), finding.text)
@@ -158,7 +158,7 @@ def _look(roles: Roles, *, decoded: int) -> tuple[tuple[Role, Summary], ...]:
 
 
 def _read(roles: Roles, known: KnownDigests) -> tuple[dict[int, Contents], list[Finding]]:
-    """The digests of all files, and the files that cannot be read."""
+    """Digests of all files, and findings for unreadable files."""
     found: dict[int, Contents] = {}
     wrong = []
     for role in roles.found:
@@ -172,12 +172,12 @@ def _read(roles: Roles, known: KnownDigests) -> tuple[dict[int, Contents], list[
 def _located(
     request: RunRequest, known: KnownDigests, *, apart: bool
 ) -> tuple[RunSpec | None, list[Finding]]:
-    """The run, and what its data, classes, labels, trunk and weights lack.
+    """Locate the run's inputs; returns it with problems of data, classes, trunk and weights.
 
     Args:
-        request: what is asked for.
-        known: digests of files.
-        apart: look for files in two places, which `wrong_shared` has not found among files.
+        request: the request.
+        known: known digests of files.
+        apart: look for files in two places, unless `wrong_shared` has found some.
     """
     try:
         spec = located(request, known)
@@ -193,7 +193,7 @@ def _located(
 
 
 def _findings(error: UserError) -> list[Finding]:
-    """The lines of an error, at the key that each begins with."""
+    """Lines of an error as findings, each at the key it starts with."""
     found = []
     for line in error.lines:
         match = _KEY.match(line)

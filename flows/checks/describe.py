@@ -1,15 +1,15 @@
-"""What was found of photos and clips, in words: a line or two for each role."""
+"""Summaries of photos and clips in words, one or two lines per role."""
 
 from collections.abc import Iterator, Mapping
 
 from data.survey.summary import Size, Summary
 
 MOST_CLASSES = 12
-"""Classes whose counts are told one by one; of more, the range."""
+"""Up to this many classes, counts are listed; for more, their range."""
 
 
 def summary_lines(name: str, summary: Summary) -> Iterator[str]:
-    """A role in words: how many of which classes; their sizes and formats."""
+    """Describe a role: number of files, classes, sizes and formats."""
     classes = f" of {len(summary.counts)} classes" if summary.counts else ""
     yield f"{name}: {summary.files:,} {summary.media}{classes}{_counts(summary.counts)}"
     if summary.sizes is not None:
@@ -23,7 +23,7 @@ def summary_lines(name: str, summary: Summary) -> Iterator[str]:
 
 
 def size(of: Size) -> str:
-    """Width and height."""
+    """Width and height in words."""
     return f"{of[0]} x {of[1]}"
 
 

@@ -1,4 +1,4 @@
-"""What a run will need: room on the disk, and time."""
+"""Estimates of the disk space and time that a run needs."""
 
 import contextlib
 import os
@@ -18,21 +18,21 @@ from tasks.networks.trunks import seconds_per_image, trunk_bytes
 from tasks.storage.artifacts import RESULT, read_artifact
 
 COPIES = 3
-"""Of a model, while it is trained: itself and two checkpoints."""
+"""Copies of a model during training: itself and two checkpoints."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """What a run is expected to need.
+    """Estimated needs of a run.
 
     Attributes:
-        trainings: all of them.
-        to_run: those that are not there yet.
-        slots: that train at a time.
-        seconds: from now to the end; None if nothing is known.
-        basis: what the seconds come from, in words.
-        bytes: on the disk.
-        free: bytes on that disk.
+        trainings: number of trainings.
+        to_run: number of trainings still to run.
+        slots: number of trainings at a time.
+        seconds: time to the end; None if nothing is known.
+        basis: source of that estimate, in words.
+        bytes: disk space needed.
+        free: free disk space.
     """
 
     trainings: int
@@ -45,7 +45,7 @@ class Needs:
 
     @property
     def problems(self) -> Iterator[str]:
-        """What is missing."""
+        """Problems with these needs."""
         if self.bytes > self.free:
             yield (
                 f"expected {gib(self.bytes)} on the disk, found {gib(self.free)} free; make room, "
@@ -80,7 +80,7 @@ def needs_of(
 
 
 def array_bytes(images: Images, roles: Roles) -> int:
-    """Of all photos, or frames of clips, as squares of 8-bit RGB."""
+    """Bytes of all photos, or frames of clips, as squares of 8-bit RGB."""
     squares = sum(
         len(role.listing.files) * (images.frames if role.media == "clips" else 1)
         for role in roles.found
@@ -89,12 +89,12 @@ def array_bytes(images: Images, roles: Roles) -> int:
 
 
 def standing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
+    """The folder, or its nearest existing parent."""
     return next((place for place in (folder, *folder.parents) if place.exists()), Path("/"))
 
 
 def home_problem(home: Path) -> str | None:
-    """Why nothing could be written into a home folder; nothing is written to find out."""
+    """Why a home folder cannot be written to, found without writing; None if it can."""
     place = standing(home)
     if not place.is_dir():
         found = f"{place}, which is a file"
@@ -106,7 +106,7 @@ def home_problem(home: Path) -> str | None:
 
 
 def gib(size: int) -> str:
-    """Bytes in words."""
+    """Format a number of bytes."""
     if size >= 2**30:
         return f"{size / 2**30:.1f} GiB"
     return f"{max(1, round(size / 2**20))} MiB"
@@ -115,7 +115,7 @@ def gib(size: int) -> str:
 def _seconds(
     experiment: Experiment, to_run: Sequence[PlanEntry], home: Path, *, gpus: bool
 ) -> tuple[float | None, str]:
-    """In one slot, and what that comes from."""
+    """Seconds needed in one slot, and the source of that estimate."""
     known = [entry.seconds for entry in to_run if entry.seconds is not None]
     if len(known) == len(to_run):
         return sum(known), f"as earlier trainings of this experiment in {home}"
@@ -132,7 +132,7 @@ def _seconds(
 
 
 def _step_seconds(home: Path, experiment: Experiment) -> float | None:
-    """Mean time of a step of other trainings of the same network with batches of the same size."""
+    """Mean time per step of other trainings of the same network and batch size."""
     seconds, steps = 0.0, 0
     network, batch = experiment.network.description, experiment.training.batch_size
     for path in home.glob(f"artifacts/{TRAIN}/*/{RESULT}"):

@@ -1,4 +1,4 @@
-"""Counts of files against what an experiment asks for: k, hyper-validation, classes."""
+"""Checks that there are enough files for k, hyper-validation and classes."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,13 +11,13 @@ from flows.experiment.own_data import TARGET
 from flows.experiment.settings import Experiment
 
 UNBALANCED = 3
-"""So many times the labels of the class with the fewest are worth a warning."""
+"""Ratio of labels between the largest and smallest class that gives a warning."""
 FEW_NAMES = 3
-"""Classes that a message names."""
+"""Number of classes named in a message."""
 
 
 def wrong_numbers(target: Target, roles: Roles) -> Iterator[Finding]:
-    """What the counts do not allow where V is drawn; of labels as they are: `check_labelled`."""
+    """Problems with the number of files if V is drawn; for given labels, see `check_labelled`."""
     for role in roles.of("labelled"):
         counts = _units(role)
         yield from _too_few_classes(role)
@@ -26,7 +26,7 @@ def wrong_numbers(target: Target, roles: Roles) -> Iterator[Finding]:
 
 
 def number_warnings(target: Target, roles: Roles) -> Iterator[str]:
-    """What the counts and the names of classes allow, and is worth a look."""
+    """Warnings about the counts and names of classes."""
     for role in roles.of("labelled"):
         counts = counts_of(role, class_counts(role.listing))
         if target.labelled is not None:
@@ -36,7 +36,7 @@ def number_warnings(target: Target, roles: Roles) -> Iterator[str]:
 
 
 def _units(role: Role) -> dict[str, int]:
-    """Photos, or recordings: these are held out whole. Only of the classes that are used."""
+    """Photos, or recordings, which are held out whole, per class in use."""
     if role.media == "photos":
         return counts_of(role, class_counts(role.listing))
     groups = {(file.label, file.group) for file in role.listing.files}
@@ -73,7 +73,7 @@ def _wrong_as_drawn(target: Target, role: Role, counts: Mapping[str, int]) -> It
 
 
 def few_left(experiment: Experiment, roles: Roles) -> Iterator[str]:
-    """An enlarged V that may take all unlabelled files, so that a final training has no S_u."""
+    """Warn if the enlarged V may use up all unlabelled files, leaving no S_u."""
     enlarged = experiment.ensemble.enlarged_v
     hard = [final for final in experiment.final if final.labels == "hard"]
     for role in roles.of("unlabelled") if hard else []:
@@ -108,15 +108,15 @@ def _unscored(target: Target, counts: Mapping[str, int]) -> Iterator[str]:
 
 
 def _alike(roles: Roles) -> Iterator[str]:
-    """Names of classes that may mean one: within the target, or in it and in a source."""
+    """Warn of class names that may mean the same, within the target or between it and a source."""
     of_target = {name for role in roles.of("labelled") for name in role.used}
     for role in [*roles.of("labelled"), *roles.of("source")]:
         for first, second in look_alike([*role.used, *sorted(of_target - {*role.used})]):
-            # Pairs of the target are told of once.
+            # Report pairs within the target only once.
             if role.kind == "labelled" or not {first, second} <= of_target:
                 yield (
                     f"{role.name}: the classes {shown(first)} and {shown(second)} look alike; "
-                    "rename a folder if they are one."
+                    "rename a folder if they are the same."
                 )
 
 

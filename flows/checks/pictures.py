@@ -1,4 +1,4 @@
-"""Photos and clips themselves: unreadable ones, and ones that are too small."""
+"""Checks of photos and clips: unreadable or too small."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,16 +10,16 @@ from flows.experiment.datasets import Images
 from flows.experiment.issues import Finding, said
 
 SMALLEST = 8
-"""Pixels of the shorter side below which a picture shows nothing."""
+"""Minimum pixels of the shorter side for a picture to show anything."""
 ENLARGED = 2
-"""So many times enlarged, a picture is worth a warning."""
+"""Enlargement that gives a warning."""
 
 Summaries = Sequence[tuple[Role, Summary]]
-"""What was found of each role."""
+"""Each role with the summary of its files."""
 
 
 def wrong_pictures(images: Images, found: Summaries) -> Iterator[Finding]:
-    """Too many unreadable files, and pictures without detail."""
+    """Problems: too many unreadable files, or pictures without detail."""
     for role, summary in found:
         broken, looked_at = summary.broken, summary.looked_at
         if len(broken) > images.max_broken * looked_at or len(broken) == looked_at:
@@ -35,7 +35,7 @@ def wrong_pictures(images: Images, found: Summaries) -> Iterator[Finding]:
 
 
 def picture_warnings(images: Images, found: Summaries) -> Iterator[str]:
-    """A few unreadable files, formats that are not read, and pictures that are enlarged."""
+    """Warnings: a few unreadable files, unsupported formats, and enlarged pictures."""
     for role, summary in found:
         name, media = role.name, summary.media
         looked_at = summary.looked_at
@@ -56,7 +56,7 @@ def picture_warnings(images: Images, found: Summaries) -> Iterator[str]:
 
 
 def shortest(path: Path) -> str:
-    """A path as a message has it: below the working directory where it is."""
+    """A path for messages, relative to the working directory if below it."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:

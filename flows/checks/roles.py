@@ -1,4 +1,4 @@
-"""The photos and clips of an experiment, by what they are for."""
+"""The photos and clips of an experiment, by their purpose."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,16 +22,16 @@ Kind = Literal["labelled", "unlabelled", "test", "source"]
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """Files that are used for one thing.
+    """Files used for one purpose.
 
     Attributes:
-        name: in messages: `labelled`, `unlabelled`, `test`, or the name of a source.
-        kind: what they are for. Of a target that V is drawn from, its training split is
+        name: name in messages: `labelled`, `unlabelled`, `test`, or the name of a source.
+        kind: purpose of the files. The training split of a target that V is drawn from is
             `labelled`.
-        key: where the experiment file says so.
+        key: key of the experiment file that names them.
         media: photos or clips.
         listing: the files.
-        classes: that are used; None: all.
+        classes: classes in use; None for all.
     """
 
     name: str
@@ -43,25 +43,25 @@ class Role:
 
     @property
     def used(self) -> tuple[str, ...]:
-        """Names of the classes that are used, in the listing's order."""
+        """Names of the classes in use, in the listing's order."""
         known = self.listing.classes
         return tuple(name for name in known if self.classes is None or name in self.classes)
 
 
 @dataclass
 class Roles:
-    """What was found, and what could not be listed.
+    """The roles found, and problems with those that could not be listed.
 
     Attributes:
-        found: in the order labelled, unlabelled, test, sources.
-        wrong: what could not be.
+        found: roles in the order labelled, unlabelled, test, sources.
+        wrong: problems with the others.
     """
 
     found: list[Role] = field(default_factory=list)
     wrong: list[Finding] = field(default_factory=list)
 
     def of(self, kind: Kind) -> list[Role]:
-        """Those of a kind."""
+        """Roles of a kind."""
         return [role for role in self.found if role.kind == kind]
 
 
@@ -109,26 +109,26 @@ def _small(line: str) -> str:
 
 @dataclass(frozen=True)
 class _Places:
-    """Where the files of an experiment lie, and where its file says so."""
+    """Locations of an experiment's files, and the keys that name them."""
 
     experiment: Experiment
     request: RunRequest
 
     def is_listed(self, dataset: Dataset) -> bool:
-        """Whether a data set is of files that are there, not drawn."""
+        """Whether a data set consists of existing files, rather than drawn ones."""
         return dataset.media != "arrays" and (dataset.own or self.request.data is not None)
 
     def key_of(self, source: Source, place: int) -> Key:
-        """Where the files of a source are named."""
+        """Key that names the files of a source."""
         return ("sources", place, "data") if source.data else ("datasets", source.dataset)
 
     def lister(self, dataset: Dataset, split: str) -> Callable[[], Listing]:
-        """Lists a split of a data set."""
+        """Function that lists a split of a data set."""
         root, partial = self._root(dataset), self.experiment.partial
         return lambda: list_files(dataset.reader, root, split, partial=partial)
 
     def of_target(self, dataset: Dataset) -> Iterator[tuple[Kind, Key, Callable[[], Listing]]]:
-        """The roles of the target's files."""
+        """Roles of the target's files."""
         target, partial = self.experiment.target, self.experiment.partial
         if target.labelled is None:
             key: Key = ("datasets", target.dataset)
@@ -162,5 +162,5 @@ class _Places:
 
 
 def counts_of(role: Role, counts: Mapping[str, int]) -> dict[str, int]:
-    """Files of the classes that are used."""
+    """Counts of the classes in use."""
     return {name: counts[name] for name in role.used}

@@ -1,4 +1,4 @@
-"""Photos and clips in two places: what would show a label, or the test, to a training."""
+"""Checks for photos and clips in two places, which would leak labels or the test set."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -19,9 +19,9 @@ from flows.checks.roles import Kind, Role, Roles
 from flows.experiment.issues import Finding, said
 
 Bytes = Mapping[int, Contents]
-"""The bytes of each role, by its `id`."""
+"""Contents of each role, by its `id`."""
 SAMPLE = 500
-"""Files of a role that are compared by what they show, evenly spaced."""
+"""Evenly spaced files per role to compare visually."""
 COMPARED: tuple[tuple[Kind, Kind], ...] = (
     ("test", "labelled"),
     ("test", "unlabelled"),
@@ -31,7 +31,7 @@ COMPARED: tuple[tuple[Kind, Kind], ...] = (
 
 
 def wrong_shared(roles: Roles, bytes_of: Bytes) -> Iterator[Finding]:
-    """Files with the same bytes in two classes, or in the test and in what is trained on."""
+    """Problems: equal files in two classes, or in both test and training data."""
     for role in [*roles.of("labelled"), *roles.of("test")]:
         copies = in_two_classes(_used(role, bytes_of))
         if copies:
@@ -50,7 +50,7 @@ def wrong_shared(roles: Roles, bytes_of: Bytes) -> Iterator[Finding]:
 
 
 def empty_unlabelled(roles: Roles, bytes_of: Bytes) -> Iterator[Finding]:
-    """Unlabelled files that are all among the labelled ones."""
+    """Problem: all unlabelled files are also labelled."""
     for role in roles.of("unlabelled"):
         for labelled in roles.of("labelled"):
             copies = in_both(bytes_of[id(role)], bytes_of[id(labelled)])
@@ -60,7 +60,7 @@ def empty_unlabelled(roles: Roles, bytes_of: Bytes) -> Iterator[Finding]:
 
 
 def shared_warnings(roles: Roles, bytes_of: Bytes, known: KnownDigests) -> Iterator[str]:
-    """Copies that are allowed, and files that look the same (perceptual hash)."""
+    """Warnings: harmless copies, and files that look alike (perceptual hash)."""
     yield from _copies_in_sources(roles, bytes_of)
     yield from _labelled_twice(roles, bytes_of)
     hashes = {(role.kind, role.name): hashed(_used_files(role), SAMPLE) for role in roles.found}
@@ -111,7 +111,7 @@ def _label_of(role: Role) -> dict[Path, int]:
 
 
 def _used(role: Role, bytes_of: Bytes) -> Contents:
-    """The files of the classes that are used."""
+    """Contents of the classes in use."""
     whole, names = bytes_of[id(role)], role.listing.classes
     if len(role.used) == len(names):
         return whole
@@ -125,7 +125,7 @@ def _used(role: Role, bytes_of: Bytes) -> Contents:
 
 
 def _used_files(role: Role) -> Listing:
-    """The same as a listing."""
+    """Listing of the classes in use."""
     listing, used = role.listing, set(role.used)
     if len(used) == len(listing.classes):
         return listing
@@ -134,13 +134,13 @@ def _used_files(role: Role) -> Listing:
 
 
 def _looks(copies: Copies, role: Role) -> str:
-    """How many files look, in words."""
+    """Number of files that look alike, in words."""
     noun = role.media if copies.count > 1 else role.media.removesuffix("s")
     return f"{copies.count:,} {noun} look{'s' * (copies.count == 1)}"
 
 
 def _why(role: Role) -> str:
-    """What is wrong with copies of a role's files elsewhere."""
+    """Why copies of a role's files elsewhere are a problem."""
     if role.kind == "test":
         return "if they are copies, the accuracy is too good"
     return "if they are copies, they teach nothing new"

@@ -1,1 +1,1 @@
-"""The command line: its commands in `commands`, what they share beside it."""
+"""The command line: its commands in `commands`, shared code next to it."""

@@ -1,4 +1,4 @@
-"""What all commands share: how they print, and the check of the home folder."""
+"""Shared by all commands: printing, and the check of the home folder."""
 
 from functools import partial
 from pathlib import Path
@@ -8,22 +8,22 @@ from rich.console import Console
 from tasks.storage.home import MARKER, HomeError
 
 PLAIN_WIDTH = 10_000
-"""Wider than any terminal, so that a line stays one line where output is piped."""
+"""Wider than any terminal, so that lines are not wrapped in piped output."""
 
 
 def open_console() -> Console:
-    """Where a command prints."""
-    # No markup: a label, a path or an error may hold square brackets.
+    """Console for a command's output."""
+    # No markup: labels, paths and errors may contain square brackets.
     plain = partial(Console, markup=False, emoji=False, highlight=False)
     console = plain()
     return console if console.is_terminal else plain(width=PLAIN_WIDTH)
 
 
 def expect_home(home: Path) -> None:
-    """Refuse a folder that is not a home folder yet.
+    """Check that a folder is a home folder.
 
     Raises:
-        HomeError: if it is none.
+        HomeError: if it is not.
     """
     if not (home / MARKER).exists():
         raise HomeError(f"expected a gradmix home, found none in {home}; name it with --home.")

@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 
 class OneLineError(click.ClickException):
-    """An error that a user can fix: a line for each problem, mostly one, and exit code 2."""
+    """An error that a user can fix: one line per problem, usually one, and exit code 2."""
 
     exit_code = USAGE_ERROR
 
@@ -27,13 +27,13 @@ class OneLineError(click.ClickException):
 
 @contextmanager
 def one_line_errors(program: str) -> Iterator[None]:
-    """Turn wrong usage, and the errors that a user can fix, into one line and exit code 2.
+    """Turn usage errors, and others that a user can fix, into one line and exit code 2.
 
     Args:
-        program: the command to point to for help, where the error does not know its own.
+        program: command to point to for help, if the error does not know its own.
 
     Raises:
-        OneLineError: in place of such an error; all others keep their traceback.
+        OneLineError: in place of such an error; others keep their traceback.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""The flow run of `gradmix reproduce`; imports Prefect, which the command itself does not."""
+"""Flow run of `gradmix reproduce`; imports Prefect, unlike the command itself."""
 
 from pathlib import Path
 

@@ -1,9 +1,9 @@
-"""Commands that are declared here and loaded when they run.
+"""Commands whose modules are loaded only when they run.
 
-Torch, Prefect and MLflow take seconds to import. Parsing needs none of them: a `LazyCommand` knows
-its options, its help, and the name of its function, whose module is imported after the words have
-been parsed. So help and wrong options answer at once, and the modules of commands import what they
-need at the top, like any other. (Click calls this "deferring imports" of a lazily loaded command.)
+Torch, Prefect and MLflow take seconds to import, and parsing needs none of them. A `LazyCommand`
+knows its options, its help and the name of its function, whose module is imported after parsing.
+So help and wrong options respond at once, and the modules of commands have ordinary imports at the
+top. (Click calls this "deferring imports" of a lazily loaded command.)
 """
 
 import os
@@ -28,22 +28,22 @@ Need = Literal["prefect", "mlflow"]
 
 
 OF_LIBRARIES = ("CUDA_", "KMP_", "MATPLOTLIB", "MKL_", "OMP_", "PYTORCH_", "TORCH")
-"""Variables that libraries read when they are imported."""
+"""Prefixes of variables that libraries read on import."""
 
 
 class LazyCommand(click.Command):
     """A command whose function is imported when it runs.
 
-    Its parameters are the function's keyword arguments. A `--home` is checked first.
+    Its parameters are the function's keyword arguments. `--home` is checked first.
 
     Args:
-        name: what the user types.
-        runs: the function, as `package.module:function`.
+        name: name on the command line.
+        runs: function, as `package.module:function`.
         params: arguments and options.
         summary: help text; its first sentence is the line in the list of commands.
-        example: a command line that shows the usual use.
-        needs: of Prefect and MLflow, what it talks to. They read the environment when they are
-            imported, so it is pointed at the home folder before that.
+        example: example of typical use.
+        needs: services it uses, Prefect or MLflow. They read the environment on import, so it is
+            pointed at the home folder before that.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class LazyCommand(click.Command):
         self.runs, self.needs = runs, needs
 
     def load(self) -> Callable[..., None]:
-        """The function, imported now."""
+        """Import the function."""
         module, name = self.runs.split(":")
         try:
             function: Callable[..., None] = getattr(import_module(module), name)
@@ -89,10 +89,10 @@ class LazyCommand(click.Command):
 
 
 class RunCommand(LazyCommand):
-    """A command on a run: its function gets a `RunRequest` in place of the loose options."""
+    """A command on a run: its function gets a `RunRequest` instead of separate options."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
-        """Refuse a wrong name, file or scale at once; only then import what the settings need."""
+        """Check name, file and scale first; only then import what the settings need."""
         fields = RunRequest.__dataclass_fields__
         words = {name: ctx.params.pop(name) for name in fields if name in ctx.params}
         ctx.params["request"] = request = RunRequest(**words)
@@ -101,7 +101,7 @@ class RunCommand(LazyCommand):
 
 
 class OneLineGroup(click.Group):
-    """Commands whose errors, wrong usage included, take one line."""
+    """Command group that reports errors, including wrong usage, in one line."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Parse and run a command."""

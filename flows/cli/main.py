@@ -1,4 +1,4 @@
-"""The command line, less what `deploy.cli` adds: every command with its options and help.
+"""The command line, except the commands of `deploy.cli`: names, options and help.
 
 To add a command: write its function in a module of `flows.cli.commands`, and declare it here.
 """
@@ -22,9 +22,9 @@ COMMANDS: list[LazyCommand] = [
         INIT,
         summary="""Write a commented experiment file from the folders in DIR.
 
-        Folders are told by their names (labelled, unlabelled, test; all others with a folder for
-        each class are sources) and by how their files lie; options name them where that is not
-        clear. Each is a folder, or a CSV or Parquet table. Prints what was found.
+        Folders are recognised by their names (labelled, unlabelled, test; others with a folder per
+        class are sources) and by their structure; use options to name them where that is unclear.
+        Each is a folder, or a CSV or Parquet table. Prints what was found.
         """,
         example="init kitchen --source web",
     ),
@@ -32,10 +32,10 @@ COMMANDS: list[LazyCommand] = [
         "check",
         "flows.cli.commands.check:check",
         [parameter for parameter in RUN if parameter is not DOWNLOAD],
-        summary="""Find what is wrong with an experiment and its files before anything runs.
+        summary="""Find problems in an experiment and its files before anything runs.
 
-        Prints what was found, what the run needs, and a line for everything worth a look; all
-        problems at once.
+        Prints what was found, what the run needs, one line for each warning, and all problems at
+        once.
         """,
         example="check kitchen.toml",
     ),
@@ -43,7 +43,7 @@ COMMANDS: list[LazyCommand] = [
         "run",
         "flows.cli.commands.run:run",
         [*OWN, ENGINE],
-        summary="Train on your own files, as FILE names them; finished work is reused.",
+        summary="Train on your own files, named in FILE; finished work is reused.",
         example="run kitchen.toml",
         needs=["mlflow"],
     ),
@@ -73,7 +73,7 @@ COMMANDS: list[LazyCommand] = [
             ),
             click.Option(["--force"], is_flag=True, help="Run it even if it is finished."),
         ],
-        summary="Run one cell of the grid and exactly what is made from it; list what ran.",
+        summary="Run one cell of the grid and everything made from it; list what ran.",
         example="rerun digits --cell beta=10,gamma=0.6,k=3,draw=0 --force",
         needs=["prefect", "mlflow"],
     ),
@@ -92,7 +92,7 @@ COMMANDS: list[LazyCommand] = [
         "cancel",
         "flows.cli.commands.cancel:cancel",
         [click.Argument(["name"], required=False), HOME],
-        summary="Stop the reproduction called NAME, or all of them; finished work is kept.",
+        summary="Stop the reproduction NAME, or all of them; finished work is kept.",
         example="cancel digits-demo-4c53abc2",
         needs=["prefect"],
     ),
@@ -100,7 +100,7 @@ COMMANDS: list[LazyCommand] = [
         "report",
         "flows.cli.commands.report:report",
         [click.Argument(["run"]), HOME],
-        summary="Write the report of a finished RUN again: its name, or its MLflow run id.",
+        summary="Rewrite the report of a finished RUN, given by its name or MLflow run id.",
         example="report digits-demo-4c53abc2",
     ),
     LazyCommand(
@@ -113,14 +113,14 @@ COMMANDS: list[LazyCommand] = [
                 type=SHARE,
                 default=0.97,
                 show_default=True,
-                help="Share of right labels that is to be shown.",
+                help="Share of correct labels to guarantee.",
             ),
             click.Option(
                 ["--confidence"],
                 type=SHARE,
                 default=0.95,
                 show_default=True,
-                help="How sure that is to be.",
+                help="Confidence level of that guarantee.",
             ),
             click.Option(
                 ["--out"],
@@ -132,16 +132,16 @@ COMMANDS: list[LazyCommand] = [
             click.Option(
                 ["--checked"],
                 type=click.Path(),
-                help="Corrections of a review whose control counts, in place of held-out labels.",
+                help="Corrections of a review, whose control replaces the held-out labels.",
             ),
             click.Option(
-                ["--all", "everything"], is_flag=True, help="List what gets no label as well."
+                ["--all", "everything"], is_flag=True, help="Also list files without a label."
             ),
-            click.Option(["--k"], type=int, help="Labels per class; the most if not given."),
-            click.Option(["--draw"], type=int, help="Number of the draw; the first if not given."),
+            click.Option(["--k"], type=int, help="Labels per class; by default the most."),
+            click.Option(["--draw"], type=int, help="Number of the draw; by default the first."),
             HOME,
         ],
-        summary="Write labels of which a stated share is right; RUN is the latest if not given.",
+        summary="Write labels with a stated precision; RUN is the latest by default.",
         example="label --precision 0.97 --confidence 0.95 --out labels.csv",
         needs=["mlflow"],
     ),
@@ -154,13 +154,13 @@ COMMANDS: list[LazyCommand] = [
                 ["--port"],
                 type=click.IntRange(0, 65535),
                 default=0,
-                help="Of the page, on this machine alone; a free one if not given.",
+                help="Local port of the page; by default a free one.",
             ),
             click.Option(["--no-browser"], is_flag=True, help="Open no browser."),
             click.Option(
                 ["--out"],
                 type=click.Path(),
-                help="Table of the decisions; by default corrections.csv beside the experiment.",
+                help="Table of the decisions; by default corrections.csv next to the experiment.",
             ),
             click.Option(
                 ["--suggest"],
@@ -170,15 +170,15 @@ COMMANDS: list[LazyCommand] = [
                 help="Images to label next, and as many at random.",
             ),
             click.Option(
-                ["--seed"], type=click.IntRange(min=0), default=0, help="Of the random ones."
+                ["--seed"], type=click.IntRange(min=0), default=0, help="Seed of the random ones."
             ),
-            click.Option(["--k"], type=int, help="Labels per class; the most if not given."),
-            click.Option(["--draw"], type=int, help="Number of the draw; the first if not given."),
+            click.Option(["--k"], type=int, help="Labels per class; by default the most."),
+            click.Option(["--draw"], type=int, help="Number of the draw; by default the first."),
             HOME,
         ],
-        summary="""Open a page to confirm and correct what the latest RUN says of its images.
+        summary="""Open a page to confirm and correct the labels of the latest RUN.
 
-        Every decision is saved at once, as a row of path, decision and label.
+        Every decision is saved at once, as a row with path, decision and label.
         """,
         example="review --out corrections.csv",
         needs=["mlflow"],
@@ -191,7 +191,7 @@ COMMANDS: list[LazyCommand] = [
             HOME,
             click.Option(["--json", "as_json"], is_flag=True, help="Print nodes and edges."),
             click.Option(["--html"], type=click.Path(), help="Write the graph to this page."),
-            click.Option(["--row"], help="Of a reproduction: a row of its table."),
+            click.Option(["--row"], help="A row of a reproduction's table."),
             click.Option(["--k"], type=int, help="With --row: labels per class."),
             click.Option(["--draw"], type=int, help="With --row: number of the draw."),
         ],
@@ -216,11 +216,13 @@ COMMANDS: list[LazyCommand] = [
                 type=click.IntRange(min=1),
                 default=64,
                 show_default=True,
-                help="Images, or frames, that the network reads at once.",
+                help="Images or frames per batch.",
             ),
-            click.Option(["--device"], help="cpu, cuda, cuda:1 or mps; by default a GPU if any."),
+            click.Option(
+                ["--device"], help="cpu, cuda, cuda:1 or mps; by default a GPU if there is one."
+            ),
         ],
-        summary="""Label files with a MODEL; the same command goes on after a kill.
+        summary="""Label files with a MODEL; the same command resumes after a kill.
 
         MODEL is a model folder, `champion` (of the newest reproduction), the name of a
         reproduction, or an MLflow model such as models:/NAME@champion. PATHS are photos, clips,
@@ -243,8 +245,8 @@ COMMANDS: list[LazyCommand] = [
         ],
         summary="""Write a MODEL as ONNX or as a PyTorch program; needs gradmix[export].
 
-        The file takes uint8 images and gives probabilities. It is written only if these are the
-        model's to 1e-4.
+        The file takes uint8 images and returns probabilities. It is written only if these match
+        the model's to 1e-4.
         """,
         example="export champion --format onnx --out model.onnx",
     ),
@@ -256,12 +258,12 @@ COMMANDS: list[LazyCommand] = [
             click.Option(
                 ["--frames"],
                 type=click.IntRange(min=1),
-                help="Evenly spaced frames of every clip; 10 unless --every.",
+                help="Evenly spaced frames per clip; 10 unless --every.",
             ),
             click.Option(
                 ["--every"],
                 type=click.IntRange(min=1),
-                help="Every n-th frame, in place of --frames.",
+                help="Every n-th frame, instead of --frames.",
             ),
             click.Option(["--out"], required=True, type=click.Path(), help="Folder for frames."),
             click.Option(
@@ -269,7 +271,7 @@ COMMANDS: list[LazyCommand] = [
                 type=click.FloatRange(0, 1),
                 default=0.05,
                 show_default=True,
-                help="Share of clips that may be broken.",
+                help="Maximum share of broken clips.",
             ),
         ],
         summary="Extract frames of VIDEOS, a clip or a folder of them; finished work is reused.",

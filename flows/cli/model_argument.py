@@ -1,4 +1,4 @@
-"""What MODEL may be on the command line, and the folder that it stands for."""
+"""Resolves MODEL on the command line to a model folder."""
 
 import json
 import tempfile
@@ -19,15 +19,15 @@ CHAMPION = "champion"
 
 @contextmanager
 def model_folder(model: str, home: Path) -> Iterator[Path]:
-    """The folder that MODEL stands for; one that was downloaded goes in the end.
+    """Folder of MODEL; if downloaded, it is removed at the end.
 
     Args:
         model: a folder, `champion`, the name of a reproduction, or an address in MLflow.
-        home: where names are looked up.
+        home: home folder to look up names in.
 
     Raises:
         ModelError: if there is no such model.
-        TrackingError: if MLflow has none there.
+        TrackingError: if MLflow has no such model.
     """
     if model.startswith(SCHEMES):
         with tempfile.TemporaryDirectory(prefix="gradmix-model-") as folder:
@@ -51,7 +51,7 @@ def _with_description(folder: Path, uri: str) -> Path:
 
 
 def _newest(home: Path) -> Path:
-    """The model that was made last in a home folder."""
+    """The newest model in a home folder."""
     found = sorted(
         (made, str(path))
         for path in (check_home(home) / REPRODUCTIONS).glob(f"*/{MODEL}/{FILE}")
@@ -66,7 +66,7 @@ def _newest(home: Path) -> Path:
 
 
 def _made(path: Path) -> str:
-    """When a model was made; empty if it cannot be read."""
+    """Time a model was made; empty if unreadable."""
     try:
         made: str = json.loads(path.read_text(encoding="utf-8"))["lineage"]["made"]
     except (OSError, ValueError, KeyError, TypeError):

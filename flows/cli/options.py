@@ -1,4 +1,4 @@
-"""Arguments and options, and the kinds of values that they take."""
+"""Arguments and options shared by commands, and their types."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,20 +12,20 @@ from tasks.storage.home import USUAL, VARIABLE
 
 
 class HomeFolder(click.ParamType[Path]):
-    """The path of a home folder; it is made absolute here and nowhere else."""
+    """Path of a home folder; made absolute here and nowhere else."""
 
     name = "directory"
 
     def convert(
         self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
     ) -> Path:
-        """The absolute path."""
+        """Return the absolute path."""
         del param, ctx
         return expanded(value).absolute()
 
 
 def listed(of: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None]:
-    """Reads comma-separated values of a type; `none` gives no value."""
+    """Parser of comma-separated values of a type; `none` gives no values."""
 
     def read(_: click.Context, option: click.Parameter, text: str | None) -> Any:  # noqa: ANN401
         if text is None or text == "none":
@@ -50,7 +50,7 @@ HOME = click.Option(
     help="Folder for all output.",
 )
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
-"""A share between 0 and 1, neither of which can be shown."""
+"""A share between 0 and 1, exclusive, as neither can be proven."""
 MODEL = [
     click.Argument(["model"]),
     click.Option(
@@ -62,7 +62,7 @@ MODEL = [
         help="Home folder of `champion`, of a reproduction's name, and of MLflow addresses.",
     ),
 ]
-"""A model, and where its name is looked up; a model folder needs no home."""
+"""A model, and the home folder to look it up in; a model folder needs no home."""
 ENGINE = click.Option(
     ["--engine"],
     type=click.Choice(["local", "workers"]),
@@ -74,22 +74,20 @@ DOWNLOAD = click.Option(
     ["--download"], is_flag=True, help="Fetch missing official files into --data first."
 )
 SCALE = click.Option(
-    ["--scale"], help="demo, small or paper; by default demo, or the only one of the file."
+    ["--scale"], help="demo, small or paper; by default demo, or the file's only one."
 )
 SEED = click.Option(["--seed"], type=int, help="Random seed.")
 WEIGHTS = click.Option(
     ["--weights"], help="Initial weights of the trunk: none, imagenet, or a file."
 )
-PARTIAL = click.Option(
-    ["--partial"], is_flag=True, help="Leave out photos and clips that are missing."
-)
+PARTIAL = click.Option(["--partial"], is_flag=True, help="Skip missing photos and clips.")
 OWN = [
     click.Argument(["experiment"], metavar="FILE"),
     SCALE,
     click.Option(
         ["--data"],
         type=click.Path(),
-        help="Folder that the paths in FILE start from; by default its own.",
+        help="Folder that paths in FILE are relative to; by default its own.",
     ),
     DOWNLOAD,
     SEED,
@@ -97,14 +95,14 @@ OWN = [
     PARTIAL,
     HOME,
 ]
-"""The parameters of a command on one's own files: V and its size are in the file."""
+"""Parameters of commands on the user's own files, whose FILE defines V and its size."""
 RUN = [
     click.Argument(["experiment"]),
     SCALE,
     click.Option(["--data"], type=click.Path(), help="Folder of the real data sets."),
     DOWNLOAD,
     click.Option(["--k"], type=int, multiple=True, help="Labels per class in V; may be repeated."),
-    click.Option(["--draws"], type=int, help="Number of random V for every k."),
+    click.Option(["--draws"], type=int, help="Number of random V per k."),
     SEED,
     WEIGHTS,
     PARTIAL,
@@ -117,7 +115,7 @@ RUN = [
     ),
     HOME,
 ]
-"""The parameters of every command on a run: the fields of a `RunRequest`, and how to run it."""
+"""Parameters of all commands on a run: the fields of a `RunRequest`, and how to run it."""
 INIT = [
     click.Argument(["folders"], nargs=-1, metavar="[DIR]...", type=click.Path()),
     click.Option(["--target"], type=click.Path(), help="Labelled files of the target: V."),
@@ -149,4 +147,4 @@ INIT = [
     HOME,
     click.Option(["--force"], is_flag=True, help="Replace what is there."),
 ]
-"""The parameters of `init`."""
+"""Parameters of `init`."""

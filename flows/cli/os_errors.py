@@ -1,4 +1,4 @@
-"""What an error of the operating system means for a command, and what to do about it."""
+"""Explains errors of the operating system, with advice for the command."""
 
 import errno
 import os
@@ -11,14 +11,14 @@ from flows.cli.errors import OneLineError
 
 
 class Place(NamedTuple):
-    """A folder or file that an option names."""
+    """A folder or file named by an option."""
 
     option: str
     path: Path
 
 
 OPTIONS = {"out": "--out", "home": "--home", "html": "--html", "data": "--data"}
-"""Parameters of commands that name places; of those that hold a file, the first is meant."""
+"""Parameters that name places; the first one that contains a file is reported."""
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _TOO_MANY = {errno.EMFILE, errno.ENFILE}
@@ -38,18 +38,18 @@ _GOES_ON = "Finished work is kept, and the same command continues."
 
 @contextmanager
 def os_errors(parameters: Mapping[str, Any]) -> Iterator[None]:
-    """Turn an error of the system into one line with advice for this command.
+    """Turn an OSError into one line with advice for this command.
 
     Args:
-        parameters: of the command, by name.
+        parameters: parameters of the command, by name.
 
     Raises:
-        OneLineError: in place of an OSError.
+        OneLineError: instead of an OSError.
     """
     try:
         yield
     except BrokenPipeError:
-        # Of a pipe or socket inside; output is forgiving (`flows.cli.terminal`).
+        # From an internal pipe or socket; output never raises it (`flows.cli.terminal`).
         raise
     except OSError as error:
         line = explanation(error, parameters)
@@ -59,11 +59,11 @@ def os_errors(parameters: Mapping[str, Any]) -> Iterator[None]:
 
 
 def explanation(error: OSError, parameters: Mapping[str, Any]) -> str | None:
-    """The line; None for an error that says nothing about a file or the system.
+    """Explain an error in one line; None if it does not concern a file or the system.
 
     Args:
-        error: of the system.
-        parameters: of the command, by name.
+        error: the error.
+        parameters: parameters of the command, by name.
     """
     if error.errno is None:
         return None
@@ -108,7 +108,7 @@ def _path(name: str | bytes | int | None) -> Path | None:
 
 
 def _place(file: Path | None, parameters: Mapping[str, Any]) -> Place | None:
-    """The option whose place holds the file; without a file, the first that is written to."""
+    """The option whose place contains the file; without a file, the first one given."""
     places = [
         Place(option, Path(str(parameters[name])).absolute())
         for name, option in OPTIONS.items()

@@ -13,11 +13,11 @@ from flows.monitoring.counts import TRAIN, Counts, News, running_row
 from tasks.events import Event
 
 QUICK = ("select", "split", "enlarge")
-"""Stages too quick to deserve a line."""
+"""Stages too quick to report."""
 
 
 class Progress:
-    """Shows events as they happen.
+    """Shows events as they occur.
 
     Args:
         console: a terminal gets a live table, anything else plain lines.
@@ -29,7 +29,7 @@ class Progress:
 
     @contextmanager
     def shown(self) -> Iterator[Callable[[Event], None]]:
-        """Show events while the context lasts; yields the listener."""
+        """Show events within the context; yields the listener."""
         if not self._console.is_terminal:
             yield self.listen
             return
@@ -43,7 +43,7 @@ class Progress:
             self._console.print(line, soft_wrap=True)
 
     def _line(self, event: Event, news: News) -> str | None:
-        """The line for an event; None if it deserves none."""
+        """Line for an event; None if it is not worth reporting."""
         if news == "start":
             return f"{self._clock()}  start     {event.label} on {event.slot}"
         if news != "end":
@@ -76,7 +76,7 @@ class Progress:
 
 
 def running_table(rows: Iterable[Mapping[str, Any]]) -> Table:
-    """A table of the rows of `flows.monitoring.counts.running_row`."""
+    """Table of rows from `flows.monitoring.counts.running_row`."""
     table = Table(box=None, pad_edge=False, expand=False)
     for column in ("cell", "slot", "step", "hyper-validation", "time left"):
         table.add_column(column, justify="left" if column in {"cell", "slot"} else "right")
@@ -102,7 +102,7 @@ def _percent(accuracy: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration in words."""
+    """Format a duration."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -1,4 +1,4 @@
-"""Resolves a run request and tells the user what takes time."""
+"""Resolves a run request, showing progress where it takes time."""
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -22,14 +22,14 @@ def resolve_request(
     """Check and resolve a request; writes nothing under the home folder.
 
     Raises:
-        CheckError: if it would fail: all problems.
+        CheckError: if the run would fail; lists all problems.
     """
-    with looking(console, request):
+    with reading_spinner(console, request):
         return checked(request, home, known)
 
 
 def fetch(console: Console, request: RunRequest) -> None:
-    """Download what a request needs and does not find."""
+    """Download what a request needs and cannot find."""
     experiment = check_download(request)
     where = f" in {request.data}" if request.data is not None else ""
     console.print(f"Fetching what is missing{where} ...", soft_wrap=True)
@@ -37,7 +37,7 @@ def fetch(console: Console, request: RunRequest) -> None:
 
 
 def check_download(request: RunRequest) -> Experiment:
-    """The experiment of a request to download for.
+    """Check that a request allows a download; returns its experiment.
 
     Raises:
         SettingsError: if nothing can be downloaded for it.
@@ -56,8 +56,8 @@ def headline(spec: RunSpec) -> str:
     return f"{spec.experiment.title}: scale {spec.experiment.scale}, {kind} data"
 
 
-def looking(console: Console, request: RunRequest) -> AbstractContextManager[object]:
-    """A spinner while gigabytes are read for the first time."""
+def reading_spinner(console: Console, request: RunRequest) -> AbstractContextManager[object]:
+    """Show a spinner while files are read, which may be gigabytes."""
     own = request.experiment.endswith(".toml")
     if not (own or request.data) or not console.is_terminal:
         return nullcontext()

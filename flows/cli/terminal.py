@@ -1,7 +1,7 @@
-"""Printing that never fails: whatever the encoding, and wherever the output goes.
+"""Printing that never fails, whatever the encoding or destination.
 
 A run of hours must not end in a traceback because a reader closed a pipe, a disk is full, or a
-terminal has no sign for plus-minus.
+terminal cannot show plus-minus.
 """
 
 import codecs
@@ -38,14 +38,14 @@ PLAIN = {
     "≥": ">=",
     "≤": "<=",
 }
-"""What is printed where an encoding lacks a sign; escapes for all others."""
+"""Replacements for characters that an encoding lacks; others are escaped."""
 
 
 class ForgivingOutput(io.RawIOBase):
-    """A file descriptor whose failures are remembered in place of raised.
+    """A file descriptor whose failures are stored instead of raised.
 
     Args:
-        descriptor: written to, and left open.
+        descriptor: descriptor to write to, left open.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -53,11 +53,11 @@ class ForgivingOutput(io.RawIOBase):
         self.error: OSError | None = None
 
     def writable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def fileno(self) -> int:
-        """The descriptor."""
+        """Return the descriptor."""
         return self._descriptor
 
     def isatty(self) -> bool:
@@ -65,7 +65,7 @@ class ForgivingOutput(io.RawIOBase):
         return os.isatty(self._descriptor)
 
     def write(self, data: "WriteableBuffer", /) -> int:
-        """Write it, or forget it after a failure."""
+        """Write data, or discard it after a failure."""
         if self.error is None:
             try:
                 return os.write(self._descriptor, data)
@@ -75,14 +75,14 @@ class ForgivingOutput(io.RawIOBase):
 
 
 def prepare_terminal() -> None:
-    """Have what this process prints go out as well as it can; called once, by the command."""
+    """Make printing in this process failure-proof; called once, by the command."""
     codecs.register_error(HANDLER, _plain)
     _open_standard_files()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8", errors=HANDLER))  # noqa: SIM115
-        # Under a test, or closed by the shell, it is something else.
+        # In tests, or if closed by the shell, it may be something else.
         if stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
             setattr(sys, name, _forgiving(stream))
     if logging.lastResort is not None:
@@ -90,7 +90,7 @@ def prepare_terminal() -> None:
 
 
 def stdout_failure() -> OSError | None:
-    """What stdout could not take; None if it took all, or its reader has had enough."""
+    """Error of stdout; None if everything was written or the reader closed the pipe."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
@@ -109,12 +109,12 @@ def _forgiving(stream: io.TextIOWrapper) -> io.TextIOWrapper:
 
 
 def _open_standard_files() -> None:
-    """Keep the numbers of closed ones from the next files that are opened: children print there."""
+    """Keep closed descriptors 0 to 2 from being reused by files, as children print to them."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            # The lowest number that is free.
+            # Takes the lowest free number.
             os.open(os.devnull, os.O_RDWR)
 
 

@@ -1,4 +1,4 @@
-"""Drafts of experiment files, from the folders that a user has.
+"""Drafts of experiment files from a user's folders.
 
 May import `flows.checks` and what lies below it.
 """

@@ -1,4 +1,4 @@
-"""A new experiment file from folders: found, written whole, and checked."""
+"""Writes a new experiment file from folders."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from flows.experiment.toml_file import SettingsError
 from flows.experiment.training import Ensemble
 
 SIDES = (32, 48, 64)
-"""Of images that are smaller than the usual ones."""
+"""Image sides to use if images are smaller than the default."""
 _LOOKED_AT = 500
 EXPERIMENT = "experiment.toml"
 
@@ -24,8 +24,8 @@ class Drafted:
     """A new experiment file.
 
     Attributes:
-        path: of the file.
-        layout: the folders that it names.
+        path: path of the file.
+        layout: the folders it names.
     """
 
     path: Path
@@ -33,7 +33,7 @@ class Drafted:
 
 
 def out_of(given: Given, out: Path | None) -> Path:
-    """Where the file goes: as asked for, else after the only folder, in the working directory."""
+    """Path of the file: as given, or named after the only folder, in the working directory."""
     if out is not None:
         return out
     name = given.folders[0].absolute().name if len(given.folders) == 1 else ""
@@ -41,7 +41,7 @@ def out_of(given: Given, out: Path | None) -> Path:
 
 
 def refuse_taken(out: Path, *, force: bool) -> None:
-    """Raise SettingsError unless a file can be written there without losing another."""
+    """Raise SettingsError unless a file can be written there without replacing another."""
     if out.suffix != ".toml":
         raise SettingsError(f"--out: expected a name that ends in .toml, found {out}; rename it.")
     if out.is_dir():
@@ -54,15 +54,15 @@ def refuse_taken(out: Path, *, force: bool) -> None:
 
 
 def draft(given: Given, out: Path, *, quick: bool = False) -> Drafted:
-    """Find the folders' roles and write the experiment file, whole or not at all.
+    """Find the folders' roles and write the experiment file atomically.
 
     Args:
-        given: where to look, and what is named.
-        out: of the file, which is replaced.
-        quick: write settings that take minutes.
+        given: folders to look into, and those named explicitly.
+        out: path of the file, which is replaced.
+        quick: use settings that take only minutes.
 
     Raises:
-        DataError: if a role is missing or could be two folders', or the file cannot be written.
+        DataError: if a role is missing or ambiguous, or the file cannot be written.
     """
     layout = recognise(given)
     media = find_media(layout.labelled)
@@ -85,7 +85,7 @@ def draft(given: Given, out: Path, *, quick: bool = False) -> Drafted:
 
 
 def _side(layout: Layout) -> int:
-    """Pixels of the images: the usual ones, or fewer where the labelled files have fewer."""
+    """Side of the images: the default, or less if the labelled files are smaller."""
     media = find_media(layout.labelled)
     listing = list_labelled(layout.labelled, media=media)
     sizes = summarise(listing, media, headers=_LOOKED_AT).sizes
@@ -97,7 +97,7 @@ def _side(layout: Layout) -> int:
 
 
 def _enlarged_v(layout: Layout) -> int:
-    """The usual number, or fewer: half of the unlabelled files must be left for the source S_u."""
+    """The default, or less: half of the unlabelled files must be left for the source S_u."""
     media = find_media(layout.labelled)
     classes = len(list_labelled(layout.labelled, media=media).classes)
     unlabelled = list_unlabelled(layout.unlabelled, media=media).files

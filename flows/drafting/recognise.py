@@ -1,4 +1,4 @@
-"""Which folder is what: labelled, unlabelled, test or a source, by its name and how it lies."""
+"""Recognises labelled, unlabelled, test and source folders by name and structure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,18 +13,18 @@ UNLABELLED = {"unlabelled", "unlabeled", "unlabeleddata", "unlabelleddata", "poo
 TEST = {"test", "testing", "heldout", "holdout", "testset"}
 CORRECTIONS = "corrections.csv"
 _MOST = 6
-"""Folders that a message names."""
+"""Number of folders named in a message."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What the user has named.
+    """Folders named by the user.
 
     Attributes:
-        folders: to look into.
+        folders: folders to look into.
         target: labelled files of the target.
-        unlabelled: its other files.
-        test: its test files.
+        unlabelled: other files of the target.
+        test: test files of the target.
         sources: labelled files of other domains.
     """
 
@@ -37,15 +37,15 @@ class Given:
 
 @dataclass(kw_only=True)
 class Layout:
-    """Which folder or table is what.
+    """Roles of folders and tables.
 
     Attributes:
-        labelled: of the target.
-        unlabelled: of the target.
-        test: of the target; None without one.
-        sources: at least one.
-        corrections: a table that is there already.
-        unused: folders that are none of these.
+        labelled: labelled files of the target.
+        unlabelled: unlabelled files of the target.
+        test: test files of the target, or None.
+        sources: sources, at least one.
+        corrections: existing table of corrections, or None.
+        unused: folders without a role.
     """
 
     labelled: Path
@@ -58,32 +58,32 @@ class Layout:
 
 @dataclass
 class _Left:
-    """Candidates that have no role yet."""
+    """Candidates without a role so far."""
 
     all: list[Candidate]
     taken: list[Path] = field(default_factory=list)
 
     def named(self, names: set[str], *forms: str) -> list[Candidate]:
-        """Those of a name, with the extension of a table or without, and of a form."""
+        """Candidates with one of the names, ignoring a table's extension, and one of the forms."""
         return [
             one for one in self.of(*forms) if name_key(one.place.name.partition(".")[0]) in names
         ]
 
     def of(self, *forms: str) -> list[Candidate]:
-        """Those of a form."""
+        """Candidates of the given forms."""
         return [one for one in self.all if one.form in forms and one.place not in self.taken]
 
     def take(self, place: Path) -> Path:
-        """Give one a role."""
+        """Mark a candidate as used."""
         self.taken.append(place)
         return place
 
 
 def recognise(given: Given) -> Layout:
-    """Find the roles of the folders in some folders; what is named by the user is taken as it is.
+    """Find the roles of subfolders; those named by the user are taken as given.
 
     Raises:
-        DataError: if a role is missing, or two folders could have it: which option says it.
+        DataError: if a role is missing or ambiguous; names the option to use.
     """
     _check_given(given)
     found = [one for folder in given.folders for one in _in(folder)]
@@ -107,7 +107,7 @@ def recognise(given: Given) -> Layout:
 
 
 def _in(folder: Path) -> list[Candidate]:
-    """What lies in a folder; a folder with a folder for each class, or a table, is one itself."""
+    """Candidates in a folder; a table, or a folder with a folder per class, is one itself."""
     if not folder.exists():
         raise DataError(f"Expected a folder at {folder}, found nothing: correct the path.")
     inside = [] if folder.is_file() else candidates(folder)
@@ -137,7 +137,7 @@ def _check_given(given: Given) -> None:
 
 
 def candidate_files(place: Path, option: str) -> int:
-    """How many photos and clips there are.
+    """Number of photos and clips at a path.
 
     Raises:
         DataError: if there is nothing at the path.
@@ -153,7 +153,7 @@ def _unlabelled(left: _Left) -> tuple[Path, ...]:
 
 
 def _only_flat(left: _Left) -> Candidate | None:
-    """Files without folders for classes, if there is one such folder alone."""
+    """The only folder of files without class folders, if there is exactly one."""
     flat = left.of("flat")
     if len(flat) > 1:
         raise DataError(

@@ -1,4 +1,4 @@
-"""The text of a new experiment file: its data, and every key that matters with its default."""
+"""Text of a new experiment file: its data, and all important keys with their defaults."""
 
 import json
 import os
@@ -12,14 +12,14 @@ from flows.experiment.fields import CROSS
 from flows.experiment.training import Ensemble, FirstStage, Network, Training
 
 _COLUMN = 44
-"""Where comments begin, if the key is short enough."""
+"""Column where comments begin if the key is short enough."""
 _KEYS: Mapping[str, tuple[object, Mapping[str, str]]] = {
     "images": (
         Images(),
         {
             "side": "pixels of the squares that are trained on",
             "frames": "of every clip, evenly spaced; or every = 5",
-            "max_broken": "share of the files that may be unreadable",
+            "max_broken": "maximum share of unreadable files",
         },
     ),
     "network": (
@@ -27,7 +27,7 @@ _KEYS: Mapping[str, tuple[object, Mapping[str, str]]] = {
         {
             "trunk": "or resnet18, or efficientnet_lite0, or your own",
             "weights": "or imagenet, or a file",
-            "settings": "of the trunk",
+            "settings": "settings of the trunk",
         },
     ),
     "training": (
@@ -52,7 +52,7 @@ _KEYS: Mapping[str, tuple[object, Mapping[str, str]]] = {
         },
     ),
 }
-"""Keys of each table with what they are; their defaults are those of the settings' types."""
+"""Keys of each table with descriptions; defaults come from the settings' types."""
 _QUICK: Mapping[tuple[str, str], object] = {
     ("network", "settings"): {"widths": [8, 8, 16, 16], "hidden": 0},
     ("training", "steps"): 200,
@@ -66,14 +66,14 @@ _QUICK: Mapping[tuple[str, str], object] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """What an experiment file says.
+    """Contents of an experiment file.
 
     Attributes:
-        layout: where the files are.
+        layout: locations of the files.
         clips: whether the target's files are clips.
-        side: of the images, pixels.
-        enlarged_v: files of a class in V once pseudo-labelled ones have joined it.
-        quick: settings that take minutes, for an example.
+        side: side of the images in pixels.
+        enlarged_v: files per class in V after adding pseudo-labelled ones.
+        quick: use settings that take only minutes, for an example.
     """
 
     layout: Layout
@@ -84,11 +84,11 @@ class Draft:
 
 
 def draft_text(draft: Draft, out: Path) -> str:
-    """The content of the file.
+    """Text of the file.
 
     Args:
-        draft: what it says.
-        out: where it will lie: paths below its folder are relative to that.
+        draft: contents of the file.
+        out: future path of the file; paths below its folder are written relative to it.
     """
     return _HEAD + "\n".join([_data(draft.layout, out), *_tables(draft)])
 
@@ -96,10 +96,10 @@ def draft_text(draft: Draft, out: Path) -> str:
 _HEAD = """\
 # An experiment of GradMix, written by `gradmix init`. Lines that begin with # show defaults.
 #
-#   gradmix check FILE   what is wrong, what it will need, what to look at
-#   gradmix run FILE     trains, and ends with a table and a report
+#   gradmix check FILE   problems, warnings, and what the run needs
+#   gradmix run FILE     train, then print a table and write a report
 #
-# Relative paths start at this file's folder. What the words mean: docs/glossary.md.
+# Paths are relative to this file's folder. Terms: docs/glossary.md.
 
 """
 
@@ -122,7 +122,7 @@ def _data(layout: Layout, out: Path) -> str:
 
 
 def _tested(layout: Layout, base: Path) -> Iterator[str]:
-    what = "opened once, at the end; without it there are only cross-fitted estimates"
+    what = "opened once, at the end; without it, estimates are cross-fitted"
     if layout.test is not None:
         yield from _row("test", _path(layout.test, base), what)
     else:
@@ -130,7 +130,7 @@ def _tested(layout: Layout, base: Path) -> Iterator[str]:
 
 
 def _corrected(layout: Layout, base: Path) -> Iterator[str]:
-    what = "decisions on unlabelled files, as the review page saves them"
+    what = "decisions on unlabelled files, as saved by the review page"
     if layout.corrections is not None:
         yield from _row("corrections", _path(layout.corrections, base), what)
     else:
@@ -138,14 +138,14 @@ def _corrected(layout: Layout, base: Path) -> Iterator[str]:
 
 
 def _path(place: Path, base: Path) -> str:
-    """Relative to the file's folder where it is below it, with `/`."""
-    absolute = Path(os.path.abspath(place))  # noqa: PTH100 - links stay as people see them
+    """A path with `/`, relative to the file's folder if below it."""
+    absolute = Path(os.path.abspath(place))  # noqa: PTH100 - keep links as the user sees them
     below = absolute.is_relative_to(base)
     return (absolute.relative_to(base) if below else absolute).as_posix()
 
 
 def _tables(draft: Draft) -> Iterator[str]:
-    """The tables below the data: a key as a comment where it has its default."""
+    """Tables after the data; keys with default values are comments."""
     chosen = {
         ("images", "side"): draft.side,
         ("ensemble", "enlarged_v"): draft.enlarged_v,
@@ -170,7 +170,7 @@ def _plain(value: object) -> object:
 
 
 def _row(key: str, value: object, what: str, *, usual: bool = False) -> Iterator[str]:
-    """A line, or two where it would be long; a comment if it is what holds anyway."""
+    """One line, or two if long; commented out if it is the default."""
     text = f"{'# ' * usual}{key} = {_toml(value)}"
     if len(text) < _COLUMN:
         yield f"{text:<{_COLUMN}}# {what}"
@@ -188,5 +188,5 @@ def _toml(value: object) -> str:
         )
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
-    # A basic string of TOML takes what JSON writes, less surrogate pairs.
+    # A TOML basic string accepts JSON's escapes, except surrogate pairs.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

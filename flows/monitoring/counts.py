@@ -1,4 +1,4 @@
-"""Counts of a reproduction: trainings done, running and left, and the time they take."""
+"""Counts of a reproduction: trainings done, running and left, and their times."""
 
 import threading
 import time
@@ -10,12 +10,12 @@ from tasks.events import Event
 from tasks.subjects import Subject
 
 if TYPE_CHECKING:
-    # A plan needs torch; to see what is running needs none.
+    # Planning needs torch, but showing what is running does not.
     from flows.pipeline.plan import PlanEntry
 
 TRAIN = "train"
 RECENT_ROUNDS = 2
-"""Of trainings in all slots: so many tell the present speed."""
+"""Number of recent trainings per slot that give the current speed."""
 
 News = Literal["start", "step", "end", ""]
 
@@ -25,9 +25,9 @@ class Work:
     """The planned trainings.
 
     Attributes:
-        trainings: how many there are in all.
-        to_run: subjects of those that are expected to run.
-        slots: how many run at a time, if that is known.
+        trainings: total number.
+        to_run: subjects of those expected to run.
+        slots: number that run at a time, if known.
     """
 
     trainings: int
@@ -36,7 +36,7 @@ class Work:
 
     @classmethod
     def of(cls, entries: Iterable["PlanEntry"], slots: int) -> "Work":
-        """The trainings of a plan."""
+        """Create from the trainings of a plan."""
         trainings = [entry for entry in entries if entry.stage == TRAIN]
         return cls(
             len(trainings), {entry.subject for entry in trainings if entry.state != "cached"}, slots
@@ -57,10 +57,10 @@ class Observer:
 
 
 class Counts:
-    """Takes events, from any thread, and counts.
+    """Counts events, from any thread.
 
     Args:
-        work: what lies ahead.
+        work: the planned trainings.
     """
 
     def __init__(self, work: Work) -> None:
@@ -73,7 +73,7 @@ class Counts:
         self._lock = threading.Lock()
 
     def take(self, event: Event) -> News:
-        """Note an event; returns what is new about it."""
+        """Count an event; returns what is new about it."""
         with self._lock:
             return self._note(event)
 
@@ -90,28 +90,28 @@ class Counts:
         self._ended[event.subject] = event
         running = self._running.pop(event.subject, None)
         if event.state == "finished" and event.stage == TRAIN and running is not None:
-            # Counted from the time it got a slot; before that it only waited.
+            # Counted from the time it got a slot; before that it was waiting.
             self._seconds.append(running.seconds)
         return "end"
 
     @property
     def running(self) -> list[Event]:
-        """The last event of everything that runs, by slot."""
+        """Last events of everything running, ordered by slot."""
         with self._lock:
             return sorted(self._running.values(), key=lambda event: event.slot)
 
     def ended(self, state: str) -> list[Event]:
-        """The last event of every stage that ended in that state, in order."""
+        """Last events of the stages that ended in a state, in order."""
         with self._lock:
             return [event for event in self._ended.values() if event.state == state]
 
     def trainings(self, state: str) -> list[str]:
-        """Labels of the trainings that ended in that state, in order."""
+        """Labels of the trainings that ended in a state, in order."""
         return [event.label for event in self.ended(state) if event.stage == TRAIN]
 
     @property
     def done(self) -> int:
-        """Trainings that are there."""
+        """Number of trainings finished or cached."""
         return len(self.trainings("finished")) + len(self.trainings("cached"))
 
     @property
@@ -121,7 +121,7 @@ class Counts:
 
     @property
     def time_left(self) -> float | None:
-        """Seconds at the present speed: of the last trainings to finish and of those that run."""
+        """Seconds left at the speed of the last finished and the running trainings."""
         with self._lock:
             slots = self.work.slots or self._most
             running = [event for event in self._running.values() if event.stage == TRAIN]
@@ -141,7 +141,7 @@ class Counts:
             return left / slots
 
     def snapshot(self) -> dict[str, Any]:
-        """All of it in plain JSON types; seconds."""
+        """All counts in plain JSON types; times in seconds."""
         return {
             "trainings": self.work.trainings,
             "finished": len(self.trainings("finished")),

@@ -13,10 +13,10 @@ logger = logging.getLogger(__name__)
 
 
 class EventLog:
-    """Collects the events of a run and passes them on.
+    """Collects the events of a run and forwards them.
 
     Args:
-        listeners: called with every event once it is in the log.
+        listeners: called with every event after it is logged.
     """
 
     def __init__(self, listeners: Sequence[Callable[[Event], None]] = ()) -> None:
@@ -27,10 +27,10 @@ class EventLog:
         self.started = datetime.now(UTC)
 
     def listen(self, event: Event) -> None:
-        """Note an event, from any thread."""
+        """Log an event, from any thread."""
         with self._lock:
             known = self._last.get((event.stage, event.subject))
-            # A stage that was executed is found again by the cache check of its own task.
+            # After an execution, the task's own cache check reports the stage again.
             if not (known and known.state == "finished" and event.state == "cached"):
                 self._last[event.stage, event.subject] = event
             self._slots |= {event.slot} - {""}
@@ -38,12 +38,12 @@ class EventLog:
             try:
                 listen(event)
             except Exception:
-                # Who only watches must not be able to fail a stage.
+                # An observer must not make a stage fail.
                 logger.exception("a listener failed")
 
     @property
     def slots(self) -> list[str]:
-        """Names of the slots that were used."""
+        """Names of the slots used."""
         return sorted(self._slots)
 
     @property
@@ -53,12 +53,12 @@ class EventLog:
 
     @property
     def executed(self) -> int:
-        """Different trainings that this run made."""
+        """Number of distinct trainings executed in this run."""
         return len(self._identities("finished"))
 
     @property
     def reused(self) -> int:
-        """Different trainings that earlier runs had made."""
+        """Number of distinct trainings reused from earlier runs."""
         return len(self._identities("cached") - self._identities("finished"))
 
     def _identities(self, state: str) -> set[str]:

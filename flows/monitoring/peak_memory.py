@@ -1,4 +1,4 @@
-"""How much memory a run takes, in all its processes together."""
+"""Peak memory of a run over all its processes."""
 
 import threading
 from types import TracebackType

@@ -1,4 +1,4 @@
-"""The status files of a home folder: one for every reproduction that is under way."""
+"""Status files of a home folder, one per running reproduction."""
 
 import contextlib
 import json
@@ -28,8 +28,8 @@ class StatusFile:
 
     Args:
         home: the home folder.
-        work: what lies ahead.
-        about: whatever else is to be known, in plain JSON types.
+        work: the planned trainings.
+        about: further information, in plain JSON types.
     """
 
     def __init__(self, home: Path, work: Work, about: Mapping[str, Any]) -> None:
@@ -40,7 +40,7 @@ class StatusFile:
 
     @contextmanager
     def kept(self) -> Iterator["StatusFile"]:
-        """Keep the file while the context lasts; a kill leaves it, for others to see."""
+        """Keep the file within the context; a kill leaves it for others to see."""
         self._path.parent.mkdir(exist_ok=True)
         self._write()
         try:
@@ -51,7 +51,7 @@ class StatusFile:
                 self._path.unlink()
 
     def listen(self, event: Event) -> None:
-        """Take an event, from any thread."""
+        """Record an event, from any thread."""
         news = self._counts.take(event)
         if news in {"start", "end"} or (news and time.monotonic() > self._next):
             self._write()
@@ -59,7 +59,7 @@ class StatusFile:
     def _write(self) -> None:
         with self._lock:
             if self._over:
-                # A thread that has yet to notice the end.
+                # The event came from a thread that has not noticed the end.
                 return
             self._next = time.monotonic() + INTERVAL_S
             content = {**self._about, **self._counts.snapshot()}
@@ -68,11 +68,11 @@ class StatusFile:
 
 @dataclass(frozen=True)
 class Status:
-    """What a status file says.
+    """The contents of a status file.
 
     Attributes:
-        path: of the file.
-        content: of it.
+        path: path of the file.
+        content: parsed content.
     """
 
     path: Path
@@ -80,7 +80,7 @@ class Status:
 
     @property
     def name(self) -> str:
-        """Of the reproduction."""
+        """Name of the reproduction."""
         return str(self.content["name"])
 
     @property
@@ -95,19 +95,19 @@ class Status:
 
     @property
     def is_dead(self) -> bool:
-        """Whether its process was on this host and is gone; of others nothing is known."""
+        """Whether its process was on this host and is gone; False for other hosts."""
         return self.is_here and not self.process.alive
 
     def stop(self, limit_s: float) -> bool:
-        """Ask its process to stop, on this host; returns whether it did within so many seconds."""
+        """Ask its process on this host to stop; returns whether it did within `limit_s` seconds."""
         if self.is_here and self.process.alive:
             with contextlib.suppress(ProcessLookupError):
-                # Not SIGINT: a shell has its background commands ignore it.
+                # Not SIGINT, which shells make background commands ignore.
                 os.kill(self.process.pid, signal.SIGTERM)
         return self.has_ended(limit_s)
 
     def has_ended(self, limit_s: float) -> bool:
-        """Wait for the end, by its process or, of another host, by its file."""
+        """Wait for the end of its process or, on other hosts, the removal of its file."""
         deadline = time.monotonic() + limit_s
         while self.path.exists() and not self.is_dead:
             if time.monotonic() > deadline:
@@ -126,12 +126,12 @@ def read_statuses(home: Path) -> list[Status]:
 
 
 def close_dead(home: Path, dispatch: PrefectDispatch | None = None, own: str | None = None) -> None:
-    """End on Prefect's server what reproductions left running whose process here is gone.
+    """End runs on Prefect's server left by reproductions whose process on this host is gone.
 
     Args:
         home: the home folder.
-        dispatch: to the server.
-        own: flow run of the caller, which may be an earlier life's, started again: it goes on.
+        dispatch: client of the server.
+        own: flow run of the caller, which is kept; a restarted flow run may be listed as dead.
     """
     dispatch = dispatch or PrefectDispatch()
     for status in read_statuses(home):

@@ -1,1 +1,1 @@
-"""The stages of an experiment, wired as a graph that any submitter can run."""
+"""The stages of an experiment as a graph, for any submitter."""

@@ -1,14 +1,14 @@
-"""A V that is labelled files as they are: its split, and trainings that hold out parts of it.
+"""V given as labelled files: its split, and trainings that hold out parts of it.
 
-Where the labels are too few to hold any out for good, they are cross-fitted. V is cut into parts.
-Every choice of settings trains once for each part, which is held out of its V and is its
-hyper-validation; the choice counts by its accuracy over all parts, in which every label is
-predicted once, by a model that has not seen it. A row's model is then trained once more, on all of
-V, with the chosen settings and the mean of the parts' best steps; its accuracy is that of its
-parts. Cells of the grid, the members of the ensemble, hold out one part each, in turn.
+If there are too few labels to hold any out for good, they are cross-fitted. V is cut into parts.
+Each choice of settings is trained once per part, with that part held out of V as hyper-validation.
+The choice is judged by its accuracy over all parts, which predicts each label once, by a model that
+has not seen it. A row's model is then trained again on all of V, with the chosen settings and the
+mean of the parts' best steps, and reports the accuracy of its parts. Grid cells, the members of the
+ensemble, hold out one part each, in turn.
 
-What is not held out: members that have seen a label help to label U, on which final models are
-trained. The labels of U show a held-out label no more than that.
+One leak remains: members that have seen a label help to label U, on which final models are trained.
+Only through these labels of U can a held-out label have an effect.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,13 +28,13 @@ PART = "part"
 
 
 def labelled_draw(experiment: Experiment, raw: RawData, target: Future, submit: Submit) -> Draw:
-    """The only V there is; its parts, if it is cross-fitted.
+    """Submit the splits of the given V, and of its parts if it is cross-fitted.
 
     Args:
-        experiment: with labelled files.
+        experiment: experiment with labelled files.
         raw: their counts, and the corrections.
-        target: prepared.
-        submit: gets the splits.
+        target: prepared target data.
+        submit: submits the splits.
     """
     chosen = experiment.target.hyper_validation
     count = chosen if isinstance(chosen, int) else None
@@ -65,12 +65,12 @@ def labelled_draw(experiment: Experiment, raw: RawData, target: Future, submit: 
 def holding_out(
     draw: Draw, inputs: TrainInputs[Future], enlarged: Sequence[Future]
 ) -> Iterator[TrainInputs[Future]]:
-    """The training with each part of V held out; as it is, where V has no parts.
+    """The training with each part of V held out in turn; unchanged if V has no parts.
 
     Args:
-        draw: of V.
+        draw: the draw.
         inputs: the training.
-        enlarged: V enlarged without each part; none where it is not enlarged.
+        enlarged: the enlarged V without each part; empty if V is not enlarged.
     """
     if not draw.parts:
         yield inputs
@@ -85,22 +85,22 @@ def holding_out(
 
 
 def holding_out_one(draw: Draw, inputs: TrainInputs[Future], order: int) -> TrainInputs[Future]:
-    """A cell of the grid with the part of its turn held out; as it is, where V has no parts."""
+    """A grid cell with the part for its turn held out; unchanged if V has no parts."""
     return replace(inputs, split=draw.parts[order % len(draw.parts)]) if draw.parts else inputs
 
 
 def enlarged_without(draw: Draw, inputs: EnlargeInputs[Future]) -> Iterator[EnlargeInputs[Future]]:
-    """V, less each part of it, enlarged by the same labels."""
+    """Inputs to enlarge V without each part, by the same labels."""
     for number, split in enumerate(draw.parts):
         subject = replace(inputs.subject, settings=(*inputs.subject.settings, (PART, number)))
         yield replace(inputs, subject=subject, split=split)
 
 
 def on_all_of_v(inputs: TrainInputs[Future], chosen: Future) -> TrainInputs[Future]:
-    """The training on all of V, with the settings, the rate and the steps that were chosen.
+    """The training on all of V, with the chosen settings, learning rate and steps.
 
     Args:
-        inputs: one of the choices; all share everything but settings, rate and subject.
+        inputs: one of the choices; all share everything except settings, rate and subject.
         chosen: the cross-fitted selection.
     """
     name = inputs.subject.name

@@ -1,4 +1,4 @@
-"""The interface that a pipeline submits to, and the futures that it returns, draw by draw."""
+"""Interface to which pipelines submit, and the futures they return, by draw."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,19 +14,19 @@ class Submit(Protocol):
     def __call__(
         self, stage: Stage[Any], inputs: StageInputs, after: Sequence[Future] = ()
     ) -> Future:
-        """A future of the artifact of these inputs.
+        """Submit a stage; returns a future of its artifact.
 
         Args:
-            stage: that makes it.
-            inputs: of the stage's class, with futures in place of artifacts.
-            after: must be finished before it starts.
+            stage: the stage.
+            inputs: inputs of the stage's class, with futures in place of artifacts.
+            after: futures that must finish before it starts.
         """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class GridCell:
-    """A cell of the grid, by its place on both axes (Eq. 9)."""
+    """A grid cell, by its position on both axes (Eq. 9)."""
 
     beta: float
     gamma: float
@@ -34,15 +34,15 @@ class GridCell:
 
 @dataclass
 class Ensemble:
-    """The top R of a draw and what they make.
+    """The top R of a draw and their results.
 
     Attributes:
         top: the selection.
-        pseudo: labels of U; None where nothing asks for them.
-        enlarged: V with the most agreed of them.
-        parts: the same of V less each part that is held out in turn.
+        pseudo: labels of U; None if not needed.
+        enlarged: V enlarged by the most agreed ones.
+        parts: enlarged V without each part that is held out in turn.
         final: training on hard labels, for figure 4.
-        held_out: its scores of held-out samples; None where no precision is asked for.
+        held_out: scores of held-out samples; None if no precision is requested.
     """
 
     top: Future
@@ -55,11 +55,11 @@ class Ensemble:
 
 @dataclass
 class Draw:
-    """The futures of one V: drawn, or of labelled files as they are.
+    """The futures of one V, drawn or given as labelled files.
 
     Attributes:
-        k: samples of a class; of labelled files, of the class that has fewest.
-        drawn: False if V is the labelled files as they are: of these there is one.
+        k: samples per class; for labelled files, of the smallest class.
+        drawn: False if V is given as labelled files, of which there is only one.
     """
 
     k: int
@@ -68,33 +68,33 @@ class Draw:
     split: Future
     drawn: bool = True
     parts: list[Future] = field(default_factory=list)
-    """Splits that hold out each part of V in turn, where it is cross-fitted."""
+    """Splits that hold out each part of V in turn, if it is cross-fitted."""
     whole: dict[str, Future] = field(default_factory=dict)
-    """Of a cross-fitted row: the training on all of V, with the settings that were chosen."""
+    """For cross-fitted rows: the training on all of V with the chosen settings."""
     searches: dict[str, list[Future]] = field(default_factory=dict)
-    """Trainings by row: one for every learning rate."""
+    """Trainings by row, one per learning rate."""
     rows: dict[str, Future] = field(default_factory=dict)
-    """By row of the table: a training, or a selection whose best member counts."""
+    """By row of the table: a training, or a selection whose best member is used."""
     cells: dict[GridCell, Future] = field(default_factory=dict)
     """Trainings of the grid."""
     ensembles: dict[int, Ensemble] = field(default_factory=dict)
-    """By R, the number of members."""
+    """Ensembles by R, the number of members."""
     middle: Future | None = None
     """The grid's middle cell at its best learning rate, for the studies of sources and labels."""
     without: dict[str, Future] = field(default_factory=dict)
-    """The same without a source, by its name."""
+    """The same cell without a source, by the source's name."""
     evaluation: Future | None = None
     studies: dict[str, Future] = field(default_factory=dict)
 
     def subject(self, name: str, settings: Mapping[str, float] | None = None) -> Subject:
-        """What something in this draw is executed for."""
+        """Subject within this draw."""
         if self.drawn:
             return Subject.of(name, self.k, self.draw, settings)
         return Subject(name=name, settings=tuple((settings or {}).items()))
 
     @property
     def before_the_test(self) -> list[Future]:
-        """Everything that must be finished before the test split is opened."""
+        """Everything that must finish before the test split is opened."""
         searched = [future for futures in self.searches.values() for future in futures]
         compared = [self.middle, *self.without.values()]
         of_ensembles = [
@@ -118,8 +118,8 @@ class Pipeline:
     """The futures of all stages.
 
     Attributes:
-        data: by data set and split.
-        draws: of the table.
+        data: prepared data by data set and split.
+        draws: draws of the table.
         more_labels: draws of other k, for the study of labels.
     """
 
@@ -129,9 +129,9 @@ class Pipeline:
 
 
 ALL_SOURCES = "all sources"
-"""Name, in the evaluation, of the model that those without a source are compared with."""
+"""Name in the evaluation of the model that the ones without a source are compared with."""
 
 
 def swept_name(r: int) -> str:
-    """Name, in the evaluation, of the final model trained on the labels of the top R."""
+    """Name in the evaluation of the final model trained on the labels of the top R."""
     return f"R={r}"

@@ -1,6 +1,6 @@
 """The pipeline, defined once: which stages are submitted, in which order, with which inputs.
 
-It runs on any `Submit`: Prefect's, to execute, or the planner's, to say what would be executed.
+It runs on any `Submit`: Prefect's, to execute it, or the planner's, to list what would be executed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,9 +40,9 @@ from tasks.subjects import Subject
 
 
 def pipeline(experiment: Experiment, raw: RawData, submit: Submit) -> Pipeline:
-    """Submit every stage that the experiment's outputs need.
+    """Submit every stage needed for the experiment's outputs.
 
-    Stage by stage over all draws, so that slots are never idle while a draw waits for itself.
+    Stage by stage over all draws, so that slots are not idle while one draw waits.
     """
     drawing = _Drawing(experiment, raw, submit)
     draws = drawing.split()
@@ -67,7 +67,7 @@ class _Drawing(Trainings):
     """Submits the stages of an experiment, step by step."""
 
     def split(self) -> list[Draw]:
-        """A V for every k and draw; or the labelled files as they are."""
+        """Submit a V for each k and draw, or the labelled files as given."""
         target = self.experiment.target
         if target.labelled is not None:
             draw = labelled_draw(self.experiment, self.raw, self.target, self.submit)
@@ -78,7 +78,7 @@ class _Drawing(Trainings):
         return draws
 
     def drawn(self, k: int, draw: int) -> Draw:
-        """A V; of one draw, that of a smaller k is part of it."""
+        """Submit a V; it contains the V of the same draw with a smaller k."""
         inputs = split.SplitInputs(
             subject=Subject.of("split", k, draw),
             target=self.target,
@@ -92,7 +92,7 @@ class _Drawing(Trainings):
         return Draw(k, draw, seed, self.submit(split.STAGE, inputs))
 
     def baselines(self, draw: Draw) -> None:
-        """A training for every candidate of every baseline; the best on hyper-validation counts."""
+        """Train every candidate of every baseline, and select the best on hyper-validation."""
         for baseline in self.required.baselines:
             if draw.draw >= self.experiment.draws_of(baseline):
                 continue
@@ -126,7 +126,7 @@ class _Drawing(Trainings):
         draw.rows[stage.name] = self._main(draw).top
 
     def pseudo_label(self, draw: Draw) -> None:
-        """Label U by every ensemble, and enlarge V by its labels."""
+        """Label U with each ensemble, and enlarge V by its labels."""
         if not self._has_finals(draw):
             return
         for r, ensemble in draw.ensembles.items():
@@ -160,7 +160,7 @@ class _Drawing(Trainings):
             ]
 
     def _held_out(self, draw: Draw, r: int, ensemble: Ensemble) -> Future:
-        """Score the labels that the members have not seen: what they show of those of U."""
+        """Score the members on labels they have not seen, as evidence for those of U."""
         inputs = held_out.HeldOutInputs(
             subject=draw.subject(f"held-out labels and the top {r}"),
             ensemble=ensemble.top,
@@ -173,7 +173,7 @@ class _Drawing(Trainings):
         return self.submit(held_out.STAGE, inputs)
 
     def final(self, draw: Draw) -> None:
-        """Train from scratch on everything, at the settings of the best cell."""
+        """Train from scratch on everything, with the settings of the best cell."""
         if not self._has_finals(draw):
             return
         main = self._main(draw)
@@ -188,7 +188,7 @@ class _Drawing(Trainings):
                 ensemble.final = known or self._final(draw, swept, ensemble, name)
 
     def evaluate(self, draw: Draw, finished: Sequence[Future]) -> None:
-        """Open the sealed test split, once all trainings of all draws are finished."""
+        """Open the sealed test split once all trainings of all draws are finished."""
         if not self.experiment.target.has_test:
             return
         models = {**draw.rows, **(self._named_cells(draw) if self.required.scores_of_cells else {})}
@@ -201,12 +201,12 @@ class _Drawing(Trainings):
         draw.evaluation = self.scored(draw, models, finished)
 
     def scored(self, draw: Draw, models: Mapping[str, Future], after: Sequence[Future]) -> Future:
-        """Models on the sealed test split, and the draw's pseudo-labels audited.
+        """Score models on the sealed test split, and audit the draw's pseudo-labels.
 
         Args:
-            draw: whose they are.
-            models: by name.
-            after: must be finished before the split is opened.
+            draw: draw of the models.
+            models: models by name.
+            after: futures that must finish before the split is opened.
         """
         inputs = evaluate.EvaluateInputs(
             subject=draw.subject("evaluation"),
@@ -214,7 +214,7 @@ class _Drawing(Trainings):
             test=self.data[self.experiment.target.dataset, "test"],
             target=self.target,
             classes=self.classes,
-            # Of unlabelled files there is no truth to audit against.
+            # For unlabelled files there is no truth to audit against.
             pseudo={str(r): e.pseudo for r, e in draw.ensembles.items() if e.pseudo and draw.drawn},
             network=self.network,
             weights=self.weights if self.network.frozen else None,
@@ -223,12 +223,12 @@ class _Drawing(Trainings):
         return self.submit(evaluate.STAGE, inputs, after=after)
 
     def leave_sources_out(self, draw: Draw) -> None:
-        """The first stage's middle cell without each source, if the outputs ask for it."""
+        """Train the first stage's middle cell without each source, if required."""
         if "sources" in self.required.studies:
             leave_sources_out(self, draw)
 
     def study(self, draw: Draw) -> None:
-        """The studies beyond the paper, on finished models."""
+        """Run the studies beyond the paper on finished models."""
         if "hyper_validation" in self.required.studies and draw.evaluation:
             sizes = selection_study.SelectionStudyInputs(
                 subject=draw.subject("study of hyper-validation sizes"),
@@ -261,19 +261,19 @@ class _Drawing(Trainings):
             draw.studies["rho"] = self.submit(rho_study.STAGE, rho)
 
     def _has_finals(self, draw: Draw) -> bool:
-        """Whether anything is trained on pseudo-labels in this draw."""
+        """Whether any model of this draw is trained on pseudo-labels."""
         return any(draw.draw < self.experiment.draws_of(row) for row in self.experiment.final)
 
     def _main(self, draw: Draw) -> Ensemble:
         return draw.ensembles[self.experiment.ensemble.r]
 
     def _named_cells(self, draw: Draw) -> dict[str, Future]:
-        """The trainings of the grid, by the names of the cells in the evaluation."""
+        """Trainings of the grid, by the cells' names in the evaluation."""
         name = self.experiment.first_stage.cell_name
         return {name(vars(cell)): training for cell, training in draw.cells.items()}
 
     def _final(self, draw: Draw, final: Final, ensemble: Ensemble, name: str) -> Future:
-        """The final training, or the best one of those that are searched."""
+        """The final training, or the best one of its search."""
         stage, best = self.experiment.first_stage, self._main(draw).top
         if ensemble.pseudo is None:
             raise ValueError(f"expected pseudo-labels for {name}, found none required.")

@@ -1,4 +1,4 @@
-"""What a reproduction would do: every stage cached, to run, or stale, and why."""
+"""Plans of a reproduction: which stages are cached, will run, or are stale, and why."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -22,15 +22,15 @@ class PlanEntry:
     """One stage of a plan.
 
     Attributes:
-        subject: what it is executed for.
-        stage: its name.
-        state: `cached`; `will run`: never made, or waits for one that was not; `stale`: made
-            before, from something else.
-        reason: why it will run or is stale; empty if it is there already, or the stage that
-            makes the same.
-        seconds: how long it is expected to take in a slot; None if nothing is known.
+        subject: subject of the execution.
+        stage: name of the stage.
+        state: `cached`; `will run` if never made, or waiting for one that was not; `stale` if made
+            before from something else.
+        reason: why it will run or is stale; for a cached stage, the other stage with the same
+            result, if any.
+        seconds: expected time in a slot; None if unknown.
         uses: subjects of the stages whose results it reads.
-        artifact: its result, if it is there.
+        artifact: its result, if it exists.
     """
 
     subject: Subject
@@ -53,7 +53,7 @@ def make_plan(spec: RunSpec, home: Path, storage: Storage | None = None) -> list
     Args:
         spec: the run specification.
         home: the home folder.
-        storage: where results may be that are not in the home folder: these are brought here.
+        storage: storage with further results, which are fetched.
     """
     planner = _Planner(Store(home, storage), spec.scope)
     pipeline(spec.experiment, spec.raw, planner)
@@ -62,7 +62,7 @@ def make_plan(spec: RunSpec, home: Path, storage: Storage | None = None) -> list
 
 @dataclass(frozen=True)
 class _Planned:
-    """A future in a plan: its artifact exists, or a stage has yet to make it."""
+    """A future in a plan, whose artifact exists or is yet to be made."""
 
     subject: Subject
     artifact: Artifact | None
@@ -127,7 +127,7 @@ class _Planner:
 
 
 class _Known:
-    """What earlier runs of the same experiment and scale have made."""
+    """Results of earlier runs of the same experiment and scale."""
 
     def __init__(self, home: Path, scope: str) -> None:
         self._latest: dict[tuple[str, Subject], Artifact] = {}
@@ -149,18 +149,18 @@ class _Known:
             self._seconds.setdefault(stage, []).append(float(artifact.notes["seconds"]))
 
     def latest(self, request: Request) -> Artifact | None:
-        """The last result of that stage for the same subject."""
+        """Latest result of the stage for the same subject."""
         found = self._latest.get((request.stage, request.subject))
         return found or self._by_label.get((request.stage, request.label))
 
     def seconds(self, stage: str) -> float | None:
-        """The mean time of that stage in a slot."""
+        """Mean time of a stage in a slot."""
         known = self._seconds.get(stage)
         return sum(known) / len(known) if known else None
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What changed between two documents, in words."""
+    """Describe what changed between two documents."""
     found = []
     for key in sorted({*before, *now}):
         old, new, name = before.get(key), now.get(key), f"{prefix}{key}"

@@ -1,4 +1,4 @@
-"""From raw files to what trainings read: arrays, photos, frames of clips, and features of them."""
+"""From raw files to training inputs: arrays, photos, frames of clips, and features."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from tasks.subjects import Subject
 
 
 def pretrained_weights(raw: RawData, submit: Submit) -> Future | None:
-    """Submit the weights that trunks start from, if there are any."""
+    """Submit the initial weights of trunks, if any."""
     if raw.weights is None:
         return None
     inputs = pretrained.WeightsInputs(
@@ -34,8 +34,8 @@ def prepared_data(
 ) -> dict[tuple[str, str], Future]:
     """Submit the preparation of every training split and of the target's test split.
 
-    Where parts of the trunk are frozen, training splits hold what these make of the images. The
-    test split is sealed and holds images: the evaluation makes of them what the network reads.
+    If parts of the trunk are frozen, training splits hold their output instead of images. The test
+    split is sealed and holds images, which the evaluation passes through the frozen part.
     """
     data: dict[tuple[str, str], Future] = {}
     for name, part in raw.digests:
@@ -52,7 +52,7 @@ def prepared_data(
 
 
 def _images(experiment: Experiment, raw: RawData, name: str, part: str, submit: Submit) -> Future:
-    """One split as images of one size."""
+    """Submit the preparation of a split as images of one size."""
     images, dataset, root = experiment.images, experiment.datasets[name], raw.root_of(name, part)
     given = RawInputs(
         subject=Subject(name=f"{name} {part}"),

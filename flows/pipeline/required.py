@@ -6,7 +6,7 @@ from gradmix.methods import METHODS
 
 
 class RequiredStages:
-    """What must be trained, labelled and scored for the outputs of an experiment."""
+    """Stages required for the outputs of an experiment."""
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
@@ -15,17 +15,17 @@ class RequiredStages:
 
     @property
     def every_row(self) -> bool:
-        """Whether table 1, or table 3, its like for clips, is wanted."""
+        """Whether table 1, or its counterpart for clips, table 3, is required."""
         return not {1, 3}.isdisjoint(self._outputs.tables)
 
     @property
     def scores_of_cells(self) -> bool:
-        """Whether the test accuracy of every grid cell is wanted."""
+        """Whether the test accuracy of every grid cell is required."""
         return 2 in self._outputs.tables or "hyper_validation" in self.studies
 
     @property
     def baselines(self) -> list[Baseline]:
-        """Those of the table and what they start from; for figure 3 training on sources alone."""
+        """Baselines of the table and those they start from; for figure 3, source-only training."""
         if self.every_row:
             chosen = [row for row in self._experiment.baselines if self._chosen(row.name)]
             starts = {METHODS[row.method].method.starts_from for row in chosen}
@@ -38,7 +38,7 @@ class RequiredStages:
 
     @property
     def final(self) -> list[Final]:
-        """The final models of the table."""
+        """Final models of the table."""
         wanted = self._experiment.final if self.every_row else ()
         return [row for row in wanted if self._chosen(row.name)]
 
@@ -47,15 +47,15 @@ class RequiredStages:
 
     @property
     def swept_sizes(self) -> list[int]:
-        """The R of figure 4."""
+        """Values of R in figure 4."""
         return list(self._experiment.ensemble.r_sweep) if 4 in self._outputs.figures else []
 
     @property
     def ensemble_sizes(self) -> list[int]:
-        """Every R for which the best cells are selected, ascending."""
+        """All values of R for which the best cells are selected, ascending."""
         return sorted({self._experiment.ensemble.r, *self.swept_sizes})
 
     def labels_of(self, r: int) -> bool:
-        """Whether something is trained on the labels of the top R."""
+        """Whether a model is trained on the labels of the top R."""
         of_rows = bool(self.final) and r == self._experiment.ensemble.r
         return of_rows or r in self.swept_sizes

@@ -1,4 +1,4 @@
-"""The studies of the sources and of the number of labels: trainings besides those of the table."""
+"""The studies of the sources and of the number of labels: trainings in addition to the table's."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,30 +11,30 @@ from tasks.stages.train import TrainInputs
 
 
 class Trainer(Protocol):
-    """What draws, trains and selects for the rows of the table."""
+    """Draws V, trains and selects, as for the rows of the table."""
 
     experiment: Experiment
     checked: list[Future]
 
     def drawn(self, k: int, draw: int) -> Draw:
-        """A V."""
+        """Submit a V."""
         ...
 
     def cell(self, draw: Draw, cell: Mapping[str, Any]) -> TrainInputs[Future]:
-        """The training of a cell."""
+        """Inputs of a cell's training."""
         ...
 
     def at_every_rate(self, inputs: TrainInputs[Future]) -> list[Future]:
-        """A training at every learning rate."""
+        """Submit the training with every learning rate."""
         ...
 
     def best(self, draw: Draw, name: str, candidates: Sequence[Future], r: int) -> Future:
-        """The `r` best of some trainer."""
+        """Submit the selection of the `r` best candidates."""
         ...
 
 
 def leave_sources_out(trainer: Trainer, draw: Draw) -> None:
-    """Train the grid's middle cell without each source in turn, searched like the whole one."""
+    """Train the grid's middle cell without each source in turn, with the usual search."""
     stage = trainer.experiment.first_stage
     whole = trainer.cell(draw, stage.middle)
     for source in whole.sources:
@@ -49,7 +49,7 @@ def leave_sources_out(trainer: Trainer, draw: Draw) -> None:
 
 
 def more_labels(trainer: Trainer, draws: list[Draw]) -> list[Draw]:
-    """Draws of every k of the study of labels that the table does not have, if it is wanted."""
+    """Submit draws for each k of the study of labels that the table lacks, if required."""
     experiment = trainer.experiment
     if "labels" not in experiment.outputs.studies:
         return []
@@ -65,13 +65,13 @@ def more_labels(trainer: Trainer, draws: list[Draw]) -> list[Draw]:
 
 
 def train_middle(trainer: Trainer, draw: Draw) -> None:
-    """Train the grid's middle cell at every learning rate, and keep the best."""
+    """Train the grid's middle cell with every learning rate, and select the best."""
     stage = trainer.experiment.first_stage
     found = trainer.at_every_rate(trainer.cell(draw, stage.middle))
     draw.middle = trainer.best(draw, f"{stage.name} learning rate", found, 1)
 
 
 def compared_models(draw: Draw) -> dict[str, Future]:
-    """The models of the studies of sources and labels, by their names in the evaluation."""
+    """Models of the studies of sources and labels, by their names in the evaluation."""
     without = {f"without {name}": model for name, model in draw.without.items()}
     return {ALL_SOURCES: draw.middle, **without} if draw.middle else {}

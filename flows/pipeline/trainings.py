@@ -1,4 +1,4 @@
-"""The trainings of an experiment, and the choices among them; the graph puts them in order."""
+"""Trainings of an experiment and selections among them; the graph puts them in order."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -31,9 +31,9 @@ class Trainings:
     """Submits trainings and selections of one experiment.
 
     Args:
-        experiment: with every class named.
+        experiment: experiment with all classes named.
         raw: its raw data.
-        submit: takes the stages.
+        submit: submits the stages.
     """
 
     def __init__(self, experiment: Experiment, raw: RawData, submit: Submit) -> None:
@@ -49,7 +49,7 @@ class Trainings:
         self.training = TrainingSettings(**experiment.training.model_dump(exclude=aside))
         self.weights = pretrained_weights(raw, submit)
         self.data = prepared_data(experiment, raw, self.network, self.weights, submit)
-        # Trainings wait for these: a damaged file or a class with too few samples is found first.
+        # Trainings wait for these, so that damaged files or too small classes are found first.
         self.checked: list[Future] = list(self.data.values())
 
     @property
@@ -63,7 +63,7 @@ class Trainings:
         return tuple(self.experiment.target.classes)
 
     def cell(self, draw: Draw, cell: Mapping[str, Any]) -> train.TrainInputs[Future]:
-        """The training of a cell, at a learning rate that is yet to be set."""
+        """Inputs of a cell's training, without its final learning rate."""
         stage = self.experiment.first_stage
         inputs = self._training(draw, stage.name, stage.method, cell)
         return replace(inputs, subject=draw.subject(stage.name, axes_of(cell)))
@@ -71,7 +71,7 @@ class Trainings:
     def _training(
         self, draw: Draw, name: str, method: str, settings: Mapping[str, Any]
     ) -> train.TrainInputs[Future]:
-        """What all trainings of a draw share, with the first learning rate."""
+        """Inputs shared by all trainings of a draw, with the first learning rate."""
         training = self.experiment.training
         return train.TrainInputs(
             subject=draw.subject(name),
@@ -104,16 +104,16 @@ class Trainings:
         return self.submit(select.STAGE, inputs)
 
     def at_every_rate(self, inputs: train.TrainInputs[Future]) -> list[Future]:
-        """The training at every learning rate that rows are searched over."""
+        """Submit the training with every learning rate of the search."""
         rates = self.experiment.training.learning_rates
         return [self.trained(at_rate(inputs, rate)) for rate in rates]
 
     def _started(
         self, draw: Draw, baseline: Baseline, shared: train.TrainInputs[Future]
     ) -> list[train.TrainInputs[Future]]:
-        """The training from every candidate of the baseline that it starts from.
+        """The training started from each candidate of the baseline it starts from.
 
-        Which start is the best is seen by what it leads to, not by its own score.
+        The best start is the one that leads to the best result, whatever its own score.
         """
         start = method_named(baseline.method).method.starts_from
         if start is None:
@@ -145,7 +145,7 @@ class Trainings:
         choices: Sequence[train.TrainInputs[Future]],
         ensemble: Ensemble | None = None,
     ) -> Future:
-        """The best of some choices; cross-fitted, trained again on all of V."""
+        """Train and select the best choice; if cross-fitted, retrain it on all of V."""
         chosen = self._chosen(draw, name, choices, name, ensemble)
         if not draw.parts:
             return chosen
@@ -160,14 +160,14 @@ class Trainings:
         what: str,
         ensemble: Ensemble | None = None,
     ) -> Future:
-        """Train every choice, with each part of V held out if it is cross-fitted; select the best.
+        """Train all choices, with each part of V held out if cross-fitted, and select the best.
 
         Args:
-            draw: gets the trainings, as a search of the row.
-            name: of the row.
+            draw: receives the trainings, as a search of the row.
+            name: name of the row.
             choices: trainings to choose from.
-            what: is chosen.
-            ensemble: whose labels enlarge V, if any do.
+            what: name of what is selected.
+            ensemble: ensemble whose labels enlarge V, if any.
         """
         enlarged = ensemble.parts if ensemble is not None else []
         trained = [part for one in choices for part in holding_out(draw, one, enlarged)]

@@ -1,1 +1,1 @@
-"""What a run leaves: record, results, champion, provenance."""
+"""Outputs of a run: record, results, champion, provenance."""

@@ -1,4 +1,4 @@
-"""The best model of a reproduction: chosen, registered, its chain stored where people find it."""
+"""The best model of a reproduction: selection, registration and lineage."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tasks.tracking.tracker import Tracker
 
 @dataclass(frozen=True)
 class Champion:
-    """A row's model of one draw."""
+    """A row's model in one draw."""
 
     row: str
     k: int
@@ -23,7 +23,7 @@ class Champion:
 
     @property
     def tags(self) -> dict[str, str]:
-        """What its version in the registry says."""
+        """Tags of its version in the registry."""
         return {
             "gradmix.row": self.row,
             "gradmix.k": str(self.k),
@@ -34,7 +34,7 @@ class Champion:
 
     @property
     def description(self) -> str:
-        """One line for the registry."""
+        """One-line description for the registry."""
         accuracy = self.training.summary["accuracy"]
         return (
             f"{self.row}, k={self.k} draw={self.draw}: the highest accuracy on hyper-validation, "
@@ -43,14 +43,14 @@ class Champion:
 
 
 def registered_name(order: RunSpec) -> str:
-    """The registered model that the champions of an experiment at a scale are versions of."""
+    """Name of the registered model for the champions of an experiment at a scale."""
     return f"gradmix-{order.experiment.name}-{order.experiment.scale}"
 
 
 def candidates(draws: Sequence[Draw]) -> list[Champion]:
-    """The models of all rows, k and draws, in their order.
+    """Models of all rows, k and draws, in order.
 
-    Of a cross-fitted V those that are scored on all of it: a cell's few labels do not compare.
+    For a cross-fitted V, only those scored on all of it: a cell's few labels do not compare.
     """
     return [
         Champion(row, draw.k, draw.draw, training)
@@ -61,9 +61,9 @@ def candidates(draws: Sequence[Draw]) -> list[Champion]:
 
 
 def drawn(order: RunSpec, among: Sequence[Champion], best: Champion) -> list[Champion]:
-    """Models whose chains a lineage page draws: the champion, and the last ones of their draws.
+    """Models whose chains a lineage page draws: the champion, and the last of each draw.
 
-    Those were trained on U after the pseudo-labels; without any, the first stage's best.
+    The last ones were trained on pseudo-labelled U; if there are none, the first stage's best.
     """
     finals = {final.name for final in order.experiment.final}
     last = [one for one in among if one.row in finals]
@@ -72,10 +72,10 @@ def drawn(order: RunSpec, among: Sequence[Champion], best: Champion) -> list[Cha
 
 
 def champion_of(among: Iterable[Champion]) -> Champion:
-    """The highest accuracy on hyper-validation, ties by lower loss on it, then by order.
+    """The model with the highest hyper-validation accuracy, ties by lower loss, then by order.
 
-    Never by accuracy on the test split: that would make the champion's own test figure too high,
-    since the split would have chosen it.
+    Never by test accuracy: selection by the test split would make the champion's own test figure
+    too high.
     """
     return min(
         among, key=lambda one: (-one.training.summary["accuracy"], one.training.summary["loss"])
@@ -87,14 +87,14 @@ def track_results(
 ) -> None:
     """Link a reproduction's run to the models and the test split of its figures.
 
-    The champion is registered, and the chain behind it and every final row is stored on the run.
+    The champion is registered, and its lineage and that of the final rows are stored with the run.
 
     Args:
-        order: that was run.
-        stages: of it, finished.
-        tracker: that is told.
-        run_id: the reproduction's run.
-        folder: of the champion's model, which is stored with it.
+        order: the run specification.
+        stages: its finished stages.
+        tracker: tracker to write to.
+        run_id: MLflow run of the reproduction.
+        folder: folder of the champion's model, to be stored with it.
     """
     among = candidates(stages.draws)
     champion, name = champion_of(among), registered_name(order)
@@ -112,7 +112,7 @@ def track_results(
 
 
 def _reported(draw: Draw) -> list[str]:
-    """Ids of the models whose figures a report has: of its rows, of cells, of figure 4."""
+    """Ids of the models with figures in a report: of its rows, cells and figure 4."""
     swept = [ensemble.final for ensemble in draw.ensembles.values() if ensemble.final is not None]
     others = [chosen_training(draw, model) for model in (*draw.cells.values(), *swept)]
     return [training.notes["model_id"] for training in (*trainings_of(draw).values(), *others)]

@@ -1,4 +1,4 @@
-"""What a record says of a V that is labelled files as they are, and of the corrections in it."""
+"""Record of a V given as labelled files, and of its corrections."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -16,12 +16,12 @@ from tasks.storage.artifacts import RESULT, read_artifact
 
 
 def labelled_record(spec: RunSpec, stages: Pipeline, home: Path) -> LabelledRecord | None:
-    """Labels, parts and corrections; None where V was drawn.
+    """Labels, parts and corrections; None if V was drawn.
 
     Args:
         spec: the run specification.
         stages: futures of everything.
-        home: folder of the artifacts, those of earlier runs among them.
+        home: home folder with the artifacts, including those of earlier runs.
     """
     (draw, *_) = stages.draws
     if draw.drawn:
@@ -41,7 +41,7 @@ def labelled_record(spec: RunSpec, stages: Pipeline, home: Path) -> LabelledReco
 
 
 def _by_class(spec: RunSpec, home: Path) -> tuple[ClassCorrections, ...]:
-    """Corrections against what earlier runs had made of these files."""
+    """Corrections compared with earlier runs' labels of these files."""
     named = {name: label for name, label in spec.raw.corrections.items() if label != REJECTED}
     before = _earlier_labels(spec, home, named) if named else {}
     found = []
@@ -61,12 +61,12 @@ def _by_class(spec: RunSpec, home: Path) -> tuple[ClassCorrections, ...]:
 
 
 def _earlier_labels(spec: RunSpec, home: Path, named: Mapping[str, str]) -> dict[str, str]:
-    """The latest hard pseudo-label of some files, by name, of earlier runs of the experiment."""
+    """Latest hard pseudo-labels of files by name, from earlier runs of the experiment."""
     found: dict[str, str] = {}
     for folder in _labels_made(spec, home):
         if named.keys() <= found.keys():
             break
-        # A damaged file is another run's; it costs a sentence of this report, no more.
+        # A damaged file belongs to another run, and only costs a sentence of this report.
         with contextlib.suppress(DataError):
             table = read_pseudo_labels(folder / FILE)
             files = table.clip or [source.partition(":")[2] for source in table.source]
@@ -79,7 +79,7 @@ def _earlier_labels(spec: RunSpec, home: Path, named: Mapping[str, str]) -> dict
 
 
 def _labels_made(spec: RunSpec, home: Path) -> Iterator[Path]:
-    """Folders of the pseudo-labels of this experiment, the latest first."""
+    """Folders of this experiment's pseudo-labels, latest first."""
     made = sorted(
         home.glob(f"artifacts/pseudo_label/*/{RESULT}"),
         key=lambda path: path.stat().st_mtime_ns,

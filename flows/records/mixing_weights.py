@@ -1,4 +1,4 @@
-"""Mixing weights of a training, as a record has them."""
+"""Mixing weights of a training, for the record."""
 
 import json
 from pathlib import Path
@@ -7,13 +7,13 @@ from tasks.jobs.train import CURVE
 from tasks.storage.artifacts import Artifact
 
 PREFIX = "weight/"
-"""Of a curve's figures: `weight/LAYER/SOURCE`, the mean since the validation before."""
+"""Prefix of a curve's figures `weight/LAYER/SOURCE`, means since the previous validation."""
 
 
 def mean_weights(home: Path, training: Artifact) -> dict[str, float]:
-    """Mixing weight of every source, mean over layers and validations.
+    """Mean mixing weight of each source, over layers and validations.
 
-    Empty for a method that does not mix, and where the curve is not kept here.
+    Empty for methods that do not mix, or if the curve is not available locally.
     """
     path = home / training.folder / CURVE
     found: dict[str, list[float]] = {}

@@ -1,4 +1,4 @@
-"""The model folder of a reproduction: its champion, ready to be used without the home folder."""
+"""The model folder of a reproduction: its champion, usable without the home folder."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from tasks.stages.trained_models import model_of
 
 
 def champion_record(spec: RunSpec, stages: Pipeline) -> ChampionRecord:
-    """What the record and the report say of the champion."""
+    """Record of the champion."""
     among = candidates(stages.draws)
     best = champion_of(among)
     draw = _draw_of(best, stages)
@@ -44,11 +44,11 @@ def champion_record(spec: RunSpec, stages: Pipeline) -> ChampionRecord:
 
 
 def write_champion(spec: RunSpec, stages: Pipeline, home: Path, run_id: str) -> Path:
-    """Write the champion's model folder beside the record; returns it.
+    """Write the champion's model folder next to the record; returns its path.
 
     Args:
-        spec: that was run.
-        stages: of it, finished.
+        spec: the run specification.
+        stages: its finished stages.
         home: the home folder.
         run_id: the reproduction's MLflow run.
     """
@@ -89,7 +89,7 @@ def _inputs(
 
 
 def image_description(spec: RunSpec) -> ImageDescription:
-    """How files become what the networks of an experiment read."""
+    """How files become inputs of an experiment's networks."""
     experiment = spec.experiment
     media = experiment.datasets[experiment.target.dataset].media
     channels, side, _ = experiment.shape
@@ -129,13 +129,13 @@ def _draw_of(best: Champion, stages: Pipeline) -> Draw:
 
 
 def _scores(best: Champion, draw: Draw) -> Mapping[str, Any]:
-    """Of the champion on the test split; None of each where it has not been opened."""
+    """Scores of the champion on the test split; all None if it has not been opened."""
     test = {} if draw.evaluation is None else artifact_of(draw.evaluation).summary["test"]
     return scores_of(test.get(best.row))
 
 
 def _held_out(draw: Draw) -> int | None:
-    """Samples of hyper-validation, in all parts of V together; of clips, their frames."""
+    """Number of hyper-validation samples over all parts of V; frames in the case of clips."""
     counts = [artifact_of(one).summary.get("counts", {}) for one in draw.parts or [draw.split]]
     found = [count.get("hyper_validation") for count in counts]
     return None if None in found else sum(found)

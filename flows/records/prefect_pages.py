@@ -1,4 +1,4 @@
-"""What a reproduction shows on its page in Prefect: where MLflow has it, and its table."""
+"""A reproduction's page in Prefect: its link to MLflow, and its table."""
 
 import logging
 import re
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def announce_run(name: str, run_id: str, pages: Mapping[str, str]) -> None:
-    """Link the flow run to the MLflow run, from its start on."""
+    """Link the flow run to the MLflow run, at the start."""
     if "experiment_id" not in pages:
         return
     link = f"{pages['ui']}/#/experiments/{pages['experiment_id']}/runs/{run_id}"
@@ -23,7 +23,7 @@ def announce_run(name: str, run_id: str, pages: Mapping[str, str]) -> None:
 
 def announce_results(name: str, record: Record, folder: Path) -> None:
     """Show the table of a finished reproduction."""
-    # Only now: scipy and matplotlib would delay the first training by seconds.
+    # Imported only now: scipy and matplotlib would delay the first training by seconds.
     from tasks.reporting.report import result_table, table_text  # noqa: PLC0415
 
     table = table_text(result_table(record))
@@ -32,12 +32,12 @@ def announce_results(name: str, record: Record, folder: Path) -> None:
 
 
 def _key(name: str, what: str) -> str:
-    """A name as Prefect wants it: lower case, digits and dashes."""
+    """A name in Prefect's form: lower case, digits and dashes."""
     return re.sub("[^a-z0-9]+", "-", f"{name}-{what}".lower())
 
 
 def _try(create: Any, **content: str) -> None:  # noqa: ANN401 - one of Prefect's functions
-    """A failure to write the page must not stop the reproduction."""
+    """Write to the page; a failure must not stop the reproduction."""
     try:
         create(**content)
     except Exception:

@@ -1,4 +1,4 @@
-"""Where and with what a run was made."""
+"""Provenance of a run: code, versions, hardware."""
 
 import platform
 import subprocess
@@ -14,9 +14,9 @@ PACKAGES = ("gradmix", "torch", "torchvision", "prefect", "mlflow", "nlopt", "nu
 
 
 def git_commit() -> dict[str, Any]:
-    """Commit of the checkout that the code runs from, and whether it has changes.
+    """Commit of the checkout the code runs from, and whether it has changes.
 
-    None where the code is not part of a checkout: a virtual environment may lie in one of
+    None if the code is not part of a checkout; a virtual environment may lie in a checkout of
     something else.
     """
     here = Path(__file__)
@@ -29,7 +29,7 @@ def git_commit() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that shape the numbers."""
+    """Versions of Python and of the packages that affect the numbers."""
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 

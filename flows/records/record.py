@@ -1,4 +1,4 @@
-"""The record of a reproduction, gathered from finished stages."""
+"""The record of a reproduction, built from finished stages."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -32,16 +32,16 @@ def make_record(
     tracking: Mapping[str, str],
     memory: Mapping[str, float],
 ) -> Record:
-    """Gather the record from finished stages.
+    """Build the record from finished stages.
 
     Args:
         spec: the run specification.
         stages: futures of everything.
-        event_log: what happened.
+        event_log: log of the run's events.
         run_id: the reproduction's MLflow run.
         slots: names of the slots.
-        home: folder of the artifacts.
-        tracking: where MLflow's pages are, for links to runs.
+        home: home folder with the artifacts.
+        tracking: addresses of MLflow's pages, for links to runs.
         memory: peaks, in MiB.
     """
     experiment, finished, commit = spec.experiment, datetime.now(UTC), git_commit()
@@ -93,7 +93,7 @@ def save_record(record: Record, home: Path) -> Path:
     folder = record_folder(record.name, home)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / FILE, record_text(record))
-    # Only now: scipy and matplotlib would delay the first training by seconds.
+    # Imported only now: scipy and matplotlib would delay the first training by seconds.
     from tasks.reporting.report import write_report  # noqa: PLC0415
 
     write_report(record, folder)
@@ -101,7 +101,7 @@ def save_record(record: Record, home: Path) -> Path:
 
 
 def refresh_champion(spec: RunSpec, stages: Pipeline, home: Path) -> None:
-    """Give a stored record its champion if it has another one, or, of an earlier version, none."""
+    """Update the champion of a stored record, which may lack one in earlier versions."""
     stored = stored_record(record_folder(spec.name, home) / FILE)
     champion = champion_record(spec, stages)
     if stored.champion != champion:

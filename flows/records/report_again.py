@@ -1,4 +1,4 @@
-"""The report of a finished reproduction, written again from its record."""
+"""Rewrites the report of a finished reproduction from its record."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from tasks.reporting.report import write_report
 
 
 def write_report_again(run: str, home: Path) -> list[Path]:
-    """Write the report of a reproduction from its record; returns its files.
+    """Rewrite the report of a reproduction from its record; returns its files.
 
     Raises:
         HomeError: if there is no such record, or it cannot be read.

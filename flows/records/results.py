@@ -1,4 +1,4 @@
-"""The results of finished stages, as a record has them."""
+"""Results of finished stages, for the record."""
 
 import json
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ HYPER_VALIDATION = "hyper_validation/"
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """What the draws of a reproduction gave; the fields are those of the record."""
+    """Results of a reproduction's draws; the fields are those of the record."""
 
     rows: tuple[RowRecord, ...]
     cells: tuple[CellRecord, ...]
@@ -50,7 +50,7 @@ def results(spec: RunSpec, stages: Pipeline, home: Path) -> Results:
     draws, studies = stages.draws, spec.experiment.outputs.studies
     rows = [row for draw in draws for row in _rows(spec, draw, home)]
     return Results(
-        # As the paper has it: first what does without U. The sort keeps the order otherwise.
+        # As in the paper, rows without U come first; the sort is stable.
         rows=tuple(sorted(rows, key=lambda row: "U" in row.datasets)),
         cells=tuple(cell for draw in draws for cell in _cells(spec, draw)),
         pseudo_labels=tuple(entry for draw in draws for entry in _pseudo_labels(spec, draw, home)),
@@ -66,7 +66,7 @@ def results(spec: RunSpec, stages: Pipeline, home: Path) -> Results:
 
 
 def _rows(spec: RunSpec, draw: Draw, home: Path) -> list[RowRecord]:
-    """A table row's model: figures of its training, and its accuracy on the test split."""
+    """Records of the rows' models: figures of their training, and test accuracy."""
     test = _tested(draw)
     right = {}
     if draw.evaluation is not None:
@@ -93,7 +93,7 @@ def _rows(spec: RunSpec, draw: Draw, home: Path) -> list[RowRecord]:
 
 
 def _candidates(draw: Draw, row: str, chosen: Artifact) -> list[float]:
-    """Hyper-validation accuracies of what a row was chosen from: a search, the grid, or itself."""
+    """Hyper-validation accuracies of a row's candidates: a search, the grid, or itself."""
     if row in draw.whole:
         return _crossed_candidates(draw, row)
     searched = [artifact_of(future) for future in draw.searches.get(row, [])]
@@ -104,7 +104,7 @@ def _candidates(draw: Draw, row: str, chosen: Artifact) -> list[float]:
 
 
 def _crossed_candidates(draw: Draw, row: str) -> list[float]:
-    """Of each choice the accuracy over all parts of V, each label counted once."""
+    """Accuracy of each choice over all parts of V, counting each label once."""
     counts = [artifact_of(part).summary["counts"]["hyper_validation"] for part in draw.parts]
     found = [artifact_of(future).summary["accuracy"] for future in draw.searches[row]]
     return [
@@ -115,7 +115,7 @@ def _crossed_candidates(draw: Draw, row: str) -> list[float]:
 
 
 def _tested(draw: Draw) -> Mapping[str, Any]:
-    """What the evaluation says of every model, by name; nothing where there is no test split."""
+    """Test scores of every model by name; empty without a test split."""
     if draw.evaluation is None:
         return {}
     scores: Mapping[str, Any] = artifact_of(draw.evaluation).summary["test"]
@@ -123,7 +123,7 @@ def _tested(draw: Draw) -> Mapping[str, Any]:
 
 
 def _held_out(draw: Draw, row: str) -> dict[str, Any]:
-    """How many labels a row's accuracy on hyper-validation counts, where V was not drawn."""
+    """Number of labels behind a row's hyper-validation accuracy, if V was not drawn."""
     if draw.drawn:
         return {"held_out": None}
     counts = [artifact_of(part).summary["counts"]["hyper_validation"] for part in draw.parts]
@@ -138,12 +138,12 @@ def _held_out(draw: Draw, row: str) -> dict[str, Any]:
 
 
 def trainings_of(draw: Draw) -> dict[str, Artifact]:
-    """The training behind every row: its own, or the best member of its selection."""
+    """The training of each row: its own, or the best member of its selection."""
     return {name: chosen_training(draw, future) for name, future in draw.rows.items()}
 
 
 def chosen_training(draw: Draw, model: Future | None) -> Artifact:
-    """A training, or the best member of a selection among those of a draw."""
+    """A training, or the best member of a selection from a draw."""
     found = artifact_of(model)
     if "members" not in found.summary:
         return found
@@ -167,7 +167,7 @@ def _figures(training: Artifact) -> dict[str, Any]:
 
 
 def _searched(spec: RunSpec, draw: Draw, row: str) -> list[float]:
-    """Learning rates that a row was chosen from; none of finals that take the first stage's."""
+    """Learning rates a row was chosen from; none for finals with the first stage's rate."""
     searches = draw.searches.get(row)
     finals = {final.name: final for final in spec.experiment.final}
     inherited = row in finals and not spec.experiment.rates_of(finals[row])
@@ -179,7 +179,7 @@ def _searched(spec: RunSpec, draw: Draw, row: str) -> list[float]:
 
 
 def _searched_settings(draw: Draw, row: str) -> dict[str, list[Any]]:
-    """Settings that differ among the trainings a row was chosen from, with their values."""
+    """Settings that differ among a row's candidates, with their values."""
     found = [_settings(artifact_of(training)) for training in draw.searches.get(row, [])]
     values = {key: [part[key] for part in found] for key in (found[0] if found else ())}
     return {
@@ -190,13 +190,13 @@ def _searched_settings(draw: Draw, row: str) -> dict[str, list[Any]]:
 
 
 def _settings(training: Artifact) -> dict[str, Any]:
-    """All settings of a training's method; those that came later are not in its identity."""
+    """All settings of a training's method, including ones newer than its identity."""
     config = training.document["config"]
     return asdict(method_named(config["method"]).config(**config["settings"]))
 
 
 def _datasets(spec: RunSpec, row: str, training: Artifact) -> list[str]:
-    """What a row's model has seen, from the methods' own declarations."""
+    """Data sets a row's model was trained on, from the methods' declarations."""
     method = method_named(training.document["config"]["method"]).method
     methods = [method, *([method_named(method.starts_from).method] if method.starts_from else [])]
     head_of = spec.experiment.problem.head_of
@@ -214,7 +214,7 @@ def _datasets(spec: RunSpec, row: str, training: Artifact) -> list[str]:
 
 
 def _cells(spec: RunSpec, draw: Draw) -> list[CellRecord]:
-    """Every cell of the grid; its test accuracy where the evaluation has it."""
+    """Records of all grid cells, with test accuracies if evaluated."""
     top = artifact_of(draw.ensembles[spec.experiment.ensemble.r].top)
     ranked = [member["identity"] for member in top.summary["members"]]
     test = _tested(draw)
@@ -235,7 +235,7 @@ def _cells(spec: RunSpec, draw: Draw) -> list[CellRecord]:
 
 
 def _labels(spec: RunSpec, draw: Draw, r: int, ensemble: Ensemble) -> dict[str, Any]:
-    """An ensemble's labels, audited."""
+    """Audit of an ensemble's labels."""
     pseudo, enlarged = artifact_of(ensemble.pseudo), artifact_of(ensemble.enlarged)
     return {
         **place_of(draw),
@@ -252,7 +252,7 @@ def _labels(spec: RunSpec, draw: Draw, r: int, ensemble: Ensemble) -> dict[str, 
 
 
 def _audit(draw: Draw, r: int, pseudo: Artifact) -> Mapping[str, Any]:
-    """What the truth about U says of an ensemble's labels; without a truth, what can be counted."""
+    """Audit of labels against the truth of U; without a truth, only counts."""
     if draw.drawn:
         audit: Mapping[str, Any] = artifact_of(draw.evaluation).summary["audits"][str(r)]
         return audit
@@ -269,7 +269,7 @@ def _audit(draw: Draw, r: int, pseudo: Artifact) -> Mapping[str, Any]:
 
 
 def _pseudo_labels(spec: RunSpec, draw: Draw, home: Path) -> list[LabelRecord]:
-    """The labels of the ensemble that the rows are trained with."""
+    """Records of the pseudo-labels that rows are trained with."""
     r = spec.experiment.ensemble.r
     main = draw.ensembles[r]
     if main.pseudo is None:
@@ -279,7 +279,7 @@ def _pseudo_labels(spec: RunSpec, draw: Draw, home: Path) -> list[LabelRecord]:
 
 
 def _swept(spec: RunSpec, draw: Draw) -> list[EnsembleRecord]:
-    """Labels and final model of every R of figure 4."""
+    """Labels and final model for each R of figure 4."""
     test = _tested(draw)
     found = []
     for r, ensemble in draw.ensembles.items():
@@ -299,7 +299,7 @@ def _swept(spec: RunSpec, draw: Draw) -> list[EnsembleRecord]:
 
 
 def _curves(spec: RunSpec, draw: Draw, home: Path) -> list[CurveRecord]:
-    """Hyper-validation of the models that figure 3 compares."""
+    """Hyper-validation curves of the models compared in figure 3."""
     if 3 not in spec.experiment.outputs.figures:
         return []
     stage = spec.experiment.first_stage
@@ -307,7 +307,7 @@ def _curves(spec: RunSpec, draw: Draw, home: Path) -> list[CurveRecord]:
     return [
         CurveRecord(row=name, k=draw.k, draw=draw.draw, points=_points(home, training))
         for name, training in trainings_of(draw).items()
-        # A training on all of V has nothing to be scored on.
+        # A training on all of V has no hyper-validation.
         if name in [*compared, stage.name] and name not in draw.whole
     ]
 
@@ -325,7 +325,7 @@ def _points(home: Path, training: Artifact) -> tuple[CurvePoint, ...]:
 
 
 def _rho(draw: Draw) -> list[RhoRecord]:
-    """The study of rho in one draw: at the start, and at the finished model."""
+    """The study of rho in one draw, at the start and at the finished model."""
     study = draw.studies.get("rho")
     parts = artifact_of(study).summary["parts"] if study else []
     return [decode(RhoRecord, {**place_of(draw), **part}) for part in parts]

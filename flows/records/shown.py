@@ -1,4 +1,4 @@
-"""What held-out labels show of an ensemble's labels, for the record."""
+"""What held-out labels prove about an ensemble's labels, for the record."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from tasks.reporting.records.labels import ShownPrecision
 
 
 def shown_precision(experiment: Experiment, ensemble: Ensemble, home: Path) -> Json:
-    """The precision of the hard labels, and from where on the one asked for is shown; as JSON.
+    """Precision of hard labels, and the threshold for the requested precision, as JSON.
 
-    None where no precision was asked for.
+    None if no precision was requested.
 
     Raises:
         DataError: if a table is damaged.

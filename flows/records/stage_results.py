@@ -1,4 +1,4 @@
-"""What a record takes from a finished stage."""
+"""Values of finished stages for the record."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,18 +9,18 @@ from tasks.storage.artifacts import Artifact
 
 
 def artifact_of(future: Future | None) -> Artifact:
-    """The artifact of a stage that the outputs needed, once it is finished."""
+    """Artifact of a stage required for the outputs, once finished."""
     assert future is not None, "the pipeline submits every stage that it reports"  # noqa: S101
     return future.result()
 
 
 def place_of(draw: Draw) -> dict[str, int]:
-    """Of which V."""
+    """The k and draw of a V."""
     return {"k": draw.k, "draw": draw.draw}
 
 
 def scores_of(scored: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the evaluation says of a model: of images, and of clips if they are frames."""
+    """Test scores of a model, on images, and on clips in the case of frames."""
     scored = scored or {}
     return {
         "test_accuracy": scored.get("accuracy"),

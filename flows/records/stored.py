@@ -1,4 +1,4 @@
-"""Where the records of finished reproductions are, and how they are read."""
+"""Stored records of finished reproductions."""
 
 from pathlib import Path
 
@@ -9,16 +9,16 @@ from tasks.storage.home import HomeError
 FOLDER = "reproductions"
 FILE = "record.json"
 MODEL = "model"
-"""Folder of the champion's model, in that of the record."""
+"""Name of the champion's model folder, in the folder of the record."""
 
 
 def record_folder(name: str, home: Path) -> Path:
-    """Where the record and the report of a reproduction are."""
+    """Folder of a reproduction's record and report."""
     return home / FOLDER / name
 
 
 def find_record(run: str, home: Path) -> Record:
-    """The record of a reproduction.
+    """Find the record of a reproduction.
 
     Args:
         run: its name, or the id of its MLflow run.
@@ -49,7 +49,7 @@ def is_readable(path: Path) -> bool:
 
 
 def latest_record(home: Path) -> Record:
-    """The record of the reproduction that finished last.
+    """The record of the latest reproduction to finish.
 
     Raises:
         HomeError: if there is none, or one cannot be read.
@@ -64,10 +64,10 @@ def latest_record(home: Path) -> Record:
 
 
 def stored_record(path: Path) -> Record:
-    """The record in a file, of this version or an earlier one.
+    """Read a record of this version or an earlier one.
 
     Raises:
-        HomeError: if it cannot be read, or a later version made it.
+        HomeError: if it cannot be read, or was written by a later version.
     """
     try:
         return read_record(path)

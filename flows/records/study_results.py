@@ -1,4 +1,4 @@
-"""The results of the studies of sources and of labels, as a record has them."""
+"""Results of the studies of sources and of labels, for the record."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from tasks.reporting.records.studies import LabelsRecord, SourceRecord
 
 
 def source_records(draws: Sequence[Draw]) -> tuple[SourceRecord, ...]:
-    """The middle cell on all sources, and without each."""
+    """Results of the middle cell with all sources, and without each."""
     return tuple(
         decode(SourceRecord, {"left_out": left_out, **_model(draw, name)})
         for draw in draws
@@ -23,7 +23,7 @@ def source_records(draws: Sequence[Draw]) -> tuple[SourceRecord, ...]:
 
 
 def label_records(draws: Sequence[Draw]) -> tuple[LabelsRecord, ...]:
-    """The middle cell at every k, ascending."""
+    """Results of the middle cell for each k, ascending."""
     found = [
         decode(
             LabelsRecord,
@@ -35,7 +35,7 @@ def label_records(draws: Sequence[Draw]) -> tuple[LabelsRecord, ...]:
 
 
 def _model(draw: Draw, name: str) -> dict[str, Any]:
-    """One model of a study: its place, its scores."""
+    """A study's model: its draw and its scores."""
     chosen = artifact_of(compared_models(draw)[name])
     test = artifact_of(draw.evaluation).summary["test"]
     member = chosen.summary["members"][0] if "members" in chosen.summary else None

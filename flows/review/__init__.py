@@ -1,1 +1,1 @@
-"""The review page: a person looks at what an ensemble says of unlabelled files, and corrects it."""
+"""The review page, on which a person checks and corrects an ensemble's labels."""

@@ -1,4 +1,4 @@
-"""Who may see a page that is served on this machine: whoever has its address, with its token."""
+"""Access control of a locally served page: the address contains a token."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -28,8 +28,8 @@ class Access:
     """Port and token of a page.
 
     Attributes:
-        port: on the loopback interface.
-        token: that the address has, and later the cookie.
+        port: port on the loopback interface.
+        token: token in the address, and later in the cookie.
     """
 
     port: int
@@ -37,32 +37,32 @@ class Access:
 
     @property
     def address(self) -> str:
-        """What to open in a browser on this machine."""
+        """Address to open in a browser on this machine."""
         return f"http://{HOST}:{self.port}/?token={self.token}"
 
     @property
     def cookie(self) -> str:
-        """Name of the cookie: browsers do not tell the ports of a host apart."""
+        """Name of the cookie; cookies are shared between the ports of a host."""
         return f"gradmix-review-{self.port}"
 
     def is_host(self, host: str) -> bool:
-        """Whether a request names this server: another name is another site's, pointed here."""
+        """Whether a request names this server; another name would be DNS rebinding."""
         return host in {f"{name}:{self.port}" for name in NAMES}
 
     def is_origin(self, origin: str) -> bool:
-        """Whether a page that sends something is ours."""
+        """Whether a request comes from our page."""
         return urlsplit(origin).scheme == "http" and self.is_host(urlsplit(origin).netloc)
 
     def knows(self, token: str | None) -> bool:
-        """Whether that is the token; takes as long for each."""
+        """Whether this is the token; compared in constant time."""
         return secrets.compare_digest((token or "").encode(), self.token.encode())
 
 
 class OnlyTheOwner:
-    """Lets requests through that have the token, and come from this page or from no page.
+    """Passes requests that have the token and come from this page or no page.
 
     Args:
-        app: what is behind it.
+        app: the protected application.
         access: port and token.
     """
 
@@ -70,7 +70,7 @@ class OnlyTheOwner:
         self._app, self._access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a request, exchange the token for a cookie, or pass the request on."""
+        """Reject a request, exchange the token for a cookie, or pass the request on."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
@@ -89,7 +89,7 @@ class OnlyTheOwner:
         await (answer or self._app)(scope, receive, safely)
 
     def _answer(self, request: Request) -> Response | None:
-        """A refusal, or the way to the page; None: the request may pass."""
+        """A rejection, or a redirect to the page; None if the request may pass."""
         access = self._access
         if not access.is_host(request.headers.get("host", "")):
             return _refusal("expected this server's own name.", 421)

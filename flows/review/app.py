@@ -22,7 +22,7 @@ from flows.review.thumbnails import SIDES, Thumbnails
 from tasks.pages import render, template_text
 
 MOST_BYTES = 10_000
-"""Of a request; a decision needs a few dozen."""
+"""Maximum bytes of a request; a decision needs a few dozen."""
 KEEP = "private, max-age=86400"
 
 
@@ -33,14 +33,14 @@ def review_app(
     suggested: Sequence[int],
     access: Access,
 ) -> Starlette:
-    """The application.
+    """Create the application.
 
     Args:
-        gallery: what is shown.
-        decisions: takes and saves what is decided.
-        thumbnails: of the gallery.
-        suggested: images to label next, in the order in which they are shown.
-        access: who may ask.
+        gallery: images to show.
+        decisions: records and saves decisions.
+        thumbnails: thumbnails of the gallery.
+        suggested: images to label next, in order.
+        access: port and token.
     """
     page = _Page(gallery, decisions, thumbnails, suggested)
     routes = [
@@ -61,7 +61,7 @@ def review_app(
 
 
 class _Page:
-    """What the routes answer."""
+    """Handlers of the routes."""
 
     def __init__(
         self,
@@ -73,12 +73,12 @@ class _Page:
         self._gallery, self._decisions = gallery, decisions
         self._thumbnails, self._suggested = thumbnails, list(suggested)
 
-    # Not `async`: Starlette runs them in threads, so that no image waits for another's.
+    # Not `async`: Starlette then uses threads, so that images do not wait for each other.
     def start(self, _: Request) -> Response:
         return HTMLResponse(render("review.html", title=self._gallery.title))
 
     def images(self, _: Request) -> Response:
-        """What is said of all images, a list for each property."""
+        """Predictions for all images, as one list per property."""
         said = self._gallery.opinions
         return JSONResponse(
             {
@@ -120,7 +120,7 @@ class _Page:
 
 
 def _without_folder(names: Sequence[str]) -> list[str]:
-    """Names without the folder that all of them share."""
+    """Names without their common folder."""
     shared = commonpath(names) + "/" if len(names) > 1 and names[0].startswith("/") else ""
     return [name.removeprefix(shared) for name in names]
 
@@ -161,10 +161,10 @@ def _said(error: str, status: int) -> Response:
 
 
 def _refused(_: Request, error: Exception) -> Response:
-    """What a user can mend, such as the name of a class."""
+    """Report an error that the user can fix, such as an unknown class."""
     return _said(one_line(error), 422)
 
 
 def _failed(_: Request, error: Exception) -> Response:
-    """The disk does not take it: nothing was decided."""
+    """Report that the disk failed, so nothing was decided."""
     return _said(f"not saved: {one_line(error)}", 507)

@@ -1,4 +1,4 @@
-"""What a person decides on the review page, saved at once."""
+"""Decisions made on the review page, saved at once."""
 
 import threading
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from flows.review.gallery import Gallery
 
 
 class RefusedError(UserError, ValueError):
-    """A decision that cannot be taken, and why."""
+    """A decision was rejected; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """The decision on an image; None where there is none, or none any more."""
+    """The decision on an image; None if there is none or it was undone."""
 
     image: int
     decision: Decision | None
@@ -24,16 +24,16 @@ class Decided:
 
 
 class Decisions:
-    """Decisions on the images of a gallery, in a table that is whole at every moment.
+    """Decisions on the images of a gallery, in a table that is always complete.
 
-    Rows of the table that are of other files stay as they are.
+    Rows for other files are kept unchanged.
 
     Args:
-        gallery: whose images.
-        table: `corrections.csv`; it is read if it is there, and made with the first decision.
+        gallery: the images.
+        table: `corrections.csv`, read if it exists, else created with the first decision.
 
     Raises:
-        DataError: if the table is there and has a problem.
+        DataError: if the table exists and is invalid.
     """
 
     def __init__(self, gallery: Gallery, table: Path) -> None:
@@ -56,20 +56,20 @@ class Decisions:
 
     @property
     def all(self) -> list[Decided]:
-        """Every decision, by image."""
+        """All decisions, ordered by image."""
         return [self._decided(image) for image in sorted(self._known)]
 
     def decide(self, image: int, decision: Decision, label: str) -> Decided:
-        """Take a decision, and save it before this returns.
+        """Make a decision, and save it before returning.
 
         Args:
-            image: of the gallery.
-            decision: to confirm what the model says is a change to the same class.
-            label: of a change.
+            image: number of the image in the gallery.
+            decision: the decision; a change to the predicted class counts as a confirmation.
+            label: new class, for a change.
 
         Raises:
             RefusedError: if there is no such image, or no such class.
-            OSError: if the disk does not take it; the decision is then not taken.
+            OSError: if it cannot be saved; the decision is then not made.
         """
         if not 0 <= image < len(self._gallery):
             raise RefusedError(f"expected an image below {len(self._gallery)}, found {image}.")
@@ -85,7 +85,7 @@ class Decisions:
         return self._decided(image)
 
     def undo(self) -> Decided | None:
-        """Take the last decision of this session back; None if there is none."""
+        """Undo the last decision of this session; None if there is none."""
         with self._lock:
             if not self._history:
                 return None
@@ -118,5 +118,5 @@ class Decisions:
         )
 
     def _path(self, image: int) -> Path:
-        """A file's path; what has no file is named as if it lay beside the table."""
+        """Path of an image's file; images without one are named as if next to the table."""
         return self.table.parent / self._gallery.names[image]

@@ -1,4 +1,4 @@
-"""What the review page shows: the unlabelled images of a run, and what its ensemble says."""
+"""Contents of the review page: a run's unlabelled images and its ensemble's predictions."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +16,14 @@ class Gallery:
     """The images of U: photos, clips by their middle frame, or rows of arrays.
 
     Attributes:
-        title: of the run.
-        names: of the M images.
-        files: where each lies; None: only its stored pixels are there.
-        rows: of the stored images, M of them.
+        title: title of the run.
+        names: names of the M images.
+        files: paths of the files; None if only stored pixels are available.
+        rows: rows of the stored images [M].
         stored: folder of the prepared images.
-        opinions: of the ensemble.
-        probabilities: float32 [M, R, C], of its members.
-        classes: by position.
+        opinions: predictions of the ensemble.
+        probabilities: float32 [M, R, C], predictions of its members.
+        classes: class names by index.
     """
 
     title: str
@@ -41,19 +41,19 @@ class Gallery:
 
     @property
     def labels(self) -> list[str]:
-        """What the ensemble says of each."""
+        """The ensemble's label of each image."""
         return [self.classes[label] for label in self.opinions.label]
 
 
 def open_gallery(run: EnsembleRun) -> Gallery:
-    """Read what the ensemble of a run says, and find the files.
+    """Read the predictions of a run's ensemble, and find the files.
 
     Raises:
         DataError: if the table is damaged.
     """
     of_u, roots = read_labels_of_u(run.home / run.pseudo.folder / FILE), file_roots(run.record)
     found = [find_file(name, roots) for name in of_u.names]
-    # A browser shows no video as an image: of clips, the stored frame is shown.
+    # Browsers cannot show a video as an image, so clips are shown by a stored frame.
     photos = [None] * len(found) if run.labels.clips is not None else found
     return Gallery(
         title=run.record.title,

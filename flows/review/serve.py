@@ -1,4 +1,4 @@
-"""Serve the review page of a run on the loopback interface until it is interrupted."""
+"""Serve the review page of a run on the loopback interface until interrupted."""
 
 import socket
 from collections.abc import Callable, Sequence
@@ -23,13 +23,13 @@ from tasks.storage.artifacts import SHORT
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewSettings:
-    """What a review is asked for.
+    """Settings of a review.
 
     Attributes:
-        table: `corrections.csv`, to be continued or made.
-        port: to serve on; 0: a free one.
-        count: images that are suggested, and as many at random.
-        seed: of the random ones.
+        table: `corrections.csv`, to continue or create.
+        port: port to serve on; 0 for any free one.
+        count: number of suggested images, and of random ones.
+        seed: seed of the random ones.
     """
 
     table: Path
@@ -38,16 +38,16 @@ class ReviewSettings:
     seed: int = 0
 
 
-def serve(run: EnsembleRun, wanted: ReviewSettings, tell: Callable[[str], None]) -> None:
+def serve(run: EnsembleRun, wanted: ReviewSettings, announce: Callable[[str], None]) -> None:
     """Serve until interrupted.
 
     Args:
-        run: whose unlabelled images are reviewed.
+        run: run whose unlabelled images are reviewed.
         wanted: table, port and suggestions.
-        tell: gets the address once the server answers.
+        announce: called with the address once the server answers.
 
     Raises:
-        DataError: if the table of corrections is there and has a problem.
+        DataError: if the table of corrections exists and is invalid.
         UserError: if the port is taken.
     """
     sweep([wanted.table.parent])
@@ -62,14 +62,14 @@ def serve(run: EnsembleRun, wanted: ReviewSettings, tell: Callable[[str], None])
             gallery, decisions, Thumbnails(gallery, kept), list(dict.fromkeys(images)), access
         )
         config = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off")
-        tell(access.address)
+        announce(access.address)
         uvicorn.Server(config).run(sockets=[listener])
 
 
 def _suggestions(
     gallery: Gallery, decisions: Decisions, wanted: ReviewSettings
 ) -> Sequence[Suggestion]:
-    """What to label next: as it was named before, while some of it is undecided; else anew."""
+    """Images to label next: the previous suggestions until all are decided, then new ones."""
     path = suggestion_table(wanted.table)
     decided = {one.image for one in decisions.all}
     before = read_suggestions(path, gallery.names)

@@ -1,4 +1,4 @@
-"""Thumbnails of the review page: made when they are first looked at, and kept in the home."""
+"""Thumbnails of the review page: made on first use, and kept in the home folder."""
 
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +17,8 @@ class Thumbnails:
     """Images of a gallery as WebP.
 
     Args:
-        gallery: whose images.
-        folder: where they are kept, one for every prepared set of images.
+        gallery: the images.
+        folder: folder to keep them in, one per prepared set of images.
     """
 
     def __init__(self, gallery: Gallery, folder: Path) -> None:
@@ -31,7 +31,7 @@ class Thumbnails:
         Raises:
             KeyError: if there is no such size.
             DataError: if the photo can no longer be read.
-            OSError: if the disk has no room.
+            OSError: if the disk is full.
         """
         side = SIDES[size]
         kept = self._folder / f"{self._gallery.rows[image]}-{side}.webp"

@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 
 class TrackingError(UserError, RuntimeError):
-    """The store cannot be used or read: one line with what was expected, what was found and what to do."""
+    """The store cannot be used or read: one line with the cause and what to do."""
 
 
 class MlflowStore:

@@ -230,7 +230,7 @@ def test_settings_that_others_have_written_are_not_run(run, attempt):
     state, ended = run(must_not_run)
     assert state.is_failed()
     assert ended.exit_code == REJECTED
-    assert ended.message.startswith("expected the settings that were handed over, found another")
+    assert ended.message.startswith("expected the settings that were submitted, found another")
 
 
 def test_the_attempt_before_is_not_waited_for_for_ever(run, attempt, home, monkeypatch):

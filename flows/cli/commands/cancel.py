@@ -1,4 +1,4 @@
-"""`gradmix cancel`: stop reproductions over a home folder, on whatever host they run."""
+"""`gradmix cancel`: stop reproductions over a home folder, on any host."""
 
 import os
 from pathlib import Path
@@ -33,8 +33,8 @@ def _cancel(status: Status) -> bool:
         for job in dispatch.unfinished(run):
             dispatch.close(job, "CANCELLED", "Cancelled with gradmix cancel.")
         if status.content["deployed"] is not None:
-            # Its worker stops it, wherever it is: a signal would be taken for a crash, after which
-            # an automation would start it again.
+            # Its worker stops it, on any host: a signal would count as a crash, and an automation
+            # would restart it.
             dispatch.ask_to_stop(status.content["deployed"])
             return status.has_ended(STOP_S)
     return status.stop(STOP_S)

@@ -1,4 +1,4 @@
-"""`gradmix check`: everything that can be known of a run before a minute is spent on it."""
+"""`gradmix check`: check a run before it starts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,17 +9,17 @@ from flows.checks.describe import summary_lines
 from flows.checks.needs import Needs, gib
 from flows.cli.console import open_console, short
 from flows.cli.progress import duration
-from flows.cli.resolution import looking
+from flows.cli.resolution import reading_spinner
 from flows.experiment.run_request import RunRequest
 
 
 def check(request: RunRequest, *, home: Path) -> None:
-    """Print what was found and what to look at; all problems are one error."""
+    """Print what was found and any warnings; all problems are one error."""
     console = open_console()
     known = KnownDigests(home)
-    with looking(console, request):
+    with reading_spinner(console, request):
         result = check_run(request, home, known, thorough=True)
-    # The only thing that a check writes, and only if the home folder exists.
+    # The only thing a check writes, and only if the home folder exists.
     known.save()
     if result.problems:
         raise CheckError("\n".join(result.problems))

@@ -1,4 +1,4 @@
-"""`gradmix export`: a model as a file of another runtime."""
+"""`gradmix export`: export a model for another runtime."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tasks.models.network import load_model_folder
 
 
 def export(model: str, *, where: Path, file_format: Format, out: str) -> None:
-    """Write the file, and say how far its numbers are from the model's."""
+    """Write the file, and print how far its output differs from the model's."""
     target = expanded(out)
     with model_folder(model, where) as folder:
         difference = export_model(load_model_folder(folder), file_format, target)

@@ -1,4 +1,4 @@
-"""`gradmix extract`: frames of videos."""
+"""`gradmix extract`: extract frames of videos."""
 
 import time
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ from flows.cli.progress import duration
 from tasks.extraction.folder import extract as extract_folder
 
 NAMED = 10
-"""How many of the clips left out are named; a file lists all of them."""
+"""Maximum clips named as left out; a file lists all of them."""
 
 
 def extract(
     videos: str, *, frames: int | None, every: int | None, out: str, max_broken: float
 ) -> None:
-    """Extract with a progress bar on a terminal, then sum up."""
+    """Extract with a progress bar on a terminal, then print a summary."""
     usual = USUAL_FRAMES if every is None else None
     sampling = Sampling(frames=usual if frames is None else frames, every=every)
     started, folder = time.monotonic(), expanded(out)
@@ -35,11 +35,11 @@ def extract(
     with Progress(*columns, console=console, transient=True, disable=plain) as bar:
         shown = bar.add_task("clips", total=None)
 
-        def tell(done: int, total: int, slots: Sequence[str]) -> None:
+        def report(done: int, total: int, slots: Sequence[str]) -> None:
             del slots
             bar.update(shown, completed=done, total=total)
 
-        found = extract_folder(expanded(videos), folder, sampling, max_broken, tell)
+        found = extract_folder(expanded(videos), folder, sampling, max_broken, report)
     click.echo(
         f"{found.clips - len(found.skipped):,} clips, {found.frames:,} frames in "
         f"{duration(time.monotonic() - started)}: {folder / 'frames.parquet'}"

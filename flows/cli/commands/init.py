@@ -1,4 +1,4 @@
-"""`gradmix init`: write an experiment file from the folders that are there."""
+"""`gradmix init`: write an experiment file from existing folders."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from data.errors import UserError
 from flows.checks.check import Checked, check_run
 from flows.checks.describe import summary_lines
 from flows.cli.console import open_console, short
-from flows.cli.resolution import looking
+from flows.cli.resolution import reading_spinner
 from flows.drafting.draft import Drafted, draft, out_of, refuse_taken
 from flows.drafting.recognise import Given
 from flows.experiment.run_request import RunRequest
@@ -30,7 +30,7 @@ def init(
     home: Path,
     force: bool,
 ) -> None:
-    """Find what is there, write the file, and say what was found."""
+    """Look at the folders, write the file, and print what was found."""
     console = open_console()
     given = Given(
         folders=tuple(map(Path, [*folders, *([example] if example else [])])),
@@ -55,22 +55,22 @@ def init(
 
 
 def _said(console: Console, made: Drafted, home: Path) -> Iterator[str]:
-    """What was found, what is to be mended, and what comes next."""
+    """What was found, what to fix, and what to do next."""
     request = RunRequest(experiment=str(made.path))
     known = KnownDigests(home)
-    with looking(console, request):
+    with reading_spinner(console, request):
         try:
             result = check_run(request, home, known, thorough=True)
         except UserError as error:
-            yield from (f"to mend: {line}" for line in error.lines)
+            yield from (f"to fix: {line}" for line in error.lines)
             return
     known.save()
     yield from _found(result)
     for place in made.layout.unused:
         yield f"not used: {short(place)}"
     if result.problems:
-        yield from (f"to mend: {problem}" for problem in result.problems)
-        yield f"Wrote {made.path}. Next: mend these, then gradmix check {made.path}"
+        yield from (f"to fix: {problem}" for problem in result.problems)
+        yield f"Wrote {made.path}. Next: fix these, then gradmix check {made.path}"
         return
     yield f"Wrote {made.path}. Next: gradmix check {made.path}, then gradmix run {made.path}"
 

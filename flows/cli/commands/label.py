@@ -1,4 +1,4 @@
-"""`gradmix label`: labels of a finished run with a stated precision."""
+"""`gradmix label`: write labels of a finished run with a stated precision."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def label(
     draw: int | None,
     home: Path,
 ) -> None:
-    """Write the table and say what is shown of it."""
+    """Write the table and print what is proven about it."""
     expect_home(home)
     found = find_ensemble(run, home, k, draw)
     wanted = Wanted(

@@ -1,4 +1,4 @@
-"""`gradmix lineage`: where a model, a run, a file of pseudo-labels or a number came from."""
+"""`gradmix lineage`: show where a model, run, pseudo-label file or number came from."""
 
 import json
 from collections.abc import Sequence
@@ -39,19 +39,19 @@ def lineage(
     k: int | None,
     draw: int | None,
 ) -> None:
-    """Print what something was made from, down to the raw files.
+    """Print what something was made from, back to the raw files.
 
     Args:
         what: a run, model, file of pseudo-labels or reproduction (`tasks.tracking.resolve`).
         home: the home folder.
-        as_json: print nodes and edges in place of the tree.
-        html: file for the graph as a page; None for none.
-        row: of the table of a reproduction; None for the whole reproduction.
+        as_json: print nodes and edges instead of the tree.
+        html: file to write the graph to as a page, or None.
+        row: row of a reproduction's table; None for the whole reproduction.
         k: with `row`, labels per class; None for all.
         draw: with `row`, number of the draw; None for all.
 
     Raises:
-        TrackingError: if there is no such thing, or several.
+        TrackingError: if nothing or several things match.
         HomeError: if there is no such row, or the page cannot be written.
         DataError: if a file of pseudo-labels is damaged.
     """
@@ -89,7 +89,7 @@ def _title(what: str, chain: Node) -> str:
 
 
 def _numbers(record: Record, cell: ReportCell) -> list[RowRecord]:
-    """The entries of a report that belong to a cell."""
+    """Entries of a report that belong to a cell."""
     of_row = [entry for entry in record.rows if entry.row == cell.row]
     if not of_row:
         known = ", ".join(repr(row) for row in dict.fromkeys(entry.row for entry in record.rows))
@@ -109,7 +109,7 @@ def _numbers(record: Record, cell: ReportCell) -> list[RowRecord]:
 
 
 def _chain_of(chain: Node, numbers: Sequence[RowRecord], record: Record, tracker: Tracker) -> Node:
-    """The reproduction's chain, narrowed to the models of these numbers."""
+    """A reproduction's chain, narrowed to the models of these numbers."""
     runs = {tracker.resolve(entry.run_id) for entry in numbers}
     models = [
         box.id
@@ -126,7 +126,7 @@ def _chain_of(chain: Node, numbers: Sequence[RowRecord], record: Record, tracker
 
 
 def _sentence(entry: RowRecord) -> str:
-    """A number in words."""
+    """Describe a number."""
     scored = "not scored"
     if entry.test_accuracy is not None:
         scored = f"test accuracy {entry.test_accuracy:.2%} of {entry.test_n:,}"

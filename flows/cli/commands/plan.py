@@ -1,4 +1,4 @@
-"""`gradmix plan`: every stage with its state and why, and an estimate of the time."""
+"""`gradmix plan`: show every stage with its state and reason, and estimate the time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,13 +16,13 @@ from tasks.execution.slots import SlotPool
 
 
 def plan(request: RunRequest, *, home: Path, download: bool) -> None:
-    """Print the plan of a run; it executes and downloads nothing."""
+    """Print the plan of a run; executes and downloads nothing."""
     console = open_console()
     if download:
         check_download(request)
     known = KnownDigests(home)
     spec = resolve_request(console, request, home, known)
-    # The only thing that a plan writes, and only if the home folder exists.
+    # The only thing a plan writes, and only if the home folder exists.
     known.save()
     entries = make_plan(spec, home)
     console.print(f"{headline(spec)}.", soft_wrap=True)

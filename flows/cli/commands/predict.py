@@ -1,4 +1,4 @@
-"""`gradmix predict`: labels for anybody's files."""
+"""`gradmix predict`: label files with a model."""
 
 import time
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from tasks.prediction.labelling import Labelled, label_files
 from tasks.prediction.tables import check_out
 
 NAMED = 10
-"""How many of the files left out are named; a file lists all of them."""
+"""Maximum files named as left out; a file lists all of them."""
 
 
 def predict(
@@ -36,7 +36,7 @@ def predict(
     batch_size: int,
     device: str | None,
 ) -> None:
-    """Label with a progress bar on a terminal, then sum up."""
+    """Label with a progress bar on a terminal, then print a summary."""
     table, started, console = expanded(out), time.monotonic(), open_console()
     check_out(table)
     with model_folder(model, where) as folder:
@@ -54,7 +54,7 @@ def predict(
 
 
 def summary(found: Labelled, others: dict[str, int], table: Path, seconds: float) -> list[str]:
-    """What was done, in lines."""
+    """Summary of a labelling, as lines."""
     timing = found.timing
     share = f", {timing.network_s / timing.whole_s:.0%} of the reading in the network"
     lines = [
@@ -62,7 +62,7 @@ def summary(found: Labelled, others: dict[str, int], table: Path, seconds: float
         f"{share if timing.whole_s else ''}: {short(table)}"
     ]
     if found.reused:
-        lines.append(f"{found.reused:,} of them were done before.")
+        lines.append(f"{found.reused:,} of them were labelled before.")
     if others:
         lines.append(f"Ignored: {', '.join(f'{n:,} {why}' for why, n in others.items())}.")
     if found.skipped:

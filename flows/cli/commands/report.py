@@ -1,4 +1,4 @@
-"""`gradmix report`: the report of a finished reproduction, written again from its record."""
+"""`gradmix report`: rewrite the report of a finished reproduction from its record."""
 
 from pathlib import Path
 

@@ -37,7 +37,7 @@ def reproduce(request: RunRequest, *, home: Path, download: bool, engine: Engine
 def resolve_and_run(
     console: Console, request: RunRequest, *, home: Path, download: bool, engine: Engine
 ) -> RunSpec:
-    """Check everything, run what is missing, print the table; returns what was run."""
+    """Check everything, run what is missing, print the table; returns the run specification."""
     check_engine(engine)
     if download:
         fetch(console, request)
@@ -50,7 +50,7 @@ def resolve_and_run(
 
 
 def check_engine(engine: Engine) -> None:
-    """Refuse workers without a server; its address, if any, is in the environment by now.
+    """Check that there is a server for workers; its address is in the environment by now.
 
     Raises:
         StageError: if there is no server.
@@ -75,18 +75,18 @@ def run_spec(
         soft_wrap=True,
     )
     counts = Counts(work)
-    # Like Ctrl-C, which `gradmix cancel` cannot send: shells make background commands ignore it.
+    # Treated like Ctrl-C, which `gradmix cancel` cannot send, as background commands ignore it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with starting_server(home) as ready, Template() as template:
         if work.to_run and engine == "local":
             template.start()
-        # Prefect takes seconds to import; its server and the template start meanwhile.
+        # Importing Prefect takes seconds, in which its server and the template start.
         load_prefect()
         from flows.cli.flow_run import run_flow  # noqa: PLC0415
 
         with ready(), Progress(console, counts).shown() as listener:
             folder = run_flow(spec, home, engine, Observer(work=work, listen=listener), template)
-    # Only now: scipy and matplotlib would delay the first training by seconds.
+    # Imported only now: scipy and matplotlib would delay the first training by seconds.
     from tasks.reporting.report import result_table, table_text  # noqa: PLC0415
 
     console.print(table_text(result_table(stored_record(folder / FILE))), soft_wrap=True)
@@ -96,7 +96,7 @@ def run_spec(
 
 
 def open_tracking(home: Path) -> str:
-    """How to see what was tracked: the server's address, or the command that opens MLflow."""
+    """How to view the tracked runs: the server's address, or a command that opens MLflow."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(home / DATABASE)
     if uri.startswith(("http:", "https:")):
         return without_login(uri)

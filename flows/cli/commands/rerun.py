@@ -1,4 +1,4 @@
-"""`gradmix rerun`: rerun one cell of the grid and exactly what is made from it."""
+"""`gradmix rerun`: rerun one cell of the grid and everything made from it."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tasks.storage.remote import open_storage
 def rerun(
     request: RunRequest, *, home: Path, download: bool, engine: Engine, cell: str, force: bool
 ) -> None:
-    """Run a cell and what is made from it, and list what ran."""
+    """Run a cell and everything made from it, and list what ran."""
     console, chosen = open_console(), Cell.read(cell)
     # Before anything is removed.
     check_engine(engine)

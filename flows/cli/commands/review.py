@@ -1,4 +1,4 @@
-"""`gradmix review`: the page on which labels are confirmed and corrected."""
+"""`gradmix review`: serve a page to confirm and correct labels."""
 
 import webbrowser
 from pathlib import Path
@@ -26,23 +26,23 @@ def review(
     draw: int | None,
     home: Path,
 ) -> None:
-    """Serve the page, and open it in a browser, until Ctrl-C."""
+    """Serve the page until Ctrl-C, and open it in a browser."""
     expect_home(home)
     found = find_ensemble(run, home, k, draw)
     table = (expanded(out) if out else _usual_table(found.record, home)).absolute()
     console = open_console()
 
-    def tell(address: str) -> None:
+    def announce(address: str) -> None:
         console.print(f"Review of {found.record.name}: {address}", soft_wrap=True)
         console.print(f"Decisions go to {short(table)}. Ctrl-C ends it.", soft_wrap=True)
         if not no_browser:
             webbrowser.open(address)
 
-    serve(found, ReviewSettings(table=table, port=port, count=suggest, seed=seed), tell)
+    serve(found, ReviewSettings(table=table, port=port, count=suggest, seed=seed), announce)
 
 
 def _usual_table(record: Record, home: Path) -> Path:
-    """The corrections of the experiment, beside its file; else beside the run's report."""
+    """Default table: the experiment's corrections, else a file next to it or the run's report."""
     if record.labelled is not None and record.labelled.corrections_file is not None:
         return Path(record.labelled.corrections_file)
     return (experiment_folder(record) or record_folder(record.name, home)) / FILE

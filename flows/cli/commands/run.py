@@ -1,4 +1,4 @@
-"""`gradmix run`: one's own files from an experiment file to a model, and what to do with it."""
+"""`gradmix run`: train on the user's own files, from an experiment file to a model."""
 
 import shlex
 from pathlib import Path
@@ -13,11 +13,11 @@ from flows.records.stored import record_folder
 from tasks.storage.home import USUAL
 
 MODEL = "model"
-"""The folder of a run's model, within that of its record."""
+"""Name of a run's model folder, in the folder of its record."""
 
 
 def run(request: RunRequest, *, home: Path, download: bool, engine: Engine) -> None:
-    """Train what is missing, print the table, and say where the model is and what comes next."""
+    """Train what is missing, print the table, and tell where the model is and what to do next."""
     console = open_console()
     spec = resolve_and_run(console, request, home=home, download=download, engine=engine)
     folder = record_folder(spec.name, home) / MODEL
@@ -33,7 +33,7 @@ def run(request: RunRequest, *, home: Path, download: bool, engine: Engine) -> N
 
 
 def next_commands(spec: RunSpec, home: Path) -> list[list[str]]:
-    """What is done with a finished run, as words of commands, whether they exist or not."""
+    """Commands for a finished run, as lists of words; some may not be available."""
     where = [] if home == Path(USUAL).absolute() else ["--home", short(home)]
     files = [short(path) for path in spec.raw.unlabelled] or ["FOLDER"]
     return [

@@ -1,4 +1,4 @@
-"""`gradmix status`: what is running over a home folder."""
+"""`gradmix status`: show what is running over a home folder."""
 
 import json
 import time
@@ -17,7 +17,7 @@ WATCH_S = 2.0
 
 
 def status(*, home: Path, as_json: bool, watch: bool) -> None:
-    """Print what is running, once or until it is interrupted."""
+    """Print what is running, once or until interrupted."""
     expect_home(home)
     console = open_console()
     while True:

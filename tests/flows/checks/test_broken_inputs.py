@@ -330,5 +330,5 @@ def test_init_says_what_is_to_mend_and_writes_the_file(project, tmp_path):
     copy("test/cat", "unlabelled/x.png")(project)
     result = run(["init", str(project), "--out", str(tmp_path / "new.toml")], tmp_path)
     assert result.exit_code == 0
-    assert "to mend: " in result.output
-    assert "Next: mend these, then gradmix check" in result.output
+    assert "to fix: " in result.output
+    assert "Next: fix these, then gradmix check" in result.output

@@ -130,7 +130,7 @@ def test_the_summary_says_what_was_left_out(tmp_path: Path) -> None:
     assert lines[:4] == [
         f"1,200 files labelled in 1 min 01 s, 95% of the reading in the network: "
         f"{tmp_path / 'labels.csv'}",
-        "512 of them were done before.",
+        "512 of them were labelled before.",
         "Ignored: 3 files that are not photos.",
         f"12 files left out ({tmp_path / 'labels.skipped.csv'}):",
     ]
