@@ -1,1 +1,1 @@
-"""Servers, workers, deployments and automations, declared; may import flows and below."""
+"""Declared servers, workers, deployments and automations; may import flows and below."""

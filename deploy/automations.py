@@ -11,9 +11,9 @@ RERUN = ("reproduce", "cell")
 """Flows that are restarted; other runs are resubmitted by the run that waits for them."""
 RERUNS = 3
 SILENCE = timedelta(seconds=180)
-"""Six heartbeats: longer than a restarting server is away."""
+"""Six heartbeats; longer than a server takes to restart."""
 SUBMISSION = timedelta(seconds=300)
-"""The time that a run has from its worker's taking it to its first heartbeat."""
+"""Time limit between a worker taking a run and the run's first heartbeat."""
 PAUSE = timedelta(seconds=10)
 Match = dict[str, str | list[str]]
 _ANY: Match = {}
@@ -25,7 +25,7 @@ _AGAIN = "prefect.flow-run.AwaitingRetry"
 
 
 def automations(deployments: Mapping[str, UUID]) -> list[AutomationCore]:
-    """The automations for deployments, whose ids are given by flow name."""
+    """Automations for deployments, whose ids are given by flow name."""
     return [_close_silent(), _close_lost(), _run_again([deployments[name] for name in RERUN])]
 
 
@@ -39,7 +39,7 @@ def _close_silent() -> AutomationCore:
 
 
 def _close_lost() -> AutomationCore:
-    # Not until it runs: that event may have died with a server. Heartbeats come again.
+    # Waits for a heartbeat, which repeats; a single "running" event may be lost with a server.
     return AutomationCore(
         name="gradmix: a run that a worker took and never started has crashed",
         description="Its worker died in between.",
@@ -49,8 +49,8 @@ def _close_lost() -> AutomationCore:
 
 
 def _run_again(deployments: list[UUID]) -> AutomationCore:
-    # Not at once: Prefect 3.8 on SQLite loses the event when one automation changes a state while
-    # another still counts what led to it ("database is locked").
+    # Not at once: Prefect 3.8 on SQLite loses the event ("database is locked") if one automation
+    # changes a state while another is still processing the events before it.
     trigger = _missed(
         {_AGAIN, _PENDING},
         after="prefect.flow-run.Crashed",
@@ -83,7 +83,7 @@ def _missed(
     match: Match = _RUNS,
     match_related: Match = _ANY,
 ) -> EventTrigger:
-    """Fires for a run if none of the expected events follows in time."""
+    """Trigger that fires for a run if none of the expected events follows in time."""
     return EventTrigger(
         match=match,
         match_related=match_related,

@@ -1,7 +1,7 @@
 """`gradmix up`, `down` and `deploy`.
 
-Prefect reads the environment when it is imported. Where its server will be is known only once the
-fleet has started, so `deploy.declare` is imported after that, inside functions.
+Prefect reads the environment on import, and its server's address is known only once the fleet has
+started. So `deploy.declare` is imported after that, inside functions.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ def up(
     mlflow_port: int,
     join: str | None,
 ) -> None:
-    """Start a supervisor unless one runs, wait until all is well, declare, say where it is."""
+    """Start a supervisor unless one is running, wait until ready, declare, print addresses."""
     address = None if join is None else take_password(join)
     if address != join:
         click.echo(_READABLE, err=True)
@@ -62,7 +62,7 @@ def up(
     options.check()
     open_home(home)
     began = datetime.now(UTC)
-    # Of two at a time, the second finds the fleet of the first.
+    # The second of two concurrent commands finds the fleet of the first.
     with locked(home / FOLDER / ".up.lock"):
         if read_fleet(home) is None:
             _check(options, home)
@@ -82,7 +82,7 @@ def up(
 
 
 def down(*, home: Path) -> None:
-    """Stop what runs on this host over a home folder, if anything does."""
+    """Stop the fleet on this host over a home folder, if there is one."""
     fleet = read_state(state_file(home))
     if fleet is None:
         click.echo(f"No fleet runs over {home} on this host.")
@@ -94,7 +94,7 @@ def down(*, home: Path) -> None:
 
 
 def deploy(*, home: Path) -> None:
-    """Declare pools, deployments and automations, and say what is there."""
+    """Declare pools, deployments and automations, and list them."""
     folder = open_home(home)
     configure(folder)
     share_password()
@@ -104,20 +104,20 @@ def deploy(*, home: Path) -> None:
 
 
 def _check(options: Options, home: Path) -> None:
-    """Refuse here what would end the servers and workers with a traceback in their logs."""
+    """Report errors here that would otherwise be tracebacks in the logs of servers and workers."""
     before = dict(os.environ)
     try:
         configure(home)
         load_prefect()
         slots(options)
     finally:
-        # Without a fleet, this named the home's own database; the fleet has addresses.
+        # `configure` named the home's own database, but the fleet has servers.
         os.environ.clear()
         os.environ.update(before)
 
 
 def _declare() -> list[str]:
-    from deploy.declare import declare, read_deployments  # noqa: PLC0415 - it imports Prefect
+    from deploy.declare import declare, read_deployments  # noqa: PLC0415 - imports Prefect
 
     declared = declare(read_deployments())
     lines = [f"work pool   {pool.name}" for pool in POOLS]
@@ -126,7 +126,7 @@ def _declare() -> list[str]:
 
 
 def _start(options: Options, home: Path) -> None:
-    """Start a supervisor that outlives this terminal; returns once it has written its state."""
+    """Start a supervisor that outlives this terminal, and wait for its state file."""
     logs = home / FOLDER / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / "supervisor.log"
@@ -148,7 +148,7 @@ def _start(options: Options, home: Path) -> None:
 
 
 def _ready(home: Path) -> Fleet:
-    """The fleet once its servers answer."""
+    """Wait until the fleet's servers answer."""
     fleet = read_fleet(home)
 
     def decided() -> bool:
@@ -179,8 +179,8 @@ def _failure(log: Path) -> FleetError:
 
 
 def _wait_for_workers(fleet: Fleet, home: Path, began: datetime) -> None:
-    """Until every worker has spoken up: those of an earlier life have the same names."""
-    from deploy.declare import online  # noqa: PLC0415 - it imports Prefect
+    """Wait for a new heartbeat of every worker; earlier ones have the same names."""
+    from deploy.declare import online  # noqa: PLC0415 - imports Prefect
 
     missing = {worker.name for worker in fleet.workers}
 
@@ -205,7 +205,7 @@ def _show(fleet: Fleet) -> None:
 
 
 def _stop(fleet: Fleet) -> list[str]:
-    """Stop a fleet; returns the names of those that the supervisor has left."""
+    """Stop a fleet; returns the names of processes the supervisor did not stop."""
     if fleet.supervisor.alive:
         with contextlib.suppress(ProcessLookupError):
             os.kill(fleet.supervisor.pid, signal.SIGTERM)

@@ -1,2 +1,2 @@
--- Run once, when Postgres' volume is new. The database `prefect` is made by POSTGRES_DB.
+-- Run once, when Postgres' volume is new. POSTGRES_DB creates the database `prefect`.
 CREATE DATABASE mlflow;

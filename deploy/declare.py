@@ -32,7 +32,7 @@ FILE = "prefect.yaml"
 _PYTHON = ["python", "-P", "-m", LAUNCHER]
 ENGINE = [*_PYTHON, "prefect.engine"]
 TETHERED = shlex.join([*_PYTHON, "tasks.execution.parent_death", WORKER, *ENGINE])
-"""The command with which a worker starts a flow run, which dies with the worker."""
+"""Command by which a worker starts a flow run that dies with the worker."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ def declare(deployments: Sequence[Mapping[str, Any]]) -> Declared:
     up to the operator.
 
     Args:
-        deployments: of `read_deployments`.
+        deployments: value of `read_deployments`.
 
     Raises:
-        FleetError: if there is no server, or it refuses the request.
+        FleetError: if there is no server, or it rejects the request.
     """
     with _talking(_api_url()), get_client(sync_client=True) as client:
         for pool in POOLS:
@@ -73,7 +73,7 @@ def online(since: datetime) -> set[str]:
     """Names of the workers, in both pools, that have sent a heartbeat since a time.
 
     Raises:
-        FleetError: if the server cannot be asked.
+        FleetError: if the server cannot be reached.
     """
     with _talking(_api_url()), get_client(sync_client=True) as client:
         found = [w for pool in POOLS for w in client.read_workers_for_work_pool(pool.name)]
@@ -121,7 +121,7 @@ def _declare_pool(client: SyncPrefectClient, pool: Pool) -> None:
 
 
 def _declare_deployment(client: SyncPrefectClient, wanted: Mapping[str, Any]) -> tuple[str, UUID]:
-    # Without the flag, a module that cannot be imported would give an empty flow of that name.
+    # Without the flag, a module that cannot be imported would give an empty flow.
     flow: Flow[..., Any] = load_flow_from_entrypoint(
         wanted["entrypoint"], use_placeholder_flow=False
     )
@@ -154,7 +154,7 @@ def _find(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
 
 
 def _schedule(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A schedule as Prefect's API takes it: when it runs, and whether it is active."""
+    """A schedule in the form of Prefect's API: its times, and whether it is active."""
     when = {key: value for key, value in row.items() if key != "active"}
     return {"schedule": when, "active": row["active"]}
 

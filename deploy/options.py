@@ -47,11 +47,11 @@ class Options:
 
     @property
     def mlflow_url(self) -> str | None:
-        """MLflow's address; None without a server here."""
+        """MLflow's address; None without a server on this host."""
         return None if self.join is not None else f"http://127.0.0.1:{self.mlflow_port}"
 
     def to_text(self) -> str:
-        """The options as one word of a command line; it holds no secret."""
+        """The options as one command-line argument, without secrets."""
         return json.dumps({**vars(self), "home": str(self.home)})
 
     @classmethod
@@ -61,11 +61,11 @@ class Options:
         return cls(**{**words, "home": Path(words["home"])})
 
     def check(self) -> None:
-        """Refuse a server open to the network without a password, and a host without slots to give.
+        """Reject a server open to the network without a password, and a joining host without slots.
 
         Raises:
-            FleetError: if the host is not loopback, and no password is set; if a host that joins
-                has no slot to give, or the address to join is none.
+            FleetError: if the host is not loopback and no password is set, if a joining host has
+                no slots, or the address to join is invalid.
         """
         if self.join is not None:
             self._check_join(self.join)
@@ -94,13 +94,13 @@ class Options:
 
 
 def take_password(address: str) -> str:
-    """An address without user and password, which this process and its children get instead.
+    """Move user and password from an address to the environment of this process.
 
     Args:
-        address: of `--join`; on a command line, it was there for everybody on this host to read.
+        address: address of `--join`; everyone on this host can read it on the command line.
 
     Returns:
-        The address that may be shown, written, and passed on.
+        The address without secrets, which may be shown, written and passed on.
     """
     try:
         parts = urlsplit(address)
@@ -113,7 +113,7 @@ def take_password(address: str) -> str:
 
 
 def share_password() -> None:
-    """Let this process and its children use the server's password, unless they have one."""
+    """Make this process and its children use the server's password, unless they have one."""
     if _AUTH in os.environ:
         os.environ.setdefault(_CLIENT_AUTH, os.environ[_AUTH])
 

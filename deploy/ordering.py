@@ -1,8 +1,8 @@
-"""Events reach the automations as they arrive: PREFECT_SERVER_EVENTS_CAUSAL_ORDERING names this.
+"""Event order for automations, as they arrive (PREFECT_SERVER_EVENTS_CAUSAL_ORDERING).
 
-Prefect's own ordering holds an event back, for 15 minutes and in memory, until the one that it
-follows has been seen; after a restart of the server that is the next event of every run, and a
-second restart loses it. Our automations do not depend on the order.
+Prefect's own ordering holds an event back, in memory and for up to 15 minutes, until its
+predecessor has been seen. After a restart of the server that holds back the next event of every
+run, and a second restart loses it. Our automations do not depend on the order.
 """
 
 from prefect.server.events.ordering import memory

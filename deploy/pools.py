@@ -12,8 +12,8 @@ class Pool:
 
     Attributes:
         name: its name.
-        description: for people.
-        limit: flow runs at a time; None leaves it to the workers, which each take one.
+        description: text shown in Prefect's UI.
+        limit: maximum concurrent flow runs; None if limited by the workers, one each.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Checks before a fleet is started: one line for whatever is in its way."""
+"""Checks before a fleet is started, with one-line errors."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from tasks.storage.locks import try_lock, unlock
 
 
 def refuse(options: Options) -> None:
-    """Check everything that the fleet needs.
+    """Check everything the fleet needs.
 
     Raises:
         FleetError: if something is taken or missing.

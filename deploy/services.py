@@ -19,7 +19,7 @@ _QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "DO_NOT_TRACK": "1",
-    # A service's terminal is its log file: say there what goes wrong.
+    # A service's terminal is its log file, which should name errors.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
 }
 
@@ -29,12 +29,12 @@ class Service:
     """A process to keep running.
 
     Attributes:
-        name: of the process and its log.
+        name: name of the process and its log.
         command: program and arguments.
-        variables: environment, on top of the supervisor's own.
-        health: address that answers when it is well; empty for a worker.
+        variables: variables to add to the supervisor's environment.
+        health: URL that answers when it is healthy; empty for a worker.
         pool: Prefect work pool of a worker.
-        device: value of CUDA_VISIBLE_DEVICES of a slot.
+        device: CUDA_VISIBLE_DEVICES of a slot.
     """
 
     name: str
@@ -63,15 +63,15 @@ def slots(options: Options) -> tuple[Slot, ...]:
 
 
 def _prefect(options: Options) -> Service:
-    # Not `prefect server start`: this is the same server, without a process in between.
+    # Not `prefect server start`: this is the same server without an intermediate process.
     command = [*python_module("uvicorn"), "--factory", "prefect.server.api.server:create_app"]
     command += ["--host", options.host, "--port", str(options.prefect_port)]
     command += ["--log-level", "warning", "--lifespan", "on"]
     variables = {
-        # Where a browser finds the API; another address if it comes through a proxy.
+        # Address of the API for browsers; another one behind a proxy.
         "PREFECT_UI_API_URL": os.environ.get("PREFECT_UI_API_URL", options.api_url),
-        # Trainings wait for a slot as long as it takes: none is late, and telling so of hundreds
-        # again and again locks an SQLite database.
+        # Trainings may wait for a slot for any time, so none is late. Checking hundreds of them
+        # for lateness keeps locking an SQLite database.
         "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
         "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING": "deploy.ordering",
         **_QUIET,
@@ -81,13 +81,13 @@ def _prefect(options: Options) -> Service:
 
 def _mlflow(options: Options) -> Service:
     # Not `mlflow server`: it starts this command as a child, which would outlive a killed parent.
-    # The variables with an underscore are how it hands its options over, in MLflow 3.17.
+    # MLflow 3.17 passes its options to it by variables with an underscore.
     command = [*python_module("uvicorn"), "mlflow.server.fastapi_app:app", "--log-level", "warning"]
     command += ["--host", "127.0.0.1", "--port", str(options.mlflow_port)]
     own = sqlite_url(options.home / "mlflow.db")
     variables = {
         "_MLFLOW_SERVER_FILE_STORE": os.environ.get("MLFLOW_BACKEND_STORE_URI", own),
-        # Clients write there themselves, as they do without a server: no files through the server.
+        # Clients write files there directly, as without a server.
         "_MLFLOW_SERVER_ARTIFACT_ROOT": (options.home / "mlartifacts").as_uri(),
         "_MLFLOW_SGI_NAME": "uvicorn",
         "MLFLOW_SERVER_ALLOWED_HOSTS": "localhost,localhost:*,127.0.0.1,127.0.0.1:*",
@@ -115,7 +115,7 @@ def _worker(
         **_QUIET,
         VARIABLE: str(options.home),
         "PREFECT_API_URL": options.api_url,
-        # Flow runs are started by the name `python`.
+        # Flow runs are started with the command `python`.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PYTHONSAFEPATH": "1",
         "PREFECT_WORKER_QUERY_SECONDS": os.environ.get("PREFECT_WORKER_QUERY_SECONDS", "2"),

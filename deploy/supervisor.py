@@ -1,7 +1,7 @@
-"""The process that owns a host's part of a fleet: `python -P -m deploy.supervisor OPTIONS`.
+"""Process that owns a host's part of a fleet: `python -P -m deploy.supervisor OPTIONS`.
 
-It starts servers, then workers, starts again what dies, and stops all of it on SIGTERM. They are
-tethered to it: whatever kills it takes them along.
+It starts servers, then workers, restarts those that die, and stops them all on SIGTERM. They are
+tethered to it and die with it.
 """
 
 import contextlib
@@ -28,17 +28,17 @@ from tasks.storage.locks import try_lock, unlock
 POLL_S = 0.5
 LONGEST_WAIT_S = 30.0
 CALM_S = 60.0
-"""Seconds after which a start counts as a success."""
+"""Seconds after which a start counts as successful."""
 STOP_S = 10.0
 
 
 class ManagedProcess:
-    """One service, kept running; the delay doubles after every failed start.
+    """A service that is kept running; the delay doubles after every failed start.
 
     Args:
         service: what to run.
         logs: folder of its log.
-        cwd: folder that it works in.
+        cwd: its working directory.
     """
 
     def __init__(self, service: Service, logs: Path, cwd: Path) -> None:
@@ -56,7 +56,7 @@ class ManagedProcess:
         return Child(service.name, self._found, self._starts, service.pool, service.device)
 
     def poll(self) -> bool:
-        """Start the process if it is due, note if it has ended; return whether anything changed."""
+        """Start the process if due, or note its end; returns whether anything changed."""
         now = time.monotonic()
         if self._process is None:
             if now < self._next:
@@ -78,7 +78,7 @@ class ManagedProcess:
         self._starts, self._began = self._starts + 1, now
 
     def terminate(self) -> None:
-        """Send SIGTERM to the process, which ends the rest of its group itself."""
+        """Send SIGTERM to the process, which ends the rest of its group."""
         if self._process is not None:
             self._process.terminate()
 
@@ -99,13 +99,13 @@ class Supervisor:
     """This host's part of a fleet.
 
     Args:
-        options: of `gradmix up`.
+        options: options of `gradmix up`.
     """
 
     def __init__(self, options: Options) -> None:
         self._options = options
         self._logs = options.home / FOLDER / "logs"
-        # No threading.Event: its lock may be held when the signal comes, in this same thread.
+        # Not a threading.Event: this thread may hold its lock when the signal arrives.
         self._stopping = False
         self._unwritten = False
         self._servers = [
@@ -122,7 +122,7 @@ class Supervisor:
                 self._poll()
                 time.sleep(POLL_S)
         finally:
-            # Workers first: they tell the server how their runs ended.
+            # Workers first: they report to the server how their runs ended.
             _stop_all(self._workers)
             _stop_all(self._servers)
             state_file(self._options.home).unlink(missing_ok=True)
@@ -132,7 +132,7 @@ class Supervisor:
         self._stopping = True
 
     def _poll(self) -> None:
-        # One thread starts them all: what it starts dies with the thread.
+        # Started by this one thread, as children die with the thread that started them.
         changed = [process.poll() for process in (*self._servers, *self._workers)]
         ready = bool(self._workers)
         if not ready and all(answers(process.service.health) for process in self._servers):
@@ -143,7 +143,7 @@ class Supervisor:
             changed += [process.poll() for process in self._workers]
         self._unwritten |= any(changed)
         if self._unwritten:
-            # A full disk is no reason to stop: written when there is room again.
+            # A full disk must not stop the fleet; the state is written when there is space again.
             with contextlib.suppress(OSError):
                 self._write()
                 self._unwritten = False
@@ -188,7 +188,7 @@ def main(text: str) -> int:
         return 1
     try:
         _ensure_databases(options.home)
-        # Commands with a server of their own keep off the database while this is held.
+        # Commands that start their own server leave the database alone while this is held.
         Supervisor(options).run()
     finally:
         unlock(lock, held)
@@ -196,7 +196,7 @@ def main(text: str) -> int:
 
 
 def _ensure_databases(home: Path) -> None:
-    """The home folder's values, unless the operator sets others."""
+    """Create the home folder's databases, unless the operator names others."""
     if not os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL"):
         path = Path(os.environ["PREFECT_HOME"]) / "prefect.db"
         os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = sqlite_url(path, "aiosqlite")
