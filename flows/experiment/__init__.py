@@ -1,1 +1,1 @@
-"""The experiment file: read, checked, resolved to a run specification."""
+"""Experiment files: reading, checking, and resolution to a run specification."""

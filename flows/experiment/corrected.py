@@ -1,4 +1,4 @@
-"""Labelled files and corrections of a target, checked before anything runs."""
+"""Checks of a target's labelled files and corrections, before anything runs."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,16 +13,16 @@ from flows.experiment.settings import Experiment
 
 
 def corrections_of(listing: Listing, table: Path, classes: Sequence[str] | str) -> dict[str, str]:
-    """The label of every corrected file, by its name in the listing; `REJECTED` of rejected ones.
+    """Labels of corrected files, by name in the listing; `REJECTED` for rejected ones.
 
     Args:
         listing: labelled and unlabelled files of the target.
-        table: the corrections.
-        classes: of the target, or `all` of the listing.
+        table: the table of corrections.
+        classes: classes of the target, or `all` of the listing's.
 
     Raises:
-        ProblemsError: a line for every file that is not the target's, and every label that is none
-            of its classes.
+        ProblemsError: one line per file that is not the target's, and per label that is not one of
+            its classes.
         DataError: if the table cannot be read.
     """
     known = listing.classes if classes == ALL else classes
@@ -49,14 +49,14 @@ def corrections_of(listing: Listing, table: Path, classes: Sequence[str] | str) 
 
 
 def check_labelled(experiment: Experiment, raw: RawData) -> None:
-    """Refuse a target with too few labelled files, or with a test split of other classes.
+    """Check that the target has enough labelled files, and a test split of the same classes.
 
     Args:
-        experiment: with every class named.
-        raw: what was found.
+        experiment: experiment with all classes named.
+        raw: the raw data found.
 
     Raises:
-        DataError: if there is anything to refuse; all of it at once.
+        DataError: if not; lists all problems.
     """
     if experiment.target.labelled is None:
         return

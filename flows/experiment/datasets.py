@@ -1,4 +1,4 @@
-"""The data of an experiment file, typed and frozen: data sets, sources, target, images."""
+"""Data settings of an experiment file: data sets, sources, target, images."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
@@ -32,12 +32,13 @@ RESERVED = ("V", "U", "S_u", TARGET_HEAD)
 
 
 class Dataset(Frozen):
-    """Which reader gives a data set.
+    """A data set and its readers.
 
     Attributes:
-        reader: of the real files.
-        embedded: reader of a stand-in that needs no files, used without `--data`.
-        folder: where the real files lie under the data folder; empty: where the reader looks. Of
+        reader: reader of the real files.
+        embedded: reader of an embedded substitute without files, used without `--data`.
+        folder: folder of the real files, under the data folder; if empty, the reader's default.
+            For your own files, any path, relative to the experiment file's folder.
             your own files it may lie anywhere: it starts at the experiment file's folder.
     """
 
@@ -72,7 +73,7 @@ class Dataset(Frozen):
 
     @property
     def own(self) -> bool:
-        """Whether it is files of one's own, which lie beside the experiment file."""
+        """Whether it consists of the user's own files, relative to the experiment file."""
         return self.reader in OWN_READERS.values()
 
     @property
@@ -84,7 +85,7 @@ class Dataset(Frozen):
         """Name of the reader to use.
 
         Raises:
-            DataError: if there are no real files, and no embedded data in their place.
+            DataError: if there are neither real files nor embedded data.
         """
         if real or self.embedded is not None:
             return self.reader if real else str(self.embedded)
@@ -95,7 +96,7 @@ class Dataset(Frozen):
 
     @property
     def classes(self) -> list[str] | None:
-        """The classes that both readers give; None if the files on disk decide."""
+        """Classes common to both readers; None if they depend on the files on disk."""
         if self.media != "arrays":
             return None
         names = READERS[self.reader].classes
@@ -107,10 +108,10 @@ class Images(Frozen):
     """How photos and clips become images.
 
     Attributes:
-        side: of the squares, pixels.
-        frames: of every clip, evenly spaced.
-        every: the n-th frame and its multiples, in place of `frames`.
-        max_broken: share of the files of a split that may be broken: they are left out and listed.
+        side: side of the squares in pixels.
+        frames: evenly spaced frames per clip.
+        every: take every n-th frame instead of `frames`.
+        max_broken: maximum share of broken files in a split, which are left out and listed.
     """
 
     side: Positive = 64
@@ -128,10 +129,10 @@ class Source(Frozen):
     """One labelled source: the training split of a data set, limited to some classes.
 
     Attributes:
-        name: of the source; by default S1, S2, ...
+        name: name of the source; by default S1, S2, ...
         dataset: one of `[datasets]`; by default that of `data`.
-        classes: class names; or `all` of the data set; or those of the `target`.
-        data: a folder or a table of your own files, in place of a named data set.
+        classes: class names, or `all` of the data set, or those of the `target`.
+        data: a folder or table of your own files, instead of a named data set.
     """
 
     name: Word
@@ -149,24 +150,24 @@ class Source(Frozen):
 
 
 class Target(Frozen):
-    """The target's data set, classes and roles: cut from a labelled data set, or as they are.
+    """The target's data set, classes and roles: drawn from a labelled data set, or given.
 
-    With `labelled` they are as they are: V is exactly the labelled files, less what is held out for
-    hyper-validation; U is the unlabelled ones. Otherwise V is drawn, and U is the rest.
+    With `labelled`, V is exactly the labelled files, except those held out for hyper-validation,
+    and U is the unlabelled ones. Otherwise V is drawn, and U is the rest.
 
     Attributes:
         dataset: one of `[datasets]`; by default that of `labelled`.
         classes: class names, or `all` of the labelled ones.
-        hyper_validation: labelled samples, in all, that choose models and settings; clips count as
-            one each. Needed where V is drawn; of labelled files also a share, or `cross`, which
+        hyper_validation: total number of labelled samples for choosing models and settings; a clip
+            counts once. Required if V is drawn; for labelled files also a share, or `cross`, which
             holds out each of them once.
-        k: labelled samples per class in V. Needed where V is drawn.
-        draws: random choices of V for every k.
-        draws_with_u: how many of these draws rows that read U have; by default all.
-        labelled: a folder for each class, or a table; it starts at the experiment file's folder.
+        k: labelled samples per class in V. Required if V is drawn.
+        draws: random choices of V per k.
+        draws_with_u: number of these draws for rows that read U; by default all.
+        labelled: a folder per class, or a table; relative to the experiment file's folder.
         unlabelled: folders of any files, or tables.
-        test: a folder for each class, or a table.
-        corrections: a table of decisions on single files, which need not be there yet.
+        test: a folder per class, or a table.
+        corrections: a table of decisions on single files, which need not exist yet.
     """
 
     dataset: str
@@ -196,7 +197,7 @@ class Target(Frozen):
         return self.hyper_validation == CROSS
 
     def _wrong_as_drawn(self) -> Iterator[Finding]:
-        """Sizes that are not given, and what belongs to labelled files."""
+        """Missing sizes, and keys that only belong to labelled files."""
         for name in ("hyper_validation", "k"):
             if name not in self.model_fields_set:
                 text = said("a value", "none", "add the key")
@@ -215,7 +216,7 @@ class Target(Frozen):
                 yield Finding((name,), said(expected, found, "add labelled, or remove the key"))
 
     def _wrong_as_labelled(self) -> Iterator[Finding]:
-        """Unlabelled files that are not given, and what belongs to V that is drawn."""
+        """Missing unlabelled files, and keys that only belong to a drawn V."""
         if not self.unlabelled:
             expected = "unlabelled = PATH, files to label"
             yield Finding(("unlabelled",), said(expected, "none", "add the key"))

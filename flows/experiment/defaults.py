@@ -1,6 +1,6 @@
-"""Defaults of an experiment file that depend on its name and on other values of it.
+"""Defaults of an experiment file that depend on its name and its other values.
 
-The others are those of the settings' own types. What the user has written is never changed.
+Other defaults are in the types of the settings. Values written by the user never change.
 """
 
 import re
@@ -12,11 +12,11 @@ from data.catalog import FILE_READERS, READERS, media_of
 
 
 def with_defaults(values: Mapping[str, Any], file: str) -> dict[str, Any]:
-    """The values of a file with what is not given: name, title, names of sources, images, tables.
+    """Add missing values to a file's: name, title, names of sources, images, tables.
 
     Args:
-        values: by key, unchecked; what is of a wrong type is left to the checks.
-        file: the path of the file, after which the experiment is named.
+        values: values by key, unchecked; wrong types are left to the checks.
+        file: path of the file, after which the experiment is named.
     """
     name = values.get("name", re.sub(r"[^A-Za-z0-9_-]+", "-", Path(file).stem).strip("-"))
     given = {"name": name, "title": name, **values}
@@ -32,13 +32,13 @@ def with_defaults(values: Mapping[str, Any], file: str) -> dict[str, Any]:
     if isinstance(target, Mapping) and isinstance(outputs, Mapping):
         dataset = target.get("dataset")
         if isinstance(dataset, str) and media.get(dataset) == "clips":
-            # Of clips, table 3 shows what tables 1 and 2 show of images.
+            # For clips, table 3 shows what tables 1 and 2 show for images.
             given["outputs"] = {"tables": [3], **outputs}
     return given
 
 
 def _media(datasets: object) -> dict[str, str]:
-    """Kind of data by data set, of those with a known reader."""
+    """Kind of data by data set, for known readers."""
     if not isinstance(datasets, Mapping):
         return {}
     readers = {

@@ -1,4 +1,4 @@
-"""Experiment files: TOML read into settings, with exact error messages."""
+"""Experiment files: TOML settings, with exact error messages."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,19 +37,19 @@ def load_experiment(
     """Read an experiment at one scale; its other scales are checked too.
 
     Args:
-        name: of a packaged experiment, or the path of a `.toml` file.
-        scale: a table under `[scales]`, the values of which override the file's; None for `demo`,
-            or the only one.
+        name: name of a packaged experiment, or the path of a `.toml` file.
+        scale: a table under `[scales]` that overrides the file's values; None for `demo`, or the
+            only one.
         options: values that override both, by key, each with the option's name for messages.
-        data: folder that paths of one's own files start from, in place of the file's folder.
+        data: folder that paths of the user's files are relative to; by default the file's.
 
     Raises:
-        SettingsError: if anything in it is wrong: everything that is, a line each.
+        SettingsError: if anything is wrong; lists all problems, one per line.
     """
     file = read_toml(name)
     unknown = unknown_keys(file.document, [*_TOP, SCALES])
     if unknown and scale is not None and scale not in file.scales:
-        # A misspelt [scales] explains the scale that is missing.
+        # A misspelt [scales] explains the missing scale.
         raise settings_error(file.problem(entry.key, entry.text) for entry in unknown)
     base = own_base(name, data)
     experiment = _at(file, file.scale_named(scale), options or {}, unknown, base)
@@ -61,7 +61,7 @@ def load_experiment(
 
 
 def own_base(name: str, data: str | None) -> Path:
-    """Folder that relative paths of one's own files start from: the file's, or `--data`."""
+    """Folder that the user's files are relative to: the experiment file's, or `--data`."""
     return (Path(name).parent if data is None else expanded(data)).absolute()
 
 
@@ -72,14 +72,14 @@ def _problems(tried: Experiment | list[Problem]) -> list[Problem]:
 def _at(
     file: TomlFile, scale: str, options: Options, unknown: list[Finding], base: Path
 ) -> Experiment | list[Problem]:
-    """The experiment at a scale, or what is wrong with it.
+    """The experiment at a scale, or its problems.
 
     Args:
         file: the file.
         scale: one of its scales.
         options: values that override the file's.
-        unknown: keys of the file that are not known.
-        base: folder that paths of one's own files start from.
+        unknown: unknown keys of the file.
+        base: folder that paths of the user's files are relative to.
     """
     in_scale = unknown_keys(file.scale(scale), _TOP)
     wrong = [file.problem(entry.key, entry.text) for entry in unknown]
@@ -99,7 +99,7 @@ def _at(
 
 
 def _placed(file: TomlFile, scale: str, options: Options, found: Finding, own: OwnData) -> Problem:
-    """A finding at the option or the line that it comes from."""
+    """Place a finding at the option or line it comes from."""
     for key, (option, _) in options.items():
         if found.key[: len(key)] == key:
             return problem(option, found.key, found.text)

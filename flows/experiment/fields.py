@@ -1,4 +1,4 @@
-"""The kinds of values that settings are made of."""
+"""Types of settings' values."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -28,21 +28,21 @@ from flows.experiment.issues import (
 from flows.experiment.validation import findings_in, refuse
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-# Two of them and a digest make the name of a folder; some file systems take 143 bytes.
+# Two of them and a digest form a folder name; some file systems only allow 143 bytes.
 _LONGEST_WORD = 60
 _K = re.compile(r"[1-9][0-9]*")
 _NUMBER = re.compile(r"[+-]?[0-9][0-9._eE+-]*")
 
 
 class _Later:
-    """Marks a key that did not exist when the first reproductions were named."""
+    """Marks a key added after the first reproductions were named."""
 
 
 LATER = _Later()
 
 
 class Frozen(BaseModel):
-    """Values as they are written: no conversions, no unknown keys, no changes, no NaN."""
+    """Strict, immutable settings: no conversions, no unknown keys, no NaN."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -64,7 +64,7 @@ class Frozen(BaseModel):
 
 
 def telling(value: Any) -> Any:  # noqa: ANN401 - settings, or a value in them
-    """Settings in JSON, less later keys at their default, at which a run is what it was before."""
+    """Settings in JSON for identities, without later keys at their defaults."""
     if isinstance(value, Frozen):
         return {
             name: telling(getattr(value, name))
@@ -78,14 +78,14 @@ def telling(value: Any) -> Any:  # noqa: ANN401 - settings, or a value in them
 
 
 def _tuples(value: Any) -> Any:  # noqa: ANN401 - TOML or JSON
-    """Tuples for arrays, as frozen settings hold them."""
+    """Convert arrays to tuples, as in frozen settings."""
     if isinstance(value, dict):
         return {key: _tuples(item) for key, item in value.items()}
     return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
 def one_of(known: Sequence[str], name: str) -> str:
-    """The name, which must be known.
+    """Return a name, which must be known.
 
     Raises:
         ValidationError: if it is not.
@@ -125,7 +125,7 @@ def _differ(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _held_out(value: object, _: object) -> Any:  # noqa: ANN401 - a number, a share or a word
-    """A number, a share or `cross`; a plain union would report every error three times."""
+    """A number, a share or `cross`; a plain union would report each error three times."""
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
         return one_of([CROSS], value)
     of = _SHARE if isinstance(value, float) else _COUNT
@@ -141,15 +141,15 @@ PerCent = Annotated[float, Field(ge=0, le=100)]
 Classes = Annotated[tuple[Name, ...], Field(min_length=1), Different]
 ALL, THE_TARGETS = "all", "target"
 CROSS = "cross"
-"""Hyper-validation by cross-fitting: every label is held out once."""
+"""Hyper-validation by cross-fitting: each label is held out once."""
 _COUNT: TypeAdapter[int] = TypeAdapter(Positive)
 _SHARE: TypeAdapter[float] = TypeAdapter(Annotated[float, Field(gt=0, lt=1)])
 HeldOut = Annotated[int | float | Literal["cross"] | None, WrapValidator(_held_out)]
-"""Labels that are held out for hyper-validation: how many, which share, or each once."""
+"""Labels held out for hyper-validation: a number, a share, or each once."""
 
 
 def _chosen(*words: str) -> WrapValidator:
-    """One of some words, or class names; a plain union would report every error twice."""
+    """One of some words, or class names; a plain union would report each error twice."""
 
     def check(value: object, _: object) -> Any:  # noqa: ANN401 - a word or a tuple
         return one_of(words, value) if isinstance(value, str) else _CLASSES.validate_python(value)
@@ -159,10 +159,10 @@ def _chosen(*words: str) -> WrapValidator:
 
 _CLASSES: TypeAdapter[tuple[str, ...]] = TypeAdapter(Classes, config=Frozen.model_config)
 SourceClasses = Annotated[tuple[str, ...] | Literal["all", "target"], _chosen(ALL, THE_TARGETS)]
-"""Class names; or all of the data set; or those of the target."""
+"""Class names, or all of the data set, or those of the target."""
 TargetClasses = Annotated[tuple[str, ...] | Literal["all"], _chosen(ALL)]
 """Class names, or all of the data set."""
 Rates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1), Different]
 PaperKey = Annotated[str, AfterValidator(_paper_key)]
 Paper = dict[PaperKey, Annotated[tuple[PerCent, ...], Field(min_length=1, max_length=2)]]
-"""The paper's mean, and standard error where it gives one, by k; in per cent."""
+"""The paper's mean, and standard error if given, by k, in per cent."""

@@ -1,4 +1,4 @@
-"""What is wrong with a setting: its key, what was expected, what was found, what to do."""
+"""Problems with settings: key, what was expected, what was found, what to do."""
 
 import difflib
 import json
@@ -15,7 +15,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, at a key that is relative to the part being checked."""
+    """A problem at a key, relative to the part being checked."""
 
     key: Key
     text: str
@@ -23,17 +23,17 @@ class Finding:
 
 
 def said(expected: str, found: str, advice: str = "correct the value") -> str:
-    """The sentence of a finding."""
+    """Text of a finding."""
     return f"expected {expected}, found {found}; {advice}."
 
 
 def not_among(key: Key, value: str, known: Sequence[str]) -> Finding:
-    """The finding for a name that is not among the known ones."""
+    """Finding for a name that is not known."""
     return Finding(key, _choice(value, known, "correct the name"))
 
 
 def unknown_keys(table: Iterable[str], known: Sequence[str]) -> list[Finding]:
-    """The keys of a table that are not known."""
+    """Findings for the unknown keys of a table."""
     return [
         Finding((name,), _choice(name, known, "remove it or correct its name"), "unknown")
         for name in table
@@ -44,11 +44,11 @@ def unknown_keys(table: Iterable[str], known: Sequence[str]) -> list[Finding]:
 def unexplained(
     found: Iterable[Finding], unknown: Iterable[Finding], known: Sequence[str]
 ) -> list[Finding]:
-    """The findings of a table, less keys that are absent because they are misspelt.
+    """Findings of a table, without keys that are only missing because they are misspelt.
 
     Args:
-        found: of the known keys.
-        unknown: the keys that are not known.
+        found: findings for the known keys.
+        unknown: findings for the unknown keys.
         known: names of all keys.
     """
     meant = {name for entry in unknown for name in _nearest(str(entry.key[-1]), known)}
@@ -61,7 +61,7 @@ def repeated(values: Sequence[object]) -> list[int]:
 
 
 def shown(value: object) -> str:
-    """A value as TOML would have it, cut if it is long."""
+    """A value in TOML syntax, truncated if long."""
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, (list, tuple)):
@@ -75,7 +75,7 @@ def shown(value: object) -> str:
 
 
 def dotted(key: Key) -> str:
-    """A key as a reader would look for it: `baselines[2].method`, counted from 0."""
+    """A key in readable form, such as `baselines[2].method`, counted from 0."""
     name = ""
     for part in key:
         if isinstance(part, int):

@@ -12,7 +12,7 @@ from flows.experiment.issues import Finding, said, shown
 from flows.experiment.validation import refuse
 from gradmix.methods import METHODS
 
-# How the configs of the methods put it.
+# Form of the messages of method configs.
 _RANGE = re.compile(
     r"(?P<name>\w+) must (?P<not>not )?be (?P<expected>.+?)[.,] found .*", re.IGNORECASE
 )
@@ -26,15 +26,15 @@ def fields_of(method: str) -> list[str]:
 def check_settings(
     method: str, settings: Mapping[str, Any], elsewhere: Mapping[str, Any] | None = None
 ) -> None:
-    """Refuse settings that are not fields of the method's config, of its types, in its range.
+    """Check that settings are fields of the method's config, with valid types and values.
 
     Args:
         method: a row of `METHODS`.
         settings: values by field.
-        elsewhere: values that come from another key, and must not be given here too.
+        elsewhere: values given by another key, which must not be repeated here.
 
     Raises:
-        ValidationError: with the keys of everything wrong.
+        ValidationError: if not, with the keys of all problems.
     """
     check_fields(method, METHODS[method].config, settings, elsewhere)
 
@@ -45,16 +45,16 @@ def check_fields(
     settings: Mapping[str, Any],
     elsewhere: Mapping[str, Any] | None = None,
 ) -> None:
-    """Refuse settings that are not fields of a dataclass, of its types, in its range.
+    """Check that settings are fields of a dataclass, with valid types and values.
 
     Args:
-        name: of what takes the settings.
+        name: name of the method or trunk.
         config: the dataclass.
         settings: values by field.
-        elsewhere: values that come from another key, and must not be given here too.
+        elsewhere: values given by another key, which must not be repeated here.
 
     Raises:
-        ValidationError: with the keys of everything wrong.
+        ValidationError: if not, with the keys of all problems.
     """
     refuse(
         Finding((key,), said("no such key here", shown(settings[key]), f"use {key} above it"))
@@ -77,7 +77,7 @@ def _required(field: "dataclasses.Field[Any]") -> bool:
 
 
 def _out_of_range(config: type[Any], settings: Mapping[str, Any]) -> Iterator[Finding]:
-    """What the config itself refuses, at the setting that its message starts with."""
+    """Errors of the config itself, at the setting that its message starts with."""
     try:
         config(**settings)
     except ValueError as error:

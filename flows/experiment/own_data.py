@@ -1,7 +1,7 @@
-"""Files of one's own, written as paths: the data sets that they stand for.
+"""Data sets for the user's own files, which are given as paths.
 
-`[target] labelled = PATH` and `[[sources]] data = PATH` are a data set each, which is named after
-its path and read by a reader of its kind. What follows is the same as for data sets with names.
+`[target] labelled = PATH` and `[[sources]] data = PATH` each stand for a data set, named after its
+path and read by a reader of its kind. Everything else is the same as for named data sets.
 """
 
 import os
@@ -25,12 +25,12 @@ _LONGEST_NAME = 40
 
 @dataclass
 class OwnData:
-    """The values of an experiment file with its paths as data sets.
+    """The values of an experiment file, with paths replaced by data sets.
 
     Attributes:
-        values: by key, unchecked.
-        wrong: paths that lead nowhere, at the keys that the user has written.
-        written: the key that the user has written, by the key that stands for it.
+        values: values by key, unchecked.
+        wrong: invalid paths, at the keys written by the user.
+        written: key written by the user, by the key that replaces it.
     """
 
     values: dict[str, Any]
@@ -39,10 +39,10 @@ class OwnData:
 
 
 def with_own_data(values: Mapping[str, Any], base: Path) -> OwnData:
-    """The values of a file, with a data set for every path in it.
+    """Replace every path in a file's values by a data set.
 
     Args:
-        values: by key, unchecked; what is of a wrong type is left to the checks.
+        values: values by key, unchecked; wrong types are left to the checks.
         base: folder that relative paths start from.
     """
     own = OwnData(dict(values))
@@ -57,8 +57,8 @@ def with_own_data(values: Mapping[str, Any], base: Path) -> OwnData:
 
 
 def found_at(base: Path, written: str) -> Path:
-    """Where a path of an experiment file leads: absolute, without `..`, links as they are."""
-    # Not `resolve`: names are those that people see, links or not.
+    """Resolve a path of an experiment file: absolute, without `..`, keeping links."""
+    # Not `resolve`, which would replace the links that the user sees.
     return Path(os.path.abspath(base / expanded(written)))  # noqa: PTH100
 
 
@@ -114,13 +114,13 @@ def _named(source: Mapping[str, Any]) -> bool:
 
 
 def _add(own: OwnData, known: dict[str, Any], base: Path, named: tuple[str, Key, str]) -> str:
-    """Add the data set of a path, unless it is there; returns its name.
+    """Add the data set of a path, unless it exists; returns its name.
 
     Args:
-        own: gets what is wrong.
+        own: receives problems.
         known: the data sets so far.
         base: folder that relative paths start from.
-        named: the name that it should have, the key of its path, and the path.
+        named: preferred name, key of the path, and the path.
     """
     wanted, key, path = named
     dataset = {"reader": OWN_READERS[_media(own, base, key, path)], "folder": path}
@@ -132,12 +132,12 @@ def _add(own: OwnData, known: dict[str, Any], base: Path, named: tuple[str, Key,
 
 
 def _media(own: OwnData, base: Path, key: Key, path: str) -> Media:
-    """What lies at a path; photos, where that cannot be told."""
+    """Kind of the files at a path; photos if unknown."""
     place = _place(own, base, key, path)
     try:
         return "photos" if place is None else find_media(place)
     except ProblemsError:
-        # Of a table; all of them are reported, with their rows, when it is listed.
+        # Problems of a table are all reported, with their rows, when it is listed.
         return "photos"
     except DataError as error:
         text = str(error)
@@ -146,7 +146,7 @@ def _media(own: OwnData, base: Path, key: Key, path: str) -> Media:
 
 
 def _place(own: OwnData, base: Path, key: Key, path: str) -> Path | None:
-    """Where a path leads; None if that is nowhere."""
+    """Resolve a path; None if it does not exist."""
     try:
         place = found_at(base, path)
         if place.exists():
@@ -169,7 +169,7 @@ def _slug(path: str) -> str:
 
 
 def _free(name: str, taken: Any) -> str:  # noqa: ANN401 - any container of names
-    """The name, with a number if it is taken."""
+    """The name, with a number appended if it is taken."""
     found, number = name, 1
     while found in taken:
         number += 1

@@ -1,4 +1,4 @@
-"""The raw data of an experiment, as they are found before anything runs."""
+"""The raw data of an experiment, located before anything runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,23 +7,23 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RawData:
-    """Everything that is read from outside, found before anything runs.
+    """All external inputs, located before anything runs.
 
     Attributes:
         root: folder of the real data; None for embedded data.
-        digests: of the raw files by (dataset, split), each by name.
-        roots: folder of each data set, or of its test split by `dataset/test` where that lies
-            elsewhere; None for embedded data.
-        classes: of each data set.
-        shown: by (dataset, split), the place of each photo or clip by its SHA-256 and its class.
-        weights: file of pretrained weights; None: random ones.
-        weights_digest: SHA-256 of it.
-        code_digest: SHA-256 of the file of a trunk that the user has written.
-        unlabelled: where the target's unlabelled files are, if they are given as such.
-        corrections: label by the file's name in the target; empty: it is taken out.
-        labelled: labelled files of the target by class, those of corrections among them.
-        files: folder that the names of the target's labelled and unlabelled files start from.
-        corrections_file: where corrections are, or will be.
+        digests: digests of the raw files by name, for each (dataset, split).
+        roots: folder of each data set, or of its test split as `dataset/test` if that is elsewhere;
+            None for embedded data.
+        classes: classes of each data set.
+        shown: path of each photo or clip by SHA-256 and class, for each (dataset, split).
+        weights: file of pretrained weights; None for random ones.
+        weights_digest: SHA-256 of that file.
+        code_digest: SHA-256 of the file of a user-defined trunk.
+        unlabelled: paths of the target's unlabelled files, if given.
+        corrections: corrected labels by file name in the target; an empty label removes the file.
+        labelled: number of labelled files of the target by class, including corrections.
+        files: folder that names of the target's files are relative to.
+        corrections_file: path of the corrections, which need not exist.
     """
 
     root: str | None

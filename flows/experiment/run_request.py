@@ -1,4 +1,4 @@
-"""A run request: the words of a command or the parameters of a deployment."""
+"""Run requests: the arguments of a command or the parameters of a deployment."""
 
 import shlex
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from typing import Any, Literal
 Engine = Literal["local", "workers"]
 """Where trainings run: in slots of this machine, or on the workers of a fleet."""
 NOTHING = "none"
-"""The value of an output option that asks for none."""
+"""Value of an output option for no outputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What a command or a deployment asks for: an experiment, a scale, and overrides.
+    """A request of a command or deployment: an experiment, a scale, and overrides.
 
     Attributes:
         experiment: a packaged experiment or the path of a TOML file.
         scale: a table under its `[scales]`; None for `demo`, or the only one.
         data: folder of the real data; None for the embedded data.
-        k: labelled samples a class; the file's if empty.
+        k: labelled samples per class; empty for the file's.
         draws: number of random V; None for the file's.
-        seed: None for the file's.
+        seed: random seed; None for the file's.
         weights: `none`, `imagenet` or a file; None for the file's.
-        partial: leave out photos and clips that are missing.
+        partial: skip missing photos and clips.
         tables: numbers of the paper's tables to make; None for the file's.
         figures: numbers of the paper's figures to make; None for the file's.
         studies: `rho`, `hyper_validation`; None for the file's.
@@ -42,7 +42,7 @@ class RunRequest:
 
     @property
     def command(self) -> str:
-        """The command that makes the same request."""
+        """Command line of the same request."""
         words = ["gradmix", "reproduce", self.experiment]
         words += ["--scale", self.scale] if self.scale is not None else []
         words += ["--data", self.data] if self.data is not None else []
@@ -57,5 +57,5 @@ class RunRequest:
 
     @property
     def outputs(self) -> dict[str, tuple[Any, ...] | None]:
-        """Outputs by option; None where the file decides."""
+        """Outputs by option; None for the file's."""
         return {"--tables": self.tables, "--figures": self.figures, "--studies": self.studies}

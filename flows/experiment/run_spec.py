@@ -1,4 +1,4 @@
-"""A run specification: what a user asked for, resolved and checked before anything runs."""
+"""Run specifications: requests, resolved and checked before anything runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,12 +24,12 @@ from flows.experiment.validation import findings_in
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """A request with its settings read and its raw data found: everything that a run depends on.
+    """A request with its settings and raw data: everything a run depends on.
 
     Attributes:
-        request: what was asked for.
-        experiment: its settings, with every class named.
-        raw: its raw files and weights, with their digests.
+        request: the request.
+        experiment: its settings, with all classes named.
+        raw: its raw files and weights, with digests.
     """
 
     request: RunRequest
@@ -67,7 +67,7 @@ class RunSpec:
 
 
 def _forget_paths(settings: dict[str, Any]) -> None:
-    """Leave out where one's own files lie: what they are is in their digests."""
+    """Remove paths of the user's own files, which are identified by their digests."""
     if "labelled" in settings["target"]:
         for name in ("labelled", "unlabelled", "test", "corrections"):
             settings["target"].pop(name, None)
@@ -97,13 +97,13 @@ def settings_of(request: RunRequest) -> Experiment:
 
 
 def resolve(request: RunRequest, known: KnownDigests) -> RunSpec:
-    """What `located` gives, with raw data that may be trained on together.
+    """Like `located`, and check that the raw data may be used together.
 
     Raises:
-        SettingsError: as there.
-        DataError: as there; or if a file is where it shows what is to be predicted, or the target
+        SettingsError: see `located`.
+        DataError: see `located`; also if a file would leak what is to be predicted, or the target
             has too few labels.
-        StageError: as there.
+        StageError: see `located`.
     """
     spec = located(request, known)
     check_apart(spec.experiment, spec.raw)
@@ -115,13 +115,13 @@ def located(request: RunRequest, known: KnownDigests) -> RunSpec:
     """Read the settings and find the raw data; look up the classes that the files define.
 
     Args:
-        request: what was asked for.
-        known: digests of raw files taken earlier; new ones are added.
+        request: the request.
+        known: known digests of raw files; new ones are added.
 
     Raises:
-        SettingsError: if the experiment file or an option is wrong, or the data do not fit it.
+        SettingsError: if the experiment file or an option is wrong, or the data do not match it.
         DataError: if a raw file is missing.
-        StageError: if the trunk or its weights are.
+        StageError: if the trunk or its weights are missing.
     """
     experiment = settings_of(request)
     root = None if request.data is None else Path(request.data)
@@ -133,6 +133,6 @@ def located(request: RunRequest, known: KnownDigests) -> RunSpec:
             where = f"{experiment.name} on {raw.root or 'embedded data'}"
             found = [problem(where, entry.key, entry.text) for entry in findings_in(error.errors())]
             raise settings_error(found) from error
-    # Named in full: what is the default may change.
+    # Store the scale explicitly, as the default may change.
     request = replace(request, scale=experiment.scale)
     return RunSpec(request=request, experiment=experiment, raw=raw)

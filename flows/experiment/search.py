@@ -1,4 +1,4 @@
-"""Settings of a row that are searched on hyper-validation, one training for every combination."""
+"""Settings of a row to search on hyper-validation, one training per combination."""
 
 import itertools
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from flows.experiment.method_settings import check_settings, fields_of
 from flows.experiment.validation import findings_in, refuse
 
 Search = dict[str, Annotated[tuple[int | float, ...], Field(min_length=1), Different]]
-"""Values of settings, by name."""
+"""Values to try, by setting."""
 
 
 def candidates(search: Search) -> list[dict[str, float]]:
-    """Every combination of values, the last setting's innermost; without a search an empty one."""
+    """All combinations of values, the last setting varying fastest; one empty one if no search."""
     return [
         dict(zip(search, values, strict=True)) for values in itertools.product(*search.values())
     ]
@@ -28,16 +28,16 @@ def check_search(
     search: Search,
     elsewhere: Mapping[str, Any] | None = None,
 ) -> None:
-    """Refuse values that the method does not take, and settings that have a value already.
+    """Check that the method accepts the values, and no setting already has one.
 
     Args:
         method: a row of `METHODS`.
-        settings: values that are not searched.
-        search: those that are.
-        elsewhere: values that come from another key.
+        settings: settings with fixed values.
+        search: settings to search.
+        elsewhere: values given by another key.
 
     Raises:
-        ValidationError: with the keys of everything wrong, relative to the search's.
+        ValidationError: if not, with the keys of all problems, relative to the search's.
     """
     for key, values in search.items():
         if key in settings:

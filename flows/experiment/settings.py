@@ -1,4 +1,4 @@
-"""The settings of an experiment at one scale, and what must hold between their parts."""
+"""Settings of an experiment at one scale, and constraints between their parts."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -36,24 +36,24 @@ class Experiment(Frozen):
     """One experiment at one scale.
 
     Attributes:
-        name: names runs, folders and the registered model; by default that of the file.
-        title: heads the report; by default the name.
-        note: what the report says first.
+        name: name in runs, folders and the registered model; by default the file's.
+        title: title of the report; by default the name.
+        note: opening text of the report.
         scale: which of the file's scales this is; not a key of the file.
-        seed: of every random choice.
+        seed: seed of every random choice.
         datasets: the data sets, by name.
         sources: labelled data to learn from.
-        target: the data that count.
-        network: what is trained.
-        training: how long, and how.
+        target: the data to classify.
+        network: the network to train.
+        training: length and recipe of trainings.
         baselines: rows of the table that the others are compared with.
-        first_stage: the grid of models before there are pseudo-labels.
+        first_stage: the grid of models trained before pseudo-labelling.
         ensemble: how the best of them label U.
         final: rows trained on everything.
         outputs: what the report shows.
         images: how photos and clips become images.
-        partial: whether to carry on with what is there where files are missing.
-        search: whether the `search` of rows counts; without it they keep the settings they have.
+        partial: whether to continue with the existing files if some are missing.
+        search: whether to apply the rows' `search`; if not, settings keep their values.
     """
 
     name: Word
@@ -95,17 +95,17 @@ class Experiment(Frozen):
 
     @property
     def classes_are_known(self) -> bool:
-        """Whether every class is named; otherwise some are looked up in the data."""
+        """Whether all classes are named; otherwise some are looked up in the data."""
         return not any(isinstance(part.classes, str) for _, part in self._domains())
 
     def with_classes(self, known: Mapping[str, tuple[str, ...]]) -> "Experiment":
-        """The experiment with every class named.
+        """The experiment with all classes named.
 
         Args:
-            known: the classes of every data set.
+            known: classes of every data set.
 
         Raises:
-            ValidationError: if a named class is not there, or no source has the target's.
+            ValidationError: if a named class is missing, or no source has the target's.
         """
         target = self.target.classes
         of_target = known[self.target.dataset] if isinstance(target, str) else target
@@ -140,11 +140,11 @@ class Experiment(Frozen):
         return Problem(sources, LabelSpace(tuple(self.target.classes)))
 
     def searched(self, row: Baseline | Final) -> Search:
-        """Settings that a row is searched over; with `search = false`, none of any row."""
+        """Settings to search for a row; none if `search = false`."""
         return row.search if self.search else {}
 
     def rates_of(self, row: Baseline | Final) -> Rates:
-        """Learning rates that a row is searched over; none of a final: the first stage's."""
+        """Learning rates to search for a row; empty for a final that uses the first stage's."""
         if isinstance(row, Final):
             return (row.learning_rates or ()) if self.search else ()
         training = self.training
@@ -153,7 +153,7 @@ class Experiment(Frozen):
         return row.learning_rates or common
 
     def draws_of(self, row: Baseline | Final) -> int:
-        """Number of draws that have a row: fewer of those that read U, if the settings say so."""
+        """Number of draws of a row, which may be smaller for rows that read U."""
         draws = self.target.draws
         with_u = isinstance(row, Final) or METHODS[row.method].method.uses_unlabelled
         return min(draws, self.target.draws_with_u or draws) if with_u else draws
@@ -171,7 +171,7 @@ class Experiment(Frozen):
 
     @property
     def paper_clips(self) -> dict[str, Paper]:
-        """The paper's figures of clips by row."""
+        """The paper's figures for clips by row."""
         return {entry.name: entry.paper_clips for entry in self._entries if entry.paper_clips}
 
     @property
@@ -180,11 +180,11 @@ class Experiment(Frozen):
 
     @property
     def swept(self) -> Final | None:
-        """The row that figure 4 shows for every R: the first with hard labels."""
+        """The row shown for every R in figure 4: the first with hard labels."""
         return next((final for final in self.final if final.labels == "hard"), None)
 
     def _wrong_finals(self) -> Iterator[Finding]:
-        """Settings of final trainings that their methods do not have."""
+        """Problems: settings of final trainings that their methods lack."""
         stage = self.first_stage
         given = {**stage.settings, **{name: getattr(stage, name)[0] for name in GRID}}
         for i, final in enumerate(self.final):
@@ -196,7 +196,7 @@ class Experiment(Frozen):
             yield from wrong or _found_by(check, ("final", i, "search"))
 
     def _wrong_data(self) -> Iterator[Finding]:
-        """Data sets that are not listed, classes that they do not have."""
+        """Problems: data sets that are not listed, or lack a class."""
         kinds = {name: dataset.media == "arrays" for name, dataset in self.datasets.items()}
         for key, part in self._domains():
             if part.dataset not in self.datasets:
@@ -217,7 +217,7 @@ class Experiment(Frozen):
                     yield not_among((*key, "classes", place), name, known)
 
     def _wrong_names(self) -> Iterator[Finding]:
-        """Names of sources or of rows that are given twice."""
+        """Problems: duplicate names of sources or rows."""
         sources = [(("sources", i, "name"), part.name) for i, part in enumerate(self.sources)]
         rows: list[tuple[Key, str]] = [
             *((("baselines", i, "name"), row.name) for i, row in enumerate(self.baselines)),
@@ -230,7 +230,7 @@ class Experiment(Frozen):
                 yield Finding(key, said("names that differ", f"{shown(name)} again", "rename one"))
 
     def _wrong_methods(self) -> Iterator[Finding]:
-        """Baselines whose starting model is not trained before them."""
+        """Problems: baselines whose initial model is not trained before them."""
         methods = [baseline.method for baseline in self.baselines]
         for i, method in enumerate(methods):
             start = METHODS[method].method.starts_from
@@ -242,7 +242,7 @@ class Experiment(Frozen):
                 )
 
     def _wrong_problem(self) -> Iterator[Finding]:
-        """No source with the target's label space, labels of U in a source."""
+        """Problems: no source with the target's label space, or labels of U in a source."""
         try:
             _ = self.problem
         except ValueError as error:
@@ -260,13 +260,13 @@ class Experiment(Frozen):
                 yield Finding(("sources", i, "classes"), said(expected, found, advice))
 
     def _wrong_rows(self) -> Iterator[Finding]:
-        """Rows of the outputs that do not exist."""
+        """Problems: rows of the outputs that do not exist."""
         for i, name in enumerate(self.outputs.rows or ()):
             if name not in self.rows:
                 yield not_among(("outputs", "rows", i), name, self.rows)
 
     def _wrong_tables(self) -> Iterator[Finding]:
-        """Table 1 of clips, table 3 of images: they show the same rows."""
+        """Problems: table 1 for clips or table 3 for images, which show the same rows."""
         clips = self.datasets[self.target.dataset].media == "clips"
         unfit, fit = (1, 3) if clips else (3, 1)
         if unfit in self.outputs.tables:
@@ -276,7 +276,7 @@ class Experiment(Frozen):
             yield Finding(("outputs", "tables", place), said(expected, str(unfit), advice))
 
     def _wrong_ensembles(self) -> Iterator[Finding]:
-        """R above the grid, and what figure 4 lacks."""
+        """Problems: R above the size of the grid, or missing settings of figure 4."""
         cells = len(self.first_stage.cells)
         sizes: list[tuple[Key, int]] = [(("ensemble", "r"), self.ensemble.r)]
         if 4 in self.outputs.figures:
@@ -295,7 +295,7 @@ class Experiment(Frozen):
                 yield Finding(key, said(expected, str(r), advice))
 
     def _wrong_studies(self) -> Iterator[Finding]:
-        """A study of sources where there is one, and studies that need a test split."""
+        """Problems: a study of sources with only one, or studies without a test split."""
         for place, study in enumerate(self.outputs.studies):
             if study in {"sources", "labels"} and not self.target.has_test:
                 expected = "a target with a test split, on which its models are compared"
@@ -315,7 +315,7 @@ class Experiment(Frozen):
 
 
 def _found_by(check: Callable[[], None], place: Key) -> list[Finding]:
-    """What a check refuses, with a place in front of its keys."""
+    """Findings of a check, with a prefix to their keys."""
     try:
         check()
     except ValidationError as error:

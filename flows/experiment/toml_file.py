@@ -1,4 +1,4 @@
-"""Experiment files as TOML: how they are found and read, and errors that name the line."""
+"""TOML experiment files: finding and reading them, and errors with line numbers."""
 
 import re
 import tomllib
@@ -15,22 +15,22 @@ from flows.experiment.toml_lines import Key, line_numbers, line_of
 
 SCALES = "scales"
 USUAL, WHOLE = "demo", "full"
-"""The scale that runs if none is named, and that of a file without scales."""
+"""The default scale, and the scale of a file without scales."""
 _PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
 
 
 class SettingsError(UserError, ValueError):
-    """An experiment file or an option is wrong: for each problem a line with place and remedy."""
+    """An experiment file or option is wrong: one line per problem, with place and remedy."""
 
     @property
     def lines(self) -> list[str]:
-        """A line for each problem."""
+        """One line per problem."""
         return str(self).splitlines()
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that is wrong: line in the file, 0 if there is none; key; and the message."""
+    """A problem: line in the file, or 0; key; and message."""
 
     line: int
     key: str
@@ -42,9 +42,9 @@ class TomlFile:
     """An experiment file.
 
     Attributes:
-        where: its name in messages.
-        text: its content.
-        document: its tables.
+        where: name of the file in messages.
+        text: content of the file.
+        document: parsed content.
     """
 
     where: str
@@ -56,7 +56,7 @@ class TomlFile:
         """The tables under `[scales]`, by name; a file without them has one scale, `full`.
 
         Raises:
-            SettingsError: if they are no tables.
+            SettingsError: if they are not tables.
         """
         scales = self.document.get(SCALES) or {WHOLE: {}}
         if isinstance(scales, dict):
@@ -65,10 +65,10 @@ class TomlFile:
         raise self.error((SCALES,), said(expected, shown(scales), advice))
 
     def scale_named(self, name: str | None) -> str:
-        """The scale of that name; without a name `demo`, or the only one.
+        """Check the name of a scale; by default `demo`, or the only one.
 
         Raises:
-            SettingsError: if there is none of that name, or several to choose from.
+            SettingsError: if it does not exist, or the default is ambiguous.
         """
         known = list(self.scales)
         if name is None and USUAL not in known and len(known) > 1:
@@ -83,7 +83,7 @@ class TomlFile:
         """The table of a scale.
 
         Raises:
-            SettingsError: if there is none.
+            SettingsError: if it does not exist.
         """
         table = self.scales[self.scale_named(name)]
         if not isinstance(table, dict):
@@ -91,12 +91,12 @@ class TomlFile:
         return table
 
     def at(self, scale: str) -> dict[str, Any]:
-        """The file's values at a scale: those of its table override the others."""
+        """The file's values at a scale, whose table overrides the others."""
         base = {key: value for key, value in self.document.items() if key != SCALES}
         return merged(base, self.scale(scale)) | {"scale": scale}
 
     def origin(self, scale: str, key: Key) -> Key:
-        """The key under which a value at a scale is written: in the scale's table or above it."""
+        """Key under which a value at a scale is written, in the scale's table or above it."""
         node: Any = self.scales[scale]
         for part in key:
             if not isinstance(node, Mapping):
@@ -123,7 +123,7 @@ def problem(place: str, key: Key, text: str, line: int = 0) -> Problem:
 
 
 def settings_error(problems: Iterable[Problem]) -> SettingsError:
-    """The problems of a file as one error, in the order of its lines; of a key, the first."""
+    """Problems of a file as one error, ordered by line, with only the first one per key."""
     first: dict[tuple[int, str], Problem] = {}
     for found in problems:
         first.setdefault((found.line, found.key), found)
@@ -131,7 +131,7 @@ def settings_error(problems: Iterable[Problem]) -> SettingsError:
 
 
 def experiment_names() -> list[str]:
-    """Names of the experiments that come with the package."""
+    """Names of the packaged experiments."""
     return sorted(
         entry.name.removesuffix(".toml")
         for entry in _packaged().iterdir()
@@ -143,10 +143,10 @@ def read_toml(name: str) -> TomlFile:
     """Read an experiment file.
 
     Args:
-        name: of a packaged experiment, or the path of a `.toml` file.
+        name: name of a packaged experiment, or the path of a `.toml` file.
 
     Raises:
-        SettingsError: if there is none, or it is not TOML.
+        SettingsError: if it does not exist, or is not TOML.
     """
     if name.endswith(".toml"):
         return _parsed(name, _content(name, Path(name)))
@@ -158,7 +158,7 @@ def read_toml(name: str) -> TomlFile:
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `over`, table by table."""
+    """Override values of `base` by those of `over`, table by table."""
     result = dict(base)
     for key, value in over.items():
         inner = result.get(key)

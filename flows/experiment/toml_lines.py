@@ -1,4 +1,4 @@
-"""Line numbers of the keys of a TOML file, for error messages; tomllib gives none."""
+"""Line numbers of the keys of a TOML file, which tomllib does not give."""
 
 import re
 import tomllib
@@ -23,13 +23,13 @@ _VALUE = re.compile(rf"(?:{_STRING})|#[^\n]*|[\[\]{{}}\n]|[^\[\]{{}}\n\"'#]+")
 
 
 def line_numbers(text: str) -> dict[Key, int]:
-    """Line, from 1, of every table and every assigned key of a TOML text.
+    """Lines, from 1, of all tables and assigned keys of a TOML text.
 
-    A key inside an array or an inline table has no line of its own; `line_of` gives its
-    assignment's.
+    A key inside an array or an inline table has no line of its own; `line_of` returns the line of
+    the assignment.
 
     Args:
-        text: TOML that tomllib reads; of any other text, what can be found is given.
+        text: valid TOML; for other text, whatever can be found is returned.
     """
     lines: dict[Key, int] = {}
     counts: dict[Key, int] = {}
@@ -54,7 +54,7 @@ def line_of(lines: dict[Key, int], key: Key) -> int | None:
 
 
 def _statements(text: str) -> Iterator[tuple[int, re.Match[str]]]:
-    """Every table header and every assigned key, with its line."""
+    """All table headers and assigned keys, with their lines."""
     position, number = 0, 1
     while True:
         start = _end(_NOTHING.match(text, position), position)
@@ -69,7 +69,7 @@ def _statements(text: str) -> Iterator[tuple[int, re.Match[str]]]:
 
 
 def _value_end(text: str, position: int) -> int:
-    """Where the value that starts at `position` ends: at a line end outside all brackets."""
+    """End of the value that starts at `position`: the next line end outside all brackets."""
     depth = 0
     while token := _VALUE.match(text, position):
         if token[0] == "\n" and depth <= 0:
@@ -84,7 +84,7 @@ def _end(match: re.Match[str] | None, otherwise: int) -> int:
 
 
 def _table(header: re.Match[str], counts: dict[Key, int]) -> Key:
-    """Key of a table header; tables in arrays are numbered by `counts`, which is updated."""
+    """Key of a table header; numbers tables in arrays by `counts`, which is updated."""
     *around, last = _parts(header["table"]) or [""]
     table: Key = ()
     for part in around:
@@ -99,7 +99,7 @@ def _table(header: re.Match[str], counts: dict[Key, int]) -> Key:
 
 
 def _parts(dotted: str) -> list[str]:
-    """The parts of a dotted key, unquoted; none if it is not a key."""
+    """The parts of a dotted key, unquoted; empty if it is not a key."""
     parts = []
     try:
         node: Any = tomllib.loads(f"{dotted.strip()} = 0")

@@ -1,4 +1,4 @@
-"""Findings as pydantic's errors, and pydantic's errors in the words of a TOML file."""
+"""Conversion between findings and pydantic's errors, in the terms of TOML."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from flows.experiment.issues import Finding, said, shown
 
-# What pydantic's checks expect, in the words of a TOML file.
+# What pydantic's checks expect, in the terms of TOML.
 _EXPECTED = {
     "int_type": "an integer",
     "float_type": "a number",
@@ -36,10 +36,10 @@ _KINDS: dict[str, Literal["unknown", "absent"]] = {
 
 
 def refuse(findings: Iterable[Finding], value: object = None) -> None:
-    """Raise the findings, if any, as pydantic's error, which prefixes the keys around them.
+    """Raise findings, if any, as a pydantic error, which prefixes the enclosing keys.
 
     Raises:
-        ValidationError: with a line for each finding.
+        ValidationError: if there are findings, one line each.
     """
     errors = [
         InitErrorDetails(
@@ -54,7 +54,7 @@ def refuse(findings: Iterable[Finding], value: object = None) -> None:
 
 
 def findings_in(errors: Sequence[ErrorDetails]) -> list[Finding]:
-    """Everything that pydantic found, in the words of a TOML file."""
+    """Convert pydantic's errors to findings in the terms of TOML."""
     return [
         Finding(
             tuple(part for part in entry["loc"] if part != "[key]"),
@@ -67,7 +67,7 @@ def findings_in(errors: Sequence[ErrorDetails]) -> list[Finding]:
 
 
 def _is_about_items(error: ErrorDetails) -> bool:
-    """Whether an array is called too short because some of its items are wrong."""
+    """Whether an array only counts as too short because some of its items are wrong."""
     return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
