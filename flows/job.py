@@ -89,7 +89,7 @@ class _Lines:
         whole = [line for line in lines if line.endswith("\n")]
         for line in whole[self._copied :]:
             self._log.info(line.strip())
-        self._copied = max(self._told, len(whole))
+        self._copied = max(self._copied, len(whole))
 
 
 def _home() -> Path:

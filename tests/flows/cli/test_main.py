@@ -118,7 +118,7 @@ print((result.exit_code, result.stderr, [name for name in {SLOW} if name in sys.
 def test_a_command_imports_no_more_than_it_needs(name, unused):
     code = f"""
 import sys
-import flows.cli.{name}
+import flows.cli.commands.{name}
 print([name for name in {unused} if name in sys.modules])
 """
     assert python(code).strip() == "[]"

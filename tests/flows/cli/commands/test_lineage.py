@@ -16,7 +16,7 @@ from tasks.tracking.tracker import EXPERIMENT, open_tracker
 NAME = "tiny-demo-0123abcd"
 
 
-COMMITTED = Path(__file__).parents[3] / "docs" / "results" / "digits-small" / "record.json"
+COMMITTED = Path(__file__).parents[4] / "docs" / "results" / "digits-small" / "record.json"
 
 
 @pytest.fixture(scope="module")
