@@ -20,6 +20,13 @@ COMMANDS = [
                 help="Slots to use; by default every GPU, or every CPU core.",
             ),
             click.Option(
+                ["--slots-per-gpu"],
+                type=click.IntRange(min=1),
+                default=1,
+                show_default=True,
+                help="Trainings at a time on each GPU; several small networks share one well.",
+            ),
+            click.Option(
                 ["--host"],
                 default="127.0.0.1",
                 show_default=True,
@@ -43,7 +50,7 @@ COMMANDS = [
                 ["--join"], metavar="URL", help="Give this host's slots to the fleet of that API."
             ),
         ],
-        summary="Start the servers and one worker per GPU or CPU core, and keep them running.",
+        summary="Start the servers and a slot per GPU or CPU core, and keep them running.",
         example="up --workers 2",
     ),
     LazyCommand(

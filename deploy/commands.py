@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from deploy.options import Options, share_password, take_password
-from deploy.pools import POOLS, SLOTS
+from deploy.pools import DRIVERS, POOLS
 from deploy.preflight import refuse
 from deploy.services import slots
 from tasks.execution.environment import configure
@@ -49,6 +49,7 @@ def up(
     *,
     home: Path,
     workers: int | None,
+    slots_per_gpu: int,
     host: str,
     prefect_port: int,
     mlflow_port: int,
@@ -58,7 +59,7 @@ def up(
     address = None if join is None else take_password(join)
     if address != join:
         click.echo(_READABLE, err=True)
-    options = Options(home, workers, host, prefect_port, mlflow_port, address)
+    options = Options(home, workers, host, prefect_port, mlflow_port, address, slots_per_gpu)
     options.check()
     open_home(home)
     began = datetime.now(UTC)
@@ -182,7 +183,7 @@ def _wait_for_workers(fleet: Fleet, home: Path, began: datetime) -> None:
     """Wait for a new heartbeat of every worker; earlier ones have the same names."""
     from deploy.declare import online  # noqa: PLC0415 - imports Prefect
 
-    missing = {worker.name for worker in fleet.workers}
+    missing = {name for worker in fleet.workers for name in worker.names}
 
     def all_there() -> bool:
         missing.difference_update(online(began))
@@ -196,12 +197,10 @@ def _show(fleet: Fleet) -> None:
     click.echo(f"Prefect: {fleet.api_url.removesuffix('/api')}")
     if fleet.mlflow_url is not None:
         click.echo(f"MLflow:  {fleet.mlflow_url}")
-    trainers = [worker for worker in fleet.workers if worker.pool == SLOTS]
-    kind = "GPUs" if any(worker.device for worker in trainers) else "CPU cores"
-    click.echo(
-        f"Workers: {len(trainers)} ({kind}) for trainings, {len(fleet.workers) - len(trainers)} "
-        "for reproductions"
-    )
+    devices = [device for worker in fleet.workers for device in worker.slots.values()]
+    kind = "on GPUs" if any(devices) else "CPU cores"
+    drivers = sum(worker.pool == DRIVERS for worker in fleet.workers)
+    click.echo(f"Slots: {len(devices)} ({kind}) for trainings, {drivers} worker for reproductions")
 
 
 def _stop(fleet: Fleet) -> list[str]:

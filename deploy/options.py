@@ -26,6 +26,7 @@ class Options:
         prefect_port: its port.
         mlflow_port: port of MLflow's server, on loopback.
         join: API of another host's fleet; this host only gives slots. None to start a fleet.
+        slots_per_gpu: trainings at a time on each GPU; without effect on CPU cores.
     """
 
     home: Path
@@ -34,6 +35,7 @@ class Options:
     prefect_port: int = 4200
     mlflow_port: int = 5000
     join: str | None = None
+    slots_per_gpu: int = 1
 
     @property
     def api_url(self) -> str:

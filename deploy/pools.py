@@ -13,7 +13,7 @@ class Pool:
     Attributes:
         name: its name.
         description: text shown in Prefect's UI.
-        limit: maximum concurrent flow runs; None if limited by the workers, one each.
+        limit: maximum concurrent flow runs; None if each host takes as many as it has slots.
     """
 
     name: str
@@ -23,5 +23,5 @@ class Pool:
 
 POOLS = (
     Pool(DRIVERS, "Reproductions and other flows that hand work out.", DRIVER_LIMIT),
-    Pool(SLOTS, "Trainings and other jobs: one worker per GPU or CPU core.", None),
+    Pool(SLOTS, "Trainings and other jobs, in the slots of all hosts.", None),
 )

@@ -1,10 +1,11 @@
 """The processes of a fleet: commands, environments, and health addresses."""
 
+import json
 import os
 import socket
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from deploy.options import Options
@@ -34,7 +35,7 @@ class Service:
         variables: variables to add to the supervisor's environment.
         health: URL that answers when it is healthy; empty for a worker.
         pool: Prefect work pool of a worker.
-        device: CUDA_VISIBLE_DEVICES of a slot.
+        slots: slots that a worker provides, with their names in the fleet.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Service:
     variables: Mapping[str, str] = field(default_factory=dict)
     health: str = ""
     pool: str = ""
-    device: str = ""
+    slots: tuple[Slot, ...] = ()
 
 
 def servers(options: Options) -> list[Service]:
@@ -51,15 +52,17 @@ def servers(options: Options) -> list[Service]:
 
 
 def workers(options: Options) -> list[Service]:
-    """One worker for the flows that submit work, and one per slot of this host."""
-    host = socket.gethostname()
-    found = [_slot_worker(options, host, slot) for slot in slots(options)]
+    """One worker for the flows that submit work, and one for all slots of this host."""
+    host, given = socket.gethostname(), slots(options)
+    found = [_slots_worker(options, host, given)] if given else []
     return found if options.join else [_driver(options, host), *found]
 
 
 def slots(options: Options) -> tuple[Slot, ...]:
     """The GPUs of this host, or its cores, up to the requested number."""
-    return () if options.workers == 0 else SlotPool.of_this_machine(options.workers).slots
+    if options.workers == 0:
+        return ()
+    return SlotPool.of_this_machine(options.workers, per_gpu=options.slots_per_gpu).slots
 
 
 def _prefect(options: Options) -> Service:
@@ -99,18 +102,20 @@ def _mlflow(options: Options) -> Service:
 
 
 def _driver(options: Options, host: str) -> Service:
-    return _worker(options, f"{host}-driver", DRIVERS, DRIVER_LIMIT)
+    name = f"{host}-driver"
+    command = [*python_module("prefect"), "worker", "start", "--pool", DRIVERS, "--type", "process"]
+    command += ["--limit", str(DRIVER_LIMIT), "--name", name, "--install-policy", "never"]
+    return Service(name, command, _variables(options), pool=DRIVERS)
 
 
-def _slot_worker(options: Options, host: str, slot: Slot) -> Service:
-    return _worker(options, f"{host}-{slot.name}", SLOTS, 1, slot)
+def _slots_worker(options: Options, host: str, given: Sequence[Slot]) -> Service:
+    named = tuple(Slot(f"{host}-{slot.name}", slot.device) for slot in given)
+    command = [*python_module("deploy.host_runner"), json.dumps([asdict(slot) for slot in named])]
+    return Service(f"{host}-slots", command, _variables(options), pool=SLOTS, slots=named)
 
 
-def _worker(
-    options: Options, name: str, pool: str, limit: int, slot: Slot | None = None
-) -> Service:
-    command = [*python_module("prefect"), "worker", "start", "--pool", pool, "--type", "process"]
-    command += ["--limit", str(limit), "--name", name, "--install-policy", "never"]
+def _variables(options: Options) -> dict[str, str]:
+    """Environment of a worker."""
     variables = {
         **_QUIET,
         VARIABLE: str(options.home),
@@ -124,6 +129,4 @@ def _worker(
     }
     if options.mlflow_url is not None:
         variables["MLFLOW_TRACKING_URI"] = options.mlflow_url
-    if slot is not None:
-        variables |= {"CUDA_VISIBLE_DEVICES": slot.device, "GRADMIX_SLOT": name}
-    return Service(name, command, variables, pool=pool, device=slot.device if slot else "")
+    return variables

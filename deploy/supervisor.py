@@ -53,7 +53,8 @@ class ManagedProcess:
     def child(self) -> Child:
         """The service as the state file lists it."""
         service = self.service
-        return Child(service.name, self._found, self._starts, service.pool, service.device)
+        slots = {slot.name: slot.device for slot in service.slots}
+        return Child(service.name, self._found, self._starts, service.pool, slots)
 
     def poll(self) -> bool:
         """Start the process if due, or note its end; returns whether anything changed."""

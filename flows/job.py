@@ -1,26 +1,60 @@
-"""The flow that a worker runs: one job of a reproduction, on the worker's device."""
+"""The flow of one job of a reproduction, in a slot of the host that took it."""
 
 import contextlib
 import os
 import shutil
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
 from data.fingerprint import sha256_file
+from tasks.errors import StageError
 from tasks.execution.attempts import Attempt, Ended, RetiredError, alone, work_on, write_end
 from tasks.execution.job_transfer import WorkerSync
-from tasks.execution.parent_death import die_with_parent
+from tasks.execution.launch import Launch, fresh
 from tasks.execution.slots import Slot
 from tasks.jobs.__main__ import REJECTED, RETRYABLE
 from tasks.jobs.files import JOB, PROGRESS
 from tasks.storage.home import VARIABLE, HomeError, open_home
 from tasks.storage.remote import StorageError, open_storage
 
-SLOT = "GRADMIX_SLOT"
+
+class EndedEarlyError(RuntimeError):
+    """A job is to end before its time.
+
+    Args:
+        state: of its flow run.
+    """
+
+    def __init__(self, state: State[None]) -> None:
+        super().__init__(state.message)
+        self.state = state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a job runs.
+
+    Attributes:
+        slot: with its name in the whole fleet.
+        launch: starts the job's process.
+        check: called every half second while the job runs; raises `EndedEarlyError` to end it.
+    """
+
+    slot: Slot
+    launch: Launch = fresh
+    check: Callable[[], None] = lambda: None
+
+
+PLACE: ContextVar[Place] = ContextVar("place")
+"""Set for the flow by `deploy.host_runner`, which took the flow run."""
 
 
 @flow(name="job", flow_run_name="{label}", persist_result=False)
@@ -36,31 +70,35 @@ def job(name: str, work: str, label: str, key: str, digest: str) -> Any:  # noqa
             who can write to the storage.
     """
     del label
-    die_with_parent()
+    place = _place()
     home = _home()
     attempt = Attempt(_inside(home, work), key)
     worker_sync = WorkerSync(home, attempt, open_storage())
     try:
         worker_sync.fetch()
         with alone(attempt):
-            ended = _work(attempt, home, name, worker_sync, digest)
+            ended = _work(attempt, home, name, worker_sync, digest, place)
             write_end(attempt, ended)
             worker_sync.finish()
     except RetiredError as error:
         return Cancelled(message=str(error))
+    except EndedEarlyError as error:
+        return error.state
     if ended.exit_code:
         return Failed(message=ended.message)
     return Completed(message="Its outcome is in the work folder.")
 
 
-def _work(attempt: Attempt, home: Path, name: str, worker_sync: WorkerSync, digest: str) -> Ended:
+def _work(
+    attempt: Attempt, home: Path, name: str, worker_sync: WorkerSync, digest: str, place: Place
+) -> Ended:
     if sha256_file(attempt.folder / JOB) != digest:
         message = f"expected the settings that were submitted, found another {JOB}; start again."
         return Ended(attempt.key, REJECTED, message)
-    slot = Slot(os.environ.get(SLOT, "worker"), os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     lines = _Lines(attempt.folder / PROGRESS)
 
     def on_poll() -> None:
+        place.check()
         lines.copy()
         # Work continues without the storage.
         with contextlib.suppress(StorageError):
@@ -70,7 +108,7 @@ def _work(attempt: Attempt, home: Path, name: str, worker_sync: WorkerSync, dige
         # An earlier attempt may have left output.
         shutil.rmtree(attempt.folder / "output", ignore_errors=True)
         (attempt.folder / "output").mkdir()
-        return work_on(attempt, home, name, slot, on_poll)
+        return work_on(attempt, home, name, place.slot, on_poll, place.launch)
     except OSError as error:
         return Ended(attempt.key, RETRYABLE, str(error))
 
@@ -90,6 +128,16 @@ class _Lines:
         for line in whole[self._copied :]:
             self._log.info(line.strip())
         self._copied = max(self._copied, len(whole))
+
+
+def _place() -> Place:
+    place = PLACE.get(None)
+    if place is None:
+        raise StageError(
+            "expected a slot of a fleet to run this job in, found another worker of the work pool; "
+            "give slots with gradmix up --join instead."
+        )
+    return place
 
 
 def _home() -> Path:

@@ -18,6 +18,7 @@ from typing import TypeVar
 from data.atomic import write_atomically
 from tasks.codec import Json, decode, encode
 from tasks.errors import StageError
+from tasks.execution.launch import Launch, fresh
 from tasks.execution.parent_death import python_module
 from tasks.execution.processes import ChildFailedError, Process
 from tasks.execution.slots import Slot, run_in_slot
@@ -152,7 +153,12 @@ def alone(attempt: Attempt) -> Iterator[None]:
 
 
 def work_on(
-    attempt: Attempt, home: Path, name: str, slot: Slot, on_poll: Callable[[], None]
+    attempt: Attempt,
+    home: Path,
+    name: str,
+    slot: Slot,
+    on_poll: Callable[[], None],
+    launch: Launch = fresh,
 ) -> Ended:
     """Run the job in its own process, sending heartbeats meanwhile.
 
@@ -162,6 +168,7 @@ def work_on(
         name: name of the job.
         slot: slot to run in.
         on_poll: called after every heartbeat and once at the end.
+        launch: starts the process.
 
     Raises:
         RetiredError: if the attempt was superseded.
@@ -175,7 +182,7 @@ def work_on(
 
     command, log = job_command(name, attempt.folder, home), attempt.folder / LOG
     try:
-        run_in_slot(command, slot, log=log, cwd=home, poll=poll)
+        run_in_slot(command, slot, log=log, cwd=home, poll=poll, launch=launch)
     except ChildFailedError as error:
         return Ended(attempt.key, error.exit_code, str(error))
     return Ended(attempt.key)

@@ -5,7 +5,8 @@ Each host has its own supervisor, which writes HOME/fleet/<host>.json.
 
 import json
 import socket
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,24 @@ class Child:
     """A server or worker that a supervisor keeps running.
 
     Attributes:
-        name: `prefect`, `mlflow`, or the worker's name in Prefect.
+        name: `prefect`, `mlflow`, or the worker's name.
         process: leader of its own process group; None between two starts.
         starts: number of starts so far.
         pool: Prefect work pool; empty for a server.
-        device: CUDA_VISIBLE_DEVICES of a worker's slot; empty for a CPU core.
+        slots: CUDA_VISIBLE_DEVICES of each slot of a worker by the slot's name in Prefect; empty
+            for a CPU core.
     """
 
     name: str
     process: Process | None
     starts: int = 1
     pool: str = ""
-    device: str = ""
+    slots: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names under which Prefect knows a worker."""
+        return tuple(self.slots) or (self.name,)
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Fleet:
         supervisor: process that keeps the others running.
         ready: whether the servers answer and the workers have been started.
         servers: Prefect's and MLflow's; none on a host that joined.
-        workers: the driver's worker, and one per slot.
+        workers: the driver's worker, and one for all slots.
     """
 
     api_url: str

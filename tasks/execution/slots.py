@@ -58,13 +58,19 @@ class SlotPool:
 
     @classmethod
     def of_this_machine(
-        cls, limit: int | None = None, locks: Path | None = None, *, ask_torch: bool = True
+        cls,
+        limit: int | None = None,
+        locks: Path | None = None,
+        *,
+        per_gpu: int = 1,
+        ask_torch: bool = True,
     ) -> "SlotPool":
-        """One slot per CUDA device if there is any, else one per CPU core this process may use.
+        """Slots on the CUDA devices if there are any, else one per CPU core this process may use.
 
         Args:
             limit: maximum number of slots.
             locks: folder of the lock files.
+            per_gpu: slots on each CUDA device.
             ask_torch: check that torch can use the devices, which takes seconds; an estimate need
                 not check.
 
@@ -75,7 +81,12 @@ class SlotPool:
         if limit is not None and limit < 1:
             raise ValueError(f"expected at least 1 slot, found {limit}.")
         devices = usable_devices() if ask_torch else cuda_devices()
-        slots = [Slot(f"cuda:{i}", device) for i, device in enumerate(devices)]
+        # The first slots of all devices come before the second ones, whatever the limit.
+        slots = [
+            Slot(f"cuda:{i}" if per_gpu == 1 else f"cuda:{i}.{place}", device)
+            for place in range(per_gpu)
+            for i, device in enumerate(devices)
+        ]
         return cls(slots[:limit], locks) if slots else cls.of_cores(limit, locks)
 
     @classmethod

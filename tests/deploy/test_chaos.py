@@ -33,6 +33,7 @@ def test_faults_lose_nothing_and_have_nothing_done_twice(tmp_path):
             *words,
             "--faults",
             "worker",
+            "template",
             "job",
             "driver",
         ],

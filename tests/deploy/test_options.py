@@ -204,6 +204,7 @@ def test_options_hold_no_secret(tmp_path, monkeypatch):
         "prefect_port",
         "mlflow_port",
         "join",
+        "slots_per_gpu",
     }
 
 

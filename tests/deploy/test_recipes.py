@@ -146,7 +146,7 @@ def test_variables_of_ours_that_are_named_exist():
         for path in (ROOT / room).rglob("*.py")
     )
     named = set(re.findall(r"\bGRADMIX_[A-Z]+\b", recipes()))
-    assert named >= {"GRADMIX_HOME", "GRADMIX_STORAGE", "GRADMIX_SLOT"}
+    assert named >= {"GRADMIX_HOME", "GRADMIX_STORAGE", "GRADMIX_FORK"}
     assert [name for name in named if f'"{name}"' not in code] == []
 
 

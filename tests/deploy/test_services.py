@@ -1,5 +1,6 @@
 """Which processes make up a fleet."""
 
+import json
 import os
 import socket
 import sys
@@ -19,7 +20,7 @@ HOME = Path("/srv/runs")
 @pytest.fixture
 def gpus(monkeypatch):
     pool = SlotPool([Slot("cuda:0", "GPU-aa"), Slot("cuda:1", "GPU-bb")])
-    monkeypatch.setattr(module.SlotPool, "of_this_machine", lambda limit: pool)
+    monkeypatch.setattr(module.SlotPool, "of_this_machine", lambda limit, per_gpu: pool)
 
 
 @pytest.fixture(autouse=True)
@@ -28,25 +29,41 @@ def bare(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_one_worker_for_reproductions_and_one_per_slot(gpus):
-    found = {worker.name: worker for worker in workers(Options(HOME))}
+def test_one_worker_for_reproductions_and_one_for_all_slots(gpus):
+    driver, slots = workers(Options(HOME))
 
-    assert list(found) == [f"{HOST}-driver", f"{HOST}-cuda:0", f"{HOST}-cuda:1"]
-    driver, first, second = found.values()
-    assert (driver.pool, first.pool, second.pool) == ("gradmix", "gradmix-slots", "gradmix-slots")
-    assert [w.command[w.command.index("--limit") + 1] for w in found.values()] == ["4", "1", "1"]
-    assert first.variables["CUDA_VISIBLE_DEVICES"] == first.device == "GPU-aa"
-    assert second.variables["CUDA_VISIBLE_DEVICES"] == second.device == "GPU-bb"
-    assert first.variables["GRADMIX_SLOT"] == f"{HOST}-cuda:0"
-    # The driver sees every device: extraction and the like use cores.
-    assert not {"CUDA_VISIBLE_DEVICES", "GRADMIX_SLOT"} & set(driver.variables)
+    assert (driver.name, driver.pool, driver.slots) == (f"{HOST}-driver", "gradmix", ())
+    assert driver.command[driver.command.index("--limit") + 1] == "4"
+    assert (slots.name, slots.pool) == (f"{HOST}-slots", "gradmix-slots")
+    wanted = [Slot(f"{HOST}-cuda:0", "GPU-aa"), Slot(f"{HOST}-cuda:1", "GPU-bb")]
+    assert list(slots.slots) == wanted
+    module_name, told = slots.command[-2:]
+    assert module_name == "deploy.host_runner"
+    assert [Slot(**fields) for fields in json.loads(told)] == wanted
+    # Each job's process sees its own device; the workers themselves see all.
+    assert not {"CUDA_VISIBLE_DEVICES"} & {*driver.variables, *slots.variables}
 
 
 def test_a_core_slot_sees_no_gpu():
-    _, slot = workers(Options(HOME, workers=1))
+    _, worker = workers(Options(HOME, workers=1))
 
-    assert slot.name == f"{HOST}-cpu:0"
-    assert slot.variables["CUDA_VISIBLE_DEVICES"] == slot.device == ""
+    assert worker.slots == (Slot(f"{HOST}-cpu:0"),)
+
+
+def test_several_slots_share_a_gpu_if_asked_to(monkeypatch):
+    monkeypatch.setattr("tasks.execution.slots.usable_devices", lambda: ["GPU-aa", "GPU-bb"])
+    _, worker = workers(Options(HOME, workers=3, slots_per_gpu=2))
+
+    # Every GPU has a slot before one has two.
+    assert [(slot.name.removeprefix(f"{HOST}-"), slot.device) for slot in worker.slots] == [
+        ("cuda:0.0", "GPU-aa"),
+        ("cuda:1.0", "GPU-bb"),
+        ("cuda:0.1", "GPU-aa"),
+    ]
+
+
+def test_no_slots_no_worker_for_them():
+    assert [worker.pool for worker in workers(Options(HOME, workers=0))] == ["gradmix"]
 
 
 def test_workers_know_home_servers_and_python(gpus):
@@ -64,7 +81,7 @@ def test_a_host_that_joins_has_slots_only(gpus):
 
     assert servers(options) == []
     found = workers(options)
-    assert [worker.pool for worker in found] == ["gradmix-slots"] * 2
+    assert [worker.pool for worker in found] == ["gradmix-slots"]
     assert {worker.variables["PREFECT_API_URL"] for worker in found} == {"http://other:4200/api"}
     assert all("MLFLOW_TRACKING_URI" not in worker.variables for worker in found)
 

@@ -3,17 +3,21 @@
 import json
 import subprocess
 import sys
+from contextvars import Context
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from prefect.states import Cancelled, Crashed
 
 from data.fingerprint import sha256_bytes
 from flows import job as job_module
-from flows.job import job
+from flows.job import PLACE, EndedEarlyError, Place, job
+from tasks.errors import StageError
 from tasks.execution import attempts as attempt_module
 from tasks.execution.attempts import ENDED, HEARTBEAT, Attempt, BusyError, Ended
 from tasks.execution.processes import ChildFailedError
+from tasks.execution.slots import Slot
 from tasks.jobs.__main__ import REJECTED, RETRYABLE
 from tasks.storage.home import HomeError, open_home
 
@@ -43,12 +47,22 @@ def attempt(home):
 
 @pytest.fixture
 def lines(monkeypatch):
-    """What goes to Prefect's log; the test's own process must not be tied to its parent."""
-    lines, tied = [], []
-    monkeypatch.setattr(job_module, "die_with_parent", lambda: tied.append(True))
+    """What goes to Prefect's log."""
+    lines = []
     monkeypatch.setattr(job_module, "get_run_logger", lambda: SimpleNamespace(info=lines.append))
-    yield lines
-    assert tied
+    return lines
+
+
+@pytest.fixture(autouse=True)
+def place():
+    """Sets where jobs run; a core at first."""
+
+    def set_place(**fields):
+        PLACE.set(Place(**{"slot": Slot("host-a cpu:0"), **fields}))
+
+    before = PLACE.set(Place(slot=Slot("host-a cpu:0")))
+    yield set_place
+    PLACE.reset(before)
 
 
 @pytest.fixture
@@ -63,7 +77,7 @@ def run(monkeypatch, lines, attempt):
     return call
 
 
-def succeed(command, slot, *, log, cwd, poll):
+def succeed(command, slot, *, log, cwd, poll, launch):
     (log.parent / "output" / "model.pt").touch()
     (log.parent / "outcome.json").write_text("{}")
     poll()
@@ -153,12 +167,39 @@ def test_what_a_training_says_goes_to_the_log_once_and_in_whole_lines(run, home,
     assert lines == ['{"step": 10}', '{"step": 20}']
 
 
-def test_the_slot_is_the_workers(run, monkeypatch):
-    monkeypatch.setenv("GRADMIX_SLOT", "host-b cuda:1")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-bb")
+def test_slot_and_launch_are_those_of_the_place(run, place):
+    def launch(*_):
+        pytest.fail("it was called here")
+
+    place(slot=Slot("host-b cuda:1", "GPU-bb"), launch=launch)
     seen = []
-    run(lambda _, slot, **__: seen.append((slot.name, slot.device)))
-    assert seen == [("host-b cuda:1", "GPU-bb")]
+    run(lambda _, slot, *, launch, **__: seen.append((slot, launch)))
+    assert seen == [(Slot("host-b cuda:1", "GPU-bb"), launch)]
+
+
+@pytest.mark.parametrize("end", [Cancelled(message="by a person"), Crashed(message="host stopped")])
+def test_a_job_that_is_ended_early_has_that_state_and_no_outcome(run, place, home, end):
+    def check():
+        raise EndedEarlyError(end)
+
+    place(check=check)
+
+    def train(*_, poll, **__):
+        poll()
+        pytest.fail("it went on")
+
+    state, ended = run(train)
+    assert state == end
+    assert ended is None
+
+
+def test_a_worker_that_gives_no_slot_is_one_line(attempt, lines):
+    def elsewhere():
+        job.fn("train", WORK, "a label", attempt.key, DIGEST)
+
+    with pytest.raises(StageError, match=r"^expected a slot [^\n]*gradmix up --join[^\n]*$"):
+        Context().run(elsewhere)
+    assert attempt.heartbeat() is None
 
 
 @pytest.mark.parametrize(
@@ -242,7 +283,7 @@ def test_the_attempt_before_is_not_waited_for_for_ever(run, attempt, home, monke
 
 
 def test_the_flow_of_a_worker_does_not_import_torch():
-    # A slot starts a process for every flow run: torch would cost it seconds and 700 MB, twice.
+    # The jobs' processes load torch: a host's own would only hold 700 MB for nothing.
     slow = ("torch", "scipy", "mlflow")
     code = f"import sys, flows.job; print([name for name in {slow} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, check=True)

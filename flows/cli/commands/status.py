@@ -74,7 +74,8 @@ def _show_fleet(console: Console, fleet: Fleet) -> None:
         alive = child.process is not None and child.process.alive
         state = f"pid {child.process.pid}" if alive and child.process else "restarting"
         starts = f", {child.starts} starts" if child.starts > 1 else ""
-        console.print(f"  {child.name}: {state}{starts}", soft_wrap=True)
+        slots = f", slots {', '.join(child.slots)}" if child.slots else ""
+        console.print(f"  {child.name}: {state}{starts}{slots}", soft_wrap=True)
 
 
 def _place(content: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ import psutil
 from tasks.execution.fleet_state import Child, Fleet, read_fleet
 
 LIMIT_S = 600.0
+TEMPLATE = "tasks.execution.template_process"
 CLOCK = """
 import pathlib, time
 
@@ -109,8 +110,13 @@ class Bench:
         return Counter(e["identity"][:32] for e in entries if e["stage"] == "train")
 
     def jobs(self) -> list[psutil.Process]:
-        """Processes of trainings on workers."""
-        return [process for process in mentioning(self.home) if "train" in process.cmdline()]
+        """Processes of jobs in slots: forked from a template, or started as trainings."""
+        found = []
+        for process in mentioning(self.home):
+            with contextlib.suppress(psutil.Error):
+                if "train" in process.cmdline() or is_forked(process):
+                    found.append(process)
+        return found
 
     def wait(self, what: str, holds: Callable[[], bool], limit_s: float = LIMIT_S) -> float:
         """Seconds until something holds."""
@@ -156,6 +162,16 @@ def mentioning(home: Path) -> list[psutil.Process]:
             if process.pid != os.getpid() and (str(home) in words or process.cwd() == str(home)):
                 found.append(process)
     return found
+
+
+def is_template(process: psutil.Process | None) -> bool:
+    """Whether a process is a template, or forked from one."""
+    return process is not None and TEMPLATE in process.cmdline()
+
+
+def is_forked(process: psutil.Process) -> bool:
+    """Whether a process is a job forked from a template."""
+    return is_template(process) and is_template(process.parent())
 
 
 @contextlib.contextmanager

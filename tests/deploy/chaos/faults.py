@@ -8,8 +8,7 @@ import subprocess
 import sys
 import time
 
-import psutil
-from bench import LIMIT_S, Bench, answers, away
+from bench import LIMIT_S, Bench, answers, away, is_forked
 
 PREFECT_AWAY_S, MLFLOW_AWAY_S = 45, 120
 SMALL_DISK = 2**32
@@ -19,16 +18,11 @@ POSTGRES_RESTART = "CHAOS_POSTGRES_RESTART"
 
 def worker_killed(bench: Bench) -> None:
     job = bench.wait_for_job()
-    flow_run = psutil.Process(job.ppid())
-    worker = next(
-        child
-        for child in bench.fleet.workers
-        if child.process is not None and child.process.pid == flow_run.ppid()
-    )
+    worker = next(child for child in bench.fleet.workers if child.slots)
     lost = bench.in_flight()
     assert worker.process is not None
     os.kill(worker.process.pid, signal.SIGKILL)
-    gone = bench.wait("its training to die with it", lambda: not job.is_running(), 10)
+    gone = bench.wait("its trainings to die with it", lambda: not job.is_running(), 10)
     back = bench.wait(
         "the worker again",
         lambda: (c := bench.child(worker.name).process) is not None and c.pid != worker.process.pid,
@@ -37,9 +31,23 @@ def worker_killed(bench: Bench) -> None:
     bench.disturbed |= lost
     again = bench.go_on()
     bench.note(
-        "worker killed (-9) in a training",
-        f"its training died with it within {gone:.1f} s; worker back after {back:.0f} s; two more "
+        "the host's worker killed (-9) in its trainings",
+        f"they died with it within {gone:.1f} s; worker back after {back:.0f} s; two more "
         f"trainings after {again:.0f} s",
+    )
+
+
+def template_killed(bench: Bench) -> None:
+    job = bench.wait_for_job()
+    bench.disturbed |= bench.in_flight()
+    (template,) = {job.parent() for job in bench.jobs() if is_forked(job)}
+    assert template is not None
+    template.kill()
+    gone = bench.wait("its jobs to die with it", lambda: not job.is_running(), 10)
+    again = bench.go_on()
+    bench.note(
+        "template process killed (-9)",
+        f"its jobs died with it within {gone:.1f} s; tried again; two more after {again:.0f} s",
     )
 
 
@@ -175,6 +183,7 @@ FAULTS = {
     "postgres": postgres_restarted,
     "disk": disk_full,
     "worker": worker_killed,
+    "template": template_killed,
     "job": job_killed,
     "prefect": prefect_killed,
     "mlflow": mlflow_away,

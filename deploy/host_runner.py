@@ -1,0 +1,216 @@
+"""The process that runs the jobs of all slots of a host: `python -P -m deploy.host_runner SLOTS`.
+
+It stands in for one Prefect worker per slot. It asks the work pool for as many flow runs as it has
+free slots, and runs each in a thread of its own: a flow run costs no process but its job's, which
+on a CPU core is forked from a template. Prefect knows every slot as a worker by its name.
+"""
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+from httpx import HTTPError
+from prefect import get_client
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import FlowRunFilter
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import Abort, ObjectNotFound, PrefectException
+from prefect.flow_engine import run_flow
+from prefect.states import Cancelled, Crashed, Pending
+from prefect.utilities.engine import propose_state_sync
+
+from deploy.pools import SLOTS
+from flows.job import PLACE, EndedEarlyError, Place, job
+from tasks.execution.launch import Launch
+from tasks.execution.slots import Slot
+from tasks.execution.template import Template
+
+QUERY = "PREFECT_WORKER_QUERY_SECONDS"
+JOB = "flows.job.job"
+"""Entrypoint of the deployments whose runs are taken."""
+BUSY_POLL_S = 0.25
+BUSY_S = 5.0
+"""Seconds after the end of a job in which the next one is expected."""
+WORKER_BEAT_S = 30.0
+STOP_S = 8.0
+"""Seconds for jobs to end once this process has to; the supervisor waits for ten."""
+
+logger = logging.getLogger(__name__)
+
+
+class HostRunner:
+    """Takes flow runs for the free slots of a host, until it is stopped.
+
+    Args:
+        slots: of this host, with their names in the whole fleet.
+        client: of Prefect's server.
+        launch: starts the processes of jobs.
+        query_s: seconds between two requests for flow runs.
+    """
+
+    def __init__(
+        self, slots: Sequence[Slot], client: SyncPrefectClient, launch: Launch, query_s: float
+    ) -> None:
+        self._slots, self._client, self._launch, self._query_s = slots, client, launch, query_s
+        self._free = deque(slots)
+        self._jobs: dict[UUID, _Job] = {}
+        self._deployments: dict[UUID, bool] = {}
+        self._next_beat = self._next_query = self._busy_until = 0.0
+        self._reachable = True
+        # No threading.Event: its lock may be held when the signal comes, in this same thread.
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Take no more flow runs, and end those that run."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Serve until `stop`."""
+        while not self._stopping:
+            self.poll()
+            time.sleep(BUSY_POLL_S)
+        for one in self._jobs.values():
+            one.end(Crashed(message="The fleet on its host was stopped."))
+        deadline = time.monotonic() + STOP_S
+        for one in self._jobs.values():
+            one.join(max(deadline - time.monotonic(), 0.0))
+
+    def poll(self) -> None:
+        """Collect finished jobs, and every `query_s` seconds ask the server for what is new."""
+        self._collect()
+        now = time.monotonic()
+        if now < self._next_query:
+            return
+        self._next_query = now + (BUSY_POLL_S if now < self._busy_until else self._query_s)
+        with self._noting_outages():
+            self._beat(now)
+            self._end_cancelled()
+            self._take_up()
+
+    def _collect(self) -> None:
+        for run, one in list(self._jobs.items()):
+            if not one.is_alive():
+                del self._jobs[run]
+                self._free.append(one.slot)
+                self._next_query, self._busy_until = 0.0, time.monotonic() + BUSY_S
+
+    def _beat(self, now: float) -> None:
+        """Have the server list every slot as a worker that is online."""
+        if now < self._next_beat:
+            return
+        for slot in self._slots:
+            self._client.send_worker_heartbeat(SLOTS, slot.name, WORKER_BEAT_S)
+        self._next_beat = now + WORKER_BEAT_S
+
+    def _end_cancelled(self) -> None:
+        """End the jobs whose runs somebody has cancelled in the server."""
+        if not self._jobs:
+            return
+        chosen = FlowRunFilter.model_validate(
+            {"id": {"any_": list(self._jobs)}, "state": {"type": {"any_": ["CANCELLING"]}}}
+        )
+        for run in self._client.read_flow_runs(flow_run_filter=chosen):
+            self._jobs[run.id].end(Cancelled(message="It was cancelled on the server."))
+
+    def _take_up(self) -> None:
+        if not self._free:
+            return
+        waiting = self._client.get_scheduled_flow_runs_for_work_pool(
+            SLOTS, scheduled_before=datetime.now(UTC)
+        )
+        for found in waiting:
+            if self._free and self._is_job(found.flow_run) and self._is_ours(found.flow_run):
+                slot = self._free.popleft()
+                started = _Job(found.flow_run, slot, self._launch)
+                self._jobs[found.flow_run.id] = started
+                started.start()
+
+    def _is_job(self, run: FlowRun) -> bool:
+        """Whether a run is of our flow: runs of others are left to workers of their own."""
+        key = run.deployment_id
+        if key is None:
+            return False
+        if key not in self._deployments:
+            try:
+                self._deployments[key] = self._client.read_deployment(key).entrypoint == JOB
+            except ObjectNotFound:
+                self._deployments[key] = False
+        return self._deployments[key]
+
+    def _is_ours(self, run: FlowRun) -> bool:
+        """Claim a run; False if another host was quicker."""
+        try:
+            state = propose_state_sync(self._client, Pending(), flow_run_id=run.id)
+        except Abort:
+            return False
+        return state.is_pending()
+
+    @contextmanager
+    def _noting_outages(self) -> Iterator[None]:
+        """Go on without the server: jobs talk to their reproduction through files."""
+        try:
+            yield
+        except (HTTPError, PrefectException) as error:
+            if self._reachable:
+                logger.warning("Prefect's server does not answer: %s", error)
+            self._reachable = False
+            # A server that comes back may not know its workers any more.
+            self._next_beat = 0.0
+        else:
+            self._reachable = True
+
+
+class _Job(threading.Thread):
+    """A flow run in a thread of its own."""
+
+    def __init__(self, run: FlowRun, slot: Slot, launch: Launch) -> None:
+        super().__init__(name=slot.name, daemon=True)
+        self.slot = slot
+        self._flow_run = run
+        self._place = Place(slot=slot, launch=launch, check=self._check)
+        self._end: State[None] | None = None
+
+    def end(self, state: State[None]) -> None:
+        """Have the job end soon, and its run with that state."""
+        self._end = state
+
+    def run(self) -> None:
+        """Run the flow; its own errors are told to the server."""
+        PLACE.set(self._place)
+        try:
+            run_flow(job, flow_run=self._flow_run, return_type="state")
+        except Exception:
+            # Its reproduction notices that heartbeats are missing.
+            logger.exception("%s: the flow run %s broke off", self.slot.name, self._flow_run.id)
+
+    def _check(self) -> None:
+        if self._end is not None:
+            raise EndedEarlyError(self._end)
+
+
+def main(text: str) -> int:
+    """Run jobs until SIGTERM; returns the exit code."""
+    slots = [Slot(**fields) for fields in json.loads(text)]
+    with ExitStack() as stack:
+        client = stack.enter_context(get_client(sync_client=True))
+        template = stack.enter_context(Template())
+        if not all(slot.device for slot in slots):
+            template.start()
+        runner = HostRunner(slots, client, template, float(os.environ.get(QUERY, "2")))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: runner.stop())
+        runner.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

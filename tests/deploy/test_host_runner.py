@@ -1,0 +1,216 @@
+"""One process that runs the jobs of all slots of a host, with a stand-in for Prefect's server."""
+
+import threading
+from types import SimpleNamespace
+from uuid import uuid4
+
+import httpx
+import pytest
+from prefect.exceptions import Abort, ObjectNotFound
+from prefect.states import Pending, Running
+
+from deploy import host_runner as module
+from deploy.host_runner import HostRunner
+from flows.job import PLACE, EndedEarlyError
+from tasks.execution.launch import fresh
+from tasks.execution.slots import Slot
+
+SLOTS = [Slot("h-cpu:0"), Slot("h-cuda:0", "GPU-aa")]
+OURS, THEIRS = uuid4(), uuid4()
+
+
+class Server:
+    """What a runner asks for, and what it is told."""
+
+    def __init__(self):
+        self.waiting, self.cancelling, self.workers = [], set(), []
+        self.taken_elsewhere, self.away = set(), False
+
+    def add(self, deployment=OURS):
+        run = SimpleNamespace(id=uuid4(), deployment_id=deployment)
+        self.waiting.append(run)
+        return run
+
+    def send_worker_heartbeat(self, pool, name, interval):
+        if self.away:
+            raise httpx.ConnectError("away")
+        assert (pool, interval) == ("gradmix-slots", 30.0)
+        self.workers.append(name)
+
+    def get_scheduled_flow_runs_for_work_pool(self, pool, scheduled_before):
+        assert scheduled_before.tzinfo is not None
+        if self.away:
+            raise httpx.ConnectError("away")
+        assert pool == "gradmix-slots"
+        return [SimpleNamespace(flow_run=run) for run in self.waiting]
+
+    def read_deployment(self, key):
+        if key not in (OURS, THEIRS):
+            raise ObjectNotFound(httpx.HTTPError("gone"))
+        return SimpleNamespace(entrypoint="flows.job.job" if key == OURS else "mine.py:flow")
+
+    def read_flow_runs(self, flow_run_filter):
+        asked = set(flow_run_filter.id.any_)
+        assert [str(kind.value) for kind in flow_run_filter.state.type.any_] == ["CANCELLING"]
+        return [SimpleNamespace(id=key) for key in asked & self.cancelling]
+
+
+@pytest.fixture
+def server(monkeypatch):
+    server = Server()
+
+    def propose(client, state, flow_run_id):
+        assert client is server
+        assert state.is_pending()
+        if flow_run_id in server.taken_elsewhere:
+            raise Abort("another host was quicker")
+        server.waiting = [run for run in server.waiting if run.id != flow_run_id]
+        return Pending()
+
+    monkeypatch.setattr(module, "propose_state_sync", propose)
+    return server
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """Jobs that run until they are let go or ended, by run: where, and how they ended."""
+    found = {}
+
+    def run_flow(flow, flow_run, return_type):
+        assert (flow, return_type) == (module.job, "state")
+        mine = SimpleNamespace(place=PLACE.get(), go=threading.Event(), end=None)
+        found[flow_run.id] = mine
+        while not mine.go.wait(0.01):
+            try:
+                mine.place.check()
+            except EndedEarlyError as error:
+                mine.end = error.state
+                return
+        if mine.end == "error":
+            raise RuntimeError("the server went away in the middle")
+
+    monkeypatch.setattr(module, "run_flow", run_flow)
+    yield found
+    for mine in found.values():
+        mine.go.set()
+
+
+@pytest.fixture
+def runner(server):
+    return HostRunner(SLOTS, server, fresh, query_s=0.0)
+
+
+def ended(runner):
+    for one in list(runner._jobs.values()):
+        one.join(10)
+
+
+def started(jobs, count):
+    deadline = threading.Event()
+    for _ in range(1000):
+        if len(jobs) == count:
+            return
+        deadline.wait(0.01)
+    pytest.fail(f"expected {count} jobs, found {len(jobs)}")
+
+
+def test_every_free_slot_takes_one_run_and_the_next_waits_for_a_free_one(server, jobs, runner):
+    first, second, third = (server.add() for _ in range(3))
+    runner.poll()
+    started(jobs, 2)
+    assert server.waiting == [third]
+    assert {jobs[run.id].place.slot for run in (first, second)} == set(SLOTS)
+    assert {mine.place.launch for mine in jobs.values()} == {fresh}
+
+    jobs[second.id].go.set()
+    runner._jobs[second.id].join(10)
+    runner.poll()
+    started(jobs, 3)
+    assert jobs[third.id].place.slot == jobs[second.id].place.slot
+    assert server.waiting == []
+
+
+def test_prefect_knows_every_slot_as_a_worker(server, runner):
+    runner.poll()
+    runner.poll()
+    assert server.workers == ["h-cpu:0", "h-cuda:0"]
+
+
+def test_runs_of_other_flows_are_left_alone(server, jobs, runner):
+    others = [server.add(THEIRS), server.add(None), server.add(uuid4())]
+    ours = server.add()
+    runner.poll()
+    started(jobs, 1)
+    assert list(jobs) == [ours.id]
+    assert server.waiting == others
+
+
+def test_a_run_that_another_host_has_taken_is_not_run_here(server, jobs, runner, monkeypatch):
+    lost, ours = server.add(), server.add()
+    server.taken_elsewhere = {lost.id}
+    runner.poll()
+    started(jobs, 1)
+    assert list(jobs) == [ours.id]
+    jobs[ours.id].go.set()
+    ended(runner)
+
+    monkeypatch.setattr(module, "propose_state_sync", lambda *_, **__: Running())
+    server.add()
+    runner.poll()
+    assert list(jobs) == [ours.id]
+
+
+def test_a_run_that_is_cancelled_on_the_server_ends_as_cancelled_and_alone(server, jobs, runner):
+    cancelled, other = server.add(), server.add()
+    runner.poll()
+    started(jobs, 2)
+    server.cancelling = {cancelled.id}
+    runner.poll()
+    runner._jobs[cancelled.id].join(10)
+    assert jobs[cancelled.id].end.is_cancelled()
+    assert jobs[other.id].end is None
+
+
+def test_at_its_end_the_runs_have_crashed_and_none_is_taken(server, jobs, runner):
+    run = server.add()
+    runner.poll()
+    started(jobs, 1)
+    server.add()
+    runner.stop()
+    runner.run()
+    assert jobs[run.id].end.is_crashed()
+    assert "stopped" in jobs[run.id].end.message
+    assert len(server.waiting) == 1
+
+
+def test_while_the_server_is_away_jobs_go_on_and_it_says_so_once(server, jobs, runner, caplog):
+    run = server.add()
+    runner.poll()
+    started(jobs, 1)
+    server.away = True
+    for _ in range(3):
+        runner.poll()
+    assert [record.getMessage() for record in caplog.records] == [
+        "Prefect's server does not answer: away"
+    ]
+    assert runner._jobs[run.id].is_alive()
+
+    server.away, server.workers = False, []
+    server.add()
+    runner.poll()
+    started(jobs, 2)
+    assert server.workers == ["h-cpu:0", "h-cuda:0"]
+
+
+def test_a_flow_run_that_breaks_off_frees_its_slot(server, jobs, runner, caplog):
+    run = server.add()
+    runner.poll()
+    started(jobs, 1)
+    jobs[run.id].end = "error"
+    jobs[run.id].go.set()
+    ended(runner)
+    for _ in range(2):
+        server.add()
+    runner.poll()
+    started(jobs, 3)
+    assert f"the flow run {run.id} broke off" in caplog.text
