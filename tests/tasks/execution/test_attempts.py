@@ -29,6 +29,7 @@ from tasks.execution.attempts import (
     work_on,
     write_end,
 )
+from tasks.execution.launch import Child
 from tasks.execution.processes import ChildFailedError, Process
 from tasks.execution.slots import Slot
 
@@ -214,14 +215,18 @@ def test_the_job_runs_in_the_slot_with_its_log_in_its_folder(tmp_path: Path, pro
     attempt = Attempt.begin(tmp_path / "work")
     seen: list[object] = []
 
-    def run(command: list[str], slot: Slot, *, log: Path, cwd: Path, poll: object) -> None:
-        seen.extend([command, slot, log, cwd])
+    def run(command: list[str], slot: Slot, *, log: Path, cwd: Path, **how: object) -> None:
+        seen.extend([command, slot, log, cwd, how["launch"]])
+
+    def launch(*_: object) -> Child:
+        pytest.fail("it was called here")
 
     process(run)
 
-    assert work_on(attempt, tmp_path, "train", SLOT, lambda: None) == Ended(attempt.key)
+    ended = work_on(attempt, tmp_path, "train", SLOT, lambda: None, launch)
+    assert ended == Ended(attempt.key)
     command = job_command("train", tmp_path / "work", tmp_path)
-    assert seen == [command, SLOT, tmp_path / "work" / "log.txt", tmp_path]
+    assert seen == [command, SLOT, tmp_path / "work" / "log.txt", tmp_path, launch]
     assert command[1:6] == ["-P", "-m", "gradmix_launcher", "tasks.jobs", "train"]
     assert command[6:] == [str(tmp_path / "work"), str(tmp_path)]
 
