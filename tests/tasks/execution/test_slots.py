@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -126,11 +127,21 @@ def test_an_exception_ends_the_whole_process_group(tmp_path: Path, error: BaseEx
     assert ended(pids_in(log))
 
 
-def test_a_timeout_ends_the_whole_process_group(tmp_path: Path) -> None:
-    with pytest.raises(TimeoutError, match="within 1 s"):
-        run(tmp_path, FAMILY.format(ending="time.sleep(60)"), timeout_s=1.0)
+def test_a_timeout_ends_the_whole_process_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, clock = tmp_path / "log.txt", SimpleNamespace(now=0.0)
+    monkeypatch.setattr("tasks.execution.slots.time.monotonic", lambda: clock.now)
 
-    pids = pids_in(tmp_path / "log.txt")
+    def poll() -> None:
+        # However slowly this machine starts a process, its time is over once it runs.
+        clock.now = 101.0 if pids_in(log) else 99.0
+
+    with pytest.raises(TimeoutError, match="within 100 s"):
+        run(tmp_path, FAMILY.format(ending="time.sleep(60)"), timeout_s=100.0, poll=poll)
+    monkeypatch.undo()
+
+    pids = pids_in(log)
     assert len(pids) == 2
     assert ended(pids)
 
