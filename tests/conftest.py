@@ -10,8 +10,11 @@ import torch
 from hypothesis import settings
 from torch import Tensor
 
-settings.register_profile("dev", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
+# Half of Hypothesis' own number of examples keeps the default run short; for many, add
+# `--hypothesis-profile thorough`.
+settings.register_profile("dev", deadline=None, max_examples=50)
+settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True)
+settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 torch.set_num_threads(1)

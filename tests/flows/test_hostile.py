@@ -9,7 +9,7 @@ import pytest
 
 from tests.flows.hostile import NAMES, Series, environments, is_fair
 
-FEW, MANY = 12, int(os.environ.get("GRADMIX_ENVIRONMENTS", "400"))
+FEW, MANY = 6, int(os.environ.get("GRADMIX_ENVIRONMENTS", "400"))
 
 
 @pytest.fixture
