@@ -304,7 +304,7 @@ class Outputs(Frozen):
         studies: `rho` asks whether rho predicts what a step does, `hyper_validation` how many
             labels the selection needs, `sources` whether each source helps, `labels` what a label
             is worth.
-        label_k: labelled samples a class of the study `labels`.
+        label_k: labelled samples per class of the study `labels`.
     """
 
     rows: Annotated[Annotated[tuple[Name, ...], Different] | None, LATER] = None

@@ -42,7 +42,7 @@ def _what(model: ModelDescription) -> str:
     return (
         f"{networks} ({model.network.trunk}) that sorts each {of} into one of "
         f"{len(model.classes)} classes: {_listed(model.classes)}. Made by GradMix "
-        f"{model.lineage.gradmix} with {model.lineage.k} labelled samples a class."
+        f"{model.lineage.gradmix} with {model.lineage.k} labelled samples per class."
     )
 
 

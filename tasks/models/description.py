@@ -76,7 +76,7 @@ class Lineage:
         git_dirty: whether it had uncommitted changes.
         reproduction: name of the run whose model this is.
         row: of its table.
-        k: labelled samples a class.
+        k: labelled samples per class.
         draw: number of the draw of V.
         run_id: MLflow run of the reproduction.
         command: that made it.

@@ -1,1 +1,1 @@
-"""The report of a reproduction, made from its record alone; imports no torch, Prefect, MLflow."""
+"""The report of a reproduction, made from its record alone; imports no torch, Prefect or MLflow."""

@@ -42,9 +42,9 @@ CURVE_COLUMNS = ("row", "k", "draw", "step", "accuracy", "loss")
 
 
 def sheets(record: Record) -> dict[str, str]:
-    """The files by name; those of ensembles, curves and many classes only where there are some.
+    """CSV files by name; those of ensembles, curves and many classes only if there are any.
 
-    Columns on clips are there only where the record has clips.
+    Columns on clips only exist if the record has clips.
     """
     papers = PAPER_COLUMNS["paper_clips"] if of_clips(record) else ()
     results = _with(RESULT_COLUMNS, papers, after="paper_standard_error")
@@ -68,7 +68,7 @@ def sheets(record: Record) -> dict[str, str]:
 
 
 def _table(columns: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> str:
-    """A line for every entry, with the accuracy of clips beside that of frames."""
+    """One line per entry, with the accuracy on clips next to that on frames."""
     if any(entry.get(CLIP_COLUMNS[0]) is not None for entry in entries):
         columns = _with(columns, CLIP_COLUMNS, after="test_n")
     return csv_text(columns, [_only(columns, entry) for entry in entries])
@@ -91,7 +91,7 @@ def _result(record: Record, row: RowRecord) -> dict[str, Any]:
 
 
 def _labels(record: Record, columns: Sequence[str], entries: Sequence[LabelRecord]) -> str:
-    """A line for every entry; the columns of a class end in its name, unless they are many."""
+    """One line per entry, with columns per class named after it, unless there are too many."""
     classes = [] if many_classes(record) else record.classes
     lines = [
         {**vars(entry), **_of_clips(entry)}
@@ -109,14 +109,14 @@ def _labels(record: Record, columns: Sequence[str], entries: Sequence[LabelRecor
 
 
 def _of_clips(entry: LabelRecord) -> dict[str, Any]:
-    """How the frames of one clip were labelled; nothing of images."""
+    """Agreement within clips; empty for images."""
     if entry.clips is None:
         return {"clips": None}
     return {**vars(entry.clips), "clips": entry.clips.n}
 
 
 def _class_lines(record: Record) -> list[dict[str, Any]]:
-    """A line for every class of every ensemble, those of the rows among them."""
+    """One line per class of every ensemble, including those of the rows."""
     entries = {
         (entry.k, entry.draw, entry.r): entry
         for entry in (*record.ensembles, *record.pseudo_labels)

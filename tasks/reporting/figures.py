@@ -1,4 +1,4 @@
-"""The figures of a report, one function each: from a record to a drawing."""
+"""The figures of a report, one function each, which draws a record."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -30,9 +30,9 @@ def draw_figure(name: str, record: Record) -> str:
 
 
 def differences(record: Record) -> Figure:
-    """Forest plot: the reference row minus every other, 95 % intervals; by k and measure."""
+    """Forest plot: the reference row minus each other, with 95 % intervals, by k and measure."""
     found = {measure: pairs(record, measure) for measure in measures(record)}
-    # The measures of one k stand beside each other.
+    # The measures of one k are next to each other.
     ks = next(iter(found.values()))
     drawn = [(measure, k, by_k[k]) for k in ks for measure, by_k in found.items()]
     names = list(dict.fromkeys(pair.other for *_, some in drawn for pair in some))
@@ -46,7 +46,7 @@ def differences(record: Record) -> Figure:
 
 
 def grid(record: Record) -> Figure:
-    """Heat maps of the grid, a panel for each k."""
+    """Heat maps of the grid, one panel per k."""
     grids = [main_grid(record, k) for k in grid_k(record)]
     figure, axes = panels([0.7 + 0.36 * len(grid.betas) for grid in grids], same_x=False)
     for axis, one in zip(axes, grids, strict=True):
@@ -55,7 +55,7 @@ def grid(record: Record) -> Figure:
 
 
 def loss_curves(record: Record) -> Figure:
-    """Figure 3: loss on hyper-validation against epochs, a panel for each k."""
+    """Figure 3: loss on hyper-validation against epochs, one panel per k."""
     ks = curve_k(record)
     figure, axes = panels([2.3] * len(ks))
     for axis, k in zip(axes, ks, strict=True):
@@ -72,13 +72,13 @@ def loss_curves(record: Record) -> Figure:
 
 
 def ensemble_sizes(record: Record) -> Figure:
-    """Figure 4: test accuracy against R, a line for each k."""
+    """Figure 4: test accuracy against R, one line per k."""
     figure, (axis,) = panels([3.2])
     ks = swept_k(record)
     for place, k in enumerate(ks):
         found = {r: estimate(list(values.values())) for r, values in swept(record, k).items()}
         axis.errorbar(
-            # Beside each other: bars of two k would cover each other.
+            # Shifted, as bars of two k would cover each other.
             [r + 0.05 * (place - (len(ks) - 1) / 2) for r in found],
             [figure.mean for figure in found.values()],
             [figure.standard_error or 0.0 for figure in found.values()],
@@ -93,9 +93,11 @@ def ensemble_sizes(record: Record) -> Figure:
 
 
 def reliability(record: Record) -> Figure:
-    """Reliability diagram of the soft labels, a series for each k."""
+    """Reliability diagram of the soft labels, one series per k."""
     figure, (axis,) = panels([4.0])
-    axis.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1.2, label="as sure as right")
+    axis.plot(
+        [0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1.2, label="perfectly calibrated"
+    )
     for place, k in enumerate(label_k(record, "calibration")):
         bins, style = calibration(record, k), look(place)
         confidence, accuracy = [b.confidence for b in bins], [b.accuracy for b in bins]
@@ -112,13 +114,13 @@ def reliability(record: Record) -> Figure:
             label=f"k = {k}",
             zorder=3,
         )
-    axis.set(xlabel="mean confidence", ylabel="share that is right", xlim=(0, 1.03), ylim=(0, 1.05))
+    axis.set(xlabel="mean confidence", ylabel="share correct", xlim=(0, 1.03), ylim=(0, 1.05))
     axis.legend(loc="upper left")
     return figure
 
 
 def threshold_curves(record: Record) -> Figure:
-    """Coverage and precision against the threshold, a panel for each k."""
+    """Coverage and precision against the threshold, one panel per k."""
     ks = label_k(record, "thresholds")
     used = record.settings["ensemble"]["threshold"]
     figure, axes = panels([2.2] * len(ks))
@@ -137,7 +139,7 @@ def threshold_curves(record: Record) -> Figure:
 
 
 def rho(record: Record) -> Figure:
-    """Change of the loss against rho: a panel for each start, a colour for each k."""
+    """Change of the loss against rho: one panel per start, one colour per k."""
     by_start = starts(rho_parts(record))
     figure, axes = panels([2.6] * len(by_start), same_x=False)
     for axis, (name, parts) in zip(axes, by_start.items(), strict=True):
@@ -180,7 +182,7 @@ def selection_sizes(record: Record) -> Figure:
         axis.plot(list(found), means, label="selected cell", **look(0))
         levels = {
             "best cell": [part.best for part in of_k],
-            "picked blindly": [part.mean for part in of_k],
+            "picked at random": [part.mean for part in of_k],
         }
         for place, (said, values) in enumerate(levels.items()):
             level, line = 100 * statistics.fmean(values), LINES[1 + 2 * place]
@@ -197,13 +199,13 @@ def _forest(axis: Axes, found: Sequence[Difference], names: Sequence[str]) -> No
     for pair in found:
         place = names.index(pair.other)
         low, high = pair.points.interval or (pair.points.mean, pair.points.mean)
-        told = pair.points.interval is not None and not low <= 0 <= high
+        significant = pair.points.interval is not None and not low <= 0 <= high
         axis.plot([low, high], [place, place], color=COLOURS[0], linewidth=1.6)
         axis.plot(
             [pair.points.mean],
             [place],
-            marker="o" if told else "s",
-            markerfacecolor=COLOURS[0] if told else "white",
+            marker="o" if significant else "s",
+            markerfacecolor=COLOURS[0] if significant else "white",
             color=COLOURS[0],
         )
     axis.axvline(0, color=GREY, linewidth=1)
@@ -245,4 +247,4 @@ FIGURES: dict[str, Callable[[Record], Figure]] = {
     "rho": rho,
     "sizes": selection_sizes,
 }
-"""By the name of its file: what draws it."""
+"""Drawing functions by name of the file."""

@@ -1,4 +1,4 @@
-"""The numbers of the first stage's grid: cells by place, selection noise, correlations."""
+"""The numbers of the first stage's grid: cells by position, selection noise, correlations."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ HYPER_VALIDATION: Accuracy = "hyper_validation"
 
 @dataclass(frozen=True)
 class Grid:
-    """The cells of one k that have a figure, such as their test accuracy.
+    """The cells of one k that have a figure such as test accuracy.
 
     Attributes:
-        k: labelled samples a class in V.
-        figure: which accuracy of a cell is meant.
+        k: labelled samples per class in V.
+        figure: which accuracy of a cell is used.
         cells: all cells that have it.
-        betas: of the whole grid at this k, ascending.
-        gammas: of the whole grid at this k, ascending.
-        draws: of the whole grid at this k, ascending.
+        betas: betas of the whole grid at this k, ascending.
+        gammas: gammas of the whole grid at this k, ascending.
+        draws: draws of the whole grid at this k, ascending.
     """
 
     k: int
@@ -40,15 +40,15 @@ class Grid:
 
     @property
     def places(self) -> list[Place]:
-        """(beta, gamma), row by row."""
+        """Pairs (beta, gamma), row by row."""
         return [(beta, gamma) for beta in self.betas for gamma in self.gammas]
 
     def at(self, place: Place) -> list[CellRecord]:
-        """The cells of all draws at one place."""
+        """The cells of all draws at one position."""
         return [cell for cell in self.cells if (cell.beta, cell.gamma) == place]
 
     def mean(self, place: Place) -> float | None:
-        """Mean over draws, in [0, 1]; None where no draw has the cell."""
+        """Mean over draws, in [0, 1]; None if no draw has the cell."""
         found = values(self.at(place), self.figure)
         return estimate(found).mean if found else None
 
@@ -58,7 +58,7 @@ class Grid:
 
     @property
     def complete(self) -> list[Place]:
-        """Places that every draw has."""
+        """Positions that every draw has."""
         return [place for place in self.places if len(self.at(place)) == len(self.draws)]
 
     def of_draw(self, draw: int) -> list[CellRecord]:
@@ -66,7 +66,7 @@ class Grid:
         return [cell for cell in self.cells if cell.draw == draw]
 
     def noise(self) -> dict[str, Selection]:
-        """Selection noise of every draw, and of the means of complete places over draws."""
+        """Selection noise of every draw, and of the means over draws at complete positions."""
         found = {
             f"draw {draw}": selection_noise(values(self.of_draw(draw), self.figure))
             for draw in self.draws
@@ -78,7 +78,7 @@ class Grid:
         return found
 
     def chosen(self) -> dict[str, float]:
-        """The figure of the cell that was selected, per cent, by the names of `noise`."""
+        """The figure of the selected cell in per cent, by the names in `noise`."""
         found = {
             f"draw {cell.draw}": 100 * value
             for cell in self.cells
@@ -90,7 +90,7 @@ class Grid:
         return found
 
     def agreement(self) -> dict[str, Correlation | None]:
-        """Correlation over cells of hyper-validation with the figure, by the names of `noise`."""
+        """Correlation of hyper-validation and the figure over cells, by the names in `noise`."""
         found = {
             f"draw {draw}": _pearson(self.of_draw(draw), self.figure)
             for draw in self.draws
@@ -106,7 +106,7 @@ class Grid:
 
 
 def grid_of(record: Record, k: int, figure: Accuracy) -> Grid:
-    """The grid of one k; cells without the figure are left out."""
+    """The grid of one k; without cells that lack the figure."""
     cells = [cell for cell in record.cells if cell.k == k]
     return Grid(
         k,
@@ -119,7 +119,7 @@ def grid_of(record: Record, k: int, figure: Accuracy) -> Grid:
 
 
 def values(cells: Iterable[CellRecord], figure: Accuracy) -> list[float]:
-    """That accuracy of cells, in [0, 1]; those that have none are left out."""
+    """An accuracy of cells, in [0, 1], without cells that lack it."""
     found = (cell.test_accuracy if figure == TEST else cell.accuracy for cell in cells)
     return [value for value in found if value is not None]
 
@@ -130,13 +130,13 @@ def grid_k(record: Record) -> list[int]:
 
 
 def main_grid(record: Record, k: int) -> Grid:
-    """The grid as the paper has it, by test accuracy; by hyper-validation where none is there."""
+    """The grid by test accuracy, as in the paper, or by hyper-validation if there is none."""
     scored = grid_of(record, k, TEST)
     return scored if scored.cells else grid_of(record, k, HYPER_VALIDATION)
 
 
 def paper_noise() -> Selection:
-    """Selection noise of the paper's own grid."""
+    """Selection noise of the paper's grid."""
     return selection_noise([value / 100 for line in protocol.GRID for value in line])
 
 

@@ -1,4 +1,4 @@
-"""Paired differences between rows of the table: over draws, and over test images too."""
+"""Paired differences between rows of the table: over draws, and also over test images."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from tasks.reporting.stats.crossed import Crossed, Right, crossed
 from tasks.reporting.stats.estimates import Estimate, estimate
 
 MARGIN = 1
-"""Points: methods that differ by less are as good as each other in practice."""
+"""Difference in points below which methods are equally good in practice."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Difference:
 
     Attributes:
         measure: what the accuracy counts.
-        k: labelled samples a class in V.
-        row: the one that the other is taken from.
-        other: the other.
-        points: over the draws that both have.
-        values: of each of these draws.
+        k: labelled samples per class in V.
+        row: the row subtracted from.
+        other: the row subtracted.
+        points: estimate over the draws that both have.
+        values: difference in each of these draws.
     """
 
     measure: Measure
@@ -35,12 +35,12 @@ class Difference:
 
     @property
     def names(self) -> str:
-        """What is compared with what."""
+        """The two rows compared."""
         return f"{self.row} against {self.other}"
 
     @property
     def text(self) -> str:
-        """Mean, standard error, number of draws, interval and what follows from it."""
+        """Mean, standard error, number of draws, interval and verdict."""
         error = self.points.standard_error
         spread = "" if error is None else f" ± {error:.2f}"
         mean = f"{signed(self.points.mean)}{spread} points over {plural(self.points.n, 'draw')}"
@@ -48,7 +48,7 @@ class Difference:
 
     @property
     def interval_text(self) -> str:
-        """The 95 % interval, or why there is none."""
+        """The 95 % interval in words, if there is one."""
         if self.points.interval is None:
             return "no interval"
         low, high = self.points.interval
@@ -56,7 +56,7 @@ class Difference:
 
     @property
     def higher(self) -> str | None:
-        """The row that is higher by the interval; None where that cannot be told."""
+        """The row that is significantly higher, or None."""
         if self.points.interval is None:
             return None
         low, high = self.points.interval
@@ -64,14 +64,14 @@ class Difference:
 
     @property
     def finding(self) -> str:
-        """The verdict without its figures."""
+        """The verdict without figures."""
         return self.verdict.partition(", up to")[0]
 
     @property
     def verdict(self) -> str:
-        """Whether the interval tells the two apart; if not, how far apart they may be.
+        """Whether the interval tells the rows apart and, if not, how far apart they may be.
 
-        That bound is of two one-sided tests (`Estimate.equality_bound`).
+        The bound is from two one-sided tests (`Estimate.equality_bound`).
         """
         if self.points.n == 1:
             return "one draw cannot tell"
@@ -96,16 +96,16 @@ def difference(record: Record, measure: Measure, k: int, row: str, other: str) -
 
 
 def crossed_difference(record: Record, k: int, row: str, other: str) -> Crossed | None:
-    """`row` minus `other` over the draws that both have and their test images together.
+    """`row` minus `other` over both the shared draws and their test images.
 
-    Of clips, clips are what is drawn. None of one draw, or where right answers were not kept.
+    For clips, clips are resampled. None for one draw, or if answers were not recorded.
     """
     ours, theirs = (_right(record, name, k) for name in (row, other))
     return crossed(ours, theirs)
 
 
 def _right(record: Record, name: str, k: int) -> dict[int, Right]:
-    """Right answers of one row at one k by draw."""
+    """Correct answers of one row at one k, by draw."""
     measure = measures(record)[-1]
     return {
         entry.draw: unpacked(entry.right, measure.count(entry) or 0)

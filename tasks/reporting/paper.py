@@ -1,18 +1,18 @@
-"""What the paper says, and where: its settings, its tables' rows, its grid."""
+"""The paper's settings, table rows and grid, with their places in it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Settings = Mapping[str, Any]
 Item = tuple[str, str, Any, Callable[[Settings], Any]]
-"""A setting, where the paper gives it, its value there, and ours."""
+"""A setting: name, place in the paper, the paper's value, and ours."""
 
 FINE_TUNED = ("fine_tune", "energynet")
-"""Methods that start from another's model."""
+"""Methods that start from another method's model."""
 
 
 def _rates(settings: Settings, *, fine_tune: bool) -> list[float]:
-    """Learning rates that the baselines may take; the first stage's are those of the training."""
+    """Learning rates of the baselines; the first stage uses those of the training."""
     common = settings["training"]["learning_rates"]
     rates = [] if fine_tune else list(common)
     tuning = settings["training"].get("fine_tuning_rates") or common
@@ -27,7 +27,12 @@ def _ensemble(sample: str) -> list[Item]:
     return [
         ("R, members of the ensemble", "§3.5", 3, lambda s: s["ensemble"]["r"]),
         ("confidence threshold", "§3.5", 0.8, lambda s: s["ensemble"]["threshold"]),
-        (f"{sample} a class in the enlarged V", "§3.5", 100, lambda s: s["ensemble"]["enlarged_v"]),
+        (
+            f"{sample} per class in the enlarged V",
+            "§3.5",
+            100,
+            lambda s: s["ensemble"]["enlarged_v"],
+        ),
     ]
 
 
@@ -57,11 +62,11 @@ GRID = (
 )
 """The paper's Table 2: test accuracy in per cent at k = 3, mean of 10 runs; beta by gamma."""
 GRID_SELECTED = ((5, 0.1), (5, 0.8), (10, 0.6))
-"""Its top three, in bold there."""
+"""Its top three, printed in bold."""
 
 PROTOCOL: dict[str, list[Item]] = {
     "digits": [
-        ("k, labelled samples a class", "§4.2", [2, 3, 4, 5], lambda s: s["target"]["k"]),
+        ("k, labelled samples per class", "§4.2", [2, 3, 4, 5], lambda s: s["target"]["k"]),
         ("draws of V", "§4.2", 10, lambda s: s["target"]["draws"]),
         ("hyper-validation samples", "§4.2", 1000, lambda s: s["target"]["hyper_validation"]),
         ("beta", "Table 2", GRID_BETA, lambda s: s["first_stage"]["beta"]),
@@ -71,7 +76,7 @@ PROTOCOL: dict[str, list[Item]] = {
         ("momentum", "§4.1", 0.9, lambda s: s["training"]["momentum"]),
     ],
     "actions": [
-        ("k, labelled clips a class", "§4.3", [3, 5, 10], lambda s: s["target"]["k"]),
+        ("k, labelled clips per class", "§4.3", [3, 5, 10], lambda s: s["target"]["k"]),
         ("draws of V", "§4.3", 2, lambda s: s["target"]["draws"]),
         *_ensemble("clips"),
         *_learning_rates(0.001, 5e-5),
@@ -79,7 +84,7 @@ PROTOCOL: dict[str, list[Item]] = {
         ("weights it starts from", "§4.1", "imagenet", lambda s: s["network"]["weights"]),
     ],
 }
-"""By experiment: what the paper sets."""
+"""The paper's settings, by experiment."""
 
 TABLE: dict[str, tuple[str, Sequence[str]]] = {
     "digits": (
@@ -98,14 +103,14 @@ TABLE: dict[str, tuple[str, Sequence[str]]] = {
         ),
     ),
 }
-"""By experiment: the paper's table and its rows."""
+"""The paper's table and its rows, by experiment."""
 
 DATA = {"digits": "official split", "actions": "official data (§4.1)"}
-"""By experiment: what the paper's data are."""
+"""The paper's data, by experiment."""
 
 OUR_READING = " (our reading)"
-"""Ends the name of a row whose method's code is not public, and is not part of the paper's."""
+"""Suffix, not in the paper, for rows of methods whose code is not public."""
 OUR_READINGS = {
     "energynet": "EnergyNet ([Li et al., 2017](https://arxiv.org/abs/1708.00973), the paper's [15])"
 }
-"""Such methods, and what they are in the paper."""
+"""These methods, as referred to in the paper."""

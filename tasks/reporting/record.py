@@ -1,4 +1,4 @@
-"""The record of a reproduction: every figure of its report, and where each came from.
+"""The record of a reproduction: every figure of its report, and its origin.
 
 Accuracies and other shares are in [0, 1], times in seconds.
 """
@@ -31,11 +31,11 @@ from tasks.reporting.records.studies import (
 )
 
 FORMAT = 3
-"""Of the file. Format 1 (version 0.1) had no key for what a run did not have; format 2 (0.2) knew
-no champion."""
+"""Format of the file. Format 1 (version 0.1) had no key for what a run did not have; format 2 (0.2)
+had no champion."""
 
 EARLIER = (1, 2)
-"""Formats whose files may lack keys that have a default."""
+"""Formats whose files may lack keys with a default."""
 
 Paper = Mapping[str, Mapping[int, tuple[float, ...]]]
 """The paper's mean and standard error in per cent, by row and k."""
@@ -46,40 +46,40 @@ class Record:
     """A finished reproduction.
 
     Attributes:
-        format: of the file.
-        name: of the reproduction.
-        champion: the model to use; None of a run of an earlier version.
+        format: format of the file.
+        name: name of the reproduction.
+        champion: the model to use; None in runs of earlier versions.
         identity: digest of settings and raw data.
         run_id: its MLflow run.
         experiment: name of the experiment.
-        title: of the experiment.
-        note: that the report begins with.
-        scale: of the experiment.
-        seed: of the experiment.
-        command: that asks for the same again.
+        title: title of the experiment.
+        note: opening text of the report.
+        scale: scale of the experiment.
+        seed: seed of the experiment.
+        command: command that makes the same request.
         started: ISO 8601, UTC.
         finished: ISO 8601, UTC.
-        seconds: between the two.
-        git_sha: commit of the code; None where that is not part of a checkout.
+        seconds: time between the two.
+        git_sha: commit of the code; None if it is not in a checkout.
         git_dirty: whether it had uncommitted changes.
-        versions: of Python and packages.
-        hardware: that it ran on.
-        settings: of the experiment, as its file has them.
-        classes: of the target.
+        versions: versions of Python and packages.
+        hardware: hardware of the run.
+        settings: settings of the experiment, as in its file.
+        classes: classes of the target.
         data: prepared splits.
-        outputs: that were asked for; None: all, before there was a choice.
+        outputs: requested outputs; None for all, in records without a choice.
         tracking: MLflow's pages.
-        rows: of the table, in its order.
-        cells: of the grid.
-        pseudo_labels: that the rows are trained with.
-        ensembles: figure 4.
-        curves: figure 3.
-        studies: beyond the paper.
-        executed: number of trainings.
-        paper: its figures, by image or frame.
-        paper_clips: its figures by clip.
-        peak_memory: of the run.
-        labelled: V, if it is labelled files as they are; None: it was drawn.
+        rows: rows of the table, in order.
+        cells: cells of the grid.
+        pseudo_labels: labels that the rows are trained with.
+        ensembles: data of figure 4.
+        curves: data of figure 3.
+        studies: studies beyond the paper.
+        executed: numbers of trainings.
+        paper: the paper's figures per image or frame.
+        paper_clips: the paper's figures per clip.
+        peak_memory: peak memory of the run.
+        labelled: V given as labelled files; None if V was drawn.
     """
 
     format: int
@@ -119,15 +119,15 @@ class Record:
 
 
 def record_text(record: Record) -> str:
-    """The file's content."""
+    """Content of the file."""
     return json.dumps(encode(record), indent=1) + "\n"
 
 
 def read_record(path: Path) -> Record:
-    """Read a record of this version, or of an earlier one.
+    """Read a record of this version or an earlier one.
 
     Raises:
-        CodecError: if it is of another version, or no record.
+        CodecError: if it has another version, or is not a record.
         OSError: if the file cannot be read.
     """
     try:
@@ -141,14 +141,14 @@ def read_record(path: Path) -> Record:
 
 
 def decode_record(content: Json, name: str = "record") -> Record:
-    """A record from its JSON, of format 1, 2 or 3.
+    """Decode a record from JSON of format 1, 2 or 3.
 
     Args:
-        content: of the file.
-        name: of the file, for errors.
+        content: content of the file.
+        name: name of the file in errors.
 
     Raises:
-        CodecError: if it is of another version, or no record.
+        CodecError: if it has another version, or is not a record.
     """
     found = content.get("format") if isinstance(content, dict) else "none"
     if found not in EARLIER and found != FORMAT:

@@ -57,7 +57,7 @@ def write_report(record: Record, folder: Path) -> list[Path]:
 
 
 def markdown_report(record: Record) -> str:
-    """The whole report; sections without anything to say are left out."""
+    """The whole report, without empty sections."""
     sections = [
         f"# {markdown_cell(record.title)}",
         champion_section(record),

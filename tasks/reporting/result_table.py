@@ -1,4 +1,4 @@
-"""What a record says: the result table, paired differences, the grid; numbers, no words."""
+"""The result table of a record, and statistics for it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +13,12 @@ from tasks.reporting.text_tables import plain_table
 NONE = "-"
 
 TELLING = 3
-"""Of two cells the best lies always as far above their mean, in their sd."""
+"""Minimum cells: of two, the best is always equally far above their mean, in their sd."""
 
 
 @dataclass(frozen=True)
 class PaperFigure:
-    """The paper's mean in per cent, and its standard error where it gives one."""
+    """The paper's mean in per cent, and its standard error if given."""
 
     mean: float
     standard_error: float | None
@@ -30,11 +30,11 @@ class ResultCell:
 
     Attributes:
         measure: what the accuracy counts.
-        k: labelled samples a class in V.
-        ours: over the draws; None if no draw is there.
-        missing: draws that other rows have, or that the settings ask for, and this one lacks.
-        paper: None where the paper has no figure.
-        v: what V is called.
+        k: labelled samples per class in V.
+        ours: estimate over the draws; None if there are no draws.
+        missing: draws that other rows have, or that the settings request, and this one lacks.
+        paper: None if the paper has no figure.
+        v: name of V.
     """
 
     measure: Measure
@@ -46,7 +46,7 @@ class ResultCell:
 
     @property
     def ours_text(self) -> str:
-        """As the table shows it, with the number of draws if some are missing."""
+        """Text in the table, with the number of draws if some are missing."""
         text = estimate_text(self.ours)
         if self.ours and self.missing:
             return f"{text} ({self.ours.n} of {self.ours.n + len(self.missing)} draws)"
@@ -54,7 +54,7 @@ class ResultCell:
 
     @property
     def paper_text(self) -> str:
-        """As the table shows it."""
+        """Text in the table."""
         if self.paper is None:
             return NONE
         return figure_text(self.paper.mean, self.paper.standard_error)
@@ -62,28 +62,28 @@ class ResultCell:
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One method: the data sets that its model has seen, and its cells by measure and k."""
+    """One method: the data sets its model was trained on, and its cells by measure and k."""
 
     name: str
     datasets: tuple[str, ...]
     cells: tuple[ResultCell, ...]
 
     def by(self, measure: Measure) -> "ResultRow":
-        """The row with the cells of one measure alone."""
+        """The row with the cells of one measure only."""
         return replace(self, cells=tuple(cell for cell in self.cells if cell.measure == measure))
 
 
 @dataclass(frozen=True)
 class Selection:
-    """How far the best of a grid stands out; accuracy in per cent, on whichever set is meant.
+    """How far the best of a grid stands out; accuracy in per cent.
 
     Attributes:
         cells: number of cells.
         mean: over the cells.
-        deviation: between the cells (ddof 1); None of one cell.
-        best: the largest.
-        expected: the largest to be expected of as many equal normal cells with that deviation;
-            None of fewer than three, whose best tells nothing.
+        deviation: sd between the cells (ddof 1); None for one cell.
+        best: the largest accuracy.
+        expected: expected largest of as many equal normal cells with that deviation; None for
+            fewer than three, whose best is uninformative.
     """
 
     cells: int
@@ -94,12 +94,12 @@ class Selection:
 
 
 def asked(record: Record, kind: Literal["tables", "figures", "studies"], item: int | str) -> bool:
-    """Whether an output was asked for; records from before there was a choice have all."""
+    """Whether an output was requested; older records without a choice have all."""
     return record.outputs is None or item in getattr(record.outputs, kind)
 
 
 def result_table(record: Record) -> list[ResultRow]:
-    """The rows in the record's order, each with a cell for every measure and k, k ascending."""
+    """The rows in the record's order, each with one cell per measure and k, k ascending."""
     return [
         ResultRow(
             name,
@@ -115,7 +115,7 @@ def result_table(record: Record) -> list[ResultRow]:
 
 
 def table_text(rows: Sequence[ResultRow]) -> str:
-    """The result table for a terminal; if there are several measures, a block for each."""
+    """The result table for a terminal; with one block per measure if there are several."""
     found = _measures_of(rows)
     if len(found) < 2:
         return _plain(rows)
@@ -124,9 +124,9 @@ def table_text(rows: Sequence[ResultRow]) -> str:
 
 
 def result_lines(rows: Sequence[ResultRow]) -> tuple[list[str], list[list[str]]]:
-    """Header and lines: name, data sets, for each k ours, and the paper's where it has any.
+    """Header and lines: name, data sets, our figures per k, and the paper's if it has any.
 
-    Of several measures, all k of the first come before the next.
+    With several measures, all k of the first come before the next.
     """
     header = ["Method", "Datasets"]
     lines = [[row.name, ", ".join(row.datasets)] for row in rows]
@@ -142,7 +142,7 @@ def result_lines(rows: Sequence[ResultRow]) -> tuple[list[str], list[list[str]]]
 
 
 def v_name(record: Record, k: int) -> str:
-    """What V is called: by its k where it was drawn, else by its labels."""
+    """Name of V: by k if it was drawn, else by its labels."""
     return f"k = {k}" if record.labelled is None else f"V of {sum(record.labelled.counts):,} labels"
 
 
@@ -157,7 +157,7 @@ def all_k(record: Record) -> list[int]:
 
 
 def draws_of(record: Record, name: str, k: int) -> list[int]:
-    """The draws that a row should have at this k: as any has, or as the settings ask for.
+    """The draws a row should have at this k: those any row has, or the settings request.
 
     Rows that read U may have fewer draws by the settings.
     """
@@ -169,19 +169,19 @@ def draws_of(record: Record, name: str, k: int) -> list[int]:
 
 
 def rows_of(record: Record, name: str, k: int) -> list[RowRecord]:
-    """The entries of one row at one k, by draw."""
+    """Entries of one row at one k, by draw."""
     found = [row for row in record.rows if row.row == name and row.k == k]
     return sorted(found, key=lambda row: row.draw)
 
 
 def reference_row(record: Record) -> str | None:
-    """The row that the others are compared with: the first stage's, if it is in the record."""
+    """The row that others are compared with: the first stage's, if the record has it."""
     name: str = record.settings["first_stage"]["name"]
     return name if name in row_names(record) else None
 
 
 def selection_noise(accuracies: Sequence[float]) -> Selection:
-    """Compare the best of some cells, accuracies in [0, 1], with the best of equal ones."""
+    """Compare the best of some cells, accuracies in [0, 1], with that of equal cells."""
     values = [100 * accuracy for accuracy in accuracies]
     mean, spread = estimate(values).mean, deviation(values)
     expected = None
@@ -201,12 +201,12 @@ def figure_text(mean: float, error: float | None) -> str:
 
 
 def signed(points: float) -> str:
-    """With its sign, two decimals; rounding noise around zero has none to show."""
+    """Two decimals with a sign; rounding noise becomes +0.00."""
     return f"{round(points, 2) + 0.0:+.2f}"
 
 
 def percent(share: float | None) -> str:
-    """A share in [0, 1] as per cent without the sign."""
+    """A share in [0, 1] as per cent, without the per cent sign."""
     return NONE if share is None else f"{100 * share:.2f}"
 
 

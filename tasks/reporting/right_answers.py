@@ -1,4 +1,4 @@
-"""Which test images were classified right, as the record keeps it: bits, deflated, in base64."""
+"""Encoding of correct answers in the record: bits, deflated, in base64."""
 
 import base64
 import binascii
@@ -11,15 +11,15 @@ from tasks.reporting.stats.crossed import Right
 
 
 def packed(right: Right) -> str:
-    """The text of truth values [N]."""
+    """Encode truth values [N]."""
     return base64.b64encode(zlib.compress(np.packbits(right).tobytes(), 9)).decode("ascii")
 
 
 def unpacked(text: str, n: int) -> Right:
-    """The `n` truth values of a text.
+    """Decode `n` truth values.
 
     Raises:
-        CodecError: if the text has no such number of them.
+        CodecError: if the text does not hold that many.
     """
     try:
         bits = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), np.uint8)

@@ -249,7 +249,7 @@ def test_a_report_says_what_the_labels_can_show(order, recorded, tmp_path):
     assert "## What the labels can show" in text
     assert "cut into 5 parts" in text
     assert "Table 1: test accuracy" in text
-    assert "Nobody knows the true labels of U" in text
+    assert "The true labels of U are unknown" in text
 
 
 def test_what_comes_next_names_the_run_and_the_files(order, tmp_path, monkeypatch):

@@ -1,1 +1,1 @@
-"""The parts of a record: plain data that a report is made from."""
+"""Parts of a record: plain data from which reports are made."""

@@ -1,4 +1,4 @@
-"""What a reproduction was given and asked for, as a record has it."""
+"""Inputs and requested outputs of a reproduction, in a record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,16 +9,16 @@ class DataRecord:
     """One split of a data set.
 
     Attributes:
-        dataset: its name in the experiment.
-        reader: that read it.
+        dataset: name of the data set in the experiment.
+        reader: reader that read it.
         split: "train" or "test".
-        origin: of the files, in words.
+        origin: origin of the files, in words.
         official: whether this is the published split.
-        samples: images or frames.
-        clips: that the frames are of; None of images.
-        skipped: files that were left out, by reason.
-        broken: files that cannot be decoded.
-        digest: of the prepared data.
+        samples: number of images or frames.
+        clips: number of clips the frames are from; None for images.
+        skipped: number of files left out, by reason.
+        broken: number of files that cannot be decoded.
+        digest: digest of the prepared data.
         raw: digests of the raw files.
     """
 
@@ -37,13 +37,13 @@ class DataRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassCorrections:
-    """Corrections of one class, and how many of these had another pseudo-label in an earlier run.
+    """Corrections of one class, compared with pseudo-labels of an earlier run.
 
     Attributes:
-        label: the class that a person has named.
-        corrected: files that were given it.
-        labelled: those of them that had a pseudo-label.
-        otherwise: those of these whose pseudo-label was another.
+        label: the class given by a person.
+        corrected: number of files corrected to it.
+        labelled: number of those that had a pseudo-label.
+        otherwise: number of those whose pseudo-label was different.
     """
 
     label: str
@@ -54,17 +54,17 @@ class ClassCorrections:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledRecord:
-    """A V that is labelled files as they are.
+    """V given as labelled files.
 
     Attributes:
-        counts: labelled files by class, in the order of the classes, corrected ones among them.
-        unlabelled: files of U.
-        parts: of V, each held out once; 0: what is held out is held out for good.
-        held_out: labelled files that are held out, in all parts together.
-        rejected: files that corrections have taken out.
-        corrections: by class; none without any.
-        files: folder that names of the target's files start from.
-        corrections_file: where corrections are, or will be.
+        counts: labelled files per class, in order of the classes, including corrected ones.
+        unlabelled: number of files in U.
+        parts: parts of V, each held out once; 0 if a fixed set is held out.
+        held_out: labelled files that are held out, over all parts.
+        rejected: files removed by corrections.
+        corrections: corrections by class, if any.
+        files: folder that names of the target's files are relative to.
+        corrections_file: path of the corrections, which need not exist.
     """
 
     counts: tuple[int, ...]
@@ -79,9 +79,9 @@ class LabelledRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputsRecord:
-    """What was asked for: numbers of the paper's tables and figures, names of studies.
+    """Requested outputs: numbers of the paper's tables and figures, names of studies.
 
-    `rows` are names of the table's rows besides the first stage's; None: all of them.
+    `rows` names rows of the table besides the first stage's; None for all.
     """
 
     rows: tuple[str, ...] | None = None

@@ -1,4 +1,4 @@
-"""Pseudo-labels, their audit and what held-out labels show of them, as a record has them."""
+"""Pseudo-labels, their audit and their proven precision, in a record."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class CalibrationBin:
 
 @dataclass(frozen=True, kw_only=True)
 class ThresholdAudit:
-    """The hard labels that another threshold would give."""
+    """Hard labels at another threshold."""
 
     threshold: float
     agreed: int
@@ -37,17 +37,17 @@ class ThresholdAudit:
 
 @dataclass(frozen=True, kw_only=True)
 class ShownPrecision:
-    """What held-out labels show of an ensemble's labels of U, with some confidence.
+    """What held-out labels prove about an ensemble's labels of U.
 
     Attributes:
-        confidence: of everything here.
-        held_out: labelled samples, or clips, that no member which scores them was trained on.
-        agreed: those of them on which the members agree above the threshold.
-        right: those of these that are labelled right.
-        bound: exact lower bound of the precision of the hard labels.
-        precision: that was asked for.
-        from_confidence: the mean confidence from which on it is shown; None: it is not.
-        labelled: samples, or clips, of U at or above it.
+        confidence: confidence level of all values here.
+        held_out: number of labelled samples, or clips, scored only by members not trained on them.
+        agreed: number of those on which the members agree above the threshold.
+        right: number of those that are labelled correctly.
+        bound: exact lower bound on the precision of hard labels.
+        precision: requested precision.
+        from_confidence: mean confidence above which it is proven; None if it is not.
+        labelled: number of samples, or clips, of U at or above it.
     """
 
     confidence: float
@@ -66,20 +66,20 @@ class LabelRecord(InDraw):
 
     Attributes:
         r: number of members.
-        threshold: that was used.
-        unlabelled: samples of U.
-        agreed: samples with a hard label.
-        clips: agreement within clips; None of images.
+        threshold: threshold used.
+        unlabelled: number of samples in U.
+        agreed: number of samples with a hard label.
+        clips: agreement within clips; None for images.
         coverage: share of U with a hard label.
-        precision: share of right ones among these; None if there is none, or no truth.
-        precision_per_class: the same by the class of the label.
+        precision: share of correct ones among these; None if there are none, or no truth.
+        precision_per_class: the same by class of the label.
         count_per_class: hard labels by class.
-        soft_accuracy: share of right soft labels; None where there is no truth to tell.
-        calibration: of the soft labels, by bin.
-        thresholds: what others would give.
-        enlarged_v: samples of every class in the enlarged V; clips if there are clips.
-        run_id: of the MLflow run: of the labels, or of the model trained on them.
-        shown: what held-out labels show, where a precision was asked for.
+        soft_accuracy: share of correct soft labels; None without a truth.
+        calibration: calibration of the soft labels, by bin.
+        thresholds: results at other thresholds.
+        enlarged_v: samples, or clips, per class in the enlarged V.
+        run_id: MLflow run of the labels, or of the model trained on them.
+        shown: what held-out labels prove, if a precision was requested.
     """
 
     r: int
@@ -104,9 +104,9 @@ class EnsembleRecord(LabelRecord, TestScores):
     """Labels of the top R of figure 4, and the model trained on them.
 
     Attributes:
-        accuracy: of the model on hyper-validation.
-        pseudo: labels that it was trained on.
-        identity: of its artifact.
+        accuracy: hyper-validation accuracy of the model.
+        pseudo: labels it was trained on.
+        identity: identity of its artifact.
     """
 
     accuracy: float

@@ -1,4 +1,4 @@
-"""Rows of the table, cells of the grid and the champion, as a record has them."""
+"""Rows of the table, cells of the grid and the champion, in a record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ Labels = Literal["hard", "soft"]
 
 @dataclass(frozen=True, kw_only=True)
 class InDraw:
-    """Of which V: k labelled samples a class, and the number of the draw."""
+    """Identifies a V: k labelled samples per class, and the number of the draw."""
 
     k: int
     draw: int
@@ -17,7 +17,7 @@ class InDraw:
 
 @dataclass(frozen=True, kw_only=True)
 class TestScores:
-    """On the sealed test split, by image or frame, and by clip if frames are of clips."""
+    """Scores on the sealed test split, per image or frame, and per clip for clips."""
 
     test_accuracy: float | None = None
     test_n: int | None = None
@@ -27,22 +27,22 @@ class TestScores:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecord(TestScores, InDraw):
-    """A training: what it was, and what it reached on hyper-validation.
+    """A training and its hyper-validation results.
 
     Attributes:
         method: a row of `METHODS`.
         settings: every field of its config.
         pseudo: labels of S_u; None without S_u.
-        learning_rate: of SGD.
-        accuracy: at the best step.
-        loss: at the best step.
-        best_step: by accuracy, ties by lower loss.
-        last_accuracy: at the last step.
-        steps: gradient descents.
-        seconds: in its slot, from `resumed_from` on.
-        resumed_from: step of the checkpoint that an earlier attempt left; 0 without one.
-        identity: of the artifact.
-        run_id: of the MLflow run.
+        learning_rate: learning rate of SGD.
+        accuracy: accuracy at the best step.
+        loss: loss at the best step.
+        best_step: best step by accuracy, ties by lower loss.
+        last_accuracy: accuracy at the last step.
+        steps: number of gradient descent steps.
+        seconds: time in its slot, from `resumed_from` on.
+        resumed_from: step of the checkpoint left by an earlier attempt; 0 without one.
+        identity: identity of the artifact.
+        run_id: MLflow run.
     """
 
     method: str
@@ -65,17 +65,16 @@ class RowRecord(TrainingRecord):
     """A row of the table in one draw.
 
     Attributes:
-        row: its name.
-        datasets: that the model has seen: sources, V, U.
-        searched: learning rates that it was chosen from; none where the first stage's was taken.
-        searched_settings: settings that it was chosen from, by name, with their values.
-        candidates: hyper-validation accuracies of all that it was chosen from; empty where a
-            record is older than this field.
-        right: which test images, or clips if they are frames, it classifies right, packed as
-            `tasks.reporting.right_answers` does; None where they were not kept.
-        held_out: labels that `accuracy` counts, where V is labelled files as they are.
-        weights: mixing weight of every source, mean over layers and validations; empty where
-            nothing is mixed, and where a record is older than this field.
+        row: name of the row.
+        datasets: data sets the model was trained on: sources, V, U.
+        searched: learning rates it was chosen from; empty if the first stage's was used.
+        searched_settings: settings it was chosen from, by name, with their values.
+        candidates: hyper-validation accuracies of all its candidates; empty in older records.
+        right: which test images, or clips in the case of frames, it classifies correctly, packed
+            by `tasks.reporting.right_answers`; None if not recorded.
+        held_out: number of labels behind `accuracy`, if V is given as labelled files.
+        weights: mean mixing weight of each source, over layers and validations; empty if nothing
+            is mixed, and in older records.
     """
 
     row: str
@@ -93,13 +92,13 @@ class ChampionRecord(TestScores, InDraw):
     """The model to use: the best of all rows, k and draws by accuracy on hyper-validation.
 
     Attributes:
-        row: its name.
-        accuracy: on hyper-validation, which chose it.
-        n: images or frames of hyper-validation, where known.
-        compared: number of models that it is the best of.
-        folder: of the model, in that of the record.
+        row: name of the row.
+        accuracy: hyper-validation accuracy, by which it was chosen.
+        n: number of images or frames in hyper-validation, if known.
+        compared: number of models compared.
+        folder: folder of the model, relative to that of the record.
         registered: name of the registered model in MLflow.
-        identity: of its training.
+        identity: identity of its training.
     """
 
     row: str
@@ -113,7 +112,7 @@ class ChampionRecord(TestScores, InDraw):
 
 @dataclass(frozen=True, kw_only=True)
 class CellRecord(TrainingRecord):
-    """A cell of the grid in one draw; its rank among the top R, from 1, None below."""
+    """A cell of the grid in one draw; `rank` is its place in the top R, from 1, or None."""
 
     beta: float
     gamma: float

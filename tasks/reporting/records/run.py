@@ -1,4 +1,4 @@
-"""Where a reproduction ran and what it took, as a record has it."""
+"""Hardware and cost of a reproduction, in a record."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class MemoryRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class CountsRecord:
-    """Trainings that the run made, and those that earlier runs had made."""
+    """Number of trainings executed by the run, and of those reused from earlier runs."""
 
     trainings: int
     cached: int
@@ -32,7 +32,7 @@ class CountsRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingRecord:
-    """Where MLflow's pages are: their address, and the id of the experiment if it was known."""
+    """MLflow's address, and the id of the experiment if known."""
 
     ui: str = ""
     experiment_id: str | None = None

@@ -1,4 +1,4 @@
-"""Curves and studies beyond the paper, as a record has them."""
+"""Curves and studies beyond the paper, in a record."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class CurvePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class CurveRecord(InDraw):
-    """Hyper-validation of a row's model while it was trained."""
+    """Hyper-validation of a row's model during its training."""
 
     row: str
     points: tuple[CurvePoint, ...]
@@ -44,7 +44,7 @@ class RhoRecord(InDraw):
 
 @dataclass(frozen=True, kw_only=True)
 class SizeRecord:
-    """Selections on subsets of hyper-validation of one size: test accuracy of the chosen cell."""
+    """Selections on subsets of hyper-validation of one size: accuracy of the chosen cells."""
 
     size: int
     selections: int
@@ -54,7 +54,7 @@ class SizeRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class SizeStudyRecord(InDraw):
-    """What the selection owes to the size of hyper-validation: mean and best of the cells."""
+    """Effect of the size of hyper-validation on selection, with mean and best of the cells."""
 
     cells: int
     mean: float
@@ -64,12 +64,12 @@ class SizeStudyRecord(InDraw):
 
 @dataclass(frozen=True, kw_only=True)
 class SourceRecord(TestScores, InDraw):
-    """The grid's middle cell, searched over the learning rates, on all sources or all but one.
+    """The grid's middle cell, with the learning rate searched, on all sources or all but one.
 
     Attributes:
-        left_out: the source that it was trained without; None: on all.
-        accuracy: on hyper-validation.
-        identity: of the training's artifact.
+        left_out: the source left out; None if none is.
+        accuracy: hyper-validation accuracy.
+        identity: identity of the training's artifact.
     """
 
     left_out: str | None
@@ -79,12 +79,12 @@ class SourceRecord(TestScores, InDraw):
 
 @dataclass(frozen=True, kw_only=True)
 class LabelsRecord(TestScores, InDraw):
-    """The same model on all sources and this V; V of one draw are nested over k.
+    """The same model on all sources and this V; the V of one draw are nested in k.
 
     Attributes:
-        labels: samples in V, all classes together.
-        accuracy: on hyper-validation.
-        identity: of the training's artifact.
+        labels: total number of samples in V.
+        accuracy: hyper-validation accuracy.
+        identity: identity of the training's artifact.
     """
 
     labels: int
@@ -94,7 +94,7 @@ class LabelsRecord(TestScores, InDraw):
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRecords:
-    """The studies beyond the paper; empty where one was not asked for."""
+    """The studies beyond the paper; empty if not requested."""
 
     rho: tuple[RhoRecord, ...] = ()
     hyper_validation: tuple[SizeStudyRecord, ...] = ()

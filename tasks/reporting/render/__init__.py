@@ -1,1 +1,1 @@
-"""What the report is rendered to: HTML, figures, CSV, text."""
+"""Rendering of reports: HTML, figures, CSV, text."""

@@ -1,4 +1,4 @@
-"""One self-contained HTML page from a report in Markdown and its drawings."""
+"""One self-contained HTML page from a Markdown report and its drawings."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,21 +14,21 @@ from tasks.pages import render
 from tasks.reporting.render.captions import PICTURES
 
 CITATIONS = ("https://arxiv.org/abs/",)
-"""Addresses besides those of the runs that a report may link to."""
+"""Addresses that a report may link to, in addition to those of runs."""
 
 BRIEF, LONG = 10, 40
-"""Letters up to which a table cell is never broken, and from which on it may always be."""
+"""Letters up to which a table cell is never wrapped, and from which on it may always be."""
 
 PICTURE = re.compile(rf"{PICTURES}/([\w-]+)\.svg")
 
 
 def html_page(markdown: str, drawings: Mapping[str, str], pages: str | None) -> str:
-    """The page: nothing in it is fetched from anywhere.
+    """Make a self-contained page, which fetches nothing.
 
     Args:
         markdown: the report; HTML in it is shown as text.
-        drawings: `<svg>` elements by name, put where the Markdown has a picture of that name.
-        pages: what the address of a run begins with; links to anything but runs, citations and
+        drawings: `<svg>` elements by name, which replace the Markdown's pictures by name.
+        pages: prefix of the addresses of runs; links to anything except runs, citations and
             places in the page are shown as text.
     """
     reader = _Reader([*CITATIONS, *([pages] if pages else [])])
@@ -52,7 +52,7 @@ def pictures(markdown: str) -> list[str]:
 
 
 class _Reader(MarkdownIt):
-    """Markdown with tables, without HTML, and with links to known places only."""
+    """Markdown with tables, without HTML, and only with links to known places."""
 
     def __init__(self, allowed: Sequence[str]) -> None:
         super().__init__("commonmark", {"html": False})
@@ -67,7 +67,7 @@ class _Reader(MarkdownIt):
             self.add_render_rule(name, rule)
 
     def validateLink(self, url: str) -> bool:  # noqa: N802 - the base class's name
-        """Whether a link or picture may lead there."""
+        """Whether a link or picture is allowed."""
         return url.startswith(self._allowed) or bool(PICTURE.fullmatch(url))
 
 
@@ -76,12 +76,12 @@ def _opens(token: Token, tag: str) -> bool:
 
 
 def _words(token: Token) -> str:
-    """The text of a line without its marks."""
+    """Text of a line without markup."""
     return "".join(child.content for child in token.children or ())
 
 
 def _mark(tokens: Sequence[Token]) -> None:
-    """Paragraphs of one picture become figures; cells are told apart by their length."""
+    """Turn paragraphs with one picture into figures, and mark cells by length."""
     for before, token, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
         children = token.children or []
         if before.type == "paragraph_open" and [child.type for child in children] == ["image"]:
@@ -93,7 +93,7 @@ def _mark(tokens: Sequence[Token]) -> None:
 
 
 def _name_headings(tokens: Sequence[Token]) -> list[tuple[str, str]]:
-    """Give every section an id; returns ids and words for the contents."""
+    """Give every section an id; returns ids and titles for the table of contents."""
     found: list[tuple[str, str]] = []
     for token, line in pairwise(tokens):
         if _opens(token, "h2"):

@@ -1,4 +1,4 @@
-"""How every figure looks: colours, markers, sizes; and a drawing as SVG that any page can hold."""
+"""Style of figures (colours, markers, sizes), and drawing as SVG for any page."""
 
 import io
 import re
@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 WIDTH = 5.4
-"""Inches: the letters are still legible where a phone shows it 330 pixels wide."""
+"""In inches; text stays legible at 330 pixels, the width of a phone."""
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's, which the colour-blind can tell apart; without the yellow, too pale."""
+"""Okabe and Ito's colours, distinguishable if colour-blind; without yellow, which is too pale."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 GREY = "#6B6B6B"
@@ -37,20 +37,20 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "lines.markersize": 5,
-    # Letters as outlines: the same on every machine. The figures stand in tables and CSV as text.
+    # Text as outlines, equal on every machine. Tables and CSV have the figures as text.
     "svg.fonttype": "path",
     "svg.hashsalt": "gradmix",
-    # A dollar sign in a name is a dollar sign.
+    # Do not treat a dollar sign in a name as maths.
     "text.parse_math": False,
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
-    # Of what is drawn in pixels: clouds of dots.
+    # Resolution of rasterised parts: clouds of dots.
     "savefig.dpi": 150,
 }
 
 
 def look(place: int) -> dict[str, Any]:
-    """Colour, marker and line of the series at a place: no two differ by colour alone."""
+    """Colour, marker and line style of a series; no two series differ by colour alone."""
     return {
         "color": COLOURS[place % len(COLOURS)],
         "marker": MARKERS[place % len(MARKERS)],
@@ -61,9 +61,9 @@ def look(place: int) -> dict[str, Any]:
 def panels(
     heights: list[float], *, columns: int = 1, same_x: bool = True
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with a panel for every height in inches, in up to so many columns.
+    """A figure with one panel per height in inches, in at most `columns` columns.
 
-    Panels beside each other share their y axis, and those of one column may share their x axis.
+    Panels next to each other share their y axis, and those in a column may share their x axis.
     """
     columns = min(columns, len(heights))
     rows = heights[::columns]
@@ -82,21 +82,21 @@ def panels(
 
 
 def short(name: str, letters: int = 26) -> str:
-    """A name that leaves room for the drawing."""
+    """Shorten a name to leave room for the drawing."""
     return name if len(name) <= letters else f"{name[: letters - 1]}…"
 
 
 def draw(name: str, function: Callable[..., Figure], *given: object) -> str:
-    """Draw a figure as one `<svg>` element, the same bytes every time.
+    """Draw a figure as one `<svg>` element, with the same bytes every time.
 
-    Its ids begin with `name`: several drawings can stand in one page.
+    Its ids begin with `name`, so that a page can hold several drawings.
     """
     buffer = io.StringIO()
     with mpl.rc_context(), warnings.catch_warnings():
-        # Not the user's `matplotlibrc`, which may lie in the working directory.
+        # Ignore the user's `matplotlibrc`, which may be in the working directory.
         mpl.rcdefaults()
         mpl.rcParams.update({**STYLE, "svg.hashsalt": name})
-        # A letter that the font lacks is drawn as a box; the tables have it.
+        # A character that the font lacks is drawn as a box; the tables have it.
         warnings.filterwarnings("ignore", message="Glyph")
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         function(*given).savefig(buffer, format="svg", metadata=nothing)

@@ -1,1 +1,1 @@
-"""Sections of the report, one a file."""
+"""Sections of the report, one per file."""

@@ -1,4 +1,4 @@
-"""The report's section on what to look at: a sentence each, with the figure behind it."""
+"""The report's section on what to look at, one sentence per issue, with figures."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,15 +9,15 @@ from tasks.reporting.records.rows import RowRecord
 from tasks.reporting.result_table import percent, row_names
 
 IDLE = 0.1
-"""A source with less than this share of an even weight gets practically none."""
+"""A source with less than this share of an even weight has practically none."""
 RARE = 0.1
-"""A class with less than this share of an even share of the hard labels seems to be missing."""
+"""A class with less than this fraction of an even share of hard labels seems missing."""
 COLLAPSED = 0.6
-"""Hard labels spread like fewer even classes than this share of them have collapsed."""
+"""Hard labels have collapsed if they spread over fewer effective classes than this share."""
 UNBALANCED = 3
-"""So many times the labels of the class with the fewest are worth a sentence."""
+"""Ratio of labels between the largest and smallest class that is reported."""
 MIXING = "gradmix"
-"""What names of methods that mix begin with."""
+"""Prefix of the names of methods that mix."""
 
 
 def attention_section(record: Record) -> str:
@@ -34,20 +34,20 @@ def attention_section(record: Record) -> str:
 
 
 def idle_sources(record: Record) -> Iterator[str]:
-    """Sources that a row's mixing never asks for."""
+    """Sources that get practically no weight in a row."""
     for name in row_names(record):
         weights = _mean_weights([row for row in record.rows if row.row == name])
         for source, weight in weights.items():
             if weight < IDLE / len(weights):
                 yield (
-                    f"The source {source} gets a mean weight of {weight:.3f} in {name}, where an "
-                    f"even one is {1 / len(weights):.3f}: its gradients rarely agree with V's. "
+                    f"The source {source} has a mean weight of {weight:.3f} in {name}, where an "
+                    f"even weight is {1 / len(weights):.3f}: its gradients rarely agree with V's. "
                     "Without it, training is faster and as good."
                 )
 
 
 def simpler_rows(record: Record) -> Iterator[str]:
-    """Rows with V that do not mix, and choose no worse than the best that does."""
+    """Rows with V that do not mix, and are no worse than the best row that does."""
     accuracy = {name: _accuracy(record, name) for name in row_names(record)}
     mixing = [name for name in accuracy if _mixes(record, name)]
     if not mixing:
@@ -62,7 +62,7 @@ def simpler_rows(record: Record) -> Iterator[str]:
 
 
 def odd_labels(record: Record) -> Iterator[str]:
-    """Hard labels of a few classes alone, or without some class."""
+    """Hard labels that only have a few classes, or lack some."""
     for entry in record.pseudo_labels:
         total, classes = sum(entry.count_per_class), len(entry.count_per_class)
         if not total or classes < 2:
@@ -73,14 +73,14 @@ def odd_labels(record: Record) -> Iterator[str]:
             most = max(range(classes), key=entry.count_per_class.__getitem__)
             yield (
                 f"The hard labels collapse ({where}): {entry.count_per_class[most]:,} of {total:,} "
-                f"are {record.classes[most]}, and they spread like {effective:.1f} even classes of "
-                f"{classes}. Label some files of the others, or train longer."
+                f"are {record.classes[most]}, and they spread like {effective:.1f} even classes "
+                f"of {classes}. Label some files of the others, or train longer."
             )
         yield from _missing(record, entry, where)
 
 
 def unbalanced_labels(record: Record) -> Iterator[str]:
-    """Labelled files of which one class has many times those of another."""
+    """Labelled files with many times as many of one class as of another."""
     counts = (
         dict(zip(record.classes, record.labelled.counts, strict=True)) if record.labelled else {}
     )
@@ -109,13 +109,13 @@ def _missing(record: Record, entry: LabelRecord, where: str) -> Iterator[str]:
 
 
 def _effective(counts: Sequence[int]) -> float:
-    """As how many even classes some counts spread: exp of their entropy."""
+    """Effective number of classes: exp of the entropy of the counts."""
     shares = [count / sum(counts) for count in counts if count]
     return math.exp(-sum(share * math.log(share) for share in shares))
 
 
 def _mean_weights(rows: Sequence[RowRecord]) -> Mapping[str, float]:
-    """Mean weight of every source over the draws; nothing where a row does not mix."""
+    """Mean weight of each source over the draws; empty if a row does not mix."""
     known = [row.weights for row in rows if row.weights]
     names = [name for name in known[0] if all(name in other for other in known)] if known else []
     return {name: sum(weights[name] for weights in known) / len(known) for name in names}

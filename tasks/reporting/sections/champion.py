@@ -1,4 +1,4 @@
-"""The report's first words: which model to use, how good it is, and how to use it."""
+"""The start of the report: which model to use, how good it is, and how to use it."""
 
 from tasks.models.figures import percent, standard_error
 from tasks.reporting.measures import measures, sample_noun
@@ -8,14 +8,14 @@ from tasks.reporting.result_table import plural
 
 
 def champion_section(record: Record) -> str:
-    """Which model to use, its figures, where it lies, a command; nothing in older records."""
+    """The model to use: figures, folder and command; empty for older records."""
     champion = record.champion
     if champion is None:
         return ""
     return "\n\n".join(
         [
             f"**Use this model: {champion.row}{_drawn(record, champion)}.** "
-            f"{_figures(record, champion)} It lies in `{champion.folder}/` beside this report, "
+            f"{_figures(record, champion)} It is in `{champion.folder}/` next to this report, "
             f"with a card, and in MLflow as `{champion.registered}`.",
             f"```\ngradmix predict {record.name} FOLDER --out labels.csv\n```",
         ]
@@ -23,7 +23,7 @@ def champion_section(record: Record) -> str:
 
 
 def _drawn(record: Record, champion: ChampionRecord) -> str:
-    """Of which V, if there are several."""
+    """The V it was trained with, if there are several."""
     return f", k = {champion.k}, draw {champion.draw}" if record.labelled is None else ""
 
 

@@ -1,4 +1,4 @@
-"""Figure 3: hyper-validation loss as the training goes on."""
+"""Figure 3: hyper-validation loss during training."""
 
 import statistics
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from tasks.reporting.stats.estimates import estimate
 from tasks.reporting.text_tables import markdown_table
 
 EPOCH = 100
-"""Steps; the paper's word for them (caption of its Figure 3)."""
+"""Steps per epoch, the paper's term (caption of its Figure 3)."""
 
 
 def curves_of(record: Record, k: int) -> dict[str, list[CurveRecord]]:
-    """The curves at one k by row, in the record's order, draws ascending; empty ones left out."""
+    """The curves at one k by row, in the record's order, draws ascending, without empty ones."""
     found: dict[str, list[CurveRecord]] = {}
     for curve in record.curves:
         if curve.k == k and curve.points:
@@ -30,7 +30,7 @@ def curve_k(record: Record) -> list[int]:
 
 
 def mean_curve(curves: Sequence[CurveRecord]) -> tuple[list[float], list[float]]:
-    """Epochs and mean loss over draws, at the steps that all draws have."""
+    """Epochs and mean loss over draws, at steps common to all draws."""
     losses = [{point.step: point.loss for point in curve.points} for curve in curves]
     steps = sorted(set.intersection(*(set(found) for found in losses)))
     means = [statistics.fmean(found[step] for found in losses) for step in steps]
@@ -38,7 +38,7 @@ def mean_curve(curves: Sequence[CurveRecord]) -> tuple[list[float], list[float]]
 
 
 def curve_section(record: Record) -> str:
-    """Figure 3, and what it shows as numbers."""
+    """Figure 3, and its data as numbers."""
     ks = curve_k(record)
     if not ks or not asked(record, "figures", 3):
         return ""
@@ -59,8 +59,8 @@ def curve_section(record: Record) -> str:
                 "The table below has its lowest and last points.",
             ),
             markdown_table(header, lines),
-            "Mean ± s.e. over draws of every draw's lowest and last loss. Mean move: how much the "
-            "loss goes up or down from one check to the next, on average; smaller is steadier.",
+            "Mean ± s.e. over draws of each draw's lowest and last loss. Mean move: average change "
+            "of the loss, up or down, between checks; smaller is steadier.",
             how_to_read("figure 3"),
         ]
     )
@@ -77,7 +77,7 @@ def _line(curves: Sequence[CurveRecord]) -> list[str]:
 
 
 def mean_move(curve: CurveRecord) -> float:
-    """Mean absolute change of the loss between checks; 0 of a single check."""
+    """Mean absolute change of the loss between checks; 0 for a single check."""
     losses = [point.loss for point in curve.points]
     moves = [abs(after - before) for before, after in pairwise(losses)]
     return statistics.fmean(moves) if moves else 0.0

@@ -1,4 +1,4 @@
-"""The report's tables on the data: what was used, what was left out and why, the raw files."""
+"""The report's tables on data: what was used, what was left out and why, and raw files."""
 
 from tasks.reporting.record import Record
 from tasks.reporting.records.inputs import DataRecord
@@ -7,11 +7,11 @@ from tasks.reporting.text_tables import markdown_table
 
 BROKEN = "could not be decoded"
 TOGETHER = "files"
-"""Under this name a record has one digest of all photos or clips of a split."""
+"""Name in records for one digest of all photos or clips of a split."""
 
 
 def data_tables(record: Record) -> list[str]:
-    """The prepared data, the files that are not in them, and the raw files under them."""
+    """Tables of prepared data, files left out, and raw files."""
     return [_prepared(record), *_left_out(record), *_raw_files(record)]
 
 
@@ -37,7 +37,7 @@ def _prepared(record: Record) -> str:
 
 
 def _left_out(record: Record) -> list[str]:
-    """Files that were named or found and not used; older records have not counted them."""
+    """Files that were named or found but not used, which older records do not count."""
     lines = [
         [_name(entry), f"{count:,}", reason]
         for entry in record.data
@@ -47,7 +47,7 @@ def _left_out(record: Record) -> list[str]:
     if not lines:
         return []
     return [
-        "Files that were named or found, and not used:",
+        "Files that were named or found, but not used:",
         markdown_table(["data", "files", "why"], lines, (0, 2)),
     ]
 
@@ -68,5 +68,5 @@ def _name(entry: DataRecord) -> str:
 
 
 def _raw_name(entry: DataRecord, name: str) -> str:
-    """A file; of photos or clips, which are too many to name, all of a split."""
+    """Name of a file, or of a whole split of photos or clips, which are too many to list."""
     return f"{_name(entry)}: all files" if name == TOGETHER else f"{entry.dataset}: {name}"

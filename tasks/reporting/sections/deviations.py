@@ -1,4 +1,4 @@
-"""The report's section on the paper: what this run does otherwise, read off its settings."""
+"""The report's section on the paper: how this run differs, according to its settings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +29,7 @@ LAYERS = {
 
 
 def has_paper_figures(record: Record) -> bool:
-    """Whether any row of the record has a figure of the paper beside it."""
+    """Whether any row of the record has a figure from the paper."""
     return any(
         measure.paper(record).get(name)
         for measure in measures(record)
@@ -38,7 +38,7 @@ def has_paper_figures(record: Record) -> bool:
 
 
 def our_readings(record: Record) -> list[str]:
-    """What is to be said of rows whose authors' code is not public."""
+    """Notes on rows whose authors' code is not public."""
     return [
         f"**{name}** stands for {what}: {NO_CODE}. The paper's figures are those of the original."
         for name, what in _read(record).items()
@@ -46,12 +46,12 @@ def our_readings(record: Record) -> list[str]:
 
 
 def _read(record: Record) -> dict[str, str]:
-    """Rows of our reading, and what they are in the paper."""
+    """Rows with our own reading of a method, and what they are in the paper."""
     return {row.row: OUR_READINGS[row.method] for row in record.rows if row.method in OUR_READINGS}
 
 
 def held_to(record: Record) -> str | None:
-    """The paper's experiment that a record is held to: its own, or the one of its figures."""
+    """The paper's experiment a record is compared with: its own, or that of its figures."""
     experiment: str = record.experiment
     if experiment in PROTOCOL:
         return experiment
@@ -65,12 +65,14 @@ def paper_section(record: Record) -> str:
     experiment, theirs = record.experiment, held_to(record)
     parts = ["## Against the paper"]
     if theirs is None:
-        parts.append(f"The paper has no experiment `{experiment}`: there is nothing to hold it to.")
+        parts.append(
+            f"The paper has no experiment `{experiment}`: there is nothing to compare it with."
+        )
     else:
         if theirs != experiment:
             parts.append(
-                f"The paper has no experiment `{experiment}`. As figures of the paper stand beside "
-                f"those of this run, it is held to the paper's experiment with {theirs}."
+                f"The paper has no experiment `{experiment}`. As the paper's figures are next "
+                f"to this run's, it is compared with the paper's experiment with {theirs}."
             )
         parts += _deviations(record, theirs)
     parts.append(
@@ -118,7 +120,7 @@ def _other_rows(record: Record, experiment: str) -> list[str]:
     added = [name for name, theirs in names.items() if theirs not in rows]
     parts = []
     if absent:
-        parts.append(f"Rows of the paper's {table} that are not here: {', '.join(absent)}.")
+        parts.append(f"Rows of the paper's {table} that are missing here: {', '.join(absent)}.")
     if added:
         parts.append(f"Rows that the paper's {table} does not have: {', '.join(added)}.")
     return parts
@@ -143,8 +145,8 @@ def _choices(record: Record) -> list[str]:
 
 
 def _trunk(network: Mapping[str, Any]) -> str:
-    """The trunk, from which weights, and what of it was trained."""
-    # Records from before there was a choice have the settings of the one trunk.
+    """The trunk, its initial weights, and the part that was trained."""
+    # Older records, without a choice of trunks, have the settings of the only trunk.
     name, settings = network.get("trunk", CONVNET), network.get("settings", network)
     said = [_convnet(settings)] if name == CONVNET and settings else [f"`{name}`"]
     if name != CONVNET and settings:
@@ -170,7 +172,7 @@ def _convnet(settings: Settings) -> str:
 
 
 def _of_pictures(record: Record) -> list[str]:
-    """How photos and clips became images."""
+    """How photos and clips were turned into images."""
     images = record.settings.get("images")
     if not images:
         return []
@@ -188,7 +190,7 @@ def _of_pictures(record: Record) -> list[str]:
 
 
 def _of_clips(settings: Settings) -> list[str]:
-    """What the paper gives for the digits, and not for actions."""
+    """Settings that the paper gives for digits, but not for actions."""
     stage = settings["first_stage"]
     return [
         f"hyper-validation: {settings['target']['hyper_validation']:,} clips, in whole recordings",
@@ -199,7 +201,7 @@ def _of_clips(settings: Settings) -> list[str]:
 
 
 def _same(theirs: object, ours: object) -> bool:
-    """Equal as numbers, tuples and lists alike."""
+    """Equality that ignores the difference between tuples and lists."""
     if isinstance(theirs, list | tuple) and isinstance(ours, list | tuple):
         return list(theirs) == list(ours)
     return theirs == ours

@@ -1,4 +1,4 @@
-"""The report's section on paired differences: intervals, tests, and what they cannot say."""
+"""The report's section on paired differences: intervals, tests, and their limits."""
 
 from collections.abc import Mapping, Sequence
 
@@ -30,11 +30,11 @@ from tasks.reporting.text_tables import markdown_table
 BOTH = "95 % CI, images too"
 
 FEW_DRAWS = 10
-"""The paper's number; with fewer, an interval is wide and leans on normality."""
+"""The paper's number; with fewer, intervals are wide and rely on normality."""
 
 
 def pairs(record: Record, measure: Measure) -> dict[int, list[Difference]]:
-    """The reference row minus every other row by k, in the record's order; empty ones left out."""
+    """The reference row minus each other row by k, in the record's order, without empty ones."""
     reference = reference_row(record)
     if reference is None:
         return {}
@@ -53,7 +53,7 @@ def difference_section(record: Record) -> str:
     """Every row against the reference row, draw by draw."""
     reference = reference_row(record)
     found = [by_k for measure in measures(record) if (by_k := pairs(record, measure))]
-    # Of one V that was not drawn there is nothing to pair.
+    # A given V has no draws to pair.
     if record.labelled is not None:
         return ""
     if reference is None or not found or not asked(record, "tables", main_table(record)):
@@ -96,7 +96,7 @@ def _forest(reference: str, ks: Sequence[int], *, several: bool) -> str:
 
 
 def _over_both(record: Record, found: Sequence[Difference]) -> dict[Difference, Crossed]:
-    """Differences over draws and test images, of those by the measure that images are kept for."""
+    """Differences over draws and test images, for the measure with recorded answers."""
     measure = measures(record)[-1]
     return {
         pair: both
@@ -158,9 +158,9 @@ def _crossed_words(record: Record, both: Mapping[Difference, Crossed]) -> list[s
     noun = measures(record)[-1].noun
     return [
         f"**{BOTH}**: the interval for other draws and other test {noun}s, not only other draws: a "
-        f"bootstrap in which draws and {noun}s are drawn with replacement, each {noun} with its "
-        f"answers in all draws ({RESAMPLES:,} times, seed 0), as a t interval with the degrees of "
-        "freedom of the draws. A lead that is to hold on new data needs this one."
+        f"bootstrap in which draws and {noun}s are resampled with replacement, each {noun} with "
+        f"its answers in all draws ({RESAMPLES:,} times, seed 0), as a t interval with the degrees "
+        "of freedom of the draws. A claim about new data needs this one."
     ]
 
 
@@ -172,7 +172,7 @@ def _verdicts() -> str:
 
 
 def _caution(record: Record, reference: str, found: list[Difference]) -> str:
-    """What intervals and tests do not say; what is alike is counted by the coarsest measure."""
+    """Limits of intervals and tests, in terms of the coarsest measure."""
     measure = measures(record)[-1]
     entry = next(row for row in record.rows if row.row == reference)
     share, count = measure.accuracy(entry) or 0.0, measure.count(entry) or 0
@@ -189,7 +189,7 @@ def _caution(record: Record, reference: str, found: list[Difference]) -> str:
 
 
 def _unpicked(record: Record, reference: str) -> list[str]:
-    """What the reference row owes to being the best of a grid, by k and measure."""
+    """What the reference row gains from being the best of a grid, by k and measure."""
     found = measures(record)
     said = [
         f"{text}{f' {measure.name}' if len(found) > 1 else ''}"
@@ -201,13 +201,13 @@ def _unpicked(record: Record, reference: str) -> list[str]:
         return []
     return [
         f"**Tuned unequally:** {reference} is the best cell of a grid, which other rows do not "
-        "have. A cell of it picked blindly has, on average over the grid and the same draws, "
+        "have. A cell picked at random has, on average over the grid and the same draws, "
         f"{'; '.join(said)}."
     ]
 
 
 def _blind(record: Record, measure: Measure, reference: str, k: int) -> str:
-    """Mean of the grid's cells at one k; empty where not all of them are scored."""
+    """Mean of the grid's cells at one k; empty unless all of them are scored."""
     cells = [cell for cell in record.cells if cell.k == k]
     scores = [100 * share for cell in cells if (share := measure.accuracy(cell))]
     chosen = rows_of(record, reference, k)
@@ -230,11 +230,11 @@ def _few(most: int) -> list[str]:
         return []
     said = (
         f"{plural(most, 'draw').capitalize()} prove nothing by themselves: an interval or a p over "
-        "so few differences is wide and leans on their being normal."
+        "so few differences is wide and relies on their being normal."
     )
     if most < WILCOXON_FROM:
-        # All signs alike has probability 2 / 2^n under equality.
-        return [f"{said} A test by signs or ranks alone could not go below p = {2 / 2**most:g}."]
+        # Under equality, equal signs have probability 2 / 2^n.
+        return [f"{said} A test of signs or ranks alone could not go below p = {2 / 2**most:g}."]
     return [said]
 
 

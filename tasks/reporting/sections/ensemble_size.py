@@ -1,4 +1,4 @@
-"""Figure 4: what the number of models in the ensemble does."""
+"""Figure 4: effect of the number of models in the ensemble."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,11 +11,11 @@ from tasks.reporting.stats.estimates import Estimate, estimate
 from tasks.reporting.text_tables import markdown_table
 
 DISAGREEMENTS = {"soft_disagree": "soft labels", "hard_disagree": "hard labels"}
-"""Shares of clips whose frames are labelled differently, and of which labels."""
+"""Shares of clips whose frames are labelled differently, by kind of label."""
 
 
 def swept(record: Record, k: int) -> dict[int, dict[int, float]]:
-    """Test accuracy in per cent at one k, by R and draw, both ascending; unscored ones left out."""
+    """Test accuracy in per cent at one k, by R and draw, both ascending, without unscored ones."""
     found: dict[int, dict[int, float]] = {}
     for entry in sorted(record.ensembles, key=lambda e: (e.r, e.draw)):
         if entry.k == k and entry.test_accuracy is not None:
@@ -55,9 +55,9 @@ def sweep_section(record: Record) -> str:
             "## Figure 4: number of models in the ensemble",
             f"Test accuracy{selected_by(record)} in per cent, mean ± s.e. over draws, of the final "
             "model trained with the hard labels of the best R grid cells. The cells are trained "
-            "once, whatever R is. The paper has this figure as a picture only; in its words, R = 3 "
-            f"has the best overall performance. Here R = {main} was set before; the figure chooses "
-            "nothing.",
+            "once, whatever R is. The paper only shows this figure as a picture; in its words, R = "
+            f"3 has the best overall performance. Here R = {main} was fixed before; the figure "
+            "affects nothing.",
             picture(
                 "figure-4",
                 "Test accuracy against the number R of models in the ensemble, with bars of one "

@@ -27,7 +27,7 @@ NOISE = ["", "cells", "mean", "sd between cells", "best cell", "expected best of
 
 
 def grid_section(record: Record) -> str:
-    """Per k: mean accuracy of every cell over draws, the selected ones, and selection noise."""
+    """Mean accuracy of each cell over draws, selected cells, and selection noise, per k."""
     ks = grid_k(record)
     if not ks or not asked(record, "tables", 2):
         return ""
@@ -55,9 +55,9 @@ def _opening(record: Record, *, scored: bool) -> list[str]:
         else "The test split is not opened for cells."
     )
     columns = [
-        "Selected cell: test accuracy of the cell that hyper-validation chose. Correlation: over "
-        "cells, of accuracy on hyper-validation and test (Pearson, with Fisher's 95 % interval); "
-        "near 0, hyper-validation cannot tell these cells apart."
+        "Selected cell: test accuracy of the cell chosen on hyper-validation. Correlation: over "
+        "cells, between accuracy on hyper-validation and test (Pearson, with Fisher's 95 % "
+        "interval); near 0, hyper-validation cannot tell these cells apart."
     ]
     return [
         f"First stage. Accuracy{selected_by(record)} in per cent, mean over draws. "
@@ -141,10 +141,10 @@ def _noise_line(figures: Selection) -> list[str]:
 
 
 def _finding(draws: list[Selection]) -> str:
-    """How often the best cell stands out from selection noise."""
+    """How often the best cell exceeds selection noise."""
     told = [figures for figures in draws if figures.expected is not None and figures.deviation]
     if not told:
-        return "Too few cells, or no spread between them: there is no noise of selection to tell."
+        return "Too few cells, or no spread between them, to estimate selection noise."
     above = sum(figures.best > (figures.expected or 0.0) for figures in told)
     counts = sorted({figures.cells for figures in told})
     lifts = ", ".join(f"{expected_lift(count):.2f} sd for {count} cells" for count in counts)
@@ -155,7 +155,7 @@ def _finding(draws: list[Selection]) -> str:
 
 
 def _papers(*, whole: bool) -> list[str]:
-    """The paper's grid with the same statistics; all of it where ours has its k."""
+    """The paper's grid with the same statistics; in full if ours has its k."""
     parts = [f"### The paper's own grid (k = {protocol.GRID_K})"]
     if whole:
         lines = [

@@ -1,4 +1,4 @@
-"""The report's section on a V that is labelled files as they are: how sure its choices are."""
+"""The report's section on V given as labelled files: how certain its choices are."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from tasks.reporting.text_tables import markdown_table
 
 
 def labelled_section(record: Record) -> str:
-    """Labels by class, what is held out and how, and how uncertain the rows' accuracies are."""
+    """Labels by class, what is held out and how, and the uncertainty of the rows' accuracies."""
     labelled = record.labelled
     if labelled is None:
         return ""
@@ -21,17 +21,17 @@ def labelled_section(record: Record) -> str:
     return "\n\n".join(
         [
             "## What the labels can show",
-            f"V is the {plural(sum(labelled.counts), f'labelled {noun}')} of the target, as they "
-            f"are; U is {plural(labelled.unlabelled, f'{noun}')} that nobody has labelled. "
+            f"V is the {plural(sum(labelled.counts), f'labelled {noun}')} of the target; U is "
+            f"{plural(labelled.unlabelled, f'unlabelled {noun}')}. "
             f"{_how(labelled)}",
             markdown_table(["class", "labels"], lines),
             markdown_table(
                 ["Method", "labels held out", "right", "accuracy %", "95 % interval"],
                 [_line(row) for row in record.rows],
             ),
-            "The interval is exact (Clopper-Pearson), for one model looked at once. A row that is "
-            "the best of several on the same labels is flattered by that: the grid's row most of "
-            "all, which is the best cell by its own part.",
+            "The interval is exact (Clopper-Pearson), for a single model. A row that is the best "
+            "of several on the same labels is flattered by it, most of all the grid's row, which "
+            "is the best cell on its own part.",
             *_no_test(record),
             *_corrections(labelled),
         ]
@@ -49,7 +49,7 @@ def _how(labelled: LabelledRecord) -> str:
         "with each part held out in turn, so that each label is predicted by a model that has not "
         "seen it. A row's model then learns from all of V, with the settings and the number of "
         "steps that did best; it is not scored again. Cells of the grid hold out one part each. "
-        "Labels of corrections are never held out, because nobody drew them at random."
+        "Corrected labels are never held out, because they were not drawn at random."
     )
 
 
@@ -64,13 +64,13 @@ def _line(row: RowRecord) -> list[str]:
 def _no_test(record: Record) -> Iterator[str]:
     if not has_test(record):
         yield (
-            "**There is no test split: nothing is claimed beyond these estimates.** Give "
-            "`test = PATH`, labelled files that nothing is chosen by, to know more."
+            "**There is no test split: nothing is claimed beyond these estimates.** To know more, "
+            "give `test = PATH`, labelled files that affect no choice."
         )
 
 
 def _corrections(labelled: LabelledRecord) -> Iterator[str]:
-    """What corrections have changed."""
+    """Changes made by corrections."""
     found = labelled.corrections
     if not found and not labelled.rejected:
         return

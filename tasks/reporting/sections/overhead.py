@@ -1,4 +1,4 @@
-"""Time of a training step, beside the paper's 40 % for GradMix."""
+"""Time of a training step, compared with the paper's 40 % overhead for GradMix."""
 
 import statistics
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from tasks.reporting.text_tables import markdown_table
 
 
 def step_times(record: Record, row: str) -> dict[tuple[int, int], float]:
-    """Seconds a step of a row by (k, draw); a training with no step of its own is left out."""
+    """Seconds per step of a row by (k, draw), without trainings that took no steps."""
     return {
         (entry.k, entry.draw): entry.seconds / steps
         for entry in record.rows
@@ -20,7 +20,7 @@ def step_times(record: Record, row: str) -> dict[tuple[int, int], float]:
 
 
 def overhead_section(record: Record) -> str:
-    """Time a step of every row over Source only, paired by draw."""
+    """Time per step of each row relative to Source only, paired by draw."""
     base = next((row.row for row in record.rows if row.method == "source_only"), None)
     reference = reference_row(record)
     if base is None or reference is None:
@@ -34,10 +34,10 @@ def overhead_section(record: Record) -> str:
     if not ratios.get(reference):
         return ""
     lines = [[name, *_line(step_times(record, name), ratios[name])] for name in ratios]
-    header = ["Method", "ms a step", f"times {base}", "lowest", "highest", "pairs"]
+    header = ["Method", "ms per step", f"times {base}", "lowest", "highest", "pairs"]
     mean = statistics.fmean(ratios[reference])
     found = (
-        f"{reference} takes {100 * (mean - 1):+.0f} % time a step against {base}: mean of "
+        f"{reference} takes {100 * (mean - 1):+.0f} % time per step against {base}: mean of "
         f"{plural(len(ratios[reference]), 'pair')} on the same k and draw, from "
         f"{100 * (min(ratios[reference]) - 1):+.0f} % to {100 * (max(ratios[reference]) - 1):+.0f} "
         "%. The paper says about +40 %, on its network and machine."
@@ -55,7 +55,7 @@ def overhead_section(record: Record) -> str:
 
 
 def _steps(entry: RowRecord) -> int:
-    """Steps that the row's seconds cover; 0 where the record does not say."""
+    """Steps that the row's seconds cover; 0 if not recorded."""
     return (entry.steps or 0) - (entry.resumed_from or 0)
 
 

@@ -1,4 +1,4 @@
-"""The report's sections on how it was done: data, selection, learning rates, provenance."""
+"""The report's sections on procedure: data, selection, learning rates, provenance."""
 
 import math
 from collections.abc import Sequence
@@ -31,13 +31,13 @@ NO_DATA_SET = ": no published data set"
 
 
 def opening(record: Record) -> str:
-    """What the experiment file wants said first; what this run is, at which scale and data."""
+    """The experiment file's note, and a summary of the run's scale and data."""
     note = [f"**{' '.join(record.note.split())}**"] if record.note else []
     return "\n\n".join([*note, _what(record)])
 
 
 def _what(record: Record) -> str:
-    """One sentence."""
+    """Summary of the run in one sentence."""
     target = record.settings["target"]
     v = f"k = {_list(all_k(record))}; {plural(target['draws'], 'draw')} of V"
     if record.labelled is not None:
@@ -64,12 +64,12 @@ def _what(record: Record) -> str:
         return f"{scope}, on real data with the official counts."
     sentence = f"{scope}, on {'; and on '.join(said)}"
     if has_paper_figures(record):
-        sentence += "; the paper's figures, on other data, stand beside for orientation only"
+        sentence += "; the paper's figures, on other data, are only shown for orientation"
     return f"{sentence}."
 
 
 def facts(record: Record) -> str:
-    """One line: when, how long, from which code, under which name."""
+    """One line with date, duration, commit and name."""
     finished = datetime.fromisoformat(record.finished)
     minutes = max(1, round(record.seconds / 60))
     return (
@@ -80,7 +80,7 @@ def facts(record: Record) -> str:
 
 
 def missing_outputs(record: Record) -> str:
-    """What was asked for and is not in the record."""
+    """Requested outputs that are not in the record."""
     outputs = {} if record.outputs is None else vars(record.outputs)
     there: dict[tuple[str, int | str], Sequence[object]] = {
         ("tables", main_table(record)): record.rows,
@@ -95,11 +95,11 @@ def missing_outputs(record: Record) -> str:
         for item in outputs.get(kind, ())
         if not there.get((kind, item))
     ]
-    return f"**Asked for, but not in the record:** {', '.join(absent)}." if absent else ""
+    return f"**Requested, but not in the record:** {', '.join(absent)}." if absent else ""
 
 
 def selection_section(record: Record) -> str:
-    """How models were chosen, from how many, and at which learning rates."""
+    """How models were chosen, from how many, and with which learning rates."""
     lines = [
         _selection_line(record, name, k)
         for k in all_k(record)
@@ -113,24 +113,24 @@ def selection_section(record: Record) -> str:
     return "\n\n".join(
         [
             "## Selection and learning rates",
-            "What was chosen was chosen on hyper-validation: "
+            "All choices were made on hyper-validation: "
             f"{_held_out(record)}. Best "
             f"step, learning rate and cell: by accuracy{selected_by(record)}, ties by lower loss. "
             f"{_sealed(record)}"
-            "Settings of methods that are not listed as searched are fixed: nobody tuned them.",
+            "Settings of methods that are not listed as searched are fixed and untuned.",
             markdown_table(header, lines),
             how_to_read("selection"),
             "Choosing among more trainings helps a row: its best step on hyper-validation more "
-            "than its test accuracy. A row without searched rates took what the first stage found. "
-            '"Best over mean" is how far, in points of hyper-validation accuracy, the picked '
-            "training lies above the mean of those it was picked from: no more of a row's lead can "
-            "come from picking, and mostly less does, as the picked one is not the best on test.",
+            "than its test accuracy. A row without searched rates used the first stage's. "
+            '"Best over mean" is how far, in points of hyper-validation accuracy, the chosen '
+            "training is above the mean of its candidates: no more of a row's lead can come from "
+            "choosing, and usually less does, as the chosen one is not the best on test.",
         ]
     )
 
 
 def provenance_section(record: Record) -> str:
-    """Commit, machine, versions, times, data digests, MLflow runs, and the command again."""
+    """Commit, machine, versions, times, data digests, MLflow runs, and the command."""
     facts = [
         ("command", f"`{record.command}`"),
         ("seed", str(record.seed)),
@@ -152,26 +152,26 @@ def provenance_section(record: Record) -> str:
             *data_tables(record),
             how_to_read("data"),
             *run_parts(record),
-            "The CSV files beside this report hold the figures in full precision, each with its "
+            "The CSV files next to this report hold the figures in full precision, each with its "
             "MLflow run.",
         ]
     )
 
 
 def again_section(record: Record) -> str:
-    """The exact command, and what may differ."""
+    """The command to repeat the run, and what may differ."""
     checkout = f"git checkout {record.git_sha}\n" if record.git_sha else ""
     parts = ["## To make it again", f"```\n{checkout}{record.command}\n```"]
     if record.git_dirty:
         parts.append("The checkout had uncommitted changes: the commit alone is not the code used.")
     parts.append(
-        "Finished stages in the home folder are reused; give another `--home` to run all of it."
+        "Finished stages in the home folder are reused; use another `--home` to run everything."
     )
     return "\n\n".join(parts)
 
 
 def _embedded(record: Record) -> list[DataRecord]:
-    """The data that stand in for the experiment's real ones."""
+    """Embedded data that replace the experiment's real data."""
     datasets = record.settings["datasets"]
     return [
         entry
@@ -181,7 +181,7 @@ def _embedded(record: Record) -> list[DataRecord]:
 
 
 def _own(record: Record, entry: DataRecord) -> bool:
-    """Whether it is files of one's own, named by their path."""
+    """Whether a data set is the user's own files, given by path."""
     return _reader(record, entry) in OWN_READERS.values()
 
 
@@ -195,24 +195,24 @@ def _origins(entries: list[DataRecord]) -> str:
 
 
 def _and(words: Sequence[str]) -> str:
-    """Words as in a sentence."""
+    """Join words as in a sentence."""
     *most, last = words
     return f"{', '.join(most)} and {last}" if most else last
 
 
 def _sealed(record: Record) -> str:
-    """What became of the test split."""
+    """What happened to the test split."""
     if not has_test(record):
         return "There is no test split. "
     return (
         f"The sealed test split ({_tested(record)} of the target's classes) was opened after the "
-        "trainings of the run that asked for it were finished; no training and no selection reads "
+        "trainings of the run that requested it were finished; no training and no selection reads "
         "it. "
     )
 
 
 def _held_out(record: Record) -> str:
-    """How much hyper-validation is; whole recordings may be some clips more."""
+    """Size of hyper-validation; whole recordings may add a few clips."""
     if record.labelled is not None:
         whole = f"{record.labelled.held_out:,} labelled target files"
         parts = record.labelled.parts
@@ -228,7 +228,7 @@ def _drawn(record: Record) -> str:
 
 
 def _tested(record: Record) -> str:
-    """How much was tested."""
+    """Number of test samples."""
     counts = [
         dict.fromkeys(f"{measure.count(row) or 0:,}" for row in record.rows)
         for measure in measures(record)
@@ -258,7 +258,7 @@ def _selection_line(record: Record, name: str, k: int) -> list[str]:
 
 
 def _picked(entries: Sequence[RowRecord]) -> str:
-    """How far the picked trainings lie above the mean of their candidates, over the draws."""
+    """How far chosen trainings are above the mean of their candidates, over the draws."""
     lifts = [
         100 * (max(entry.candidates) - fmean(entry.candidates))
         for entry in entries
@@ -268,20 +268,20 @@ def _picked(entries: Sequence[RowRecord]) -> str:
 
 
 def _searched(entry: RowRecord) -> str:
-    """Learning rates, and settings by name, among which a row's model was chosen."""
+    """Learning rates, and settings by name, from which a row's model was chosen."""
     rates = ", ".join(f"{rate:g}" for rate in sorted(entry.searched, reverse=True))
     settings = entry.searched_settings.items()
     return "; ".join([*([rates] if rates else []), *(f"{k} {_list(v)}" for k, v in settings)])
 
 
 def _chosen(entry: RowRecord) -> str:
-    """The learning rate, and what was searched besides, of a row's model."""
+    """Learning rate and searched settings of a row's model."""
     settings = [f"{key} {entry.settings[key]}" for key in entry.searched_settings]
     return " ".join([f"{entry.learning_rate:g}", *settings])
 
 
 def _choices(record: Record, name: str, entry: RowRecord) -> str:
-    """How many trainings a row's model of one draw was picked from."""
+    """Number of trainings from which a row's model of one draw was chosen."""
     rates = len(entry.searched)
     if entry.candidates and name != record.settings["first_stage"]["name"]:
         return str(len(entry.candidates))
@@ -308,7 +308,7 @@ def _trainings(record: Record) -> str:
     executed, cached = record.executed.trainings, record.executed.cached
     if not cached:
         return f"{executed:,} run, none reused"
-    return f"{executed:,} run, {cached:,} reused: the time above is not that of all of them"
+    return f"{executed:,} run, {cached:,} reused: the time above does not include these"
 
 
 def _hardware(hardware: HardwareRecord) -> str:

@@ -1,4 +1,4 @@
-"""The report's tables on pseudo-labels by class; of many classes, those at the ends."""
+"""The report's tables on pseudo-labels by class; for many classes, the extremes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from tasks.reporting.result_table import NONE, percent
 from tasks.reporting.text_tables import markdown_table
 
 MANY = 20
-"""Classes up to which each has a column of its own."""
+"""Maximum number of classes with one column each."""
 SHOWN = 3
-"""Classes at each end."""
+"""Number of classes shown at each extreme."""
 FILE = "pseudo_label_classes.csv"
-"""Has every class where there are many."""
+"""File with all classes if there are many."""
 
 
 @dataclass(frozen=True)
 class ClassLabels:
-    """What one class got of an ensemble.
+    """An ensemble's labels for one class.
 
     Attributes:
-        name: of the class.
+        name: name of the class.
         count: hard labels given.
-        precision: share of them that are right, in [0, 1]; None of none.
-        enlarged_v: its samples in the enlarged V, V included.
+        precision: share of them that are correct, in [0, 1]; None if there are none.
+        enlarged_v: its samples in the enlarged V, including V.
     """
 
     name: str
@@ -41,7 +41,7 @@ def many_classes(record: Record) -> bool:
 
 
 def labels_by_class(record: Record, entry: LabelRecord) -> list[ClassLabels]:
-    """The classes of an entry, in the record's order."""
+    """Classes of an entry, in the record's order."""
     columns = (entry.count_per_class, entry.precision_per_class, entry.enlarged_v)
     return [ClassLabels(*values) for values in zip(record.classes, *columns, strict=True)]
 
@@ -68,7 +68,7 @@ def _text(one: ClassLabels) -> str:
 
 
 def _ends(record: Record, entries: Sequence[LabelRecord]) -> list[str]:
-    """A line for every entry: the classes with the least and the most."""
+    """One line per entry: the classes with the fewest and the most."""
     header = ["k", "draw", "without", "fewest labels", "most labels"]
     header += ["lowest precision %", "highest precision %"]
     lines = [
@@ -76,9 +76,9 @@ def _ends(record: Record, entries: Sequence[LabelRecord]) -> list[str]:
         for entry in entries
     ]
     return [
-        f"By class, of {len(record.classes)}: how many are without any hard label; of the "
-        f"others the {SHOWN} with the fewest and the most labels, and the {SHOWN} with the lowest "
-        "and the highest precision, in brackets of how many labels. "
+        f"By class, of {len(record.classes)}: how many have no hard label; of the others, the "
+        f"{SHOWN} with the fewest and the most labels, and the {SHOWN} with the lowest and the "
+        "highest precision, with numbers of labels in brackets. "
         f"`{FILE}` has every class.",
         markdown_table(header, lines, left=(0, 3, 4, 5, 6)),
         how_to_read("label ends"),
@@ -108,7 +108,7 @@ def _end_texts(classes: Sequence[ClassLabels]) -> list[str]:
 
 
 def _short_names(record: Record, entries: Sequence[LabelRecord]) -> str:
-    """Classes of the enlarged V that did not reach their size."""
+    """Classes that did not reach their size in the enlarged V."""
     short = [
         f"{one.name} (k = {entry.k}, draw {entry.draw}: {one.enlarged_v})"
         for entry in entries
@@ -118,7 +118,7 @@ def _short_names(record: Record, entries: Sequence[LabelRecord]) -> str:
 
 
 def _short_count(record: Record, entries: Sequence[LabelRecord]) -> str:
-    """How many they are, and the one that has the fewest."""
+    """Number of such classes, and the one with the fewest."""
     said = []
     for entry in entries:
         short = _short(record, entry)

@@ -18,7 +18,7 @@ from tasks.reporting.text_tables import markdown_table
 
 @dataclass(frozen=True)
 class Bin:
-    """Soft labels with like confidence, all draws together; shares in [0, 1]."""
+    """Soft labels with similar confidence, over all draws; shares in [0, 1]."""
 
     low: float
     high: float
@@ -29,7 +29,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Threshold:
-    """What a threshold would give, mean over draws; `precision` None where none has a label."""
+    """Results of a threshold, mean over draws; `precision` is None if there are no labels."""
 
     threshold: float
     agreed: float
@@ -38,7 +38,7 @@ class Threshold:
 
 
 def calibration(record: Record, k: int) -> list[Bin]:
-    """The bins of all draws at one k put together, weighted by samples, by confidence."""
+    """Bins of all draws at one k, pooled by samples, ordered by confidence."""
     bins: dict[tuple[float, float], list[CalibrationBin]] = {}
     for entry in _of(record, k):
         for one in entry.calibration:
@@ -54,7 +54,7 @@ def calibration_error(bins: Sequence[Bin]) -> float:
 
 
 def thresholds(record: Record, k: int) -> list[Threshold]:
-    """Coverage and precision by threshold at one k, mean over draws, ascending."""
+    """Coverage and precision at one k, mean over draws, by ascending threshold."""
     found: dict[float, list[ThresholdAudit]] = {}
     for entry in _of(record, k):
         for one in entry.thresholds:
@@ -75,14 +75,14 @@ def pseudo_label_section(record: Record) -> str:
     clips = of_clips(record)
     opening = [
         "## Pseudo-labels",
-        f"An unlabelled {measures(record)[0].noun} gets a hard label where all R members agree "
-        "above the threshold"
-        + (", whatever the other frames of its clip get. " if clips else ". ")
+        f"An unlabelled {measures(record)[0].noun} gets a hard label if all R members agree above "
+        "the threshold"
+        + (", whatever labels the other frames of its clip get. " if clips else ". ")
         + (
-            "The true labels of U are used for this audit alone, after all trainings: they decide "
+            "The true labels of U are only used for this audit, after all trainings, and affect "
             "nothing."
             if record.labelled is None
-            else "Nobody knows the true labels of U: there is no audit."
+            else "The true labels of U are unknown, so there is no audit."
         ),
     ]
     given = _given(record) if entries else []
@@ -91,7 +91,7 @@ def pseudo_label_section(record: Record) -> str:
 
 
 def _given(record: Record) -> list[str]:
-    """What the rows were trained with, in all, by class and by clip."""
+    """Labels used to train the rows: in total, by class and by clip."""
     header = ["k", "draw", "R", "threshold", "unlabelled", "agreed", "coverage %", "precision %"]
     lines = [_line(entry) for entry in record.pseudo_labels]
     return [
@@ -104,7 +104,7 @@ def _given(record: Record) -> list[str]:
 
 
 def _clip_part(record: Record) -> list[str]:
-    """How often the frames of one clip are labelled differently."""
+    """How often frames of the same clip are labelled differently."""
     lines = [
         [
             str(entry.k),
@@ -121,10 +121,10 @@ def _clip_part(record: Record) -> list[str]:
     header = ["k", "draw", "clips in U", *(f"{said} differ %" for said in DISAGREEMENTS.values())]
     return [
         "### Frames of one clip",
-        "All frames of a clip show one class, and each is labelled by itself. How many per cent of "
-        "the clips have frames that are labelled differently: by soft labels (their most probable "
-        "class), of the clips with at least two frames; by hard labels, of those with at least two "
-        "frames that have one.",
+        "All frames of a clip show one class, but each is labelled separately. Percentage of clips "
+        "whose frames are labelled differently: by soft labels (their most probable class), of "
+        "clips with at least two frames; by hard labels, of those with at least two frames that "
+        "have one.",
         markdown_table(header, lines),
         how_to_read("clips"),
     ]
@@ -145,7 +145,7 @@ def _calibration_part(record: Record) -> list[str]:
     )
     return [
         "### Calibration",
-        "How often the soft labels are right, by their confidence (the largest probability of the "
+        "How often soft labels are correct, by confidence (the largest probability of the "
         f"members' mean); all draws together. Expected calibration error (ECE): {errors}.",
         picture(
             "calibration",
@@ -175,7 +175,7 @@ def _threshold_part(record: Record) -> list[str]:
     used = record.settings["ensemble"]["threshold"]
     return [
         "### Effect of the threshold",
-        f"Mean over draws. {used:g} was used; the others are counted afterwards, with the same "
+        f"Mean over draws. {used:g} was used; the others are evaluated afterwards, with the same "
         "models.",
         picture(
             "thresholds",

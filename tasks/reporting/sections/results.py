@@ -30,7 +30,7 @@ PER_VIDEO = (
 
 
 def result_section(record: Record) -> str:
-    """The result table, what it says in words, and what is missing in it."""
+    """The result table, its main findings in words, and what is missing."""
     table = main_table(record)
     if not asked(record, "tables", table):
         return ""
@@ -53,14 +53,14 @@ def result_section(record: Record) -> str:
 
 
 def _spread(record: Record, rows: Sequence[ResultRow]) -> str:
-    """Over what it is a mean."""
+    """What the figures are means over."""
     if record.labelled is not None:
         return f", of one V of {sum(record.labelled.counts):,} labels"
     draws = sorted({cell.ours.n for row in rows for cell in row.cells if cell.ours})
     counts = " or ".join(map(str, draws))
     return (
         f": mean ± standard error over {counts} draw{'' if draws == [1] else 's'} of V (sd with "
-        "ddof 1 / sqrt(n); none of one draw)"
+        "ddof 1 / sqrt(n); none for one draw)"
     )
 
 
@@ -69,11 +69,11 @@ def _of_the_paper(record: Record, rows: Sequence[ResultRow]) -> str:
         return ""
     errors = [cell.paper.standard_error for row in rows for cell in row.cells if cell.paper]
     bare = ", which has no standard error" if not any(errors) else ""
-    return f"; beside it the paper's figure{bare}"
+    return f"; next to it the paper's figure{bare}"
 
 
 def _softened(record: Record) -> list[str]:
-    """Rows with hard labels that were trained with soft ones, because no hard one was left."""
+    """Rows with hard labels that were trained on soft ones, as there were no hard ones."""
     hard = {final["name"] for final in record.settings["final"] if final["labels"] == "hard"}
     entries = [
         *((row.row, row) for row in record.rows if row.row in hard and row.pseudo == "soft"),
@@ -86,11 +86,11 @@ def _softened(record: Record) -> list[str]:
     if not entries:
         return []
     said = "; ".join(f"{name} (k = {e.k}, draw {e.draw})" for name, e in entries)
-    return [f"**Soft labels in place of hard ones**, as the members agreed on nothing: {said}."]
+    return [f"**Soft labels instead of hard ones**, as the members agreed on nothing: {said}."]
 
 
 def hyper_validation_section(record: Record) -> str:
-    """Best and last step of every row on hyper-validation."""
+    """Best and last step of each row on hyper-validation."""
     lines = [
         _hyper_validation_line(record, name, k)
         for k in all_k(record)
@@ -103,10 +103,10 @@ def hyper_validation_section(record: Record) -> str:
         [
             "## Hyper-validation",
             f"Accuracy{selected_by(record)} in per cent on hyper-validation, mean ± s.e. over "
-            "draws, of the models in the table. The curve is jumpy: the model kept is the best "
-            "step's, the last step's accuracy shows what the choice is worth. The best is picked "
-            "on these very samples, so it is too high; no conclusion rests on it."
-            + (" Of a row that is trained on all of V, both are those of its parts." * crossed),
+            "draws, of the models in the table. The curve is jumpy: the model of the best step is "
+            "kept, and the last step's accuracy shows what this is worth. The best step is chosen "
+            "on these very samples, so its accuracy is too high; no conclusion relies on it."
+            + (" For a row trained on all of V, both are those of its parts." * crossed),
             markdown_table(header, lines),
             how_to_read("hyper-validation"),
         ]
@@ -114,7 +114,7 @@ def hyper_validation_section(record: Record) -> str:
 
 
 def _headlines(record: Record, rows: Sequence[ResultRow]) -> list[str]:
-    """What the table says, k by k, computed from it."""
+    """Findings of the table by k, computed from it."""
     lines = []
     for k in all_k(record):
         lines.append(f"- {v_name(record, k)}: largest mean {_largest(record, rows, k)}.")
@@ -123,7 +123,7 @@ def _headlines(record: Record, rows: Sequence[ResultRow]) -> list[str]:
 
 
 def _largest(record: Record, rows: Sequence[ResultRow], k: int) -> str:
-    """The best rows by each measure; once where they are the same."""
+    """The best rows by each measure, named once if they are the same."""
     found: dict[str, list[str]] = {}
     several = len(measures(record)) > 1
     for measure in measures(record):
@@ -171,7 +171,7 @@ def _with_u_against_without(
 
 
 def _in_words(pairs: Sequence[Difference]) -> str:
-    """The first pair, and of the same by other measures what is not the same."""
+    """The first pair, and how other measures differ from it."""
     first, *others = pairs
     of = f", {first.measure.name}" if others else ""
     said = [f"{first.names}{of}: {first.text}"]
@@ -193,7 +193,7 @@ def _means(rows: Sequence[ResultRow], measure: Measure, k: int) -> dict[str, flo
 
 
 def _missing(rows: Sequence[ResultRow]) -> list[str]:
-    """Each row and k once: what is missing lacks every measure."""
+    """Missing draws of each row and k, named once, as they lack every measure."""
     said = [
         f"{row.name} lacks {'draw' if len(cell.missing) == 1 else 'draws'} "
         f"{', '.join(map(str, cell.missing))} at k = {cell.k}"

@@ -1,4 +1,4 @@
-"""The part of the report on what held-out labels show of the pseudo-labels."""
+"""The report's part on what held-out labels prove about the pseudo-labels."""
 
 from tasks.reporting.record import Record
 from tasks.reporting.records.labels import LabelRecord, ShownPrecision
@@ -20,18 +20,18 @@ HEADER = [
 
 
 def shown_part(record: Record) -> list[str]:
-    """Both bounds, where a precision was asked for: of the hard labels, and from where it holds."""
+    """Both bounds, if a precision was requested: for hard labels, and by confidence."""
     entries = [(entry, entry.shown) for entry in record.pseudo_labels if entry.shown is not None]
     if not entries:
         return []
     sure = percent(entries[0][1].confidence)
     return [
         "### Shown by held-out labels",
-        "Without the truth of U: labels that no member was trained on show, with "
-        f"{sure} % confidence, how many of the hard labels are right at least, and from which mean "
-        "confidence on the precision asked for holds (`gradmix label` writes these labels). It "
-        "holds for samples like the held-out ones, which also chose checkpoints and members; that "
-        "favours them a little.",
+        "Without the truth of U: labels that no member was trained on prove, with "
+        f"{sure} % confidence, a minimum share of correct hard labels, and the mean confidence "
+        "above which the requested precision holds (`gradmix label` writes these labels). This "
+        "applies to samples like the held-out ones, which also chose checkpoints and members; "
+        "that favours them slightly.",
         markdown_table(HEADER, [_line(entry, shown) for entry, shown in entries]),
         how_to_read("shown"),
     ]

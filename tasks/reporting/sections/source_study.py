@@ -13,11 +13,11 @@ from tasks.reporting.stats.label_curve import LabelCurve, fitted
 from tasks.reporting.text_tables import markdown_table
 
 MORE = 20
-"""Labels that the study of labels adds."""
+"""Number of labels added in the study of labels."""
 
 
 def source_section(record: Record) -> str:
-    """Every source left out in turn, on the draws that all share."""
+    """Each source left out in turn, on the draws common to all."""
     parts = record.studies.sources if asked(record, "studies", "sources") else ()
     if not parts:
         return ""
@@ -27,7 +27,7 @@ def source_section(record: Record) -> str:
         [
             "## Does this source help?",
             f"{record.settings['first_stage']['name']} at the middle cell of its grid on all "
-            "sources and without one, each with the learning rate that hyper-validation chose for "
+            "sources and without one, each with the learning rate chosen on hyper-validation for "
             f"it; test accuracy {measures(record)[-1].name} on the same draws.",
             markdown_table(header, [_source_line(pair) for pair in found], left=(0, 5)),
             how_to_read("sources"),
@@ -56,7 +56,7 @@ def source_differences(parts: Sequence[SourceRecord], measure: Measure) -> list[
 
 
 def source_verdict(pair: Difference) -> str:
-    """`helps`, `hurts`, or how much it may matter where that cannot be told."""
+    """`helps`, `hurts` or, if undecided, how much it may matter."""
     if pair.higher is None:
         return pair.verdict
     return "helps" if pair.higher == pair.row else "hurts"
@@ -82,10 +82,10 @@ def label_section(record: Record) -> str:
         [
             "## What is a label worth?",
             f"{record.settings['first_stage']['name']} at the middle cell of its grid with V of "
-            "growing size, of one draw each part of the next; the learning rate is searched at "
-            "every size. The curve is error = a * labels^-b, fitted draw by draw to the logarithms "
-            f"(b {estimate_text(power)} over {plural(power.n, 'draw')}); what {MORE} more labels "
-            "add is read off each draw's curve, the interval is Student's t over the draws.",
+            "growing size, nested within each draw; the learning rate is searched at every size. "
+            "The curve is error = a * labels^-b, fitted to the logarithms of each draw "
+            f"(b {estimate_text(power)} over {plural(power.n, 'draw')}); the gain of {MORE} more "
+            "labels is read off each draw's curve, and the interval is Student's t over the draws.",
             markdown_table(
                 header,
                 [_label_line(parts, curves, labels, measures(record)[-1]) for labels in counts],
@@ -96,7 +96,7 @@ def label_section(record: Record) -> str:
 
 
 def label_curves(parts: Sequence[LabelsRecord], measure: Measure) -> list[LabelCurve]:
-    """A curve for every draw with enough numbers of labels."""
+    """One curve per draw with enough numbers of labels."""
     found = []
     for draw in sorted({one.draw for one in parts}):
         mine = [one for one in parts if one.draw == draw]

@@ -1,4 +1,4 @@
-"""Beyond the paper: is rho valid, and how much hyper-validation does the selection need?"""
+"""Beyond the paper: is rho valid, and how much hyper-validation does selection need?"""
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +15,12 @@ STARTS = {"initial": "random weights", "trained": "trained model"}
 
 
 def rho_parts(record: Record) -> tuple[RhoRecord, ...]:
-    """The parts of the study of rho; none if it was not asked for or is not there."""
+    """The parts of the study of rho; empty if not requested or missing."""
     return record.studies.rho if asked(record, "studies", "rho") else ()
 
 
 def size_parts(record: Record) -> tuple[SizeStudyRecord, ...]:
-    """The parts of the study of sizes; none if it was not asked for or is not there."""
+    """The parts of the study of sizes; empty if not requested or missing."""
     return record.studies.hyper_validation if asked(record, "studies", "hyper_validation") else ()
 
 
@@ -31,7 +31,7 @@ def rho_correlation(part: RhoRecord) -> Correlation | None:
 
 
 def layer_correlations(parts: Sequence[RhoRecord]) -> dict[str, list[float]]:
-    """For every layer the rank correlations of its cosine and its change, one for each part."""
+    """Rank correlations of each layer's cosine and change, one per part."""
     found: dict[str, list[float]] = {}
     for part in parts:
         for place, layer in enumerate(part.layers):
@@ -43,13 +43,13 @@ def layer_correlations(parts: Sequence[RhoRecord]) -> dict[str, list[float]]:
 
 
 def starts(parts: Sequence[RhoRecord]) -> dict[str, list[RhoRecord]]:
-    """The parts by where they start, random weights first."""
+    """Parts by initial weights, random ones first."""
     names = sorted({part.start for part in parts}, key=lambda name: (name != "initial", name))
     return {name: [part for part in parts if part.start == name] for name in names}
 
 
 def rho_section(record: Record) -> str:
-    """Whether rho predicts what a step does to the loss on hyper-validation."""
+    """Whether rho predicts the effect of a step on the hyper-validation loss."""
     parts = rho_parts(record)
     if not parts:
         return ""
@@ -62,7 +62,7 @@ def rho_section(record: Record) -> str:
             "GradMix trusts a mini-batch by its rho, the sum over layers of the cosine between the "
             "mixed source gradient and V's (Eq. 8). Here the trunk takes a plain step with a batch "
             "(no momentum, no adaptive rate, of the gradient's own length), the change of the loss "
-            "on hyper-validation is noted, and the step undone. At the random weights, batch "
+            "on hyper-validation is recorded, and the step is undone. At the random weights, batch "
             "normalisation has seen the sources before. A negative correlation means that rho is "
             "valid. "
             "[ForkMerge](https://arxiv.org/abs/2301.12618) doubts that gradient cosines are.",
@@ -89,7 +89,7 @@ def rho_section(record: Record) -> str:
 
 
 def size_section(record: Record) -> str:
-    """What the selection of the cell owes to the number of hyper-validation samples."""
+    """Effect of the number of hyper-validation samples on the selection of a cell."""
     parts = size_parts(record)
     if not parts:
         return ""
@@ -111,7 +111,7 @@ def size_section(record: Record) -> str:
             "## How large must hyper-validation be?",
             f"Test accuracy{selected_by(record)} in per cent of the grid cell that is best on a "
             "random part of hyper-validation, mean over subsets and draws. **Selection only:** the "
-            "models were trained, and their best steps kept, with the full set."
+            "models were trained, and their best steps chosen, with the full set."
             + (" Parts are of frames: those of one clip are alike." if of_clips(record) else ""),
             picture(
                 "sizes",
@@ -127,14 +127,14 @@ def size_section(record: Record) -> str:
 
 
 def by_size(parts: Sequence[SizeStudyRecord]) -> dict[int, list[SizeRecord]]:
-    """The entries of every size that all of these parts have, ascending."""
+    """Entries of every size common to these parts, ascending."""
     sizes = [{entry.size: entry for entry in part.sizes} for part in parts]
     shared = sorted(set.intersection(*(set(found) for found in sizes)))
     return {size: [found[size] for found in sizes] for size in shared}
 
 
 def _said(parts: Sequence[RhoRecord]) -> str:
-    """The correlations in words, their range."""
+    """The range of the correlations in words."""
     found = [one.r for part in parts if (one := rho_correlation(part))]
     if not found:
         return "no correlation can be taken"
@@ -155,13 +155,13 @@ def _rho_line(part: RhoRecord) -> list[str]:
 
 
 def _rho_finding(by_start: Mapping[str, Sequence[RhoRecord]]) -> str:
-    """How many correlations are negative with an interval that leaves out 0."""
+    """How many correlations are negative with an interval that excludes 0."""
     said = []
     for name, parts in by_start.items():
         found = [one for part in parts if (one := rho_correlation(part))]
-        told = [one for one in found if one.interval]
-        below = sum(one.interval[1] < 0 for one in told if one.interval)
-        above = sum(one.interval[0] > 0 for one in told if one.interval)
+        bounded = [one for one in found if one.interval]
+        below = sum(one.interval[1] < 0 for one in bounded if one.interval)
+        above = sum(one.interval[0] > 0 for one in bounded if one.interval)
         said.append(
             f"from {STARTS.get(name, name)} {below} of {plural(len(found), 'correlation')} lie "
             f"below 0 with their whole interval, {above} above"
@@ -196,12 +196,12 @@ def _size_line(parts: Sequence[SizeStudyRecord], entries: Sequence[SizeRecord]) 
 
 
 def _repeated(entries: Sequence[SizeRecord]) -> bool:
-    """Whether there is more than one subset: of the whole set there is one."""
+    """Whether there are several subsets, unlike for the whole set."""
     return all(entry.selections > 1 for entry in entries)
 
 
 def _frames(parts: Sequence[SizeStudyRecord]) -> Iterator[str]:
-    """Between what any selection lies."""
+    """Bounds of any selection: a random and the best cell."""
     for k in sorted({part.k for part in parts}):
         of_k = [part for part in parts if part.k == k]
         blind, best = (
@@ -209,7 +209,7 @@ def _frames(parts: Sequence[SizeStudyRecord]) -> Iterator[str]:
             for values in ([part.mean for part in of_k], [part.best for part in of_k])
         )
         yield (
-            f"- k = {k}: a cell picked blindly has {blind} % (mean of the "
+            f"- k = {k}: a cell picked at random has {blind} % (mean of the "
             f"cells), the best cell on the test split {best} % "
             f"(mean over {plural(len(of_k), 'draw')})."
         )

@@ -1,4 +1,4 @@
-"""Uncertainty over draws and test images together: the same images are classified in every draw."""
+"""Uncertainty over both draws and test images, which are the same in every draw."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tasks.reporting.stats.estimates import t_quantile
 
 Right = npt.NDArray[np.bool_]
-"""Whether each test image is classified right, [N]."""
+"""Whether each test image is classified correctly, [N]."""
 
 RESAMPLES = 1000
 
@@ -22,8 +22,8 @@ class Crossed:
     Attributes:
         draws: number of draws.
         images: number of test images.
-        mean: of the differences.
-        standard_error: over both.
+        mean: mean difference.
+        standard_error: standard error over both.
     """
 
     draws: int
@@ -33,7 +33,7 @@ class Crossed:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % t interval; degrees of freedom are those of the draws."""
+        """The 95 % t interval; with the degrees of freedom of the draws."""
         half = t_quantile(self.draws - 1) * self.standard_error
         return self.mean - half, self.mean + half
 
@@ -43,15 +43,15 @@ def crossed(ours: Mapping[int, Right], theirs: Mapping[int, Right]) -> Crossed |
 
     Draws and images are crossed, so that a resampled difference is the mean over all pairs of a
     resampled draw and a resampled image (the pigeonhole bootstrap of Owen 2007, which errs on the
-    wide side). The spread over resampled draws is too small by (D - 1) / D in variance; the whole
-    is widened by as much.
+    wide side). The variance over resampled draws is too small by a factor (D - 1) / D, for which
+    the whole is corrected.
 
     Args:
-        ours: by draw; images in the same order everywhere.
-        theirs: what is taken from it.
+        ours: correct answers by draw, with images in the same order everywhere.
+        theirs: correct answers of the row to subtract.
 
     Returns:
-        None of fewer than two draws that both have, or of sets of images that differ.
+        None for fewer than two common draws, or different sets of images.
     """
     shared = sorted(ours.keys() & theirs.keys())
     sizes = {len(side[draw]) for side in (ours, theirs) for draw in shared}

@@ -9,12 +9,12 @@ import numpy as np
 from scipy.special import ndtr, stdtrit
 
 SAME = 1e-9
-"""Values that differ by less differ by rounding only."""
+"""Smaller differences are due to rounding."""
 
 LEVEL = 0.95
 
 ONE_SIDED = 0.90
-"""Level of the two-sided interval each side of which is a one-sided test at 5 %."""
+"""Level of the two-sided interval whose sides are one-sided tests at 5 %."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Estimate:
 
     Attributes:
         n: number of draws.
-        mean: over the draws.
-        standard_error: sd (ddof 1) / sqrt(n); None of one draw.
+        mean: mean over the draws.
+        standard_error: sd (ddof 1) / sqrt(n); None for one draw.
     """
 
     n: int
@@ -33,7 +33,7 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % t interval of the mean; None where one draw or no spread gives no width."""
+        """The 95 % t interval of the mean; None for one draw or without spread."""
         if not self.standard_error:
             return None
         half = t_quantile(self.n - 1) * self.standard_error
@@ -43,7 +43,7 @@ class Estimate:
     def equality_bound(self) -> float | None:
         """The smallest margin within which the mean is 0 by two one-sided tests at 5 % (TOST).
 
-        It is the end of the 90 % interval that is farther from 0; None where there is no interval.
+        This is the end of the 90 % interval farther from 0; None if there is no interval.
         """
         if not self.standard_error:
             return None
@@ -54,7 +54,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     """Mean and standard error of at least one value.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if there are no values.
     """
     if not values:
         raise ValueError("expected at least one value, found none; leave out what has no draw.")
@@ -64,7 +64,7 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 
 def deviation(values: Sequence[float]) -> float | None:
-    """Standard deviation with ddof 1; None of fewer than two values, 0 where they are the same."""
+    """Standard deviation with ddof 1; None for fewer than two values, 0 if they are equal."""
     if len(values) < 2:
         return None
     if max(values) - min(values) < SAME:
@@ -73,7 +73,7 @@ def deviation(values: Sequence[float]) -> float | None:
 
 
 def t_quantile(degrees: int, level: float = LEVEL) -> float:
-    """Half the width of a two-sided t interval, in standard errors."""
+    """Half-width of a two-sided t interval, in standard errors."""
     return float(stdtrit(degrees, 0.5 + level / 2))
 
 
@@ -88,7 +88,7 @@ def expected_maximum(n: int) -> float:
 
 
 def expected_lift(n: int) -> float:
-    """Expected (largest - mean) / sd of `n` >= 2 equal normal values, the sd being their own.
+    """Expected (largest - mean) / sd of `n` >= 2 equal normal values, with the sample sd.
 
     The sd of a sample (ddof 1) is too small by the factor c4 on average, and independent of the
     ratio (Basu), so that the expectation is `expected_maximum(n)` / c4. Two values always give

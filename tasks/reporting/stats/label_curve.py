@@ -6,7 +6,7 @@ from math import exp, log
 from statistics import fmean
 
 FEWEST = 3
-"""Points of a fit: through two, every curve passes."""
+"""Minimum points of a fit; any two points give a perfect one."""
 
 
 @dataclass(frozen=True)
@@ -15,30 +15,30 @@ class LabelCurve:
 
     Attributes:
         scale: error in [0, 1] at one label, extrapolated.
-        power: how fast it falls.
+        power: how fast the error falls.
     """
 
     scale: float
     power: float
 
     def error(self, labels: float) -> float:
-        """The error rate at so many labels."""
+        """Error rate at a number of labels."""
         return self.scale * exp(-self.power * log(labels))
 
     def gain(self, labels: int, more: int) -> float:
-        """Accuracy that so many more labels add, in points."""
+        """Accuracy gained by `more` labels, in points."""
         return 100.0 * (self.error(labels) - self.error(labels + more))
 
 
 def fitted(errors: Mapping[int, float], tested: int) -> LabelCurve | None:
-    """Least squares of the logarithms.
+    """Fit a curve by least squares of the logarithms.
 
     Args:
-        errors: error rate by number of labels, of one draw.
-        tested: test samples; an error of none of them counts as half a sample.
+        errors: error rate by number of labels, in one draw.
+        tested: number of test samples; zero errors count as half a sample.
 
     Returns:
-        None of fewer than three numbers of labels.
+        None for fewer than three numbers of labels.
     """
     if len(errors) < FEWEST:
         return None

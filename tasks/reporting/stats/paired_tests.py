@@ -11,12 +11,12 @@ from scipy.stats import pearsonr, rankdata, spearmanr
 from tasks.reporting.stats.estimates import LEVEL, SAME, estimate
 
 WILCOXON_FROM = 5
-"""Fewer draws cannot give a p below 0.1: 2 / 2^4 = 0.125."""
+"""Minimum draws; fewer cannot give p < 0.1, as 2 / 2^4 = 0.125."""
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """A correlation of n pairs and its 95 % interval, None where n or |r| allow none."""
+    """A correlation of n pairs, with its 95 % interval if n and |r| allow one."""
 
     n: int
     r: float
@@ -26,7 +26,7 @@ class Correlation:
 def t_test(values: Sequence[float]) -> float | None:
     """Two-sided p of Student's t test that the mean difference is 0.
 
-    None of one draw, and where all differences are the same: there is no spread to test against.
+    None for one draw, or if all differences are equal, leaving no spread to test against.
     """
     figure = estimate(values)
     if not figure.standard_error:
@@ -35,15 +35,15 @@ def t_test(values: Sequence[float]) -> float | None:
 
 
 def wilcoxon(values: Sequence[float]) -> float | None:
-    """Two-sided exact p of the signed-rank test; None of fewer than five differences besides 0.
+    """Two-sided exact p of the signed-rank test; None for fewer than five nonzero differences.
 
-    The distribution is that of all 2^n signs of the ranks found, so that it is exact with ties
-    too. Differences of 0 are left out, as Wilcoxon did.
+    The distribution is over all 2^n signs of the observed ranks, so it is also exact with ties.
+    Differences of 0 are left out, as by Wilcoxon.
     """
     moved = [value for value in values if abs(value) > SAME]
     if len(moved) < WILCOXON_FROM:
         return None
-    # Ranks of ties are halves; rounding first, or ties differ in their last bits.
+    # Ranks of ties may be halves. Round first, as ties may differ in their last bits.
     ranks = np.rint(2 * rankdata(np.round(np.abs(moved), 9))).astype(int)
     positive = int(ranks[np.asarray(moved) > 0].sum())
     share = np.zeros(int(ranks.sum()) + 1)
@@ -57,9 +57,9 @@ def wilcoxon(values: Sequence[float]) -> float | None:
 
 
 def holm(found: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjusted p values of one family, in the same order; None stays out of the family.
+    """Holm's adjusted p values of one family, in the same order; None is not part of the family.
 
-    The i-th smallest of m is multiplied by m - i + 1, and none is smaller than the one before it.
+    The i-th smallest of m is multiplied by m - i + 1, and none is smaller than its predecessor.
     """
     tested = sorted((p, place) for place, p in enumerate(found) if p is not None)
     adjusted: list[float | None] = [None] * len(found)
@@ -71,7 +71,7 @@ def holm(found: Sequence[float | None]) -> list[float | None]:
 
 
 def spearman(x: Sequence[float], y: Sequence[float]) -> Correlation | None:
-    """Rank correlation; None of fewer than three pairs or where one side does not vary.
+    """Rank correlation; None for fewer than three pairs or if one side does not vary.
 
     The interval is Fisher's with the variance (1 + r^2 / 2) / (n - 3) of Bonett and Wright (2000).
     """
@@ -82,7 +82,7 @@ def spearman(x: Sequence[float], y: Sequence[float]) -> Correlation | None:
 
 
 def pearson(x: Sequence[float], y: Sequence[float]) -> Correlation | None:
-    """Linear correlation with Fisher's interval; None like `spearman`'s."""
+    """Linear correlation with Fisher's interval; None as for `spearman`."""
     if not _varies(x, y):
         return None
     r = float(pearsonr(x, y).statistic)
@@ -90,14 +90,14 @@ def pearson(x: Sequence[float], y: Sequence[float]) -> Correlation | None:
 
 
 def p_text(p: float | None) -> str:
-    """Three decimals."""
+    """Format p with three decimals."""
     if p is None:
         return "-"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def correlation_text(found: Correlation | None) -> str:
-    """With its sign and interval."""
+    """Format a correlation with its sign and interval."""
     if found is None:
         return "-"
     if found.interval is None:

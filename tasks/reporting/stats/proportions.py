@@ -1,4 +1,4 @@
-"""How sure a share of right answers is."""
+"""Uncertainty of a share of correct answers."""
 
 from scipy.special import betaincinv
 
@@ -6,19 +6,19 @@ LEVEL = 0.95
 
 
 def exact_interval(right: int, n: int, level: float = LEVEL) -> tuple[float, float]:
-    """The Clopper-Pearson interval of a share of right answers, in [0, 1].
+    """The Clopper-Pearson interval of a share of correct answers, in [0, 1].
 
-    It holds the true share with at least that probability, whatever it is, if the answers are
-    independent: its ends are the shares at which `right` or more, or `right` or fewer, of n would
+    It contains the true share with at least probability `level`, whatever the share, if answers
+    are independent: its ends are the shares at which `right` or more, or `right` or fewer, of n
     have probability (1 - level) / 2.
 
     Args:
-        right: number of right answers.
+        right: number of correct answers.
         n: number of answers.
-        level: of confidence.
+        level: confidence level.
 
     Raises:
-        ValueError: if there are no answers, or more right ones than answers.
+        ValueError: if there are no answers, or more correct ones than answers.
     """
     if not 0 <= right <= n or n < 1:
         raise ValueError(f"right must be between 0 and n, and n at least 1. Found {right} of {n}.")

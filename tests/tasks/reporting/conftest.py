@@ -33,7 +33,7 @@ def source_only(k, draw, like):
 
 
 def timed(row):
-    """GradMix takes 42, 45, 48 ms a step; in the last draw only half of its steps are timed."""
+    """GradMix takes 42, 45, 48 ms per step; in the last draw only half of its steps are timed."""
     half = row["draw"] == 2
     seconds = 24.0 if half else 42.0 + 3 * row["draw"]
     return {**row, "seconds": seconds, "steps": 1000, "resumed_from": 500 if half else 0}

@@ -40,15 +40,15 @@ def test_what_differs_from_the_papers_protocol_of_actions_is_listed(text):
     part = section(text, "Against the paper")
     lines = lines_of(part)
     assert [line[0] for line in lines[2:]] == [
-        *("k, labelled clips a class", "R, members of the ensemble", "network"),
+        *("k, labelled clips per class", "R, members of the ensemble", "network"),
         *("data: bu101 train", "data: ucf101 train", "data: ucf101 test", "method: EnergyNet"),
     ]
     assert ["network", "resnet18 (§4.1)", "efficientnet_lite0"] in lines
-    assert ["k, labelled clips a class", "3, 5, 10 (§4.3)", "3, 5"] in lines
+    assert ["k, labelled clips per class", "3, 5, 10 (§4.3)", "3, 5"] in lines
     assert lines[-1][1:] == [
         *("its authors' own (§4.3)", "our own reading of it, as its code is not public"),
     ]
-    assert "Table 3 that are not here: Target only, Source only, Fine-tune, MDDA, DCTN," in part
+    assert "Table 3 that are missing here: Target only, Source only, Fine-tune, MDDA, DCTN," in part
     assert "Table 3 does not have: Joint." in part
 
 
@@ -61,7 +61,7 @@ def test_every_part_of_the_protocol_of_actions_is_looked_at(actions):
     lines = lines_of(section(markdown_report(typed(actions)), "Against"))
     assert ["draws of V", "2 (§4.3)", "3"] in lines
     assert ["confidence threshold", "0.8 (§3.5)", "0.7"] in lines
-    assert ["clips a class in the enlarged V", "100 (§3.5)", "50"] in lines
+    assert ["clips per class in the enlarged V", "100 (§3.5)", "50"] in lines
     assert ["learning rate", "0.001 (§4.1)", "0.01"] in lines
     assert ["learning rate of fine-tuning", "5e-05 (§4.1)", "0.001"] in lines
     assert ["weights it starts from", "imagenet (§4.1)", "none"] in lines
@@ -72,7 +72,7 @@ def test_a_miniature_that_shows_the_papers_figures_is_held_to_its_actions(action
     whole = section(markdown_report(typed(actions)), "Against")
     actions["experiment"] = "actions-miniature"
     part = section(markdown_report(typed(actions)), "Against")
-    said = "it is held to the paper's experiment with actions."
+    said = "it is compared with the paper's experiment with actions."
     assert said in part
     assert lines_of(part) == lines_of(whole)
     assert said not in whole
@@ -181,7 +181,7 @@ def test_the_data_are_told_with_clips_and_with_what_was_left_out(text, record):
 def test_how_often_frames_of_one_clip_disagree_is_told_by_draw(text, record):
     part = section(text, "Pseudo-labels")
     assert "An unlabelled frame gets a hard label" in part
-    assert "whatever the other frames of its clip get" in part
+    assert "whatever labels the other frames of its clip get" in part
     lines = lines_of(part.split("### Frames of one clip")[1])
     assert lines[0] == ["k", "draw", "clips in U", "soft labels differ %", "hard labels differ %"]
     assert lines[2:] == [

@@ -78,9 +78,9 @@ def test_table_3_has_both_blocks_with_the_paper_beside_ours(text):
         *("64.00 ± 2.00", "59.41", "75.00 ± 1.00", "66.27"),
     ] in lines
     assert "over 2 draws of V" in part
-    assert "beside it the paper's figure, which has no standard error." in part
+    assert "next to it the paper's figure, which has no standard error." in part
     assert "Per video: the softmax is averaged over the frames of a clip" in part
-    assert "labelled clips a class" in part
+    assert "labelled clips per class" in part
     assert "Table 1" not in text
     assert "per image" not in text
 
@@ -92,7 +92,7 @@ def test_a_block_without_any_figure_of_the_paper_has_no_column_for_it(actions):
     actions |= {"paper": {}, "paper_clips": {"GradMix": {"3": [59.41]}}}
     text = markdown_report(typed(actions))
     assert lines_of(text)[0].count("paper") == 1
-    assert "the paper's figures, on other data, stand beside for orientation only" in text
+    assert "the paper's figures, on other data, are only shown for orientation" in text
 
 
 def test_the_terminal_shows_a_block_after_the_other_within_120_columns(actions):

@@ -103,7 +103,7 @@ def test_the_sizes_lie_between_blind_and_best(full):
     assert np.array(found["selected cell"]) == pytest.approx(
         np.array([[10, 85.0], [100, 87.0], [1000, 88.0]])
     )
-    assert found["picked blindly"][0][1] == pytest.approx(85.0)
+    assert found["picked at random"][0][1] == pytest.approx(85.0)
     assert found["best cell"][0][1] == pytest.approx(90.0)
 
 

@@ -40,7 +40,7 @@ def test_differences_stand_with_p_and_holm_within_one_k(record):
     assert found["GradMix hard", "2"] == ["-", "-"]
     assert lines[-1][-1] == "GradMix hard is higher"
     assert "p (signed rank)" not in header
-    assert "by signs or ranks alone could not go below p = 0.25" in markdown_report(typed(record))
+    assert "of signs or ranks alone could not go below p = 0.25" in markdown_report(typed(record))
 
 
 def test_the_signed_rank_test_comes_with_five_draws(record):
@@ -137,7 +137,7 @@ def test_the_size_of_hyper_validation_is_told_against_blind_and_best(text):
     part = section(text, "How large")
     assert ["2", "10", "200", "85.00", "2.00", "+0.00"] in lines_of(part)
     assert ["2", "1,000", "1", "88.00", "-", "+3.00"] in lines_of(part)
-    assert "k = 2: a cell picked blindly has 85.00 %" in part
+    assert "k = 2: a cell picked at random has 85.00 %" in part
     assert "the best cell on the test split 90.00 % (mean over 3 draws)" in part
     assert "**Selection only:**" in part
 
@@ -145,7 +145,7 @@ def test_the_size_of_hyper_validation_is_told_against_blind_and_best(text):
 def test_the_overhead_is_paired_and_counts_only_timed_steps(text, full):
     part = section(text, "Time of a step")
     assert (
-        "GradMix takes +50 % time a step against Source only: mean of 6 pairs on the same k and "
+        "GradMix takes +50 % time per step against Source only: mean of 6 pairs on the same k and "
         "draw, from +40 % to +60 %. The paper says about +40 %" in part
     )
     assert ["GradMix", "45.0", "1.50", "1.40", "1.60", "6"] in lines_of(part)
@@ -177,7 +177,7 @@ def test_what_was_asked_for_and_is_not_there_is_named(full):
     full |= {"ensembles": [], "studies": {"rho": []}}
     text = markdown_report(typed(full))
     assert (
-        "**Asked for, but not in the record:** figure 4, study rho, study hyper_validation." in text
+        "**Requested, but not in the record:** figure 4, study rho, study hyper_validation." in text
     )
     assert "## Figure 4" not in text
     assert "## Does rho" not in text
@@ -233,7 +233,7 @@ def test_right_answers_give_an_interval_over_draws_and_images(record):
     part = text.partition("## Paired differences")[2].partition("\n## ")[0]
     header = next(line for line in part.splitlines() if "by the interval" in line)
     assert "| 95 % CI, images too |" in " ".join(header.split())
-    assert "bootstrap in which draws and images are drawn with replacement" in part
+    assert "bootstrap in which draws and images are resampled with replacement" in part
 
 
 def test_without_right_answers_there_is_no_such_interval(record):

@@ -89,7 +89,7 @@ def test_embedded_data_are_called_stand_ins_and_official_data_official(record):
         entry |= {"reader": reader, "official": False, "origin": f"drawn by {reader}", "raw": {}}
     text = markdown_report(typed(record))
     assert "on **embedded stand-ins, not SVHN and MNIST**: drawn by street; drawn by" in text
-    assert "the paper's figures, on other data, stand beside for orientation only" in text
+    assert "the paper's figures, on other data, are only shown for orientation" in text
     assert "No raw files" in text
     for entry, reader in zip(record["data"], ("svhn", "mnist"), strict=True):
         entry |= {"reader": reader, "official": True}
@@ -189,7 +189,7 @@ def test_pseudo_labels_may_be_none_at_all_in_a_class(record):
     assert ["2", "0", "0; -; 2", "0; -; 100"] in lines_of(part)
     assert ["2", "1", "406; 95.00; 100", "400; 100.00; 100"] in lines_of(part)
     assert "class 5 (k = 2, draw 0: 2)." in part
-    assert "for this audit alone" in part
+    assert "only used for this audit" in part
 
 
 def test_a_record_without_finals_grid_and_paper_is_reported_too(record):
@@ -232,7 +232,7 @@ def test_selection_lists_searched_settings_beside_the_rates(record):
 def test_deviations_are_read_off_the_settings(record):
     lines = lines_of(section(markdown_report(typed(record)), "Against"))
     assert ["draws of V", "10 (§4.2)", "3"] in lines
-    assert ["k, labelled samples a class", "2, 3, 4, 5 (§4.2)", "2, 3"] in lines
+    assert ["k, labelled samples per class", "2, 3, 4, 5 (§4.2)", "2, 3"] in lines
     assert ["learning rate", "0.05 (§4.1)", "0.05, 0.02"] in lines
     assert not any(line[0] in ("momentum", "hyper-validation samples", "gamma ") for line in lines)
     record["settings"]["training"]["momentum"] = 0.5
@@ -258,7 +258,7 @@ def test_the_papers_own_protocol_has_no_deviation(record):
 
 def test_rows_that_only_one_of_the_two_tables_has_are_listed(record):
     part = section(markdown_report(typed(record)), "Against")
-    assert "Table 1 that are not here: Source only, Fine-tune, GradMix SGD" in part
+    assert "Table 1 that are missing here: Source only, Fine-tune, GradMix SGD" in part
     assert "Table 1 does not have: Joint, GradMix hard." in part
     assert "GradMix: solver = slsqp" in part
 
@@ -266,12 +266,12 @@ def test_rows_that_only_one_of_the_two_tables_has_are_listed(record):
 def test_an_experiment_of_ones_own_is_held_to_the_one_whose_figures_it_shows(record):
     record["experiment"] = "birds"
     part = section(markdown_report(typed(record)), "Against")
-    assert "it is held to the paper's experiment with digits." in part
+    assert "it is compared with the paper's experiment with digits." in part
     assert ["draws of V", "10 (§4.2)", "3"] in lines_of(part)
     assert "Table 1 does not have" in part
     record["paper"] = {}
     part = section(markdown_report(typed(record)), "Against")
-    assert "The paper has no experiment `birds`: there is nothing to hold it to." in part
+    assert "The paper has no experiment `birds`: there is nothing to compare it with." in part
     assert lines_of(part) == []
 
 
@@ -297,7 +297,7 @@ def test_the_last_lines_are_the_command_and_its_commit(record):
     record["executed"] = {"trainings": 1, "cached": 59}
     text = markdown_report(typed(record))
     assert "the commit alone is not the code used" in text
-    assert "1 run, 59 reused: the time above is not that of all of them" in text
+    assert "1 run, 59 reused: the time above does not include these" in text
     assert "not measured" in text
     record |= {"git_sha": None, "git_dirty": False}
     text = markdown_report(typed(record))

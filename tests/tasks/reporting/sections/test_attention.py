@@ -41,8 +41,8 @@ def test_a_source_without_weight_is_named_with_its_weight(quiet):
     names = {row["row"] for row in mixing(quiet)}
     found = list(idle_sources(typed(quiet)))
     assert len(found) == len(names)
-    assert found[0].startswith("The source S2 gets a mean weight of 0.049 in ")
-    assert "even one is 0.500" in found[0]
+    assert found[0].startswith("The source S2 has a mean weight of 0.049 in ")
+    assert "even weight is 0.500" in found[0]
     for row in mixing(quiet):
         row["weights"] = {"S1": 0.949, "S2": 0.051}
     assert not list(idle_sources(typed(quiet)))

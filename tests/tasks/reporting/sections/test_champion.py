@@ -32,7 +32,7 @@ def test_the_first_words_name_the_model_its_figures_and_a_command(record: dict[s
     assert first[0] == (
         "**Use this model: GradMix hard, k = 3, draw 2.** Hyper-validation accuracy 90.0 % ± 1.0 "
         "(900 images): the best of 24 models by that figure, which flatters it. Test accuracy "
-        "98.0 % of 4,861 images, which chose nothing. It lies in `model/` beside this report, with "
+        "98.0 % of 4,861 images, which chose nothing. It is in `model/` next to this report, with "
         "a card, and in MLflow as `gradmix-digits-small`."
     )
     assert first[1] == "```\ngradmix predict digits-small-3f2a9c01 FOLDER --out labels.csv\n```"
