@@ -1,1 +1,1 @@
-"""The ensemble of a finished run: what it says of U, and what held-out labels prove of that."""
+"""The ensemble of a finished run: its labels of U, and what held-out labels prove about them."""

@@ -14,16 +14,16 @@ from tasks.storage.home import HomeError
 
 @dataclass(frozen=True, kw_only=True)
 class EnsembleRun:
-    """An ensemble of a run, and what it labelled.
+    """An ensemble of a run, and the data it labelled.
 
     Attributes:
         home: the home folder.
-        record: of the run.
-        labels: of U, in the record.
-        pseudo: their artifact.
-        ensemble: the selection whose members voted.
+        record: record of the run.
+        labels: its labels of U, in the record.
+        pseudo: artifact of these labels.
+        ensemble: selection whose members voted.
         target: prepared training data.
-        splits: of these, with the same U: each member's training had one of them.
+        splits: splits of the target with the same U, as used by the members' trainings.
     """
 
     home: Path
@@ -36,16 +36,16 @@ class EnsembleRun:
 
 
 def find_ensemble(run: str | None, home: Path, k: int | None, draw: int | None) -> EnsembleRun:
-    """The ensemble of a run that labelled U.
+    """Find the ensemble that labelled U in a run.
 
     Args:
-        run: name, folder or MLflow id of a finished reproduction; None: the latest one.
+        run: name, folder or MLflow id of a finished reproduction; None for the latest.
         home: the home folder.
-        k: labels a class; None: the most that the run has.
-        draw: of V; None: the first.
+        k: labels per class; None for the run's maximum.
+        draw: number of V; None for the first.
 
     Raises:
-        HomeError: if there is none, or an artifact is gone.
+        HomeError: if there is none, or an artifact is missing.
     """
     record = latest_record(home) if run is None else find_record(_name(run), home)
     labels = _labels_of(record, k, draw)
@@ -78,13 +78,13 @@ def find_ensemble(run: str | None, home: Path, k: int | None, draw: int | None) 
         pseudo=pseudo,
         ensemble=_one(selections, "ensemble", record),
         target=_one(targets, "prepared images", record),
-        # Parts of a cross-fitted V, in the order in which the experiment submits them.
+        # Parts of a cross-fitted V, in the order of submission by the experiment.
         splits=tuple(sorted(splits, key=lambda split: str(split.document["config"]))),
     )
 
 
 def images_of(run: EnsembleRun) -> Artifact:
-    """The prepared images of a run's target: also where it trains on maps that are made of them."""
+    """The prepared images of a run's target, even if it trains on maps made from them."""
     made_from = run.target.document["inputs"].get("data")
     if run.target.document["stage"] != "features":
         return run.target
@@ -98,12 +98,12 @@ def images_of(run: EnsembleRun) -> Artifact:
 
 
 def _name(run: str) -> str:
-    """The name of a run; a folder of one is called like it."""
+    """The name of a run, which is also that of its folder."""
     return Path(run).name if "/" in run else run
 
 
 def _labels_of(record: Record, k: int | None, draw: int | None) -> LabelRecord:
-    """The pseudo-labels of one V."""
+    """Find the pseudo-labels of one V."""
     most = max((entry.k for entry in record.pseudo_labels), default=None)
     wanted = most if k is None else k
     found = [entry for entry in record.pseudo_labels if entry.k == wanted]

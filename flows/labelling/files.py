@@ -1,4 +1,4 @@
-"""Where the unlabelled files of a run lie, by the names that its artifacts have for them."""
+"""Finds a run's unlabelled files by their names in its artifacts."""
 
 import os
 import shlex
@@ -9,9 +9,9 @@ from tasks.reporting.record import Record
 
 
 def experiment_folder(record: Record) -> Path | None:
-    """The folder of a run's experiment file; None if it is packaged, or no longer there.
+    """The folder of a run's experiment file; None if it is packaged or missing.
 
-    Relative paths of a run's command start from the working directory, as they did then.
+    Relative paths in the run's command are resolved against the working directory.
     """
     _, _, experiment, *_ = [*shlex.split(record.command), "", "", ""]
     path = Path(experiment).absolute()
@@ -19,7 +19,7 @@ def experiment_folder(record: Record) -> Path | None:
 
 
 def file_roots(record: Record) -> list[Path]:
-    """Folders that the names of the target's files start from; none for arrays."""
+    """Folders that the names of the target's files are relative to; empty for arrays."""
     if record.labelled is not None and record.labelled.files is not None:
         return [Path(record.labelled.files)]
     settings = record.settings
@@ -30,7 +30,7 @@ def file_roots(record: Record) -> list[Path]:
 
 
 def find_file(name: str, roots: list[Path]) -> Path | None:
-    """The file of that name; None if it is not there, or no file."""
+    """Find a file by name; None if it does not exist."""
     for root in roots:
         path = Path(os.path.normpath(root / name))
         if path.is_relative_to(root) and path.is_file():
@@ -39,9 +39,9 @@ def find_file(name: str, roots: list[Path]) -> Path | None:
 
 
 def shown_path(name: str, roots: list[Path], folder: Path) -> str:
-    """How a table in a folder names a file: relative where it lies below, else in full.
+    """Path of a file in a table: relative to the table's folder if below it, else absolute.
 
-    A row of an array, or a file that is no longer there, has its name.
+    Rows of arrays and missing files keep their names.
     """
     path = find_file(name, roots)
     if path is None:
@@ -50,5 +50,5 @@ def shown_path(name: str, roots: list[Path], folder: Path) -> str:
 
 
 def full_names(names: Sequence[str], roots: list[Path]) -> list[str]:
-    """Each file's full path, or its name where it is not there or no file."""
+    """Full path of each file, or its name if it does not exist."""
     return [str(find_file(name, roots) or name) for name in names]

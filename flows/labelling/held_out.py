@@ -1,4 +1,4 @@
-"""The ensemble of a run on held-out samples: the stage, executed for itself."""
+"""The ensemble of a run on held-out samples: the stage, executed by itself."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tasks.tracking.tracker import EXPERIMENT, open_tracker
 
 
 def held_out_table(run: EnsembleRun) -> Path:
-    """The table of held-out samples; made in a slot unless it is there.
+    """Path of the table of held-out samples, which is made in a slot if missing.
 
     Raises:
         StageError: if it cannot be made.

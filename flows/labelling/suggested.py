@@ -1,4 +1,4 @@
-"""The images that a review page names, and why: kept beside the corrections."""
+"""The images suggested on a review page, stored next to the corrections."""
 
 import csv
 import io
@@ -14,16 +14,16 @@ COLUMNS = ("path", "why")
 
 
 def suggestion_table(corrections: Path) -> Path:
-    """Path of the table of suggestions, beside that of the corrections."""
+    """Path of the table of suggestions, next to that of the corrections."""
     return corrections.with_name(f"{corrections.stem}-next.csv")
 
 
 def read_suggestions(path: Path, names: Sequence[str]) -> list[Suggestion]:
-    """The suggestions among some images, in order; none without a table.
+    """Read the suggestions, in order; empty without a table.
 
     Args:
-        path: of the table.
-        names: of the images.
+        path: path of the table.
+        names: names of the images.
     """
     if not path.exists():
         return []
@@ -46,18 +46,18 @@ def write_suggestions(suggestions: Sequence[Suggestion], names: Sequence[str], p
 
 
 def checked_control(corrections: Path, names: Sequence[str]) -> dict[int, str]:
-    """What a person says of the control of a review: a random sample of the images.
+    """Read decisions on the control of a review, a random sample of the images.
 
     Args:
-        corrections: the table of decisions, with that of the suggestions beside it.
-        names: of the images.
+        corrections: table of decisions, next to the table of suggestions.
+        names: names of the images.
 
     Returns:
-        The class of each image of the control; "" of rejected ones.
+        Class of each control image; "" for rejected ones.
 
     Raises:
-        DataError: if a table is missing or wrong, or some of the control is undecided: what is
-            left out is seldom left out at random.
+        DataError: if a table is missing or invalid, or part of the control is undecided, as
+            omissions are seldom random.
     """
     table = suggestion_table(corrections)
     control = {one.sample for one in read_suggestions(table, names) if one.why == "control"}
@@ -74,6 +74,6 @@ def checked_control(corrections: Path, names: Sequence[str]) -> dict[int, str]:
     if len(found) < len(control):
         raise DataError(
             f"--checked: expected decisions on all {len(control):,} images of the control, found "
-            f"{len(found):,}; go on with gradmix review --out {corrections}."
+            f"{len(found):,}; continue with gradmix review --out {corrections}."
         )
     return found

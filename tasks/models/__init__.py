@@ -1,1 +1,1 @@
-"""Trained models as things of their own: the model folder, and what is made from it."""
+"""Trained models on their own: the model folder, and what is made from it."""

@@ -1,4 +1,4 @@
-"""The card of a model: what a person reads before using it."""
+"""Model cards, to be read before using a model."""
 
 from collections.abc import Sequence
 
@@ -66,9 +66,9 @@ def _figures(model: ModelDescription) -> str:
             f"{_count(figures.test_clips)} |"
         )
     notes = (
-        "± is one binomial standard error. Of all rows, k and draws of its run this model did best "
-        "on hyper-validation, so that figure flatters it; the test split, where there is one, "
-        "chose nothing."
+        "± is one binomial standard error. This model was the best of all rows, k and draws of its "
+        "run on hyper-validation, so that figure flatters it; the test split, if there is one, "
+        "was not used to choose anything."
     )
     return "\n".join(lines) + f"\n\n{notes}"
 
@@ -89,13 +89,13 @@ def _use(model: ModelDescription) -> str:
 def _inputs(images: ImageDescription) -> str:
     lines = [
         f"- the {images.crop} of a picture, its shorter side scaled to {images.side} pixels by "
-        f"Pillow's *bilinear* filter with antialiasing; other filters cost accuracy in silence"
+        f"Pillow's *bilinear* filter with antialiasing; other filters silently cost accuracy"
     ]
     if images.channels == 1:
         lines.append(f"- its luminance ({images.grey}), one channel")
     if images.media == "clips":
         lines.append(
-            f"- of a clip {_frames(images)}, each stored once as JPEG; the mean of their "
+            f"- for a clip, {_frames(images)}, each stored once as JPEG; the mean of their "
             "probabilities decides"
         )
     return "\n".join(lines)
@@ -109,14 +109,14 @@ def _frames(images: ImageDescription) -> str:
 
 def _limits(model: ModelDescription) -> str:
     lines = [
-        "- It always answers with one of its classes, also for what is none of them.",
+        "- It always answers with one of its classes, even for anything else.",
         "- Confidence is the network's own and not calibrated.",
         "- Pictures unlike the target's (another camera, another style) are outside of what was "
         "measured.",
     ]
     if model.network.code is not None:
         lines.append(
-            f"- Its trunk is code of its user's, `{model.network.trunk}`, which has to be "
+            f"- Its trunk is user code, `{model.network.trunk}`, which must be "
             "importable, with the same bytes."
         )
     return "\n".join(lines)

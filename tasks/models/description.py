@@ -1,4 +1,4 @@
-"""`model.json`: everything about a model but its weights."""
+"""`model.json`: everything about a model except its weights."""
 
 import json
 from collections.abc import Mapping
@@ -19,21 +19,21 @@ Media = Literal["photos", "clips"]
 
 
 class ModelError(UserError, ValueError):
-    """A model that cannot be used: one line with what was expected, found, and to be done."""
+    """A model cannot be used: one line with what was expected, what was found and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageDescription:
-    """How a file becomes what the network reads: uint8 [side, side, channels].
+    """How a file becomes the network's input: uint8 [side, side, channels].
 
     Attributes:
-        side: of the square, pixels.
+        side: side of the square in pixels.
         channels: 3 for RGB, 1 for luminance.
-        media: what the target's files were.
-        frames: evenly spaced ones of a clip; None where `every` says which.
-        every: the n-th frame of a clip and its multiples; None where `frames` says which.
-        crop: what is kept of a picture that is no square.
-        resampling: the filter, Pillow's with antialiasing; another one costs accuracy.
+        media: kind of the target's files.
+        frames: number of evenly spaced frames of a clip; None if `every` is given.
+        every: take every n-th frame of a clip; None if `frames` is given.
+        crop: part of a non-square picture that is kept.
+        resampling: Pillow's filter with antialiasing; another one costs accuracy.
         grey: how RGB becomes one channel.
     """
 
@@ -52,11 +52,11 @@ class MemberDescription:
     """One trained network.
 
     Attributes:
-        file: of its weights, in the folder.
-        method: that trained it, and may have changed its head or its norms.
-        sources: names of what it was trained on, which decide the shapes of some norms.
-        identity: of its training.
-        run_id: of its MLflow run.
+        file: file of its weights, in the folder.
+        method: method that trained it, and may have changed its head or norms.
+        sources: names of the sources it was trained on, which affect the shapes of some norms.
+        identity: identity of its training.
+        run_id: id of its MLflow run.
     """
 
     file: str
@@ -72,16 +72,16 @@ class Lineage:
 
     Attributes:
         gradmix: version that made it.
-        git_commit: of the code; None where that is not part of a checkout.
+        git_commit: commit of the code; None if it is not in a checkout.
         git_dirty: whether it had uncommitted changes.
-        reproduction: name of the run whose model this is.
-        row: of its table.
+        reproduction: name of the run that the model is from.
+        row: row of its table.
         k: labelled samples per class.
-        draw: number of the draw of V.
+        draw: number of V.
         run_id: MLflow run of the reproduction.
-        command: that made it.
-        data: what it was trained on and scored on, one line each.
-        made: when the folder was written, ISO 8601, UTC.
+        command: command that made it.
+        data: data it was trained and scored on, one line each.
+        made: time the folder was written, ISO 8601, UTC.
     """
 
     gradmix: str
@@ -99,10 +99,10 @@ class Lineage:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What the model reached; accuracies in [0, 1], n counts images, or frames of clips.
+    """Results of the model; accuracies in [0, 1], n counts images, or frames of clips.
 
-    The model was chosen by its hyper-validation accuracy, which flatters it; the test split chose
-    nothing.
+    The model was chosen by its hyper-validation accuracy, which flatters it; the test split was not
+    used to choose anything.
     """
 
     hyper_validation_accuracy: float | None
@@ -119,15 +119,15 @@ class ModelDescription:
     """A model.
 
     Attributes:
-        format: of the file.
+        format: format of the file.
         kind: one network, or several whose probabilities are averaged.
-        classes: in the order of the network's outputs.
-        network: trunk, settings, normalisation and what of it was frozen.
-        images: how files become what it reads.
+        classes: class names in the order of the network's outputs.
+        network: trunk, settings, normalisation and frozen part.
+        images: how files become its input.
         members: the trained networks, one if `kind` is `single`.
         lineage: where it came from.
-        figures: what it reached.
-        files: SHA-256 of every file in the folder but this one.
+        figures: its results.
+        files: SHA-256 of every other file in the folder.
     """
 
     format: int
@@ -142,10 +142,10 @@ class ModelDescription:
 
 
 def read_description(folder: Path) -> ModelDescription:
-    """The description in a model folder.
+    """Read the description in a model folder.
 
     Raises:
-        ModelError: if there is none, or it is damaged or of another version.
+        ModelError: if there is none, or it is damaged or has another version.
     """
     path = folder / FILE
     try:
@@ -175,7 +175,7 @@ def write_description(description: ModelDescription, folder: Path) -> None:
 
 
 def _checked(description: ModelDescription, path: Path) -> ModelDescription:
-    """Refuse what would lead out of the folder or to no network."""
+    """Check that files are inside the folder and there is at least one network."""
     files = [member.file for member in description.members]
     wanted = "one member" if description.kind == "single" else "at least one member"
     if not files or (description.kind == "single" and len(files) > 1):

@@ -1,4 +1,4 @@
-"""The device that a model predicts on."""
+"""Device on which a model predicts."""
 
 import torch
 
@@ -6,7 +6,7 @@ from tasks.models.description import ModelError
 
 
 def device_named(name: str | None) -> torch.device:
-    """The device of that name; without one a GPU if there is any, else the CPU.
+    """A device by name; by default a GPU if there is one, else the CPU.
 
     Raises:
         ModelError: if there is no such device.
@@ -16,7 +16,7 @@ def device_named(name: str | None) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    # What a missing device raises depends on how torch was built.
+    # The error for a missing device depends on how torch was built.
     except Exception as error:
         said = next(iter(str(error).splitlines()), "")
         raise ModelError(

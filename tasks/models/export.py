@@ -1,4 +1,4 @@
-"""Models as files of other runtimes: ONNX, and PyTorch's exported programs."""
+"""Export of models for other runtimes: ONNX, and PyTorch's exported programs."""
 
 import json
 import warnings
@@ -17,16 +17,16 @@ from tasks.models.network import Ensemble, Model
 Format = Literal["onnx", "torch"]
 
 TOLERANCE = 1e-4
-"""Largest difference of a probability from the original's."""
+"""Maximum difference of a probability from the original's."""
 INPUT, OUTPUT = "images", "probabilities"
 METADATA = "gradmix.json"
 """Name of the metadata in an exported program; in ONNX, keys `gradmix.*`."""
 CHECKED = (1, 3, 8)
-"""Batch sizes that a written file is compared at."""
+"""Batch sizes at which a written file is compared."""
 
 
 class Deployed(nn.Module):
-    """What is exported: stored images in, mean probabilities out, normalisation inside."""
+    """The exported module: stored images in, mean probabilities out, normalisation inside."""
 
     def __init__(self, networks: Ensemble) -> None:
         super().__init__()
@@ -39,15 +39,15 @@ class Deployed(nn.Module):
 
 
 def export_model(model: Model, file_format: Format, out: Path) -> float:
-    """Write a model as a file of another runtime, once it is known to give the same numbers.
+    """Write a model for another runtime, after checking that it gives the same numbers.
 
     Args:
-        model: on the CPU.
-        file_format: of the file.
-        out: the file; its folder exists.
+        model: model on the CPU.
+        file_format: format of the file.
+        out: path of the file; its folder exists.
 
     Returns:
-        The largest difference of a probability, over random images and batch sizes.
+        Largest difference of a probability, over random images and batch sizes.
 
     Raises:
         ModelError: if the format's packages are missing, the model cannot be exported, or its
@@ -60,7 +60,7 @@ def export_model(model: Model, file_format: Format, out: Path) -> float:
     with replacing(out) as temporary:
         try:
             with torch.no_grad(), warnings.catch_warnings():
-                # Of torch's exporters, about their own insides.
+                # Torch's exporters warn about their own internals.
                 warnings.simplefilter("ignore")
                 write(deployed, model, temporary)
                 difference = _difference(deployed, read(temporary), model)
@@ -71,7 +71,7 @@ def export_model(model: Model, file_format: Format, out: Path) -> float:
             ) from error
         except ModelError:
             raise
-        # What torch's exporters raise depends on what they cannot do.
+        # Torch's exporters raise various errors.
         except Exception as error:
             said = " ".join(str(error).split())[:200]
             raise ModelError(
@@ -82,7 +82,7 @@ def export_model(model: Model, file_format: Format, out: Path) -> float:
 
 
 def metadata(model: Model) -> dict[str, str]:
-    """What a file says of itself."""
+    """Metadata of a file."""
     description = model.description
     images = description.images
     return {
@@ -101,7 +101,7 @@ Run = Callable[[Tensor], Tensor]
 
 def _write_torch(deployed: Deployed, model: Model, path: Path) -> None:
     program = torch.export.export(deployed, (_example(model, 2),), dynamic_shapes=({0: _batch()},))
-    # As a file object: by its name torch wants another ending.
+    # As a file object, since torch requires another file suffix.
     with path.open("wb") as file:
         torch.export.save(
             program, file, extra_files={METADATA: json.dumps(metadata(model), ensure_ascii=False)}
@@ -163,7 +163,7 @@ def _batch() -> Any:  # noqa: ANN401 - torch's Dim
 
 
 def _example(model: Model, count: int) -> Tensor:
-    """Random images, among them a flat one, whose deviation is bounded below."""
+    """Random images, including a uniform one, whose deviation is bounded below."""
     images = model.description.images
     generator = torch.Generator().manual_seed(0)
     shape = (count, images.side, images.side, images.channels)
@@ -173,13 +173,13 @@ def _example(model: Model, count: int) -> Tensor:
 
 
 def _difference(original: Deployed, run: Run, model: Model) -> float:
-    """The largest difference of a probability; refused if it is above the tolerance."""
+    """Largest difference of a probability; raise ModelError if above the tolerance."""
     largest = 0.0
     for count in CHECKED:
         images = _example(model, count)
         found, expected = run(images), original(images)
         difference = float((found - expected).abs().max())
-        # NaN is no small difference.
+        # NaN must not pass as a small difference.
         if found.shape != expected.shape or not difference <= TOLERANCE:
             raise ModelError(
                 f"expected probabilities of the file that differ by at most {TOLERANCE:g} from the "

@@ -1,4 +1,4 @@
-"""From the probabilities of a model's members to labels."""
+"""Labels from the probabilities of a model's members."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class LabelColumns(TypedDict):
-    """The columns of a table of labels."""
+    """Columns of a table of labels."""
 
     label: str
     confidence: float
@@ -19,14 +19,15 @@ class LabelColumns(TypedDict):
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """What a model says of one file.
+    """A model's label for one file.
 
     Attributes:
         label: the class with the highest mean probability.
         confidence: that probability, in [0, 1].
-        runner_up: the class with the second highest; None where there is one class alone.
+        runner_up: the class with the second highest; None if there is only one class.
         runner_up_confidence: its mean probability.
-        agreement: share of the members whose own first class is the label; None of a single one.
+        agreement: share of the members whose own first class is the label; None for a single
+            member.
     """
 
     label: str
@@ -48,10 +49,10 @@ class Label:
 
 
 def labels_of(by_member: Tensor, classes: Sequence[str]) -> list[Label]:
-    """The labels of N files.
+    """Labels of N files.
 
     Args:
-        by_member: probabilities [R, N, C] of R members, of a clip the mean over its frames.
+        by_member: probabilities [R, N, C] of R members, for a clip the mean over its frames.
         classes: names, in the order of the last axis.
     """
     mean = by_member.mean(0)

@@ -1,4 +1,4 @@
-"""Pictures of any size as a model reads them."""
+"""Conversion of pictures of any size to a model's input."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,6 @@ from tasks.models.description import ImageDescription
 
 
 def as_read(picture: Image.Image, images: ImageDescription) -> npt.NDArray[np.uint8]:
-    """A picture as uint8 [side, side, channels], by the same steps as in training."""
+    """Convert a picture to uint8 [side, side, channels], by the same steps as in training."""
     pixels = square(picture, images.side)
     return luminance(pixels)[..., np.newaxis] if images.channels == 1 else pixels

@@ -1,4 +1,4 @@
-"""A model folder as MLflow loads and serves it: pictures in, labels out, nothing unpickled."""
+"""Model folders in MLflow's serving: pictures in, labels out, nothing unpickled."""
 
 import base64
 import binascii
@@ -21,7 +21,7 @@ from tasks.models.network import Model, load_model_folder
 from tasks.models.pixels import as_read
 
 IMAGE = "image"
-"""The column of the pictures; a table with one column alone may call it anything."""
+"""Column of the pictures; the column of a single-column table may have any name."""
 BATCH = 64
 EXPECTED = (
     "the bytes of a picture in base64, or uint8 pixels [H, W], [H, W, 1] or [H, W, 3], one for "
@@ -30,21 +30,21 @@ EXPECTED = (
 
 
 class Served:
-    """What `mlflow.pyfunc.load_model` gives.
+    """Model returned by `mlflow.pyfunc.load_model`.
 
     Args:
-        model: that predicts.
+        model: the model.
     """
 
     def __init__(self, model: Model) -> None:
         self.model = model
 
     def predict(self, pictures: Any, params: Any = None) -> pd.DataFrame:  # noqa: ANN401 - MLflow's
-        """The columns of `gradmix predict` but the path, and `probabilities` by class.
+        """Columns of `gradmix predict` except the path, and `probabilities` by class.
 
         Args:
             pictures: a table with a column `image`, a list of pictures, or pixels [N, H, W(, C)].
-            params: none.
+            params: unused.
 
         Raises:
             ModelError: if a picture cannot be read.
@@ -68,7 +68,7 @@ class Served:
 
 
 def _load_pyfunc(path: str) -> Served:
-    """MLflow's name for what loads a model."""
+    """Load a model; the name is required by MLflow."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return Served(load_model_folder(Path(path), device))
 
@@ -88,7 +88,7 @@ def _listed(pictures: Any) -> Sequence[Any]:  # noqa: ANN401
 
 
 def _pixels(picture: Any, row: int, images: ImageDescription) -> npt.NDArray[np.uint8]:  # noqa: ANN401
-    """What the network reads of one picture: uint8 [side, side, channels]."""
+    """Network input for one picture: uint8 [side, side, channels]."""
     try:
         if isinstance(picture, str):
             picture = base64.b64decode(picture.partition("base64,")[2] or picture, validate=True)

@@ -1,7 +1,7 @@
-"""The chain from a model back to the raw files: plain records, the walk, and how it is shown.
+"""The chain from a model back to the raw files: records, the walk, and its display.
 
-A dataset's producer is the run that logged the same digest with context ``output``; a dataset
-logged with context ``raw`` is where the chain may end. Every other end is a gap and is named.
+A dataset's producer is the run that logged the same digest with context ``output``. The chain may
+end at a dataset logged with context ``raw``; every other end is a gap and is named.
 """
 
 from collections.abc import Collection, Iterator
@@ -12,34 +12,34 @@ from tasks.tracking.run_records import OUTPUT, RAW, TEST, DatasetRecord, ModelRe
 
 
 class Records(Protocol):
-    """Where the walk reads; each lookup raises when the id is unknown."""
+    """Source of records for the walk; lookups raise if the id is unknown."""
 
     def run_record(self, run_id: str) -> RunRecord:
-        """The run of that id."""
+        """Record of a run."""
         ...
 
     def model_record(self, model_id: str) -> ModelRecord:
-        """The model of that id."""
+        """Record of a model."""
         ...
 
     def producer(self, digest: str) -> str | None:
-        """Id of the run that produced the dataset of that full digest, if any."""
+        """Id of the run that produced a dataset, by its full digest, or None."""
         ...
 
 
 @dataclass(frozen=True)
 class Node:
-    """One box of the chain; ``inputs`` are the boxes that it was made from.
+    """One box of the chain; ``inputs`` are the boxes it was made from.
 
     Attributes:
-        kind: what the box is.
+        kind: kind of the box.
         id: run id, model id, or full digest of a dataset.
-        name: what people call it.
-        facts: stage, identity, status, context or source, where known.
+        name: display name.
+        facts: stage, identity, status, context or source, if known.
         inputs: what it was made from; shared boxes are the same object.
-        gap: why the chain breaks here; "" where it does not.
-        page: its page in MLflow, behind the server's address; a dataset has none and takes that of
-            the run that made it, raw data that of a run that read it.
+        gap: why the chain breaks here; "" if it does not.
+        page: its page in MLflow, relative to the server's address. A dataset has none and uses that
+            of the run that made it, or for raw data of a run that read it.
     """
 
     kind: Literal["model", "run", "dataset"]
@@ -52,19 +52,19 @@ class Node:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells boxes apart."""
+        """Key that identifies the box."""
         return self.kind, self.id
 
 
 def walk(records: Records, start: str) -> Node:
-    """The whole chain behind a run or model.
+    """Build the whole chain behind a run or model.
 
     Args:
-        records: where runs, models and producers are looked up.
+        records: source of runs, models and producers.
         start: a run id, or a model id (``m-...``).
 
     Returns:
-        The box of ``start`` with everything that it was made from.
+        Box of ``start`` with everything it was made from.
     """
     walker = _Walker(records)
     return walker.model(start) if start.startswith("m-") else walker.run(start)
@@ -118,7 +118,7 @@ class _Walker:
 
 
 def boxes(node: Node) -> Iterator[Node]:
-    """Every box of the chain once, the given one first."""
+    """Yield every box of the chain once, the given one first."""
     seen: set[tuple[str, str]] = set()
     stack = [node]
     while stack:
@@ -130,13 +130,13 @@ def boxes(node: Node) -> Iterator[Node]:
 
 
 def narrowed(node: Node, models: Collection[str]) -> Node:
-    """The same box made from these models alone, and from all of its data."""
+    """The same box with only these models, and all data, as inputs."""
     kept = (box for box in node.inputs if box.kind != "model" or box.id in models)
     return replace(node, inputs=tuple(kept))
 
 
 def gaps(node: Node) -> list[str]:
-    """One line for each place where the chain breaks; empty when it reaches raw data everywhere."""
+    """One line per break in the chain; empty if it always reaches raw data."""
     return [f"{box.kind} {box.name} ({box.id}): {box.gap}" for box in boxes(node) if box.gap]
 
 
@@ -161,7 +161,7 @@ def graph(node: Node) -> dict[str, list[dict[str, object]]]:
 
 
 def tree(node: Node) -> list[str]:
-    """The chain as lines of text; a box met again is named but not unfolded again."""
+    """The chain as lines of text; repeated boxes are named but not expanded."""
     shown: set[tuple[str, str]] = set()
     lines: list[str] = []
 

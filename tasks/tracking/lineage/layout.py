@@ -1,7 +1,7 @@
-"""Where the cards and lines of a chain stand: columns from raw data to the right.
+"""Layout of a chain's cards and lines, in columns from raw data to the right.
 
-A card is a run with what it made. A line that passes a column of cards has a place of its own in
-it, which all lines of the same thing share, so that no line runs behind a card.
+A card is a run with what it made. A line that passes through a column has its own place there,
+shared by all lines of the same thing, so that no line runs behind a card.
 """
 
 from collections import defaultdict
@@ -13,9 +13,9 @@ from tasks.tracking.lineage.graph import Node, boxes
 
 WIDTH, GAP, MARGIN = 232, 64, 12
 HEAD, CHIP, PAD, LANE, SPACE = 54, 24, 8, 2, 14
-"""Pixels: of a card's head and of each thing it made; around these; of a line; between."""
+"""Pixels: height of a card's head, of each item in it, padding, height of a lane, spacing."""
 SWEEPS = 8
-"""How often a column is sorted by what it is joined to."""
+"""Number of times columns are sorted by their connections."""
 
 
 @dataclass(eq=False)
@@ -28,28 +28,28 @@ class Spot:
 
     @property
     def x(self) -> int:
-        """Its left edge."""
+        """Left edge."""
         return MARGIN + self.column * (WIDTH + GAP)
 
     @property
     def middle(self) -> float:
-        """Half-way down."""
+        """Vertical centre."""
         return self.y + self.height / 2
 
 
 @dataclass(eq=False)
 class Card(Spot):
-    """A run and what it made, or data that no run made."""
+    """A run and what it made, or data not made by a run."""
 
     box: Node = field(kw_only=True)
     made: list[Node] = field(default_factory=list)
 
     def fit(self) -> None:
-        """Make it as high as what it made needs."""
+        """Set the height for the items in the card."""
         self.height = HEAD + CHIP * len(self.made) + (PAD if self.made else 0)
 
     def port(self, made: Node) -> float:
-        """Where the line of a thing that it made begins; the card's middle if it is no run."""
+        """Height at which an item's line starts; the card's centre if it is not a run."""
         keys = [box.key for box in self.made]
         if made.key not in keys:
             return self.middle
@@ -61,10 +61,10 @@ class Edge:
     """What a run read: `thing`, made by the card `maker`, read by the card `reader`.
 
     Attributes:
-        maker: where the line begins.
+        maker: card where the line starts.
         thing: data or a model.
-        reader: where it ends.
-        via: what it passes on the way, from left to right.
+        reader: card where the line ends.
+        via: lanes it passes through, from left to right.
     """
 
     maker: Card
@@ -84,7 +84,7 @@ class Layout:
 
 
 def lay_out(chains: Iterable[Node]) -> Layout:
-    """Place the boxes of one or several chains, which share them."""
+    """Place the boxes of one or more chains, which may share them."""
     cards, edges = _drawn(chains)
     _choose_columns(cards, edges)
     columns: dict[int, list[Spot]] = defaultdict(list)
@@ -97,7 +97,7 @@ def lay_out(chains: Iterable[Node]) -> Layout:
 
 
 def _drawn(chains: Iterable[Node]) -> tuple[list[Card], list[Edge]]:
-    """Cards and lines of the boxes; data with a producer and models lie on its card."""
+    """Cards and lines of the boxes; models, and data with a producer, are on its card."""
     found = {box.key: box for chain in chains for box in boxes(chain)}
     alone = {key: box for key, box in found.items() if box.kind == "run" or not box.inputs}
     cards = {key: Card(box=box) for key, box in alone.items()}
@@ -114,7 +114,7 @@ def _drawn(chains: Iterable[Node]) -> tuple[list[Card], list[Edge]]:
 
 
 def _choose_columns(cards: list[Card], edges: list[Edge]) -> None:
-    """By the longest way from raw data, which stand in the column before their first reader."""
+    """Set columns by the longest path from raw data, which go before their first reader."""
     for _ in cards:
         wrong = [edge for edge in edges if edge.reader.column <= edge.maker.column]
         for edge in wrong:
@@ -128,7 +128,7 @@ def _choose_columns(cards: list[Card], edges: list[Edge]) -> None:
 
 
 def _lanes(edges: list[Edge]) -> list[Spot]:
-    """A place for every thing in every column that its lines pass."""
+    """A place for each thing in each column its lines pass through."""
     lanes: dict[tuple[tuple[str, str], int], Spot] = {}
     for edge in edges:
         for column in range(edge.maker.column + 1, edge.reader.column):
@@ -138,7 +138,7 @@ def _lanes(edges: list[Edge]) -> list[Spot]:
 
 
 def _choose_heights(columns: dict[int, list[Spot]], edges: list[Edge], tallest: int) -> None:
-    """Sort each column by the mean height of what it is joined to, to and fro."""
+    """Sort each column by the mean height of its connections, sweeping back and forth."""
     before: dict[Spot, set[Spot]] = defaultdict(set)
     after: dict[Spot, set[Spot]] = defaultdict(set)
     for edge in edges:
@@ -155,7 +155,7 @@ def _choose_heights(columns: dict[int, list[Spot]], edges: list[Edge], tallest: 
 
 
 def _pull(spot: Spot, others: set[Spot]) -> float:
-    """Mean height of what it is joined to; its own if that is nothing."""
+    """Mean height of a spot's connections; its own if there are none."""
     middles = [other.middle for other in others]
     return sum(middles) / len(middles) if middles else spot.middle
 
@@ -165,7 +165,7 @@ def _tall(column: list[Spot]) -> int:
 
 
 def _stack(column: list[Spot], tallest: int) -> None:
-    """One under the other, in the middle of the page."""
+    """Stack a column, vertically centred on the page."""
     y = MARGIN + (tallest - _tall(column)) / 2
     for spot in column:
         spot.y = y

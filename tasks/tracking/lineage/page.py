@@ -1,7 +1,7 @@
-"""A chain as one HTML page: raw data on the left, what was made of it to the right.
+"""A chain as one HTML page: raw data on the left, results on the right.
 
-A card is a run with what it made; a line is data or a model that a run read. Both are links to
-MLflow's pages. The page needs no script and no file from elsewhere.
+A card is a run with what it made; a line is data or a model read by a run. Both link to MLflow's
+pages. The page needs no script and no other file.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,14 +20,14 @@ COLOURED = (
 def lineage_page(
     chains: Iterable[Node], title: str, ui: str, lead: str = "", marks: Mapping[str, str] = {}
 ) -> str:
-    """One page for one or several chains, which share their boxes.
+    """Make a page for one or more chains, which may share boxes.
 
     Args:
-        chains: boxes with all that they were made from.
+        chains: boxes with everything they were made from.
         title: heading of the page.
         ui: address of MLflow's pages.
         lead: a line under the heading.
-        marks: words for models that stand out, such as the champion, by model id.
+        marks: labels of highlighted models, such as the champion, by model id.
     """
     chains = list(chains)
     layout = lay_out(chains)
@@ -46,7 +46,7 @@ def lineage_page(
 
 
 def _line(edge: Edge) -> dict[str, str]:
-    """A line that opens the run that read."""
+    """A line, which links to the run that read it."""
     return {
         "page": edge.reader.box.page,
         "path": _path(edge),
@@ -55,7 +55,7 @@ def _line(edge: Edge) -> dict[str, str]:
 
 
 def _path(edge: Edge) -> str:
-    """A line over the gaps between columns and straight through columns that it passes."""
+    """SVG path of a line: curved between columns, straight through them."""
     y = edge.maker.port(edge.thing)
     stops = [(lane.x, lane.middle, WIDTH) for lane in edge.via]
     path = f"M{edge.maker.x + WIDTH} {y:.1f}"
@@ -83,13 +83,13 @@ def _card(card: Card, marks: Mapping[str, str]) -> dict[str, object]:
 
 
 def _stage(box: Node) -> str:
-    """Its colour's name."""
+    """Name of its colour."""
     stage = box.facts.get("stage", "raw" if box.kind == "dataset" else "")
     return stage if stage in COLOURED else "other"
 
 
 def _chip(box: Node, number: int, marks: Mapping[str, str]) -> dict[str, object]:
-    """A thing that a run made, with a link."""
+    """An item made by a run, with a link."""
     short = box.id[:10] if box.kind == "model" else f"sha256 {box.id[:8]}"
     text = f"model {short}" if box.kind == "model" else f"{box.name} · {short}"
     marked = f"{marks[box.id]} · " if box.id in marks else ""
