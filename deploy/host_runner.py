@@ -1,8 +1,8 @@
-"""The process that runs the jobs of all slots of a host: `python -P -m deploy.host_runner SLOTS`.
+"""Process that runs the jobs of all slots of a host: `python -P -m deploy.host_runner SLOTS`.
 
-It stands in for one Prefect worker per slot. It asks the work pool for as many flow runs as it has
-free slots, and runs each in a thread of its own: a flow run costs no process but its job's, which
-on a CPU core is forked from a template. Prefect knows every slot as a worker by its name.
+It replaces one Prefect worker per slot. It requests as many flow runs from the work pool as it has
+free slots, and runs each in its own thread, so that a flow run needs no process except its job's,
+which is forked from a template on CPU cores. In Prefect, each slot is a worker, listed by its name.
 """
 
 import json
@@ -36,13 +36,13 @@ from tasks.execution.template import Template
 
 QUERY = "PREFECT_WORKER_QUERY_SECONDS"
 JOB = "flows.job.job"
-"""Entrypoint of the deployments whose runs are taken."""
+"""Entrypoint of the deployments whose runs are accepted."""
 BUSY_POLL_S = 0.25
 BUSY_S = 5.0
-"""Seconds after the end of a job in which the next one is expected."""
+"""Seconds after the end of a job during which the next one is expected."""
 WORKER_BEAT_S = 30.0
 STOP_S = 8.0
-"""Seconds for jobs to end once this process has to; the supervisor waits for ten."""
+"""Seconds for jobs to end after SIGTERM; the supervisor waits for ten."""
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +51,8 @@ class HostRunner:
     """Takes flow runs for the free slots of a host, until it is stopped.
 
     Args:
-        slots: of this host, with their names in the whole fleet.
-        client: of Prefect's server.
+        slots: slots of this host, with fleet-wide names.
+        client: client of Prefect's server.
         launch: starts the processes of jobs.
         query_s: seconds between two requests for flow runs.
     """
@@ -66,11 +66,11 @@ class HostRunner:
         self._deployments: dict[UUID, bool] = {}
         self._next_beat = self._next_query = self._busy_until = 0.0
         self._reachable = True
-        # No threading.Event: its lock may be held when the signal comes, in this same thread.
+        # Not a threading.Event: this thread may hold its lock when the signal arrives.
         self._stopping = False
 
     def stop(self) -> None:
-        """Take no more flow runs, and end those that run."""
+        """Take no more flow runs, and end the running ones."""
         self._stopping = True
 
     def run(self) -> None:
@@ -85,7 +85,7 @@ class HostRunner:
             one.join(max(deadline - time.monotonic(), 0.0))
 
     def poll(self) -> None:
-        """Collect finished jobs, and every `query_s` seconds ask the server for what is new."""
+        """Collect finished jobs, and every `query_s` seconds poll the server."""
         self._collect()
         now = time.monotonic()
         if now < self._next_query:
@@ -104,7 +104,7 @@ class HostRunner:
                 self._next_query, self._busy_until = 0.0, time.monotonic() + BUSY_S
 
     def _beat(self, now: float) -> None:
-        """Have the server list every slot as a worker that is online."""
+        """Send heartbeats, so that the server lists every slot as an online worker."""
         if now < self._next_beat:
             return
         for slot in self._slots:
@@ -112,7 +112,7 @@ class HostRunner:
         self._next_beat = now + WORKER_BEAT_S
 
     def _end_cancelled(self) -> None:
-        """End the jobs whose runs somebody has cancelled in the server."""
+        """End the jobs whose runs were cancelled on the server."""
         if not self._jobs:
             return
         chosen = FlowRunFilter.model_validate(
@@ -135,7 +135,7 @@ class HostRunner:
                 started.start()
 
     def _is_job(self, run: FlowRun) -> bool:
-        """Whether a run is of our flow: runs of others are left to workers of their own."""
+        """Whether a run is of our flow; others are left to other workers."""
         key = run.deployment_id
         if key is None:
             return False
@@ -147,7 +147,7 @@ class HostRunner:
         return self._deployments[key]
 
     def _is_ours(self, run: FlowRun) -> bool:
-        """Claim a run; False if another host was quicker."""
+        """Claim a run; False if another host was faster."""
         try:
             state = propose_state_sync(self._client, Pending(), flow_run_id=run.id)
         except Abort:
@@ -156,21 +156,21 @@ class HostRunner:
 
     @contextmanager
     def _noting_outages(self) -> Iterator[None]:
-        """Go on without the server: jobs talk to their reproduction through files."""
+        """Continue without the server: jobs communicate with their reproduction through files."""
         try:
             yield
         except (HTTPError, PrefectException) as error:
             if self._reachable:
                 logger.warning("Prefect's server does not answer: %s", error)
             self._reachable = False
-            # A server that comes back may not know its workers any more.
+            # A restarted server may have forgotten its workers.
             self._next_beat = 0.0
         else:
             self._reachable = True
 
 
 class _Job(threading.Thread):
-    """A flow run in a thread of its own."""
+    """A flow run in its own thread."""
 
     def __init__(self, run: FlowRun, slot: Slot, launch: Launch) -> None:
         super().__init__(name=slot.name, daemon=True)
@@ -180,16 +180,16 @@ class _Job(threading.Thread):
         self._end: State[None] | None = None
 
     def end(self, state: State[None]) -> None:
-        """Have the job end soon, and its run with that state."""
+        """End the job soon, and its run with a state."""
         self._end = state
 
     def run(self) -> None:
-        """Run the flow; its own errors are told to the server."""
+        """Run the flow, which reports its own errors to the server."""
         PLACE.set(self._place)
         try:
             run_flow(job, flow_run=self._flow_run, return_type="state")
         except Exception:
-            # Its reproduction notices that heartbeats are missing.
+            # Its reproduction will notice the missing heartbeats.
             logger.exception("%s: the flow run %s broke off", self.slot.name, self._flow_run.id)
 
     def _check(self) -> None:

@@ -26,7 +26,7 @@ class Options:
         prefect_port: its port.
         mlflow_port: port of MLflow's server, on loopback.
         join: API of another host's fleet; this host only gives slots. None to start a fleet.
-        slots_per_gpu: trainings at a time on each GPU; without effect on CPU cores.
+        slots_per_gpu: concurrent trainings per GPU; no effect on CPU cores.
     """
 
     home: Path

@@ -22,6 +22,6 @@ class Pool:
 
 
 POOLS = (
-    Pool(DRIVERS, "Reproductions and other flows that hand work out.", DRIVER_LIMIT),
+    Pool(DRIVERS, "Reproductions and other flows that submit work.", DRIVER_LIMIT),
     Pool(SLOTS, "Trainings and other jobs, in the slots of all hosts.", None),
 )

@@ -27,10 +27,10 @@ from tasks.storage.remote import StorageError, open_storage
 
 
 class EndedEarlyError(RuntimeError):
-    """A job is to end before its time.
+    """A job must end early.
 
     Args:
-        state: of its flow run.
+        state: final state of its flow run.
     """
 
     def __init__(self, state: State[None]) -> None:
@@ -40,10 +40,10 @@ class EndedEarlyError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a job runs.
+    """Slot in which a job runs.
 
     Attributes:
-        slot: with its name in the whole fleet.
+        slot: the slot, with its fleet-wide name.
         launch: starts the job's process.
         check: called every half second while the job runs; raises `EndedEarlyError` to end it.
     """
@@ -54,7 +54,7 @@ class Place:
 
 
 PLACE: ContextVar[Place] = ContextVar("place")
-"""Set for the flow by `deploy.host_runner`, which took the flow run."""
+"""Set by `deploy.host_runner`, which takes the flow runs."""
 
 
 @flow(name="job", flow_run_name="{label}", persist_result=False)

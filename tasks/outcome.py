@@ -12,7 +12,7 @@ class Outcome:
     Attributes:
         summary: figures that are part of the result, in plain JSON types.
         notes: figures that may differ between equal results: run ids, times.
-        contents: digests used in place of the bytes' for files that also hold notes.
+        contents: digests that replace the hashes of files that also hold notes.
     """
 
     summary: Mapping[str, Any] = field(default_factory=dict)

@@ -39,7 +39,6 @@ class Dataset(Frozen):
         embedded: reader of an embedded substitute without files, used without `--data`.
         folder: folder of the real files, under the data folder; if empty, the reader's default.
             For your own files, any path, relative to the experiment file's folder.
-            your own files it may lie anywhere: it starts at the experiment file's folder.
     """
 
     reader: str

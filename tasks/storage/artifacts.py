@@ -76,7 +76,7 @@ class Artifact:
         summary: small figures in plain JSON types, part of the digest.
         notes: run ids, times and the like, which may differ between equal results.
         document: what the identity was computed from.
-        contents: digests used in place of the bytes' for files that also hold notes.
+        contents: digests that replace the hashes of files that also hold notes.
     """
 
     label: str
@@ -156,7 +156,7 @@ class Store:
             output: folder with the files, on the home folder's file system; it is moved.
             summary: figures that are part of the result.
             notes: figures that are not part of the result.
-            contents: digests used in place of the bytes' for files that also hold notes.
+            contents: digests that replace the hashes of files that also hold notes.
         """
         files = {
             path.name: {"sha256": sha256_file(path), "bytes": path.stat().st_size}
