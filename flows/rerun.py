@@ -73,9 +73,9 @@ class Cell:
             return self._of_labelled(spec)
         if not (known and ks and draws):
             raise SettingsError(
-                f"--cell: expected beta one of {_said(stage.beta)}, gamma one of "
-                f"{_said(stage.gamma)}, k one of {_said(target.k)} and draw below {target.draws}, "
-                f"found {self.words}; correct it."
+                f"--cell: expected beta one of {_joined(stage.beta)}, gamma one of "
+                f"{_joined(stage.gamma)}, k one of {_joined(target.k)} and draw below "
+                f"{target.draws}, found {self.words}; correct it."
             )
         return [cell_subject(stage.name, k, draw, wanted) for k in ks for draw in draws]
 
@@ -174,5 +174,5 @@ def cell(
     return str(run(spec, folder, engine))
 
 
-def _said(values: Sequence[float]) -> str:
+def _joined(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)

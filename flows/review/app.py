@@ -99,7 +99,7 @@ class _Page:
     def image(self, request: Request) -> Response:
         size, image = request.path_params["size"], request.path_params["image"]
         if size not in SIDES or image >= len(self._gallery):
-            return _said("expected an image of this run.", 404)
+            return _error("expected an image of this run.", 404)
         content = self._thumbnails.get(image, size)
         return Response(content, media_type="image/webp", headers={"Cache-Control": KEEP})
 
@@ -156,15 +156,15 @@ def _answer(one: Decided) -> Response:
     return JSONResponse(asdict(one))
 
 
-def _said(error: str, status: int) -> Response:
+def _error(error: str, status: int) -> Response:
     return JSONResponse({"error": error}, status)
 
 
 def _refused(_: Request, error: Exception) -> Response:
     """Report an error that the user can fix, such as an unknown class."""
-    return _said(one_line(error), 422)
+    return _error(one_line(error), 422)
 
 
 def _failed(_: Request, error: Exception) -> Response:
     """Report that the disk failed, so nothing was decided."""
-    return _said(f"not saved: {one_line(error)}", 507)
+    return _error(f"not saved: {one_line(error)}", 507)

@@ -39,9 +39,9 @@ def run(job: ExtractJob, folder: Path) -> Outcome:
     for chunk in job.chunks:
         before = done
 
-        def tell(count: int, before: int = before) -> None:
+        def report(count: int, before: int = before) -> None:
             (folder / PROGRESS).write_text(str(before + count), encoding="ascii")
 
-        extract_chunk(job.root, chunk.clips, chunk.folder, job.sampling, tell)
+        extract_chunk(job.root, chunk.clips, chunk.folder, job.sampling, report)
         done += len(chunk.clips)
     return Outcome()

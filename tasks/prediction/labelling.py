@@ -40,7 +40,7 @@ EVERY_S = 5.0
 WORK = "work.json"
 NAMED = 3
 
-Tell = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Called with the number of finished files and the total."""
 
 
@@ -72,7 +72,7 @@ class Labelled:
 
 
 def label_files(
-    model: Model, items: Sequence[Item], out: Path, batch_size: int, tell: Tell
+    model: Model, items: Sequence[Item], out: Path, batch_size: int, on_progress: OnProgress
 ) -> Labelled:
     """Write a table with labels of all readable files, and one of the other files.
 
@@ -84,7 +84,7 @@ def label_files(
         items: the files, each once.
         out: path of the table, CSV or Parquet.
         batch_size: number of images or frames in a batch.
-        tell: called with progress.
+        on_progress: called with progress.
 
     Raises:
         DataError: if no file can be read, or the table cannot be written.
@@ -99,13 +99,13 @@ def label_files(
         done = _finished(folder, items, block)
         reused, saved, timing = len(done), time.monotonic(), Timing()
         written = reused
-        tell(reused, len(items))
+        on_progress(reused, len(items))
         for rows in _blocks(model, items[reused:], block, batch_size, timing):
             done += rows
             if len(done) == len(items) or time.monotonic() - saved >= EVERY_S:
                 write_part(done[written:], folder / _name(written))
                 written, saved = len(done), time.monotonic()
-            tell(len(done), len(items))
+            on_progress(len(done), len(items))
         good = [row for row in done if not row[REASON]]
         bad = [row for row in done if row[REASON]]
         if not good:

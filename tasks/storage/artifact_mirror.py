@@ -66,14 +66,14 @@ class Mirror:
 
     def find(self, folder: str) -> bool:
         """Fetch an artifact if possible; an unreachable storage stops no work."""
-        return self._forgiven(self._find, folder) or False
+        return self._tolerating_outages(self._find, folder) or False
 
     def offer(self, folder: str) -> None:
         """Send an intact artifact unless the storage has it, which is checked once per process.
 
         What cannot be sent now waits for `flush`.
         """
-        if folder not in self._there and not self._forgiven(self._offer, folder):
+        if folder not in self._there and not self._tolerating_outages(self._offer, folder):
             self._unsent.add(folder)
 
     def send(self, folder: str) -> None:
@@ -128,7 +128,7 @@ class Mirror:
             if self._damage(folder) is not None:
                 raise
 
-    def _forgiven(self, act: Callable[[str], Result], folder: str) -> Result | None:
+    def _tolerating_outages(self, act: Callable[[str], Result], folder: str) -> Result | None:
         """Limit an unreachable storage to one attempt and one warning per minute."""
         if time.monotonic() < self._retry_at:
             return None

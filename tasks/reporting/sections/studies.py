@@ -70,7 +70,8 @@ def rho_section(record: Record) -> str:
                 "rho",
                 "Change of the hyper-validation loss against rho, a dot for each mini-batch: "
                 + "; ".join(
-                    f"{STARTS.get(name, name)}, {_said(by_start[name])}" for name in by_start
+                    f"{STARTS.get(name, name)}, {_correlation_text(by_start[name])}"
+                    for name in by_start
                 )
                 + ".",
             ),
@@ -133,7 +134,7 @@ def by_size(parts: Sequence[SizeStudyRecord]) -> dict[int, list[SizeRecord]]:
     return {size: [found[size] for found in sizes] for size in shared}
 
 
-def _said(parts: Sequence[RhoRecord]) -> str:
+def _correlation_text(parts: Sequence[RhoRecord]) -> str:
     """The range of the correlations in words."""
     found = [one.r for part in parts if (one := rho_correlation(part))]
     if not found:
