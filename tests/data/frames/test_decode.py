@@ -1,6 +1,5 @@
-import itertools
-import subprocess
-import sys
+"""The frames of a clip: positions, times, pixels, no more work than needed."""
+
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,10 +12,9 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from data.frames import upright
-from data.frames.decode import CLIP_SUFFIXES, Sampling, clip_frames
+from data.frames.decode import Sampling, clip_frames
 from tests.data.frames.clips import (
     RATE,
-    cut,
     not_coded,
     number_in,
     pack_b_frames,
@@ -24,19 +22,9 @@ from tests.data.frames.clips import (
     set_announced,
     write_clip,
 )
+from tests.data.frames.numbered import ALL, THREE, THREE_OF_20, THREE_OF_21, numbers
 
 H264 = "libx264" in av.codecs_available
-ALL = Sampling(every=1)
-THREE = Sampling(frames=3)
-# floor((i + 1/2) n / 3): 20/6 = 3.3, 60/6 = 10, 100/6 = 16.7; and 3.5, 10.5, 17.5 for 21.
-THREE_OF_20, THREE_OF_21 = [3, 10, 16], [3, 10, 17]
-
-
-def numbers(path, sampling):
-    """Positions of a clip's frames, checked against the numbers painted into them."""
-    found = list(clip_frames(path, sampling))
-    assert [number_in(frame.pixels) for frame in found] == [frame.index for frame in found]
-    return [frame.index for frame in found]
 
 
 @pytest.mark.parametrize(
@@ -261,165 +249,3 @@ def test_metadata_that_are_no_text_do_no_harm(tmp_path):
     assert b"Lavf" in body
     path.write_bytes(body.replace(b"Lavf", b"\xe9\xff\xfe\xe8"))
     assert numbers(path, THREE) == THREE_OF_20
-
-
-def audio_only(path):
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
-        samples = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
-        samples.rate = 8000
-        container.mux(stream.encode(samples))
-        container.mux(stream.encode())
-
-
-DAMAGES = {
-    "no bytes": (lambda path: path.write_bytes(b""), "an unreadable file .Invalid data"),
-    "text": (lambda path: path.write_text("Not a video.\n" * 99), "an unreadable file"),
-    "its first bytes": (lambda path: cut(path, 0.001), "an unreadable file"),
-    "cut at 40 %": (lambda path: cut(path, 0.4), r"packet \d+ cut short"),
-    "cut at 60 %": (lambda path: cut(path, 0.6), r"packet \d+ cut short"),
-    "nothing": (lambda path: path.unlink(), "No such file or directory"),
-    "a folder": (lambda path: (path.unlink(), path.mkdir()), "Is a directory"),
-    "sound": (audio_only, "no video that can be decoded"),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("sampling", [THREE, ALL], ids=str)
-def test_a_clip_that_is_none_is_told_in_one_line(tmp_path, capfd, sampling, damage):
-    path = write_clip(tmp_path / "a.avi", 200)
-    change, message = DAMAGES[damage]
-    change(path)
-    with pytest.raises(DataError, match=message) as caught:
-        list(clip_frames(path, sampling))
-    assert str(caught.value).startswith(f"{path}: expected ")
-    assert "\n" not in str(caught.value)
-    assert capfd.readouterr() == ("", "")
-
-
-def chunk_starts(body):
-    """Offsets of the video chunks of an AVI file."""
-    starts, start = [], body.index(b"movi") + 4
-    while body[start : start + 4] == b"00dc":
-        starts.append(start)
-        size = int.from_bytes(body[start + 4 : start + 8], "little")
-        start += 8 + size + size % 2
-    return starts
-
-
-@pytest.mark.parametrize(
-    ("kept", "sampling"), [(15, THREE), (18, THREE), (15, ALL), (18, ALL)], ids=str
-)
-def test_a_clip_cut_between_two_packets_is_cut_short(tmp_path, kept, sampling):
-    path = write_clip(tmp_path / "a.avi", 20)
-    body = path.read_bytes()
-    assert len(chunk_starts(body)) == 20
-    path.write_bytes(body[: chunk_starts(body)[kept]])
-    with pytest.raises(DataError, match=f"expected a complete clip, found {kept} of 20 packets"):
-        list(clip_frames(path, sampling))
-
-
-def test_a_clip_that_lost_its_index_alone_is_whole(tmp_path):
-    path = write_clip(tmp_path / "a.avi", 20)
-    body = path.read_bytes()
-    path.write_bytes(body[: body.index(b"idx1")])
-    assert numbers(path, THREE) == THREE_OF_20
-
-
-def test_a_clip_that_lacks_a_packet_which_its_index_lists_is_not_whole(tmp_path):
-    path = set_announced(write_clip(tmp_path / "a.avi", 20), 0)
-    body = bytearray(path.read_bytes())
-    start = chunk_starts(body)[7]
-    body[start : start + 4] = b"JUNK"
-    path.write_bytes(body)
-    with pytest.raises(DataError, match="expected a complete clip, found 19 of 20 packets"):
-        list(clip_frames(path, THREE))
-
-
-def test_a_clip_without_a_packet_is_none(tmp_path):
-    path = set_announced(write_clip(tmp_path / "a.avi", 20), 0)
-    body = path.read_bytes()
-    path.write_bytes(body[: chunk_starts(body)[0]])
-    for sampling in (THREE, ALL):
-        with pytest.raises(DataError, match="expected a video clip, found one without frames"):
-            list(clip_frames(path, sampling))
-
-
-def test_a_clip_whose_index_comes_first_is_missed_the_packets_that_it_lists(tmp_path):
-    path = cut(write_clip(tmp_path / "a.mp4", 200, movflags="faststart"), 0.8)
-    with pytest.raises(DataError, match="expected a complete clip"):
-        list(clip_frames(path, THREE))
-
-
-@pytest.mark.parametrize("sampling", [THREE, ALL], ids=str)
-def test_damaged_frames_are_not_taken_even_if_the_decoder_hides_the_damage(tmp_path, sampling):
-    def change(packets):
-        half = len(packets[5]) // 2
-        packets[5] = packets[5][:half] + b"\x00" * (len(packets[5]) - half)
-        return packets
-
-    path = rewrite_packets(write_clip(tmp_path / "a.avi", 20), change)
-    with av.open(str(path)) as container:
-        assert len(list(container.decode(video=0))) == 20
-    with pytest.raises(DataError, match="found damage in packet 5"):
-        list(clip_frames(path, sampling))
-
-
-def test_a_process_that_extracts_does_not_load_torch():
-    code = "import sys, data.frames.store; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-P", "-c", code], check=True)
-
-
-OTHER_NAMES = {".qt", ".divx", ".rmvb", ".mpe", ".m1v", ".m2v", ".mpv", ".vob", ".mod", ".tod"} | {
-    *(".ogm", ".ogv", ".amv")
-}
-"""Suffixes of containers that FFmpeg lists under other suffixes."""
-NO_VIDEO = {".m4a", ".m4b", ".mka", ".mks", ".isma", ".wma", ".ism"}
-
-
-def test_the_suffixes_are_those_of_the_containers_that_are_read():
-    read = set()
-    for name in av.formats_available:
-        try:
-            container = av.ContainerFormat(name)
-        except ValueError:
-            continue
-        if container.is_input:
-            read |= {f".{suffix}" for suffix in container.extensions}
-    assert read | OTHER_NAMES >= CLIP_SUFFIXES
-    usual = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpeg", "mpegts", "asf", "flv")
-    for name in usual:
-        suffixes = {f".{suffix}" for suffix in av.ContainerFormat(name).extensions}
-        assert suffixes - NO_VIDEO - {".avif", ".heic", ".heif"} <= CLIP_SUFFIXES
-
-
-@pytest.mark.parametrize(
-    ("name", "codec"),
-    [
-        ("a.m4v", "mpeg4"), ("a.3gp", "mpeg4"), ("a.mts", "mpeg2video"), ("a.m2v", "mpeg2video"),
-        ("a.vob", "mpeg2video"), ("a.wmv", "msmpeg4"), ("a.flv", "flv1"), ("a.dv", "dvvideo"),
-        ("a.mjpeg", "mjpeg"), ("a.y4m", "wrapped_avframe"), ("a.nut", "ffv1"), ("a.ogv", "theora"),
-        ("a.h264", "libx264"), ("a.ivf", "libvpx-vp9"), ("a.gif", "gif"), ("a.mxf", "mpeg2video"),
-    ],
-)  # fmt: skip
-def test_clips_of_every_kind_are_read(tmp_path, name, codec):
-    size, form = (128, 96), "yuv420p"
-    if codec == "dvvideo":
-        size, form = (720, 576), "yuv420p"
-    elif codec in ("mjpeg", "gif"):
-        form = {"mjpeg": "yuvj420p", "gif": "rgb8"}[codec]
-    try:
-        container = av.open(str(tmp_path / name), "w")
-        stream = container.add_stream(codec, rate=RATE)
-    except (ValueError, av.FFmpegError):
-        pytest.skip(f"FFmpeg without {codec}")
-    with container:
-        stream.width, stream.height, stream.pix_fmt = *size, form
-        for number in range(5):
-            pixels = np.full((size[1], size[0], 3), number * 40 + 20, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        container.mux(stream.encode())
-    found = list(clip_frames(tmp_path / name, ALL))
-    levels = [int(frame.pixels.mean()) for frame in found]
-    assert levels == pytest.approx([20, 60, 100, 140, 180], abs=20)
-    assert all(later.time_s > frame.time_s for frame, later in itertools.pairwise(found))
