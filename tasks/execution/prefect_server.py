@@ -180,7 +180,7 @@ def _wait_until_healthy(
                 f"({last_line(log) or 'no message'}); {_advice(log)}."
             )
         if time.monotonic() > deadline:
-            raise ServerError(f"{expected}no answer; its log is {log}.")
+            raise ServerError(f"{expected}no answer; start again, or look into its log: {log}.")
         time.sleep(0.05)
 
 
@@ -194,7 +194,7 @@ def _advice(log: Path) -> str:
         return f"a newer version of Prefect made its database: install that version, or {move}"
     if DAMAGED.search(text):
         return f"its database is damaged: {move}"
-    return f"its log is {log}"
+    return f"start again, or look into its log: {log}"
 
 
 def _ask(
