@@ -40,7 +40,7 @@ def execute(place: Workplace, inputs: WeightsInputs) -> Outcome:
         shutil.copyfile(path, copy)
         if (found := sha256_file(copy)) != digest:
             raise StageError(
-                f"{path}: expected SHA-256 {digest[:12]}, found {found[:12]}; it changed after the "
+                f"{path}: expected SHA-256 {digest[:12]}, found {found[:12]}; it was changed after "
                 "the start: start again."
             )
         tracker = place.runtime.tracker
