@@ -26,14 +26,14 @@ def find_raw(
     """Check that all raw files and weights exist and take their digests.
 
     Args:
-        experiment: names the data sets.
+        experiment: experiment that names the data sets.
         root: folder of the real data; None for the embedded data.
-        known: digests that were taken before.
-        base: folder that paths of one's own files start from.
+        known: known digests of files.
+        base: folder that paths of the user's files are relative to.
 
     Raises:
         DataError: if a file is missing or cannot be read.
-        StageError: if the trunk or its weights are.
+        StageError: if the trunk or its weights are missing or invalid.
     """
     folder = expanded(root).absolute() if root is not None else None
     places = _places(experiment, folder, base)
@@ -65,7 +65,7 @@ def find_raw(
 
 
 def _places(experiment: Experiment, folder: Path | None, base: Path) -> dict[str, str | None]:
-    """Where every data set lies, and the target's test split if that is elsewhere."""
+    """Location of every data set, and of the target's test split if it is elsewhere."""
     places: dict[str, str | None] = {}
     for name, dataset in experiment.datasets.items():
         root = base if dataset.own else folder
@@ -82,7 +82,7 @@ def _all_files(
     unlabelled: Sequence[Path],
     known: KnownDigests,
 ) -> dict[tuple[str, str], RawFiles]:
-    """The raw files of every split; what is wrong with any of them is said at once."""
+    """Raw files of every split; problems are reported all at once."""
     target = experiment.target
     found: dict[tuple[str, str], RawFiles] = {}
     wrong: list[DataError] = []
@@ -110,7 +110,7 @@ def _files(
     known: KnownDigests,
     unlabelled: Sequence[Path],
 ) -> RawFiles:
-    """The raw files of one split; an error names it."""
+    """Raw files of one split, which errors name."""
     reader = experiment.datasets[name].reader_on(real=root is not None)
     try:
         return raw_files(
@@ -121,7 +121,7 @@ def _files(
 
 
 def _corrections(experiment: Experiment, base: Path, listing: Listing | None) -> dict[str, str]:
-    """What a table of corrections says of files of the target; nothing while it is not there."""
+    """Corrections of the target's files; empty if the table does not exist."""
     written = experiment.target.corrections
     if written is None or listing is None or not found_at(base, written).exists():
         return {}
@@ -129,7 +129,7 @@ def _corrections(experiment: Experiment, base: Path, listing: Listing | None) ->
 
 
 def _labelled(listing: Listing | None, corrections: Mapping[str, str]) -> dict[str, int]:
-    """Labelled files by class."""
+    """Number of labelled files by class."""
     if listing is None:
         return {}
     labels = {file.path: listing.class_of(file) for file in listing.files} | dict(corrections)
@@ -137,11 +137,11 @@ def _labelled(listing: Listing | None, corrections: Mapping[str, str]) -> dict[s
 
 
 def check_apart(experiment: Experiment, raw: RawData) -> None:
-    """Refuse photos and clips that would show the test split, or labels of U, to a training.
+    """Check that no photo or clip leaks the test split, or labels of U, to a training.
 
     Args:
-        experiment: with every class named.
-        raw: what was found.
+        experiment: experiment with all classes named.
+        raw: the raw data found.
 
     Raises:
         DataError: if a file of the target is in both its splits, or a source has a file of its
@@ -149,7 +149,7 @@ def check_apart(experiment: Experiment, raw: RawData) -> None:
     """
     target = experiment.target
     train, test = (raw.shown.get((target.dataset, split), {}) for split in ("train", "test"))
-    # Of unlabelled files nobody knows the class: each may be of the target's.
+    # Unlabelled files have an unknown class, possibly one of the target's.
     tested, labelled = _by_digest(test), _by_digest(train, [*target.classes, ""])
     here = f"the training and the test split of {target.dataset}"
     if target.labelled is not None:
@@ -164,7 +164,7 @@ def check_apart(experiment: Experiment, raw: RawData) -> None:
 def _by_digest(
     shown: Mapping[tuple[str, str], Path], classes: Collection[str] | None = None
 ) -> dict[str, Path]:
-    """Paths of files by digest, of some classes or all of them."""
+    """Paths of files by digest, for some classes or all."""
     return {
         digest: path for (digest, name), path in shown.items() if classes is None or name in classes
     }

@@ -1,4 +1,4 @@
-"""The trainings of an experiment file, typed and frozen: network, rows, grid, ensemble, outputs."""
+"""Training settings of an experiment file: network, rows, grid, ensemble, outputs."""
 
 import dataclasses
 from typing import Annotated, Any, Literal
@@ -98,24 +98,24 @@ class Network(Frozen):
 class Training(Frozen):
     """Length, batches and recipe of every training.
 
-    The recipe is the paper's unless it is given: plain SGD at one rate.
+    By default the recipe is the paper's: plain SGD at one rate.
 
     Attributes:
-        steps: gradient descents of a training.
-        validate_every: steps between two looks at hyper-validation, and between checkpoints.
-        batch_size: samples of every source, and of V above `v_whole_up_to`, in a step.
-        v_whole_up_to: up to so many samples, all of V are in every step.
-        momentum: of SGD; AdamW's decay of the mean gradient.
-        learning_rates: searched on hyper-validation, by every row without rates of its own.
-        fine_tuning_rates: those of methods that start from another's model; without them, the same.
-        optimiser: rule of the steps.
-        weight_decay: of all parameters.
-        clip: L2 norm that a longer gradient is scaled down to; 0: never.
-        schedule: of the learning rate after the warm-up.
-        warm_up: first steps, over which the rate rises linearly.
-        average: decay of a moving average of the weights, which is then the model; 0: none.
-        dropout: share of the features left out before the heads.
-        precision: of the trunk's passes in training.
+        steps: gradient descent steps of a training.
+        validate_every: steps between hyper-validations, and between checkpoints.
+        batch_size: samples per step of each source, and of V above `v_whole_up_to`.
+        v_whole_up_to: up to this many samples, V is used whole in every step.
+        momentum: momentum of SGD, or AdamW's decay of the mean gradient.
+        learning_rates: rates searched on hyper-validation by rows without their own.
+        fine_tuning_rates: the same for methods that start from another's model; by default equal.
+        optimiser: optimiser.
+        weight_decay: weight decay of all parameters.
+        clip: maximum L2 norm of the gradient, which is scaled down to it; 0 for none.
+        schedule: schedule of the learning rate after the warm-up.
+        warm_up: initial steps, over which the rate rises linearly.
+        average: decay of a moving average of the weights, which is then the model; 0 for none.
+        dropout: share of features dropped before the heads.
+        precision: precision of the trunk's passes in training.
     """
 
     steps: Positive = 1000
@@ -150,9 +150,9 @@ class Baseline(Frozen):
     Attributes:
         name: of the row.
         method: one of gradmix's methods.
-        settings: of the method.
+        settings: settings of the method.
         search: values of settings to search on hyper-validation, in every combination.
-        learning_rates: in place of those of `[training]`.
+        learning_rates: rates that replace those of `[training]`.
         paper: the paper's mean and standard error by k, in per cent.
         paper_clips: the same per clip rather than per frame.
     """
@@ -193,7 +193,7 @@ class FirstStage(Frozen):
         method: a method with beta and gamma that does not read U.
         beta: values of the grid's first axis.
         gamma: values of its second axis.
-        settings: of the method, besides these two.
+        settings: other settings of the method.
         paper: the paper's mean and standard error by k, in per cent.
         paper_clips: the same per clip rather than per frame.
     """
@@ -209,7 +209,7 @@ class FirstStage(Frozen):
     @field_validator("method")
     @classmethod
     def _method_has_the_grid(cls, method: str) -> str:
-        # Before there are pseudo-labels nothing is trained on U.
+        # Nothing is trained on U before pseudo-labelling.
         return one_of(_with_the_grid(), method)
 
     @field_validator("settings")
@@ -222,7 +222,7 @@ class FirstStage(Frozen):
 
     @property
     def cells(self) -> list[dict[str, Any]]:
-        """Method settings of every cell, beta outermost."""
+        """Method settings of all cells, with gamma varying fastest."""
         return [
             {**self.settings, "beta": float(beta), "gamma": float(gamma)}
             for beta in self.beta
@@ -246,13 +246,13 @@ class Ensemble(Frozen):
     """Pseudo-labels by the best models of the grid.
 
     Attributes:
-        r: models in the ensemble.
-        threshold: probability that a class must exceed in every one of them.
-        enlarged_v: samples a class in V once pseudo-labelled ones have joined it.
-        r_sweep: the ensemble sizes of figure 4.
-        if_none_agree: whether final trainings on hard labels stop, or take soft labels, where the
+        r: number of models in the ensemble.
+        threshold: probability that a class must exceed in all of them.
+        enlarged_v: samples per class in V after adding pseudo-labelled ones.
+        r_sweep: ensemble sizes in figure 4.
+        if_none_agree: whether final trainings on hard labels stop, or use soft labels, if the
             members agree on no sample.
-        precision: share of right labels that the report looks for, shown by held-out labels.
+        precision: share of correct labels to prove in the report, by held-out labels.
         confidence: probability with which that precision must hold.
     """
 
@@ -270,11 +270,11 @@ class Final(Frozen):
 
     Attributes:
         name: of the row.
-        labels: which pseudo-labels it is trained on.
+        labels: kind of pseudo-labels it is trained on.
         method: by default the first stage's.
-        settings: of the method, besides beta and gamma, which are the best cell's.
+        settings: settings of the method besides beta and gamma, which are the best cell's.
         search: values of settings to search on hyper-validation, in every combination.
-        learning_rates: searched too; by default the rate is the best cell's.
+        learning_rates: rates to search too; by default the best cell's is used.
         paper: the paper's mean and standard error by k, in per cent.
         paper_clips: the same per clip rather than per frame.
     """
@@ -298,12 +298,12 @@ class Outputs(Frozen):
     """Tables and figures to make, by the paper's numbers, and studies beyond the paper.
 
     Attributes:
-        rows: names of the rows to train, besides the first stage's; without it, all of them.
-        tables: 1 and 2 of images, 3 of clips.
-        figures: 3 the curves, 4 the ensemble sizes.
+        rows: names of the rows to train, besides the first stage's; by default all.
+        tables: 1 and 2 for images, 3 for clips.
+        figures: 3 for curves, 4 for ensemble sizes.
         studies: `rho` asks whether rho predicts what a step does, `hyper_validation` how many
-            labels the selection needs, `sources` whether each source helps, `labels` what a label
-            is worth.
+            labels selection needs, `sources` whether each source helps, `labels` what a label is
+            worth.
         label_k: labelled samples per class of the study `labels`.
     """
 

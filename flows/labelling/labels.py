@@ -1,4 +1,4 @@
-"""Labels of a run with a stated precision, as a table; and what is shown of them, in words."""
+"""Labels of a run with a stated precision, as a table, with the evidence in words."""
 
 import math
 from collections.abc import Iterator
@@ -26,18 +26,18 @@ from tasks.labelling.certified import (
 
 
 class NotShownError(UserError):
-    """The labels at hand do not show the precision: what they show, and how many would do."""
+    """The known labels do not prove the precision: what they prove, and how many are needed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenLabels:
-    """A table of labels that was written.
+    """A written table of labels.
 
     Attributes:
-        path: of the table.
-        labelled: rows with a label.
-        of: images or clips of U.
-        certificate: of the labels.
+        path: path of the table.
+        labelled: number of rows with a label.
+        of: number of images or clips in U.
+        certificate: certificate of the labels.
     """
 
     path: Path
@@ -48,14 +48,14 @@ class WrittenLabels:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What labels are asked for.
+    """Requested labels.
 
     Attributes:
-        precision: at least this share of them is right.
-        confidence: of that.
+        precision: minimum share of correct labels.
+        confidence: confidence level of that.
         out: table to write, .csv or .parquet.
-        everything: list what gets no label as well, with an empty one.
-        checked: corrections with the control of a review, in place of held-out labels.
+        everything: also list files without a label, with an empty one.
+        checked: corrections with the control of a review, instead of held-out labels.
     """
 
     precision: float
@@ -66,11 +66,11 @@ class Wanted:
 
 
 def write_labels(run: EnsembleRun, wanted: Wanted) -> WrittenLabels:
-    """Write the labels that are shown to have a precision.
+    """Write the labels that are proven to have a precision.
 
     Raises:
-        NotShownError: if the known labels do not show it; nothing is written.
-        DataError: if the table's name is of another format, or the control is not decided.
+        NotShownError: if the known labels do not prove it; nothing is written.
+        DataError: if the table has another format, or the control is undecided.
     """
     out = wanted.out
     check_suffix(out)
@@ -87,7 +87,7 @@ def write_labels(run: EnsembleRun, wanted: Wanted) -> WrittenLabels:
 
 
 def shown(certificate: Certificate) -> str:
-    """What the held-out labels show, in a sentence."""
+    """What the known labels prove, in a sentence."""
     seen = certificate.shown
     if seen is None:
         return f"{certificate.held_out:,} known labels show less."
@@ -100,7 +100,7 @@ def shown(certificate: Certificate) -> str:
 
 
 def not_shown(found: CertifiedLabels) -> str:
-    """What the held-out labels show instead, and how many more would do, in a line."""
+    """What the known labels prove instead, and how many more are needed, in one line."""
     asked, sure = found.certificate.precision, found.certificate.confidence
     wanted = (
         f"--precision: expected known labels that show {percent(asked)} with {percent(sure)} "

@@ -1,4 +1,4 @@
-"""Model folders: written whole or not at all."""
+"""Model folders, written atomically."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ from tasks.models.network import load_model_folder, of_the_target
 from tasks.networks.description import NetworkDescription
 
 WEIGHTS = "model.safetensors"
-"""Of a single model; members are numbered."""
+"""Weights of a single model; files of several members are numbered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +40,11 @@ class Trained:
     """A finished training that becomes a member.
 
     Attributes:
-        folder: that holds its weights.
-        method: that trained it.
-        sources: names of what it was trained on.
-        identity: of the training.
-        run_id: of its MLflow run.
+        folder: folder with its weights.
+        method: method that trained it.
+        sources: names of the sources it was trained on.
+        identity: identity of the training.
+        run_id: id of its MLflow run.
     """
 
     folder: Path
@@ -56,16 +56,16 @@ class Trained:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInputs:
-    """Everything that a model folder is made from.
+    """Everything a model folder is made from.
 
     Attributes:
-        classes: of the target.
-        network: of all members.
-        weights: file that the frozen part of the trunk has its weights from.
-        images: how files become what the network reads.
+        classes: classes of the target.
+        network: network of all members.
+        weights: file of weights of the trunk's frozen part.
+        images: how files become the network's input.
         members: finished trainings, one or several.
         lineage: where they came from.
-        figures: what the model reached.
+        figures: results of the model.
     """
 
     classes: tuple[str, ...]
@@ -78,15 +78,15 @@ class ModelInputs:
 
 
 def write_model_folder(inputs: ModelInputs, folder: Path) -> ModelDescription:
-    """Write a model folder in place of the one that is there; an equal one stays.
+    """Write a model folder, replacing an existing one unless it is equal.
 
     Args:
-        inputs: that it is made from.
-        folder: where to; the one that it lies in exists.
+        inputs: what it is made from.
+        folder: path of the folder; its parent exists.
 
     Raises:
         ModelError: if a training's weights cannot be read.
-        OSError: if the disk does not take it.
+        OSError: if it cannot be written.
     """
     description = _described(inputs)
     if (found := _up_to_date(description, folder)) is not None:
@@ -94,13 +94,13 @@ def write_model_folder(inputs: ModelInputs, folder: Path) -> ModelDescription:
     with _replacing_folder(folder) as temporary:
         frozen = _frozen_state(inputs)
         for member, trained in zip(description.members, inputs.members, strict=True):
-            # As bytes: what safetensors writes itself is for its owner's eyes alone.
+            # As bytes: files written by safetensors itself are only readable by their owner.
             (temporary / member.file).write_bytes(save(_state(trained, frozen)))
         (temporary / CARD).write_text(card_text(description), encoding="utf-8")
         files = {path.name: sha256_file(path) for path in sorted(temporary.iterdir())}
         description = replace(description, files=files)
         write_description(description, temporary)
-        # What is handed out has been loaded once.
+        # Test that the folder can be loaded.
         load_model_folder(temporary)
     return description
 
@@ -112,7 +112,7 @@ def _described(inputs: ModelInputs) -> ModelDescription:
         format=FORMAT,
         kind="single" if single else "members",
         classes=inputs.classes,
-        # A copy of the weights is in the folder: no file is looked for.
+        # The folder has a copy of the weights, so no file is needed.
         network=inputs.network,
         images=inputs.images,
         members=tuple(
@@ -132,7 +132,7 @@ def _described(inputs: ModelInputs) -> ModelDescription:
 
 
 def _up_to_date(wanted: ModelDescription, folder: Path) -> ModelDescription | None:
-    """What lies there, if it says the same, whenever it was made, and its files are whole."""
+    """The description in the folder, if it is equal except for its time, and files are intact."""
     try:
         found = read_description(folder)
         whole = all(sha256_file(folder / name) == digest for name, digest in found.files.items())
@@ -153,11 +153,11 @@ def _frozen_state(inputs: ModelInputs) -> dict[str, Tensor]:
 
 
 def _state(trained: Trained, frozen: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Everything that predicts, each tensor in memory of its own, as safetensors wants it."""
+    """All tensors used in prediction, each with its own memory, as safetensors requires."""
     path = trained.folder / MODEL
     try:
         state = of_the_target(torch.load(path, map_location="cpu", weights_only=True))
-    # Of a file that may be anything, torch raises anything.
+    # With an arbitrary file, torch may raise any error.
     except Exception as error:
         raise ModelError(
             f"expected the weights of a finished training at {path}, found none "
@@ -170,7 +170,7 @@ def _state(trained: Trained, frozen: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @contextmanager
 def _replacing_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder that takes the place of another in the end, or is removed."""
+    """A temporary folder that replaces another one at the end, or is removed on failure."""
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     before = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     shutil.rmtree(temporary, ignore_errors=True)

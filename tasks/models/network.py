@@ -29,9 +29,9 @@ class WholeNetwork(nn.Module):
     """A trained network with the frozen part of its trunk in front, if it has one.
 
     Args:
-        network: trunk, or the rest of it, and the target's head.
-        description: of the trunk.
-        frozen: the first part of the trunk; None: `network` has all of it.
+        network: trunk, or its trained part, and the target's head.
+        description: description of the trunk.
+        frozen: frozen part of the trunk; None if `network` has all of it.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class WholeNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, classes] of stored images, uint8 [B, H, W, C].
 
-        Maps of a frozen part pass through half precision, as they were stored for training.
+        Maps of a frozen part are rounded to half precision, as they were stored for training.
         """
         x = normalise(images, self.normalisation)
         if self.frozen is not None:
@@ -71,9 +71,9 @@ class Model:
     """A model that is ready to predict.
 
     Attributes:
-        description: of the model.
+        description: description of the model.
         networks: its members, in evaluation mode.
-        digest: SHA-256 of `model.json`, which holds those of the weights.
+        digest: SHA-256 of `model.json`, which contains those of the weights.
     """
 
     description: ModelDescription
@@ -89,15 +89,15 @@ class Model:
 
 
 def load_model_folder(folder: Path, device: torch.device | None = None) -> Model:
-    """Build the networks of a model folder and put the weights in, whose digests are checked.
+    """Build the networks of a model folder and load the weights, checking their digests.
 
     Args:
-        folder: of the model.
-        device: where to put them; None: the CPU.
+        folder: folder of the model.
+        device: device for the networks; None for the CPU.
 
     Raises:
         ModelError: if a file is missing or damaged, or the weights do not fit.
-        StageError: if a trunk of the user's own cannot be made.
+        StageError: if a user-defined trunk cannot be made.
     """
     description = read_description(folder)
     _check_code(description.network)
@@ -121,7 +121,7 @@ def load_model_folder(folder: Path, device: torch.device | None = None) -> Model
 
 
 def build_whole(description: ModelDescription, member: MemberDescription) -> WholeNetwork:
-    """A member's network as its method left it, less the heads of the sources; random weights."""
+    """A member's network as left by its method, without the sources' heads; random weights."""
     side, trunk_of = description.images.side, description.network
     shape: Shape = (description.images.channels, side, side)
     if member.method not in METHODS:
@@ -129,7 +129,7 @@ def build_whole(description: ModelDescription, member: MemberDescription) -> Who
             f"expected a model trained by one of {', '.join(METHODS)}, found {member.method!r}; "
             "use the version of gradmix that wrote it."
         )
-    # Random weights are drawn only to be overwritten: nobody else's numbers may depend on that.
+    # The random weights are overwritten; drawing them must not affect other random numbers.
     with torch.random.fork_rng(devices=[]):
         trunk, frozen = build_trunk(asdict(trunk_of), shape), None
         if trunk_of.frozen:
@@ -145,7 +145,7 @@ def build_whole(description: ModelDescription, member: MemberDescription) -> Who
 
 
 def of_the_target(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A training's state, less the heads that the target does not use."""
+    """A training's state, without heads that the target does not use."""
     kept = f"{HEADS}.{TARGET_HEAD}."
     return {
         name: value
@@ -173,7 +173,7 @@ def _weights(folder: Path, member: MemberDescription, digest: str) -> dict[str, 
 
 
 def _check_code(network: NetworkDescription) -> None:
-    """A trunk of the user's own computes what its file says."""
+    """Check that the file of a user-defined trunk is unchanged."""
     if network.code is not None and (found := code_digest(network.trunk)) != network.code:
         raise ModelError(
             f"expected the file of {network.trunk} with SHA-256 {network.code[:12]}, with which "

@@ -1,1 +1,1 @@
-"""Trunks and where their pretrained weights lie."""
+"""Trunks and their pretrained weights."""

@@ -26,7 +26,7 @@ _TIMED = 4
 
 @dataclasses.dataclass(frozen=True)
 class TrunkEntry:
-    """A trunk that is known by name.
+    """A trunk registered by name.
 
     Attributes:
         make: the whole model for images of a shape, as its authors have it.
@@ -53,7 +53,7 @@ def _resnet18(_: Shape, settings: Settings) -> nn.Module:
 
 
 def _without_classifier(model: nn.Module) -> nn.Module:
-    """Everything before the pooling, in order; the names are the model's."""
+    """Everything before the pooling, in order, with the model's names."""
     parts = dict(model.named_children())
     return nn.Sequential(
         OrderedDict((name, parts[name]) for name in parts if name not in {"avgpool", "fc"})
@@ -104,9 +104,9 @@ def trunk_named(name: str) -> TrunkEntry:
 
 
 def code_digest(name: str) -> str | None:
-    """SHA-256 of the file that a factory is written in; None for the trunks that we know.
+    """SHA-256 of a factory's source file; None for registered trunks.
 
-    What that file imports is not part of it.
+    Modules imported by that file are not included.
     """
     if name in TRUNKS:
         return None
@@ -119,7 +119,7 @@ def code_digest(name: str) -> str | None:
 
 
 def build_trunk(network: Mapping[str, Any], shape: Shape, weights: Path | None = None) -> nn.Module:
-    """A trunk with weights from a file, or as its factory makes it.
+    """Build a trunk with weights from a file, or as made by its factory.
 
     Args:
         network: `trunk` and `settings`.
@@ -253,7 +253,7 @@ def _factory(name: str) -> Callable[..., nn.Module]:
         raise _no_factory(name, "neither")
     try:
         found = getattr(importlib.import_module(module_name), function)
-    # It is the user's code that runs here: anything may happen in it.
+    # This runs the user's code, which may raise any error.
     except Exception as error:
         raise _no_factory(name, f"{type(error).__name__} ({one_line(error)})") from error
     if not callable(found):
