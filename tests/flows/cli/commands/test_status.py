@@ -170,7 +170,10 @@ def test_as_json_there_is_everything(gradmix, started):
 
 def test_a_fleet_is_said_with_what_it_keeps_running(gradmix, home):
     here, host = Process.find(os.getpid()), socket.gethostname()
-    children = (Child("driver", here, pool="gradmix"), Child("cuda-0", ended(), 4, "slots", "0"))
+    children = (
+        Child("driver", here, pool="gradmix"),
+        Child("slots", ended(), 4, "slots", {"cuda-0": "0"}),
+    )
     fleet = Fleet(
         "http://127.0.0.1:4200/api", None, host, here, True, (Child("prefect", None),), children
     )
@@ -180,7 +183,7 @@ def test_a_fleet_is_said_with_what_it_keeps_running(gradmix, home):
         f"Fleet of {host}: Prefect http://127.0.0.1:4200, MLflow elsewhere",
         "  prefect: restarting",
         f"  driver: pid {os.getpid()}",
-        "  cuda-0: restarting, 4 starts",
+        "  slots: restarting, 4 starts, slots cuda-0",
     ]
     found = json.loads("\n".join(gradmix("status", "--json")[0]))
     assert found["fleet"]["api_url"] == "http://127.0.0.1:4200/api"
