@@ -5,18 +5,22 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Normalisation = Literal["image", "imagenet", "half", "none"]
-"""Per image (`image`), by ImageNet's colour statistics (`imagenet`), to [-1, 1] (`half`), or not at
-all, for feature maps (`none`)."""
+Normalisation = Literal["image", "imagenet", "half", "clip", "unit", "none"]
+"""Per image (`image`), by the colour statistics of ImageNet (`imagenet`) or of CLIP's photos
+(`clip`), to [-1, 1] (`half`), to [0, 1] (`unit`), or not at all, for feature maps (`none`)."""
 
 SMALLEST_DEVIATION = 1.0
 """Standard deviation, in grey levels, below which an image counts as flat."""
 
-COLOURS = {
-    # Mean and standard deviation of ImageNet's RGB channels in [0, 1], as in torchvision.
+COLOURS: dict[Normalisation, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    # Mean and standard deviation of RGB channels in [0, 1]: ImageNet's as in torchvision, CLIP's as
+    # its authors publish them.
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "half": ((0.5,), (0.5,)),
+    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "unit": ((0.0,), (1.0,)),
 }
+"""Mean and standard deviation of each channel, or of all of them."""
 
 
 def normalise(images: Tensor, kind: Normalisation) -> Tensor:
@@ -24,7 +28,7 @@ def normalise(images: Tensor, kind: Normalisation) -> Tensor:
 
     Args:
         images: uint8; any dtype for `none`.
-        kind: normalisation to apply; `imagenet` needs three channels.
+        kind: normalisation to apply; `imagenet` and `clip` need three channels.
     """
     if kind == "image":
         return standardise(images)

@@ -14,7 +14,7 @@ from flows.monitoring.counts import TRAIN
 from flows.pipeline.plan import PlanEntry
 from tasks.codec import CodecError
 from tasks.execution.slots import Slot
-from tasks.networks.trunks import seconds_per_image, trunk_bytes
+from tasks.networks.trial import feature_seconds, trained_bytes, training_seconds
 from tasks.storage.artifacts import RESULT, read_artifact
 
 COPIES = 3
@@ -63,10 +63,13 @@ def needs_of(
     """Estimate what the stages of a plan need."""
     trainings = [entry for entry in plan if entry.stage == TRAIN]
     to_run = [entry for entry in trainings if entry.state != "cached"]
-    seconds, basis = _seconds(experiment, to_run, home, gpus=any(slot.device for slot in slots))
+    gpus = any(slot.device for slot in slots)
+    seconds, basis = _seconds(
+        experiment, to_run, home, image_count(experiment.images, roles), gpus=gpus
+    )
     images = experiment.images
     arrays = 0 if images is None else array_bytes(images, roles)
-    model = trunk_bytes(experiment.network.description, experiment.shape)
+    model = trained_bytes(experiment.network.description, experiment.shape)
     made = arrays if any(entry.state != "cached" for entry in plan) else 0
     return Needs(
         trainings=len(trainings),
@@ -81,11 +84,15 @@ def needs_of(
 
 def array_bytes(images: Images, roles: Roles) -> int:
     """Bytes of all photos, or frames of clips, as squares of 8-bit RGB."""
-    squares = sum(
-        len(role.listing.files) * (images.frames if role.media == "clips" else 1)
-        for role in roles.found
+    return image_count(images, roles) * images.side**2 * 3
+
+
+def image_count(images: Images | None, roles: Roles) -> int:
+    """Number of photos, and of frames of clips, in all roles."""
+    frames = 1 if images is None else images.frames
+    return sum(
+        len(role.listing.files) * (frames if role.media == "clips" else 1) for role in roles.found
     )
-    return squares * images.side**2 * 3
 
 
 def standing(folder: Path) -> Path:
@@ -113,9 +120,17 @@ def gib(size: int) -> str:
 
 
 def _seconds(
-    experiment: Experiment, to_run: Sequence[PlanEntry], home: Path, *, gpus: bool
+    experiment: Experiment, to_run: Sequence[PlanEntry], home: Path, files: int, *, gpus: bool
 ) -> tuple[float | None, str]:
-    """Seconds needed in one slot, and the source of that estimate."""
+    """Seconds needed in one slot, and the source of that estimate.
+
+    Args:
+        experiment: the settings.
+        to_run: trainings that are not finished.
+        home: folder with earlier trainings.
+        files: number of images, each of which passes once through a frozen part of the trunk.
+        gpus: whether trainings run on GPUs, which are not timed.
+    """
     known = [entry.seconds for entry in to_run if entry.seconds is not None]
     if len(known) == len(to_run):
         return sum(known), f"as earlier trainings of this experiment in {home}"
@@ -127,8 +142,10 @@ def _seconds(
         return None, f"no training in {home} to go by"
     images = len(experiment.sources) * experiment.training.batch_size
     images += min(experiment.training.v_whole_up_to, experiment.training.batch_size)
-    image = seconds_per_image(experiment.network.description, experiment.shape)
-    return image * images * steps, "from timing this network on a few images, once"
+    network, shape = experiment.network.description, experiment.shape
+    seconds = training_seconds(network, shape) * images * steps
+    seconds += feature_seconds(network, shape) * files * bool(to_run)
+    return seconds, "from timing this network on a few images, once"
 
 
 def _step_seconds(home: Path, experiment: Experiment) -> float | None:

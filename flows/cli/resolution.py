@@ -13,7 +13,7 @@ from flows.experiment.run_request import RunRequest
 from flows.experiment.run_spec import RunSpec, settings_of
 from flows.experiment.settings import Experiment
 from flows.experiment.toml_file import SettingsError
-from tasks.networks.weights import IMAGENET
+from tasks.networks.weights import IMAGENET, PRETRAINED
 
 
 def resolve_request(
@@ -43,7 +43,7 @@ def check_download(request: RunRequest) -> Experiment:
         SettingsError: if nothing can be downloaded for it.
     """
     experiment = settings_of(request)
-    if request.data is None and experiment.network.weights != IMAGENET:
+    if request.data is None and experiment.network.weights not in {IMAGENET, PRETRAINED}:
         raise SettingsError(
             "--download: expected --data DIR, the folder to fetch into, found none; add it."
         )

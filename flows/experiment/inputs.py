@@ -16,7 +16,8 @@ from flows.experiment.own_data import found_at
 from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
 from gradmix.methods import METHODS
-from tasks.networks.trunks import check_trunk, code_digest
+from tasks.networks.trial import check_trunk
+from tasks.networks.trunks import code_digest
 from tasks.networks.weights import fetch_weights, find_weights
 
 

@@ -21,7 +21,7 @@ class RunRequest:
         k: labelled samples per class; empty for the file's.
         draws: number of random V; None for the file's.
         seed: random seed; None for the file's.
-        weights: `none`, `imagenet` or a file; None for the file's.
+        weights: `none`, `imagenet`, `pretrained` or a file; None for the file's.
         partial: skip missing photos and clips.
         tables: numbers of the paper's tables to make; None for the file's.
         figures: numbers of the paper's figures to make; None for the file's.

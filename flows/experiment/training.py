@@ -21,7 +21,7 @@ from flows.experiment.method_settings import check_fields, check_settings, field
 from flows.experiment.search import Search, check_search
 from flows.experiment.validation import refuse
 from gradmix.methods import METHODS
-from tasks.networks.trunks import TRUNKS, trunk_named
+from tasks.networks.trunks import TRUNKS, normalisation_of, trunk_named
 from tasks.networks.weights import NONE
 
 GRID = ("beta", "gamma")
@@ -53,24 +53,26 @@ class Network(Frozen):
     """The trunk: which one, from which weights, and how much of it is trained.
 
     Attributes:
-        trunk: a name that we know, or a factory `package.module:function`.
+        trunk: a name that we know, `timm:NAME`, or a factory `package.module:function`.
         settings: of the trunk.
-        weights: `none`, `imagenet`, or the path of a file.
+        weights: `none`, `imagenet`, `pretrained` (of timm's models), or the path of a file.
         normalisation: of images; the trunk's own if it is not given.
-        frozen: the last part of the trunk that is not trained; empty: all of it is.
+        frozen: the last part of the trunk that is not trained, or `all`; empty: all of it is.
     """
 
     trunk: Name = "convnet"
     settings: dict[str, Any] = Field(default_factory=dict)
     weights: Name = NONE
-    normalisation: Literal["image", "imagenet", "half"] | None = None
+    normalisation: Literal["image", "imagenet", "half", "clip", "unit"] | None = None
     frozen: str = ""
 
     @field_validator("trunk")
     @classmethod
     def _trunk_is_known(cls, name: str) -> str:
         # Whether a factory is there is seen when it is wanted: a look at it runs its code.
-        return name if ":" in name else one_of([*TRUNKS, "package.module:function"], name)
+        return (
+            name if ":" in name else one_of([*TRUNKS, "timm:NAME", "package.module:function"], name)
+        )
 
     @field_validator("settings")
     @classmethod
@@ -90,7 +92,7 @@ class Network(Frozen):
         return {
             "trunk": self.trunk,
             "settings": settings,
-            "normalisation": self.normalisation or entry.normalisation,
+            "normalisation": self.normalisation or normalisation_of(self.trunk),
             "frozen": self.frozen,
         }
 

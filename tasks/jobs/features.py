@@ -7,19 +7,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from data.images.npy_writer import ImageFile
 from data.reader import RawImages
 from data.tables.prepared import IMAGES, load_prepared, save_prepared
 from gradmix.metrics import BATCH
-from gradmix.networks import Shape
 from gradmix.normalisation import normalise
 from gradmix.sampling import Images
 from tasks.errors import StageError
 from tasks.jobs.models import prepare_device
 from tasks.networks.description import NetworkDescription
-from tasks.networks.trunks import build_trunk, parted
+from tasks.networks.parts import frozen_part
 from tasks.outcome import Outcome
 
 MOST = float(np.finfo(np.float16).max)
@@ -85,14 +84,6 @@ def stored_maps(
     return file.close()
 
 
-def frozen_part(network: NetworkDescription, weights: Path | None, shape: Shape) -> nn.Sequential:
-    """The frozen part of a trunk for images of a shape, in evaluation mode."""
-    # The frozen part may contain random weights drawn by a factory.
-    torch.manual_seed(0)
-    frozen, _ = parted(build_trunk(asdict(network), shape, weights), network.frozen)
-    return frozen.eval()
-
-
 def frozen_maps(
     network: NetworkDescription, weights: Path | None, images: Images, device: torch.device
 ) -> Iterator[Tensor]:
@@ -107,8 +98,8 @@ def frozen_maps(
         device: device to compute on.
     """
     first = images[:1]
-    shape: Shape = (first.shape[3], first.shape[1], first.shape[2])
-    frozen = frozen_part(network, weights, shape).to(device)
+    shape = (first.shape[3], first.shape[1], first.shape[2])
+    frozen = frozen_part(asdict(network), weights, shape).to(device)
     with torch.no_grad():
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH].to(device)

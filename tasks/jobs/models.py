@@ -19,7 +19,7 @@ from gradmix.sampling import Images
 from gradmix.settings import later
 from tasks.errors import StageError
 from tasks.networks.description import NetworkDescription
-from tasks.networks.trunks import build_trunk, parted
+from tasks.networks.parts import trained_part
 
 MODEL = "model.pt"
 
@@ -118,10 +118,8 @@ def build_network(
     torch.manual_seed(seed_of(job, "weights"))
     description, stored = job.network, images[:1]
     shape: Shape = (stored.shape[3], stored.shape[1], stored.shape[2])
-    trunk = build_trunk(asdict(description), shape, job.weights)
-    normalisation = description.normalisation
-    if description.frozen:
-        (_, trunk), normalisation = parted(trunk, description.frozen), "none"
+    trunk = trained_part(asdict(description), job.weights, shape)
+    normalisation = "none" if description.frozen else description.normalisation
     heads = {name: len(classes) for name, classes in job.heads.items()}
     with _user_errors():
         return Network(trunk, heads, shape, normalisation, dropout).to(device)

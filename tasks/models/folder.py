@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,7 +13,6 @@ from torch import Tensor
 
 from data.atomic import sync
 from data.fingerprint import sha256_file
-from tasks.jobs.features import frozen_part
 from tasks.jobs.models import MODEL
 from tasks.models.card import card_text
 from tasks.models.description import (
@@ -30,6 +29,7 @@ from tasks.models.description import (
 )
 from tasks.models.network import load_model_folder, of_the_target
 from tasks.networks.description import NetworkDescription
+from tasks.networks.parts import frozen_part
 
 WEIGHTS = "model.safetensors"
 """Weights of a single model; files of several members are numbered."""
@@ -148,7 +148,9 @@ def _frozen_state(inputs: ModelInputs) -> dict[str, Tensor]:
         return {}
     side = inputs.images.side
     with torch.random.fork_rng(devices=[]):
-        part = frozen_part(inputs.network, inputs.weights, (inputs.images.channels, side, side))
+        part = frozen_part(
+            asdict(inputs.network), inputs.weights, (inputs.images.channels, side, side)
+        )
     return dict(part.state_dict())
 
 

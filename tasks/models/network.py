@@ -22,7 +22,8 @@ from tasks.models.description import (
     read_description,
 )
 from tasks.networks.description import NetworkDescription
-from tasks.networks.trunks import build_trunk, code_digest, parted
+from tasks.networks.parts import frozen_part, trained_part
+from tasks.networks.trunks import code_digest
 
 
 class WholeNetwork(nn.Module):
@@ -131,12 +132,13 @@ def build_whole(description: ModelDescription, member: MemberDescription) -> Who
         )
     # The random weights are overwritten; drawing them must not affect other random numbers.
     with torch.random.fork_rng(devices=[]):
-        trunk, frozen = build_trunk(asdict(trunk_of), shape), None
+        network_of, frozen = asdict(trunk_of), None
         if trunk_of.frozen:
-            frozen, trunk = parted(trunk, trunk_of.frozen)
+            frozen = frozen_part(network_of, None, shape)
             with torch.no_grad():
-                maps = frozen.eval()(torch.zeros(1, *shape))
+                maps = frozen(torch.zeros(1, *shape))
             shape = (maps.shape[1], maps.shape[2], maps.shape[3])
+        trunk = trained_part(network_of, None, shape)
         network = Network(trunk, {TARGET_HEAD: len(description.classes)}, shape)
         method_named(member.method).method.adapt(network, member.sources)
     heads = network.get_submodule(HEADS)

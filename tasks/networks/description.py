@@ -12,10 +12,10 @@ class NetworkDescription:
     """A trunk, as identities name it and jobs build it.
 
     Attributes:
-        trunk: a name that we know, or a factory `package.module:function`.
+        trunk: a name that we know, `timm:NAME`, or a factory `package.module:function`.
         settings: of the trunk, defaults written out.
         normalisation: of images.
-        frozen: the last part of the trunk that is not trained; empty: all of it is.
+        frozen: the last part of the trunk that is not trained, or `all`; empty: all of it is.
         weights: SHA-256 of the file that it starts from; None: random weights.
         code: SHA-256 of the file of a trunk that the user has written.
     """

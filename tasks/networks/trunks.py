@@ -1,27 +1,25 @@
-"""Trunks by name: our own, torchvision's, that of an extra, and any factory of the user's."""
+"""Trunks by name: our own, torchvision's, those of extras, and any factory of the user's."""
 
 import dataclasses
 import hashlib
 import importlib
 import inspect
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from data.errors import one_line
-from gradmix.networks import ConvTrunk, ConvTrunkConfig, Network, Shape, map_size
+from gradmix.networks import ConvTrunk, ConvTrunkConfig, Shape
 from gradmix.normalisation import Normalisation
 from tasks.errors import StageError
-from tasks.networks.weights import load_weights
+from tasks.networks import timm_models
+from tasks.networks.weights import Fitted, load_weights
 
 Settings = Mapping[str, Any]
-_TIMED = 4
-"""Images that a network is timed on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,14 +29,16 @@ class TrunkEntry:
     Attributes:
         make: the whole model for images of a shape, as its authors have it.
         cut: what of that model is the trunk.
-        normalisation: of images, as its authors have it.
+        normalisation: of images, as its authors have it; of timm's models, see `normalisation_of`.
         config: of its settings; None: it has none.
+        fitted: tensors of a file of weights as the model names and sizes them.
     """
 
     make: Callable[[Shape, Settings], nn.Module]
     cut: Callable[[nn.Module], nn.Module] = lambda model: model
     normalisation: Normalisation = "image"
     config: type[Any] | None = None
+    fitted: Fitted = lambda _, state: state
 
 
 def _convnet(shape: Shape, settings: Settings) -> nn.Module:
@@ -89,7 +89,7 @@ TRUNKS: dict[str, TrunkEntry] = {
 
 
 def trunk_named(name: str) -> TrunkEntry:
-    """The trunk of that name, or of the factory `package.module:function`.
+    """The trunk of that name: ours, `timm:NAME`, or the factory `package.module:function`.
 
     A factory is called with the settings as keywords and returns a module that maps [B, C, H, W]
     to features [B, F] or to a map [B, F, h, w].
@@ -99,8 +99,25 @@ def trunk_named(name: str) -> TrunkEntry:
     """
     if name in TRUNKS:
         return TRUNKS[name]
+    if name.startswith(timm_models.PREFIX):
+        return TrunkEntry(
+            partial(timm_models.timm_model, name),
+            timm_models.without_classifier,
+            fitted=timm_models.in_names_of,
+        )
     factory = _factory(name)
     return TrunkEntry(lambda _, settings: factory(**settings))
+
+
+def normalisation_of(name: str) -> Normalisation:
+    """The normalisation of images that a trunk's authors have; of a user's factory, per image.
+
+    Raises:
+        StageError: if there is no such trunk, or its is none of ours.
+    """
+    if name.startswith(timm_models.PREFIX):
+        return timm_models.normalisation_of(name)
+    return trunk_named(name).normalisation
 
 
 def code_digest(name: str) -> str | None:
@@ -108,7 +125,7 @@ def code_digest(name: str) -> str | None:
 
     Modules imported by that file are not included.
     """
-    if name in TRUNKS:
+    if name in TRUNKS or name.startswith(timm_models.PREFIX):
         return None
     factory = inspect.unwrap(_factory(name))
     try:
@@ -146,105 +163,8 @@ def build_trunk(network: Mapping[str, Any], shape: Shape, weights: Path | None =
         )
     trunk = entry.cut(model)
     if weights is not None:
-        load_weights(model, trunk, weights)
+        load_weights(model, trunk, weights, entry.fitted)
     return trunk
-
-
-def check_trunk(
-    network: Mapping[str, Any], shape: Shape, weights: Path | None, *, needs_map: bool
-) -> None:
-    """Build a trunk as a training does, and look at what it makes of a blank image.
-
-    Args:
-        network: `trunk`, `settings` and `frozen`.
-        shape: of the images.
-        weights: a file of them.
-        needs_map: whether a method reads a map from it.
-
-    Raises:
-        StageError: if any of it does not work.
-    """
-    trunk = build_trunk(network, shape, weights)
-    try:
-        ends_in = _end(trunk, network["frozen"], shape)
-    except StageError:
-        raise
-    except Exception as error:
-        raise StageError(
-            f"network: expected {network['trunk']} to take images {list(shape)}, found "
-            f"{type(error).__name__}: {one_line(error)}; correct network or images.side."
-        ) from error
-    if needs_map:
-        try:
-            map_size(ends_in)
-        except ValueError as error:
-            raise StageError(f"network.trunk: {error}") from error
-
-
-def trunk_bytes(network: Mapping[str, Any], shape: Shape) -> int:
-    """Bytes of a trunk's weights and statistics, as they are stored.
-
-    Args:
-        network: `trunk` and `settings`.
-        shape: of the images.
-
-    Raises:
-        StageError: if it cannot be made.
-    """
-    state = build_trunk(network, shape).state_dict()
-    return sum(value.numel() * value.element_size() for value in state.values())
-
-
-def seconds_per_image(network: Mapping[str, Any], shape: Shape) -> float:
-    """CPU time to train a whole trunk on one image with one thread; a rough figure.
-
-    Args:
-        network: `trunk` and `settings`.
-        shape: of the images.
-
-    Raises:
-        StageError: if the trunk cannot be made.
-    """
-    trunk, images = build_trunk(network, shape), torch.zeros(_TIMED, *shape)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        taken = []
-        # The first pass allocates.
-        for _ in range(2):
-            begun = time.process_time()
-            trunk(images).sum().backward()
-            taken.append(time.process_time() - begun)
-    finally:
-        torch.set_num_threads(threads)
-    return min(taken) / _TIMED
-
-
-def _end(trunk: nn.Module, frozen: str, shape: Shape) -> tuple[int, ...]:
-    """Shape of what a trunk makes of an image, its frozen part before the rest."""
-    if frozen:
-        first, trunk = parted(trunk, frozen)
-        with torch.no_grad():
-            shape = first.eval()(torch.zeros(1, *shape)).shape[1:]
-    return Network(trunk, {}, shape).ends_in
-
-
-def parted(trunk: nn.Module, last: str) -> tuple[nn.Sequential, nn.Sequential]:
-    """A trunk in two: up to and with its child `last`, which stays as it is, and the rest.
-
-    Raises:
-        StageError: if the trunk is no sequence, has no such child or nothing after it.
-    """
-    names = [name for name, _ in trunk.named_children()]
-    if not isinstance(trunk, nn.Sequential) or last not in names[:-1]:
-        found = "a trunk that is none" if not isinstance(trunk, nn.Sequential) else repr(last)
-        raise StageError(
-            "network.frozen: expected the name of a part of a sequential trunk that is not its "
-            f"last ({', '.join(names[:-1])}), found {found}; correct the name."
-        )
-    children = list(trunk.named_children())
-    cut = names.index(last) + 1
-    return nn.Sequential(OrderedDict(children[:cut])), nn.Sequential(OrderedDict(children[cut:]))
 
 
 def _factory(name: str) -> Callable[..., nn.Module]:
@@ -264,6 +184,7 @@ def _factory(name: str) -> Callable[..., nn.Module]:
 
 def _no_factory(name: str, found: str) -> StageError:
     return StageError(
-        f"network.trunk: expected one of {', '.join(TRUNKS)}, or a function as package.module:name "
-        f"that can be imported, found {found} for {name!r}; correct the name or set PYTHONPATH."
+        f"network.trunk: expected one of {', '.join(TRUNKS)}, timm:NAME, or a function as "
+        f"package.module:name that can be imported, found {found} for {name!r}; correct the name "
+        "or set PYTHONPATH."
     )

@@ -1,10 +1,11 @@
 """Pretrained weights: where their files lie, how they are fetched, and how they are put in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from data.errors import one_line
@@ -12,9 +13,12 @@ from data.fingerprint import sha256_file
 from data.paths import expanded
 from data.readers.downloads import fetch_into
 from tasks.errors import StageError
+from tasks.networks import timm_models
 
-NONE, IMAGENET = "none", "imagenet"
-"""What `network.weights` may say besides the path of a file."""
+NONE, IMAGENET, PRETRAINED = "none", "imagenet", "pretrained"
+"""What `network.weights` may say besides the path of a file; the last of timm's models alone."""
+
+Fitted = Callable[[nn.Module, Mapping[str, Tensor]], Mapping[str, Tensor]]
 
 WRAPPERS = ("state_dict", "model")
 """Keys under which checkpoints of training programs hold the weights."""
@@ -25,29 +29,30 @@ def find_weights(trunk: str, weights: str) -> Path | None:
 
     Args:
         trunk: its name.
-        weights: `none`, `imagenet`, or the path of a file.
+        weights: `none`, `imagenet`, `pretrained`, or the path of a file.
 
     Raises:
         StageError: if the file is missing, or is not the one that it should be.
     """
     if weights == NONE:
         return None
-    if weights == IMAGENET:
-        return _imagenet_file(trunk)
+    if weights in (IMAGENET, PRETRAINED):
+        return _published_file(trunk, weights)
     path = expanded(weights).absolute()
     if not path.is_file():
         raise StageError(
-            f"network.weights: expected none, imagenet or a file of weights, found no file at "
-            f"{path}; correct the path."
+            f"network.weights: expected none, imagenet, pretrained or a file of weights, found no "
+            f"file at {path}; correct the path."
         )
     return path
 
 
 def fetch_weights(trunk: str, weights: str) -> None:
-    """Download ImageNet weights that are not here yet, with their checksum.
+    """Download published weights that are not here yet; torch's with their checksum.
 
     Raises:
         DataError: if that fails.
+        StageError: if there are none for the trunk.
     """
     if weights == IMAGENET and trunk == "resnet18" and not _hub_file().exists():
         from torch.hub import download_url_to_file  # noqa: PLC0415 - slow, and only needed here
@@ -59,21 +64,27 @@ def fetch_weights(trunk: str, weights: str) -> None:
             return folder
 
         fetch_into(path.parent, [path.name], fetch, "ResNet-18's ImageNet weights")
+    if weights == PRETRAINED and trunk.startswith(timm_models.PREFIX):
+        timm_models.fetch_published(trunk)
 
 
-def load_weights(model: nn.Module, trunk: nn.Module, path: Path) -> None:
+def load_weights(
+    model: nn.Module, trunk: nn.Module, path: Path, fitted: Fitted = lambda _, state: state
+) -> None:
     """Put a file's weights into a model, all that the trunk has; others may be missing.
 
     Args:
-        model: the names in the file are its own.
+        model: the names in the file are its own, once they are fitted.
         trunk: a part of it, or all of it.
-        path: a state dictionary, or one under `state_dict` or `model`, without pickled code.
+        path: safetensors, or a state dictionary, or one under `state_dict` or `model`, without
+            pickled code.
+        fitted: tensors of a file as the model names and sizes them.
 
     Raises:
         StageError: if the file cannot be read, or a tensor of the trunk is missing or of another
             shape.
     """
-    state = _state(path)
+    state = fitted(model, _state(path))
     own = dict(model.state_dict())
     wrong = [
         name for name, value in state.items() if name in own and own[name].shape != value.shape
@@ -96,14 +107,14 @@ def load_weights(model: nn.Module, trunk: nn.Module, path: Path) -> None:
     model.load_state_dict(fitting, strict=False)
 
 
-def _state(path: Path) -> dict[str, Tensor]:
+def _state(path: Path) -> Mapping[str, Tensor]:
     try:
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        found = _read(path)
     # Of a file that may be anything, torch raises anything.
     except Exception as error:
         raise StageError(
             f"network.weights: expected tensors by name in {path}, found a file that cannot be "
-            f"read as such ({one_line(error)[:200]}); save it with "
+            f"read as such ({one_line(error)[:200]}); save it as safetensors, or with "
             "torch.save(model.state_dict(), ...)."
         ) from error
     for wrapper in WRAPPERS:
@@ -112,22 +123,38 @@ def _state(path: Path) -> dict[str, Tensor]:
     if not isinstance(found, dict):
         raise StageError(
             f"network.weights: expected tensors by name in {path}, found a "
-            f"{type(found).__name__}; save it with torch.save(model.state_dict(), ...)."
+            f"{type(found).__name__}; save it as safetensors, or with "
+            "torch.save(model.state_dict(), ...)."
         )
     return {name: value for name, value in found.items() if isinstance(value, Tensor)}
 
 
-def _imagenet_file(trunk: str) -> Path:
+def _read(path: Path) -> Any:  # noqa: ANN401 - a file may hold anything
+    # Whatever the name: the home folder keeps a copy under one of its own. After the eight bytes of
+    # its length, the header of safetensors is JSON.
+    with path.open("rb") as file:
+        is_safetensors = file.read(9)[8:] == b"{"
+    if is_safetensors:
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _published_file(trunk: str, weights: str) -> Path:
+    of_timm = trunk.startswith(timm_models.PREFIX)
+    if of_timm and weights == PRETRAINED:
+        return timm_models.published_file(trunk)
     find: dict[str, Callable[[], Path]] = {
         "resnet18": _resnet18_file,
         "efficientnet_lite0": _lite0_file,
     }
-    if trunk not in find:
-        raise StageError(
-            f"network.weights: expected none or a file for the trunk {trunk}, found imagenet, "
-            f"which is known for {', '.join(find)}; give a file."
-        )
-    return find[trunk]()
+    if trunk in find and weights == IMAGENET:
+        return find[trunk]()
+    known = ", ".join(find) if weights == IMAGENET else f"{timm_models.PREFIX}NAME"
+    advice = f"give {PRETRAINED} or a file" if of_timm else "give a file"
+    raise StageError(
+        f"network.weights: expected none or a file for the trunk {trunk}, found {weights}, "
+        f"which is known for {known}; {advice}."
+    )
 
 
 def _resnet18_file() -> Path:

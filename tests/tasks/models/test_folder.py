@@ -59,8 +59,20 @@ def test_a_model_folder_gives_the_logits_that_the_evaluation_scores(
     torch.testing.assert_close(found, scored, rtol=0, atol=0)
 
 
+FROZEN = {"settings": {}, "normalisation": "image", "weights": None, "code": None}
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        {"trunk": "frozen_in_a_folder:make", "frozen": "1"},
+        {"trunk": "frozen_in_a_folder:make", "frozen": "all"},
+        {"trunk": "timm:test_vit", "frozen": "all", "normalisation": "half"},
+    ],
+    ids=["a part", "all", "timm"],
+)
 def test_a_frozen_trunk_is_in_the_folder_so_that_it_reads_raw_images(
-    toy, model_inputs: Callable[..., ModelInputs], tmp_path: Path
+    toy, model_inputs: Callable[..., ModelInputs], tmp_path: Path, of: dict[str, Any]
 ) -> None:
     """The evaluation scores what is stored of the frozen part's maps; the folder makes them."""
     (tmp_path / "frozen_in_a_folder.py").write_text(
@@ -69,14 +81,7 @@ def test_a_frozen_trunk_is_in_the_folder_so_that_it_reads_raw_images(
         "    first, last = nn.Conv2d(1, 5, 2, 2), nn.Conv2d(5, 3, 3)\n"
         "    return nn.Sequential(first, nn.ReLU(), last, nn.ReLU())\n"
     )
-    trunk = {
-        "trunk": "frozen_in_a_folder:make",
-        "settings": {},
-        "normalisation": "image",
-        "frozen": "1",
-        "weights": None,
-        "code": None,
-    }
+    trunk = {**FROZEN, **of}
     description, images = given(NetworkDescription, trunk), torch.from_numpy(toy.test.images)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(tmp_path)

@@ -32,7 +32,8 @@ from tasks.jobs import __main__ as worker
 from tasks.jobs.features import frozen_maps, stored_maps
 from tasks.jobs.models import NetworkInputs, build_network
 from tasks.networks.description import NetworkDescription
-from tasks.networks.trunks import build_trunk, parted
+from tasks.networks.parts import parted
+from tasks.networks.trunks import build_trunk
 from tasks.networks.weights import find_weights
 from tasks.stages import features, pictures
 from tasks.stages import weights as pretrained

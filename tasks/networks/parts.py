@@ -1,0 +1,115 @@
+"""A trunk in two: the frozen part, whose maps are kept, and the part that is trained."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradmix.networks import Shape, pooled
+from tasks.errors import StageError
+from tasks.networks.trunks import build_trunk
+
+ALL = "all"
+"""What `network.frozen` says where the whole trunk is: its features are kept, and all that is
+trained on them is linear."""
+
+
+LENGTH = 4.0
+"""Of an image's kept features. Descent on a softmax of linear logits is stable up to a rate of
+2 (1 + momentum) / (length^2 / 2): with a momentum of 0.9, 0.47; usual rates are a tenth of it."""
+
+
+class Features(nn.Module):
+    """A trunk's features, each image's centred and brought to one length: [B, F, 1, 1].
+
+    Learning rates then mean the same for every trunk, and half precision is enough.
+
+    Args:
+        trunk: ends in a map [B, F, h, w], which is averaged over space, or in features [B, F].
+    """
+
+    def __init__(self, trunk: nn.Module) -> None:
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features of normalised images [B, C, H, W]."""
+        found = pooled(self.trunk(x))
+        centred = found - found.mean(1, keepdim=True)
+        return LENGTH * nn.functional.normalize(centred)[:, :, None, None]
+
+
+class Reweighted(nn.Module):
+    """Kept features, each with a weight and an offset that all data sets share.
+
+    It starts as the identity. With a linear head after it the model is a linear probe, which has a
+    layer outside of its heads, so that there is something to mix the sources' gradients in.
+
+    Args:
+        width: number of features F.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, found: Tensor) -> Tensor:
+        """Features [B, F] of kept ones, [B, F, 1, 1]."""
+        return found.flatten(1) * self.weight + self.bias
+
+
+def frozen_part(network: Mapping[str, Any], weights: Path | None, shape: Shape) -> nn.Module:
+    """The frozen part of a trunk for images of a shape, in evaluation mode.
+
+    Args:
+        network: `trunk`, `settings` and `frozen`, which is not empty.
+        weights: file that the trunk starts from; None: random weights.
+        shape: of the images.
+
+    Raises:
+        StageError: if the trunk cannot be made or parted.
+    """
+    # A factory may draw weights that the frozen part has nowhere else from.
+    torch.manual_seed(0)
+    trunk = build_trunk(network, shape, weights)
+    first = Features(trunk) if network["frozen"] == ALL else parted(trunk, network["frozen"])[0]
+    return first.eval()
+
+
+def trained_part(network: Mapping[str, Any], weights: Path | None, shape: Shape) -> nn.Module:
+    """What of a trunk is trained: all of it, or what comes after its frozen part.
+
+    Args:
+        network: `trunk`, `settings` and `frozen`.
+        weights: file that the trunk starts from; None: random weights.
+        shape: of what this part reads: images, or maps of the frozen part.
+
+    Raises:
+        StageError: if the trunk cannot be made or parted.
+    """
+    if network["frozen"] == ALL:
+        return Reweighted(shape[0])
+    trunk = build_trunk(network, shape, weights)
+    return parted(trunk, network["frozen"])[1] if network["frozen"] else trunk
+
+
+def parted(trunk: nn.Module, last: str) -> tuple[nn.Sequential, nn.Sequential]:
+    """A trunk in two: up to and with its child `last`, which stays as it is, and the rest.
+
+    Raises:
+        StageError: if the trunk is no sequence, has no such child or nothing after it.
+    """
+    names = [name for name, _ in trunk.named_children()]
+    if not isinstance(trunk, nn.Sequential) or last not in names[:-1]:
+        found = "a trunk that is none" if not isinstance(trunk, nn.Sequential) else repr(last)
+        raise StageError(
+            f"network.frozen: expected {ALL}, or the name of a part of a sequential trunk that is "
+            f"not its last ({', '.join(names[:-1])}), found {found}; correct the name."
+        )
+    children = list(trunk.named_children())
+    cut = names.index(last) + 1
+    return nn.Sequential(OrderedDict(children[:cut])), nn.Sequential(OrderedDict(children[cut:]))

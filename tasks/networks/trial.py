@@ -1,0 +1,122 @@
+"""A trunk tried out before anything runs: whether it works, its size, and its time."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from data.errors import one_line
+from gradmix.networks import Network, Shape, map_size
+from tasks.errors import StageError
+from tasks.networks.parts import frozen_part, trained_part
+
+_TIMED = 4
+"""Images that a network is timed on."""
+
+
+def check_trunk(
+    network: Mapping[str, Any], shape: Shape, weights: Path | None, *, needs_map: bool
+) -> None:
+    """Build a trunk as a training does, and look at what it makes of a blank image.
+
+    Args:
+        network: `trunk`, `settings` and `frozen`.
+        shape: of the images.
+        weights: a file of them.
+        needs_map: whether a method reads a map from it.
+
+    Raises:
+        StageError: if any of it does not work.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]):
+            trunk, shape_of_input = _trained(network, shape, weights)
+            ends_in = Network(trunk, {}, shape_of_input).ends_in
+    except StageError:
+        raise
+    except Exception as error:
+        raise StageError(
+            f"network: expected {network['trunk']} to take images {list(shape)}, found "
+            f"{type(error).__name__}: {one_line(error)}; correct network or images.side."
+        ) from error
+    if needs_map:
+        try:
+            map_size(ends_in)
+        except ValueError as error:
+            raise StageError(f"network.trunk: {error}") from error
+
+
+def trained_bytes(network: Mapping[str, Any], shape: Shape) -> int:
+    """Bytes of weights and statistics of what of a trunk is trained, as they are stored.
+
+    Args:
+        network: `trunk`, `settings` and `frozen`.
+        shape: of the images.
+
+    Raises:
+        StageError: if it cannot be made.
+    """
+    trunk, _ = _trained(network, shape)
+    return sum(value.numel() * value.element_size() for value in trunk.state_dict().values())
+
+
+def training_seconds(network: Mapping[str, Any], shape: Shape) -> float:
+    """CPU time to train a trunk, or what of it is trained, on one image with one thread; roughly.
+
+    Args:
+        network: `trunk`, `settings` and `frozen`.
+        shape: of the images.
+
+    Raises:
+        StageError: if the trunk cannot be made.
+    """
+    trunk, shape = _trained(network, shape)
+    images = torch.zeros(_TIMED, *shape)
+    return _timed(lambda: trunk(images).sum().backward())
+
+
+def feature_seconds(network: Mapping[str, Any], shape: Shape) -> float:
+    """CPU time of the frozen part of a trunk for one image with one thread; roughly.
+
+    Args:
+        network: `trunk`, `settings` and `frozen`; nothing frozen takes no time.
+        shape: of the images.
+
+    Raises:
+        StageError: if the trunk cannot be made.
+    """
+    if not network["frozen"]:
+        return 0.0
+    first, images = frozen_part(network, None, shape), torch.zeros(_TIMED, *shape)
+    with torch.no_grad():
+        return _timed(lambda: first(images))
+
+
+def _timed(call: Callable[[], object]) -> float:
+    """CPU seconds of a call on the images that networks are timed on, by image."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        taken = []
+        # The first pass allocates.
+        for _ in range(2):
+            begun = time.process_time()
+            call()
+            taken.append(time.process_time() - begun)
+    finally:
+        torch.set_num_threads(threads)
+    return min(taken) / _TIMED
+
+
+def _trained(
+    network: Mapping[str, Any], shape: Shape, weights: Path | None = None
+) -> tuple[nn.Module, Shape]:
+    """What of a trunk is trained, and the shape of what it reads."""
+    if network["frozen"]:
+        first = frozen_part(network, weights, shape)
+        with torch.no_grad():
+            shape = first(torch.zeros(1, *shape)).shape[1:]
+    return trained_part(network, weights, shape), shape
