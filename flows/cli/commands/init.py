@@ -12,7 +12,7 @@ from flows.checks.check import Checked, check_run
 from flows.checks.describe import summary_lines
 from flows.cli.console import open_console, short
 from flows.cli.resolution import reading_spinner
-from flows.drafting.draft import Drafted, draft, out_of, refuse_taken
+from flows.drafting.draft import Drafted, draft, named_trunk, out_of, refuse_taken
 from flows.drafting.recognise import Given
 from flows.experiment.run_request import RunRequest
 from flows.experiment.toml_file import SettingsError
@@ -25,6 +25,8 @@ def init(
     unlabelled: tuple[str, ...],
     test: str | None,
     source: tuple[str, ...],
+    trunk: str | None,
+    weights: str | None,
     example: str | None,
     out: str | None,
     home: Path,
@@ -44,12 +46,13 @@ def init(
             "init: expected a folder to look into, found none; name one, or --target, "
             "--unlabelled and --source, or try --example DIR."
         )
+    pretrained = named_trunk(trunk, weights)
     path = out_of(given, Path(out) if out else None)
     refuse_taken(path, force=force)
     if example:
         write_example(Path(example), force=force)
         console.print(f"{example}: drawn photos to try things with.", soft_wrap=True)
-    made = draft(given, path, quick=example is not None)
+    made = draft(given, path, pretrained, quick=example is not None)
     for line in _said(console, made, home):
         console.print(line, soft_wrap=True)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import DataError
-from flows.drafting.draft import draft, out_of, refuse_taken
+from flows.drafting.draft import draft, named_trunk, out_of, refuse_taken
 from flows.drafting.recognise import Given, recognise
 from flows.experiment.experiment_file import load_experiment
 from flows.experiment.toml_file import SettingsError
@@ -154,6 +154,56 @@ def test_an_example_is_quick(tmp_path):
     )
     assert experiment.training.steps < 1000
     assert len(experiment.first_stage.cells) >= experiment.ensemble.r
+
+
+def test_with_a_pretrained_network_its_features_are_trained_on(tmp_path):
+    root = grow(tmp_path, *USUAL)
+    (tmp_path / "own.pt").touch()
+    named = named_trunk("resnet18", str(tmp_path / "own.pt"))
+    made = draft(Given(folders=(root,)), tmp_path / "p.toml", named, quick=True).path
+    network = tomllib.loads(made.read_text(encoding="utf-8"))["network"]
+    weights = str(tmp_path / "own.pt")
+    assert network == {"trunk": "resnet18", "weights": weights, "frozen": "all"}
+    assert load_experiment(str(made)).network.frozen == "all"
+    assert "gradmix init DIR --trunk" not in made.read_text(encoding="utf-8")
+
+
+def test_without_one_a_small_network_is_trained_and_the_other_way_is_said(tmp_path):
+    root = grow(tmp_path, *USUAL)
+    made = draft(Given(folders=(root,)), tmp_path / "p.toml").path
+    network = load_experiment(str(made)).network
+    assert (network.trunk, network.frozen) == ("convnet", "")
+    words = "gradmix init DIR --trunk efficientnet_lite0 --weights imagenet"
+    assert f"#   {words}\n" in made.read_text(encoding="utf-8")
+    assert named_trunk("efficientnet_lite0", "imagenet").weights == "imagenet"
+
+
+def test_a_pretrained_network_may_have_larger_images(tmp_path):
+    (tmp_path / "shop").mkdir()
+    for path in USUAL:
+        photo(tmp_path / path, size=(150, 120))
+    of = named_trunk("timm:test_vit", "pretrained")
+    sides = [
+        load_experiment(
+            str(draft(Given(folders=(tmp_path,)), tmp_path / f"{i}.toml", given).path)
+        ).images.side
+        for i, given in enumerate([None, of])
+    ]
+    assert sides == [64, 128]
+
+
+@pytest.mark.parametrize(
+    ("trunk", "weights", "expected"),
+    [
+        (None, "imagenet", "init: expected --trunk with --weights, found none"),
+        ("resnet18", None, "init: expected --weights with --trunk, found none"),
+        ("resnet18", "none", "init: expected --weights with --trunk, found none"),
+    ],
+)
+def test_a_network_is_named_with_its_weights(trunk, weights, expected):
+    with pytest.raises(SettingsError, match=expected):
+        named_trunk(trunk, weights)
+    assert named_trunk(None, None) is None
 
 
 def test_no_file_is_lost(tmp_path):
