@@ -68,8 +68,8 @@ _QUICK: Mapping[tuple[str, str], object] = {
 
 _BEFORE: Mapping[str, Sequence[str]] = {
     "network": (
-        "With few labels, a frozen pretrained network is the quickest way: its features are computed",
-        "once per file, and each training on them takes seconds. To write such a file:",
+        "With few labels, a frozen pretrained network is the quickest way: its features are",
+        "computed once per file, and each training takes seconds. To write such a file:",
         "  gradmix init DIR --trunk efficientnet_lite0 --weights imagenet",
         "gradmix[lite] includes these weights, so nothing is downloaded. More in docs/own-data.md.",
     )

@@ -112,28 +112,43 @@ def not_shown(found: CertifiedLabels) -> str:
             f"{wanted}, found {found.certificate.held_out:,}; label at least "
             f"{fewest_labels(asked, sure):,} more, or lower --precision."
         )
+    more = _more_labels(found)
+    advice = "more" if more is None else f"about {more:,} more"
     down = math.floor(1000 * best.bound) / 1000
+    if best.bound >= asked:
+        # The ladder's simultaneous bounds and the tests in order are separate procedures.
+        first = found.certificate.tested[0]
+        return (
+            f"{wanted}, found {found.certificate.held_out:,}, but only {first.n:,} above the "
+            f"strictest threshold, {first.threshold:.4f}, {first.right:,} of them right: the first "
+            f"test fails, which ends testing, although over all depths the labels show "
+            f"{percent(down)} of the {found.above(best.threshold):,} most confident of "
+            f"{len(found.of_u.names):,}; hold out or check {advice}, or lower --precision."
+        )
     text = (
         f"{wanted}, found {found.certificate.held_out:,} that show {percent(down)}, of the "
         f"{found.above(best.threshold):,} most confident of {len(found.of_u.names):,} (with "
         f"{best.n - best.right:,} of {best.n:,} wrong)"
     )
-    more = _more_labels(found)
     if more is None:
         return f"{text}; lower --precision, or label more to train on: as it is, too much is wrong."
-    return f"{text}; lower --precision, or hold out or check about {more:,} more."
+    return f"{text}; lower --precision, or hold out or check {advice}."
 
 
 def _more_labels(found: CertifiedLabels) -> int | None:
-    """How many more held-out labels would show it, where the fewest would; None: none would."""
+    """Smallest number of extra held-out labels expected to show it; None if none would.
+
+    Depths at which the present number would be enough do not count, as testing ended before them;
+    the first test counts instead.
+    """
     asked, held_out = found.certificate, found.certificate.held_out
     totals = [
         math.ceil(needed * held_out / step.n)
-        for step in found.ladder
+        for step in (*asked.tested[:1], *found.ladder)
         if step.n
         and (needed := labels_needed(asked.precision, asked.confidence, step.right, step.n))
     ]
-    return max(1, min(totals) - held_out) if totals else None
+    return min((total - held_out for total in totals if total > held_out), default=None)
 
 
 def percent(share: float) -> str:

@@ -93,9 +93,10 @@ def test_what_is_not_shown_is_said_and_nothing_is_written(run, tmp_path):
     assert not out.exists()
 
 
-def labels_of(right, n):
+def labels_of(right, n, sure=None, precision=0.97):
     """What n known labels show of 40 images, the least confident ones being wrong."""
-    sure, hit = np.linspace(1, 0, n).astype(np.float32), np.arange(n) < right
+    hit = np.arange(n) < right
+    sure = np.linspace(1, 0, n).astype(np.float32) if sure is None else np.float32(sure)
     u = np.linspace(1, 0, 40).astype(np.float32)
     scores = np.stack([u, 1 - u], axis=1)[:, None]
     of_u = LabelsOfU(
@@ -103,7 +104,7 @@ def labels_of(right, n):
         units=units(scores, None), rows=(0,) * 40, classes=("a", "b"), threshold=0.8,
     )  # fmt: skip
     known = Known(confidence=sure, right=hit, agreed=0, agreed_right=0)
-    return certify(of_u, known, 0.97, 0.95)
+    return certify(of_u, known, precision, 0.95)
 
 
 def test_words_where_labels_are_too_few_or_wrong():
@@ -117,6 +118,20 @@ def test_words_where_labels_are_too_few_or_wrong():
     assert "of the 20 most confident of 40 (with 0 of 49 wrong)" in some
     assert some.endswith("hold out or check about 103 more.")
     assert "too much is wrong" in not_shown(labels_of(1, 100))
+
+
+def test_where_the_strictest_test_fails_it_is_said_though_lower_ones_would_pass():
+    """12 known labels, all right, but 4 of them where the first test looks for about 8.
+
+    0.6^4 = 0.13 is above 0.05; 6 would do, which is a third of 18. Of all images the 12 show
+    0.01^(1/12) = 68.1 %, more than was asked for.
+    """
+    found = labels_of(12, 12, sure=[0.9] * 4 + [0.1] * 8, precision=0.6)
+    assert found.certificate.threshold is None
+    said = not_shown(found)
+    assert "found 12, but only 4 above the strictest threshold, 0.3333, 4 of them right" in said
+    assert "show 68.1 % of the 40 most confident of 40; hold out or check about 6 more" in said
+    assert "found 12 that show" not in said
 
 
 def test_the_command_in_one_line_each(run, tmp_path):
