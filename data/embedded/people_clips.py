@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -135,6 +134,8 @@ def draw_still(label: int, group: int) -> Image.Image:
 
 def encode(frames: npt.NDArray[np.uint8], rate: Fraction, path: Path) -> None:
     """Write RGB frames [T, H, W, 3] in UCF101's format: MPEG-4 (XviD) in AVI."""
+    import av  # noqa: PLC0415 - slow, and only needed here
+
     with av.open(str(path), "w", format="avi", container_options={"fflags": "+bitexact"}) as file:
         stream = file.add_stream("mpeg4", rate=rate)
         stream.width, stream.height = frames.shape[2], frames.shape[1]

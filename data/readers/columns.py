@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow.parquet as pq
-
 from data.errors import DataError, ProblemsError, one_line
 from data.names import fold
 
@@ -76,6 +74,7 @@ def read_columns(path: Path, names: Sequence[str], needed: Sequence[str]) -> "pd
 
 def _read_parquet(path: Path, wanted: Sequence[str]) -> "pd.DataFrame":
     import pandas as pd  # noqa: PLC0415 - slow, and only needed here
+    import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
         # pandas.read_parquet would add columns found in folder names.

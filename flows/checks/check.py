@@ -15,10 +15,11 @@ from flows.checks.pictures import Summaries, picture_warnings, wrong_pictures
 from flows.checks.roles import Role, Roles, find_roles
 from flows.checks.shared import empty_unlabelled, shared_warnings, wrong_shared
 from flows.experiment.corrected import check_labelled
+from flows.experiment.experiment_file import settings_of
 from flows.experiment.inputs import check_apart
 from flows.experiment.issues import Finding
 from flows.experiment.run_request import RunRequest
-from flows.experiment.run_spec import RunSpec, located, settings_of
+from flows.experiment.run_spec import RunSpec, located
 from flows.experiment.settings import Experiment
 from flows.experiment.toml_file import Problem, SettingsError, TomlFile, problem, read_toml
 from flows.experiment.toml_lines import Key

@@ -7,7 +7,8 @@ top. (Click calls this "deferring imports" of a lazily loaded command.)
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Literal
 
@@ -63,17 +64,12 @@ class LazyCommand(click.Command):
     def load(self) -> Callable[..., None]:
         """Import the function."""
         module, name = self.runs.split(":")
-        try:
+        with _import_errors():
             function: Callable[..., None] = getattr(import_module(module), name)
-        except (KeyError, RuntimeError, ValueError) as error:
-            chosen = [name for name in sorted(os.environ) if name.startswith(OF_LIBRARIES)]
-            if isinstance(error, UserError) or not chosen:
-                raise
-            raise OneLineError(
-                f"expected the installed libraries to load, found {type(error).__name__}: "
-                f"{first_line(error)}; correct or unset {', '.join(chosen)}."
-            ) from error
         return function
+
+    def look(self, parameters: Mapping[str, Any]) -> None:
+        """Check parameters before the function is imported."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Check the home folder, prepare the environment, import and call."""
@@ -85,6 +81,7 @@ class LazyCommand(click.Command):
                     configure(ctx.params["home"])
                 if "prefect" in self.needs:
                     load_prefect()
+            self.look(ctx.params)
             return ctx.invoke(self.load(), **ctx.params)
 
 
@@ -98,6 +95,14 @@ class RunCommand(LazyCommand):
         ctx.params["request"] = request = RunRequest(**words)
         read_toml(request.experiment).scale_named(request.scale)
         return super().invoke(ctx)
+
+    def look(self, parameters: Mapping[str, Any]) -> None:
+        """Check the settings, which rarely need what the function imports."""
+        # It takes a few tenths of a second, which other commands need not pay.
+        from flows.experiment.experiment_file import settings_of  # noqa: PLC0415
+
+        with _import_errors():
+            settings_of(parameters["request"])
 
 
 class OneLineGroup(click.Group):
@@ -114,3 +119,18 @@ class OneLineGroup(click.Group):
                     "send it elsewhere. Files that the command wrote are complete."
                 )
             return result
+
+
+@contextmanager
+def _import_errors() -> Iterator[None]:
+    """Turn errors of libraries that fail to load because of a variable into one line."""
+    try:
+        yield
+    except (KeyError, RuntimeError, ValueError) as error:
+        chosen = [name for name in sorted(os.environ) if name.startswith(OF_LIBRARIES)]
+        if isinstance(error, UserError) or not chosen:
+            raise
+        raise OneLineError(
+            f"expected the installed libraries to load, found {type(error).__name__}: "
+            f"{first_line(error)}; correct or unset {', '.join(chosen)}."
+        ) from error

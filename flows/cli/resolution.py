@@ -8,12 +8,13 @@ from rich.console import Console
 from data.digest_cache import KnownDigests
 from data.paths import expanded
 from flows.checks.check import checked
+from flows.experiment.experiment_file import settings_of
 from flows.experiment.inputs import download_raw
 from flows.experiment.run_request import RunRequest
-from flows.experiment.run_spec import RunSpec, settings_of
+from flows.experiment.run_spec import RunSpec
 from flows.experiment.settings import Experiment
 from flows.experiment.toml_file import SettingsError
-from tasks.networks.weights import IMAGENET, PRETRAINED
+from tasks.networks.names import IMAGENET, PRETRAINED
 
 
 def resolve_request(

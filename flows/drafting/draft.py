@@ -12,7 +12,8 @@ from flows.drafting.template import Draft, Pretrained, draft_text
 from flows.experiment.datasets import Images
 from flows.experiment.toml_file import SettingsError
 from flows.experiment.training import Ensemble
-from tasks.networks.weights import IMAGENET, NONE, PRETRAINED, find_weights
+from tasks.networks.names import IMAGENET, NONE, PRETRAINED
+from tasks.networks.weights import find_weights
 
 SIDES = (32, 48, 64, 96, 128, 160)
 """Image sides to use if images are smaller than the default."""

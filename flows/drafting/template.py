@@ -10,7 +10,7 @@ from flows.drafting.recognise import CORRECTIONS, Layout
 from flows.experiment.datasets import Images
 from flows.experiment.fields import CROSS
 from flows.experiment.training import Ensemble, FirstStage, Network, Training
-from tasks.networks.parts import ALL
+from tasks.networks.names import ALL
 
 _COLUMN = 44
 """Column where comments begin if the key is short enough."""

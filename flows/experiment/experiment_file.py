@@ -10,6 +10,7 @@ from data.paths import expanded
 from flows.experiment.defaults import with_defaults
 from flows.experiment.issues import Finding, unexplained, unknown_keys
 from flows.experiment.own_data import OwnData, with_own_data
+from flows.experiment.run_request import RunRequest
 from flows.experiment.settings import Experiment
 from flows.experiment.toml_file import (
     SCALES,
@@ -26,6 +27,25 @@ from flows.experiment.validation import findings_in
 Options = Mapping[Key, tuple[str, Any]]
 
 _TOP = [name for name in Experiment.model_fields if name != "scale"]
+
+
+def settings_of(request: RunRequest) -> Experiment:
+    """The settings of the experiment with the overrides of a request applied.
+
+    Raises:
+        SettingsError: if the file or an option is wrong.
+    """
+    given: dict[Key, tuple[str, Any]] = {
+        ("target", "k"): ("--k", list(request.k) or None),
+        ("target", "draws"): ("--draws", request.draws),
+        ("seed",): ("--seed", request.seed),
+        ("network", "weights"): ("--weights", request.weights),
+        ("partial",): ("--partial", request.partial or None),
+    }
+    for option, chosen in request.outputs.items():
+        given["outputs", option.removeprefix("--")] = (option, chosen)
+    options = {key: option for key, option in given.items() if option[1] is not None}
+    return load_experiment(request.experiment, request.scale, options, request.data)
 
 
 def load_experiment(

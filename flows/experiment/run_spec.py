@@ -11,14 +11,13 @@ from data.catalog import OWN_READERS
 from data.digest_cache import KnownDigests
 from data.fingerprint import digest_json
 from flows.experiment.corrected import check_labelled
-from flows.experiment.experiment_file import load_experiment, own_base
+from flows.experiment.experiment_file import own_base, settings_of
 from flows.experiment.fields import telling
 from flows.experiment.inputs import check_apart, find_raw
 from flows.experiment.raw_data import RawData
 from flows.experiment.run_request import RunRequest
 from flows.experiment.settings import Experiment
 from flows.experiment.toml_file import problem, settings_error
-from flows.experiment.toml_lines import Key
 from flows.experiment.validation import findings_in
 
 
@@ -75,25 +74,6 @@ def _forget_paths(settings: dict[str, Any]) -> None:
         part.pop("data", None)
         if part.get("reader") in OWN_READERS.values():
             del part["folder"]
-
-
-def settings_of(request: RunRequest) -> Experiment:
-    """The settings of the experiment with the overrides of a request applied.
-
-    Raises:
-        SettingsError: if the file or an option is wrong.
-    """
-    given: dict[Key, tuple[str, Any]] = {
-        ("target", "k"): ("--k", list(request.k) or None),
-        ("target", "draws"): ("--draws", request.draws),
-        ("seed",): ("--seed", request.seed),
-        ("network", "weights"): ("--weights", request.weights),
-        ("partial",): ("--partial", request.partial or None),
-    }
-    for option, chosen in request.outputs.items():
-        given["outputs", option.removeprefix("--")] = (option, chosen)
-    options = {key: option for key, option in given.items() if option[1] is not None}
-    return load_experiment(request.experiment, request.scale, options, request.data)
 
 
 def resolve(request: RunRequest, known: KnownDigests) -> RunSpec:

@@ -19,10 +19,9 @@ from flows.experiment.fields import (
 from flows.experiment.issues import Finding, said
 from flows.experiment.method_settings import check_fields, check_settings, fields_of
 from flows.experiment.search import Search, check_search
+from flows.experiment.tables import known_methods, known_trunks
 from flows.experiment.validation import refuse
-from gradmix.methods import METHODS
-from tasks.networks.trunks import TRUNKS, normalisation_of, trunk_named
-from tasks.networks.weights import NONE
+from tasks.networks.names import NONE
 
 GRID = ("beta", "gamma")
 
@@ -33,7 +32,7 @@ def _with_the_grid() -> list[str]:
     """Methods without U that have the grid's axes among their settings."""
     return [
         name
-        for name, entry in METHODS.items()
+        for name, entry in known_methods().items()
         if set(GRID) <= set(fields_of(name)) and not entry.method.uses_unlabelled
     ]
 
@@ -42,7 +41,7 @@ def _on_everything() -> list[str]:
     """Methods that read every source and V, and start from random weights."""
     return [
         name
-        for name, entry in METHODS.items()
+        for name, entry in known_methods().items()
         if entry.method.source_scope == "all"
         and entry.method.uses_target
         and entry.method.starts_from is None
@@ -70,14 +69,14 @@ class Network(Frozen):
     @classmethod
     def _trunk_is_known(cls, name: str) -> str:
         # Whether a factory is there is seen when it is wanted: a look at it runs its code.
-        return (
-            name if ":" in name else one_of([*TRUNKS, "timm:NAME", "package.module:function"], name)
-        )
+        if ":" in name:
+            return name
+        return one_of([*known_trunks(), "timm:NAME", "package.module:function"], name)
 
     @field_validator("settings")
     @classmethod
     def _settings_fit(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        entry = TRUNKS.get(info.data.get("trunk", ""))
+        entry = known_trunks().get(info.data.get("trunk", ""))
         if entry and entry.config:
             check_fields(info.data["trunk"], entry.config, settings)
         return settings
@@ -85,6 +84,9 @@ class Network(Frozen):
     @property
     def description(self) -> dict[str, Any]:
         """What the trunk's output depends on, besides files: plain JSON, defaults written out."""
+        # Loads torch.
+        from tasks.networks.trunks import normalisation_of, trunk_named  # noqa: PLC0415
+
         entry = trunk_named(self.trunk)
         settings = self.model_dump(mode="json")["settings"]
         if entry.config:
@@ -170,7 +172,7 @@ class Baseline(Frozen):
     @field_validator("method")
     @classmethod
     def _method_exists(cls, method: str) -> str:
-        return one_of(list(METHODS), method)
+        return one_of(list(known_methods()), method)
 
     @field_validator("settings")
     @classmethod

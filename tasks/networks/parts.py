@@ -10,12 +10,8 @@ from torch import Tensor, nn
 
 from gradmix.networks import Shape, pooled
 from tasks.errors import StageError
+from tasks.networks.names import ALL
 from tasks.networks.trunks import build_trunk
-
-ALL = "all"
-"""What `network.frozen` says where the whole trunk is: its features are kept, and all that is
-trained on them is linear."""
-
 
 LENGTH = 4.0
 """Of an image's kept features. Descent on a softmax of linear logits is stable up to a rate of

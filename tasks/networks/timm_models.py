@@ -14,9 +14,8 @@ from data.errors import DataError, one_line
 from gradmix.networks import Shape
 from gradmix.normalisation import COLOURS, Normalisation
 from tasks.errors import StageError
+from tasks.networks.names import TIMM
 
-PREFIX = "timm:"
-"""What the name of such a trunk begins with."""
 _OURS = {
     "num_classes": "a trunk has no classifier",
     "pretrained": "network.weights says where weights come from",
@@ -183,7 +182,7 @@ def _created(trunk: str, shape: Shape, settings: Mapping[str, Any]) -> nn.Module
     # A fixed size is the number of a model's position embeddings.
     size = {"img_size": (height, width)} if _config(trunk).fixed_input_size else {}
     model: nn.Module = _timm().create_model(
-        trunk.removeprefix(PREFIX), in_chans=channels, num_classes=0, **{**size, **settings}
+        trunk.removeprefix(TIMM), in_chans=channels, num_classes=0, **{**size, **settings}
     )
     return model
 
@@ -207,7 +206,7 @@ def _has_map(model: nn.Module, trunk: str, shape: Shape) -> bool:
 
 def _config(trunk: str) -> Any:  # noqa: ANN401 - timm is an extra, and its type with it
     """The configuration of a model's pretrained weights."""
-    timm, name = _timm(), trunk.removeprefix(PREFIX)
+    timm, name = _timm(), trunk.removeprefix(TIMM)
     model = name.partition(".")[0]
     # A name with a source in front, such as hf-hub:, would be fetched from there.
     if not timm.is_model(model):
@@ -220,7 +219,7 @@ def _config(trunk: str) -> Any:  # noqa: ANN401 - timm is an extra, and its type
 
 def _unknown(name: str, known: Sequence[str]) -> StageError:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    advice = f"did you mean {PREFIX}{near[0]}?" if near else "timm.list_models() names them."
+    advice = f"did you mean {TIMM}{near[0]}?" if near else "timm.list_models() names them."
     return StageError(f"network.trunk: expected a model of timm, found {name!r}; {advice}")
 
 

@@ -17,6 +17,7 @@ from gradmix.networks import ConvTrunk, ConvTrunkConfig, Shape
 from gradmix.normalisation import Normalisation
 from tasks.errors import StageError
 from tasks.networks import timm_models
+from tasks.networks.names import TIMM
 from tasks.networks.weights import Fitted, load_weights
 
 Settings = Mapping[str, Any]
@@ -99,7 +100,7 @@ def trunk_named(name: str) -> TrunkEntry:
     """
     if name in TRUNKS:
         return TRUNKS[name]
-    if name.startswith(timm_models.PREFIX):
+    if name.startswith(TIMM):
         return TrunkEntry(
             partial(timm_models.timm_model, name),
             timm_models.without_classifier,
@@ -115,7 +116,7 @@ def normalisation_of(name: str) -> Normalisation:
     Raises:
         StageError: if there is no such trunk, or its is none of ours.
     """
-    if name.startswith(timm_models.PREFIX):
+    if name.startswith(TIMM):
         return timm_models.normalisation_of(name)
     return trunk_named(name).normalisation
 
@@ -125,7 +126,7 @@ def code_digest(name: str) -> str | None:
 
     Modules imported by that file are not included.
     """
-    if name in TRUNKS or name.startswith(timm_models.PREFIX):
+    if name in TRUNKS or name.startswith(TIMM):
         return None
     factory = inspect.unwrap(_factory(name))
     try:

@@ -14,9 +14,7 @@ from data.paths import expanded
 from data.readers.downloads import fetch_into
 from tasks.errors import StageError
 from tasks.networks import timm_models
-
-NONE, IMAGENET, PRETRAINED = "none", "imagenet", "pretrained"
-"""What `network.weights` may say besides the path of a file; the last of timm's models alone."""
+from tasks.networks.names import IMAGENET, NONE, PRETRAINED, TIMM
 
 Fitted = Callable[[nn.Module, Mapping[str, Tensor]], Mapping[str, Tensor]]
 
@@ -64,7 +62,7 @@ def fetch_weights(trunk: str, weights: str) -> None:
             return folder
 
         fetch_into(path.parent, [path.name], fetch, "ResNet-18's ImageNet weights")
-    if weights == PRETRAINED and trunk.startswith(timm_models.PREFIX):
+    if weights == PRETRAINED and trunk.startswith(TIMM):
         timm_models.fetch_published(trunk)
 
 
@@ -140,7 +138,7 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - a file may hold anything
 
 
 def _published_file(trunk: str, weights: str) -> Path:
-    of_timm = trunk.startswith(timm_models.PREFIX)
+    of_timm = trunk.startswith(TIMM)
     if of_timm and weights == PRETRAINED:
         return timm_models.published_file(trunk)
     find: dict[str, Callable[[], Path]] = {
@@ -149,7 +147,7 @@ def _published_file(trunk: str, weights: str) -> Path:
     }
     if trunk in find and weights == IMAGENET:
         return find[trunk]()
-    known = ", ".join(find) if weights == IMAGENET else f"{timm_models.PREFIX}NAME"
+    known = ", ".join(find) if weights == IMAGENET else f"{TIMM}NAME"
     advice = f"give {PRETRAINED} or a file" if of_timm else "give a file"
     raise StageError(
         f"network.weights: expected none or a file for the trunk {trunk}, found {weights}, "

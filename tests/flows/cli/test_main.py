@@ -102,6 +102,31 @@ print((result.exit_code, result.stderr, [name for name in {SLOW} if name in sys.
     assert error in line
 
 
+@pytest.mark.parametrize("command", ["check", "plan", "run"])
+def test_a_wrong_key_or_value_is_found_before_torch_is_imported(tmp_path, command):
+    folders = [tmp_path / place / "cat" for place in ("labelled", "web")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "1.png").touch()
+    (tmp_path / "own.toml").write_text(
+        'name = 3\n[target]\nlabelled = "labelled"\ntset = "test"\n[[sources]]\ndata = "web"\n'
+        "[training]\nsteps = -1\n"
+    )
+    unused = tuple(name for name in SLOW if name not in {"pydantic", "numpy"})
+    code = f"""
+import os, sys
+from click.testing import CliRunner
+from deploy.cli import main
+os.chdir({str(tmp_path)!r})
+result = CliRunner().invoke(main, [{command!r}, "own.toml"])
+print((result.exit_code, result.stderr, [name for name in {unused} if name in sys.modules]))
+"""
+    exit_code, lines, imported = ast.literal_eval(python(code))
+    assert (exit_code, imported) == (2, [])
+    assert "own.toml:4: target.tset: " in lines
+    assert "own.toml:8: training.steps: " in lines
+
+
 @pytest.mark.parametrize(
     ("name", "unused"),
     [

@@ -6,9 +6,9 @@ import pytest
 
 from data.digest_cache import KnownDigests
 from data.errors import DataError
+from flows.experiment.experiment_file import settings_of
 from flows.experiment.inputs import download_raw, find_raw
 from flows.experiment.run_request import RunRequest
-from flows.experiment.run_spec import settings_of
 from tasks.errors import StageError
 
 

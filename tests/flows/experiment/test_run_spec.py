@@ -10,10 +10,10 @@ import torch
 from data.digest_cache import KnownDigests
 from data.errors import DataError
 from data.fingerprint import digest_json
-from flows.experiment.experiment_file import load_experiment
+from flows.experiment.experiment_file import load_experiment, settings_of
 from flows.experiment.fields import telling
 from flows.experiment.run_request import RunRequest
-from flows.experiment.run_spec import resolve, settings_of
+from flows.experiment.run_spec import resolve
 from flows.experiment.toml_file import SettingsError
 from flows.reproduce import reproduce
 from tasks.networks.trunks import build_trunk
