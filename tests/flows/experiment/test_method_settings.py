@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import pytest
 from pydantic import ValidationError
 
-from flows.experiment import method_settings
 from flows.experiment.issues import dotted
 from flows.experiment.method_settings import check_settings, fields_of
 from flows.experiment.validation import findings_in
@@ -30,7 +29,7 @@ class OddConfig:
 
 @pytest.fixture
 def odd(monkeypatch):
-    monkeypatch.setattr(method_settings, "METHODS", {"odd": MethodEntry(Method, OddConfig)})
+    monkeypatch.setitem(METHODS, "odd", MethodEntry(Method, OddConfig))
 
 
 def wrong(method, settings, elsewhere=None):
