@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from data.frames.decode import USUAL_FRAMES
 from tasks.models.description import ImageDescription, ModelDescription
 from tasks.models.figures import percent, standard_error
+from tasks.networks.names import TIMM
 
 _NAMED_CLASSES = 50
 
@@ -114,6 +115,8 @@ def _limits(model: ModelDescription) -> str:
         "- Pictures unlike the target's (another camera, another style) are outside of what was "
         "measured.",
     ]
+    if model.network.trunk.startswith(TIMM):
+        lines.append("- Its trunk is a model of timm, which `pip install 'gradmix[timm]'` brings.")
     if model.network.code is not None:
         lines.append(
             f"- Its trunk is user code, `{model.network.trunk}`, which must be "

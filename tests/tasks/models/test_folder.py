@@ -22,6 +22,7 @@ from tasks.jobs import evaluate as evaluate_job
 from tasks.jobs.evaluate import EvaluateJob
 from tasks.jobs.features import stored_maps
 from tasks.jobs.models import TrainedModel, build_network, trained_network
+from tasks.models.card import card_text
 from tasks.models.description import ModelError, read_description
 from tasks.models.folder import ModelInputs, Trained, write_model_folder
 from tasks.models.network import load_model_folder
@@ -153,6 +154,15 @@ def test_the_card_names_classes_figures_commands_and_limits(single: Path) -> Non
     card = (single / "README.md").read_text()
     for text in ("2, 3", "75.0 % ± 15.3", "S1: made here", "gradmix predict", "## Limits"):
         assert text in card
+
+
+def test_the_card_says_what_a_trunk_of_timm_needs(
+    single: Path,
+) -> None:
+    description = read_description(single)
+    assert "gradmix[timm]" not in card_text(description)
+    of_timm = replace(description, network=replace(description.network, trunk="timm:resnet18"))
+    assert "`pip install 'gradmix[timm]'`" in card_text(of_timm)
 
 
 def test_an_equal_folder_stays_and_another_takes_its_place(
