@@ -54,7 +54,7 @@ class Network(Frozen):
     Attributes:
         trunk: a name that we know, `timm:NAME`, or a factory `package.module:function`.
         settings: of the trunk.
-        weights: `none`, `imagenet`, `pretrained` (of timm's models), or the path of a file.
+        weights: `none`, `imagenet`, `pretrained` (timm only), or the path of a file.
         normalisation: of images; the trunk's own if it is not given.
         frozen: the last part of the trunk that is not trained, or `all`; empty: all of it is.
     """

@@ -1,4 +1,4 @@
-"""A trunk in two: the frozen part, whose maps are kept, and the part that is trained."""
+"""A trunk in two parts: a frozen one, whose output is stored, and a trained one."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ from tasks.networks.names import ALL
 from tasks.networks.trunks import build_trunk
 
 LENGTH = 4.0
-"""Of an image's kept features. Descent on a softmax of linear logits is stable up to a rate of
-2 (1 + momentum) / (length^2 / 2): with a momentum of 0.9, 0.47; usual rates are a tenth of it."""
+"""L2 norm of an image's stored features. Descent on a softmax of linear logits is stable up to a
+rate of 2 (1 + momentum) / (length^2 / 2), which is 0.47 for a momentum of 0.9."""
 
 
 class Features(nn.Module):
-    """A trunk's features, each image's centred and brought to one length: [B, F, 1, 1].
+    """A trunk's features, centred and scaled to the same length for each image: [B, F, 1, 1].
 
-    Learning rates then mean the same for every trunk, and half precision is enough.
+    A learning rate then means the same for every trunk, and half precision is enough.
 
     Args:
-        trunk: ends in a map [B, F, h, w], which is averaged over space, or in features [B, F].
+        trunk: outputs a map [B, F, h, w], which is averaged over space, or features [B, F].
     """
 
     def __init__(self, trunk: nn.Module) -> None:
@@ -39,10 +39,10 @@ class Features(nn.Module):
 
 
 class Reweighted(nn.Module):
-    """Kept features, each with a weight and an offset that all data sets share.
+    """Multiplies stored features by a weight and adds an offset, shared by all data sets.
 
-    It starts as the identity. With a linear head after it the model is a linear probe, which has a
-    layer outside of its heads, so that there is something to mix the sources' gradients in.
+    It starts as the identity. With a linear head the model is a linear probe that has one layer
+    outside its heads, in which the sources' gradients can be mixed.
 
     Args:
         width: number of features F.
@@ -54,7 +54,7 @@ class Reweighted(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
 
     def forward(self, found: Tensor) -> Tensor:
-        """Features [B, F] of kept ones, [B, F, 1, 1]."""
+        """Features [B, F] from stored ones [B, F, 1, 1]."""
         return found.flatten(1) * self.weight + self.bias
 
 
@@ -69,7 +69,7 @@ def frozen_part(network: Mapping[str, Any], weights: Path | None, shape: Shape) 
     Raises:
         StageError: if the trunk cannot be made or parted.
     """
-    # A factory may draw weights that the frozen part has nowhere else from.
+    # The frozen part may contain random weights drawn by a factory.
     torch.manual_seed(0)
     trunk = build_trunk(network, shape, weights)
     first = Features(trunk) if network["frozen"] == ALL else parted(trunk, network["frozen"])[0]
@@ -77,12 +77,12 @@ def frozen_part(network: Mapping[str, Any], weights: Path | None, shape: Shape) 
 
 
 def trained_part(network: Mapping[str, Any], weights: Path | None, shape: Shape) -> nn.Module:
-    """What of a trunk is trained: all of it, or what comes after its frozen part.
+    """The trained part of a trunk: all of it, or what follows its frozen part.
 
     Args:
         network: `trunk`, `settings` and `frozen`.
         weights: file that the trunk starts from; None: random weights.
-        shape: of what this part reads: images, or maps of the frozen part.
+        shape: shape of its input: images, or maps of the frozen part.
 
     Raises:
         StageError: if the trunk cannot be made or parted.
@@ -94,7 +94,7 @@ def trained_part(network: Mapping[str, Any], weights: Path | None, shape: Shape)
 
 
 def parted(trunk: nn.Module, last: str) -> tuple[nn.Sequential, nn.Sequential]:
-    """A trunk in two: up to and with its child `last`, which stays as it is, and the rest.
+    """Split a trunk after its child `last`.
 
     Raises:
         StageError: if the trunk is no sequence, has no such child or nothing after it.

@@ -1,4 +1,4 @@
-"""Image models of timm as trunks: without a classifier, normalised as their authors have it."""
+"""timm's image models as trunks, without classifier and with their own normalisation."""
 
 import difflib
 import sys
@@ -25,16 +25,16 @@ _OURS = {
     "cache_dir": "network.weights says where weights come from",
     "in_chans": "the data decide",
 }
-"""Arguments of `timm.create_model` that are not settings of a model, and why."""
+"""Arguments of `timm.create_model` that are refused as settings, with the reason."""
 _WITHOUT = "model.safetensors"
-"""The file of a repository of weights whose configuration names none."""
+"""File in a repository of weights if the configuration names none."""
 
 
 class ChannelsFirst(nn.Module):
-    """A model whose maps have their channels last, [B, h, w, F], with these first.
+    """Moves the channels of a model's maps from last, [B, h, w, F], to first.
 
     Args:
-        model: maps images to such maps, or to features [B, F].
+        model: maps images to such maps or to features [B, F].
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -42,16 +42,16 @@ class ChannelsFirst(nn.Module):
         self.model = model
 
     def forward(self, x: Tensor) -> Tensor:
-        """A map [B, F, h, w], or features [B, F] as the model gives them."""
+        """Map [B, F, h, w], or the model's features [B, F] unchanged."""
         found: Tensor = self.model(x)
         return found.permute(0, 3, 1, 2) if found.ndim == 4 else found
 
 
 def timm_model(trunk: str, shape: Shape, settings: Mapping[str, Any]) -> nn.Module:
-    """A model with random weights that ends in a map where it has one, else in pooled features.
+    """Build a model with random weights that outputs a map if it has one, else pooled features.
 
-    A model with a fixed input size is built for images of this shape. With `global_pool` among its
-    settings it ends in its own pooled features, whatever it has.
+    A model with a fixed input size is built for images of this shape. With the setting
+    `global_pool`, any model outputs its own pooled features.
 
     Args:
         trunk: `timm:NAME`.
@@ -59,8 +59,8 @@ def timm_model(trunk: str, shape: Shape, settings: Mapping[str, Any]) -> nn.Modu
         settings: arguments of `timm.create_model`.
 
     Raises:
-        StageError: if timm or the model is missing, a setting is not the model's business, or
-            images of this shape do not fit.
+        StageError: if timm or the model is missing, a setting is not allowed, or images of this
+            shape do not fit.
     """
     for name in settings:
         if name in _OURS:
@@ -72,16 +72,16 @@ def timm_model(trunk: str, shape: Shape, settings: Mapping[str, Any]) -> nn.Modu
     if "global_pool" in settings or not _has_map(model, trunk, shape):
         return model
     try:
-        # The common way to ask any of timm's models for its map.
+        # Works for nearly all models.
         cast(Any, model).reset_classifier(0, "")
     except AssertionError:
-        # A few can only pool; what is left of this one is unknown.
+        # A few cannot disable pooling; this one may be half changed, so it is built again.
         return _created(trunk, shape, settings)
     return model
 
 
 def without_classifier(model: nn.Module) -> nn.Module:
-    """What of a model is the trunk: all of it, its maps with the channels first."""
+    """The trunk of a model: all of it, with the channels of maps first."""
     return ChannelsFirst(model) if getattr(model, "output_fmt", "NCHW") == "NHWC" else model
 
 
@@ -89,7 +89,7 @@ def normalisation_of(trunk: str) -> Normalisation:
     """The normalisation that a model's weights were trained with.
 
     Raises:
-        StageError: if it is none of ours.
+        StageError: if GradMix does not have it.
     """
     config = _config(trunk)
     wanted = (tuple(config.mean), tuple(config.std))
@@ -104,22 +104,22 @@ def normalisation_of(trunk: str) -> Normalisation:
 
 
 def input_side(trunk: str) -> int:
-    """Pixels of the square images that a model's weights were trained on."""
+    """Side in pixels of the images that a model's weights were trained on."""
     return int(_config(trunk).input_size[-1])
 
 
 def in_names_of(model: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Published weights with a model's own names, and position embeddings of its size.
+    """Convert published weights to a model's names, and position embeddings to its size.
 
     Raises:
-        StageError: if they are another model's.
+        StageError: if they belong to another model.
     """
     convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
     if convert is None:
         return state
     try:
         converted: Mapping[str, Tensor] = convert(dict(state), model)
-    # Of tensors that may be any, it raises anything.
+    # Given arbitrary tensors, it raises arbitrary errors.
     except Exception as error:
         raise StageError(
             f"network.weights: expected those of a {type(model).__name__}, found others "
@@ -129,10 +129,10 @@ def in_names_of(model: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, T
 
 
 def published_file(trunk: str) -> Path:
-    """A model's pretrained weights in the cache of the Hugging Face hub; nothing is fetched.
+    """Path of a model's pretrained weights in the Hugging Face cache; downloads nothing.
 
     Raises:
-        StageError: if they are not there, or the hub has none.
+        StageError: if they are not in the cache, or not on the hub.
     """
     from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - slow, and seldom needed
 
@@ -147,18 +147,18 @@ def published_file(trunk: str) -> Path:
 
 
 def fetch_published(trunk: str) -> None:
-    """Download a model's pretrained weights from the Hugging Face hub, unless they are here.
+    """Download a model's pretrained weights from the Hugging Face hub unless they are cached.
 
     Raises:
         DataError: if that fails.
-        StageError: if the hub has none.
+        StageError: if they are not on the hub.
     """
     from huggingface_hub import hf_hub_download  # noqa: PLC0415 - slow, and seldom needed
 
     repository, file = _published(trunk)
     try:
         hf_hub_download(repository, file)
-    # Of a network, it raises anything.
+    # It raises many kinds of errors.
     except Exception as error:
         raise DataError(
             f"Expected to fetch {file} of {repository} from the Hugging Face hub, found: "
@@ -167,7 +167,7 @@ def fetch_published(trunk: str) -> None:
 
 
 def _published(trunk: str) -> tuple[str, str]:
-    """Repository and file on the hub."""
+    """Repository and file of the weights on the hub."""
     config = _config(trunk)
     if not config.hf_hub_id:
         raise StageError(
@@ -179,7 +179,7 @@ def _published(trunk: str) -> tuple[str, str]:
 
 def _created(trunk: str, shape: Shape, settings: Mapping[str, Any]) -> nn.Module:
     channels, height, width = shape
-    # A fixed size is the number of a model's position embeddings.
+    # The size decides the number of position embeddings.
     size = {"img_size": (height, width)} if _config(trunk).fixed_input_size else {}
     model: nn.Module = _timm().create_model(
         trunk.removeprefix(TIMM), in_chans=channels, num_classes=0, **{**size, **settings}
@@ -188,7 +188,7 @@ def _created(trunk: str, shape: Shape, settings: Mapping[str, Any]) -> nn.Module
 
 
 def _has_map(model: nn.Module, trunk: str, shape: Shape) -> bool:
-    """Whether a model makes a map of a blank image, before its head."""
+    """Whether a model computes a map, rather than tokens, before its head."""
     training, features = model.training, cast(Any, model.eval()).forward_features
     try:
         with torch.no_grad():
@@ -208,7 +208,7 @@ def _config(trunk: str) -> Any:  # noqa: ANN401 - timm is an extra, and its type
     """The configuration of a model's pretrained weights."""
     timm, name = _timm(), trunk.removeprefix(TIMM)
     model = name.partition(".")[0]
-    # A name with a source in front, such as hf-hub:, would be fetched from there.
+    # timm would download from a source given in the name, such as hf-hub:.
     if not timm.is_model(model):
         raise _unknown(name, timm.list_models())
     try:

@@ -1,4 +1,4 @@
-"""A trunk tried out before anything runs: whether it works, its size, and its time."""
+"""Tries a trunk before anything runs: whether it works, its size and its time."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -14,13 +14,13 @@ from tasks.errors import StageError
 from tasks.networks.parts import frozen_part, trained_part
 
 _TIMED = 4
-"""Images that a network is timed on."""
+"""Number of images that a network is timed on."""
 
 
 def check_trunk(
     network: Mapping[str, Any], shape: Shape, weights: Path | None, *, needs_map: bool
 ) -> None:
-    """Build a trunk as a training does, and look at what it makes of a blank image.
+    """Build a trunk as a training does, and run it on a blank image.
 
     Args:
         network: `trunk`, `settings` and `frozen`.
@@ -50,7 +50,7 @@ def check_trunk(
 
 
 def trained_bytes(network: Mapping[str, Any], shape: Shape) -> int:
-    """Bytes of weights and statistics of what of a trunk is trained, as they are stored.
+    """Stored size in bytes of the weights and statistics of a trunk's trained part.
 
     Args:
         network: `trunk`, `settings` and `frozen`.
@@ -64,7 +64,7 @@ def trained_bytes(network: Mapping[str, Any], shape: Shape) -> int:
 
 
 def training_seconds(network: Mapping[str, Any], shape: Shape) -> float:
-    """CPU time to train a trunk, or what of it is trained, on one image with one thread; roughly.
+    """Approximate CPU time to train a trunk's trained part on one image with one thread.
 
     Args:
         network: `trunk`, `settings` and `frozen`.
@@ -79,10 +79,10 @@ def training_seconds(network: Mapping[str, Any], shape: Shape) -> float:
 
 
 def feature_seconds(network: Mapping[str, Any], shape: Shape) -> float:
-    """CPU time of the frozen part of a trunk for one image with one thread; roughly.
+    """Approximate CPU time of a trunk's frozen part for one image with one thread.
 
     Args:
-        network: `trunk`, `settings` and `frozen`; nothing frozen takes no time.
+        network: `trunk`, `settings` and `frozen`. 0 if nothing is frozen.
         shape: of the images.
 
     Raises:
@@ -96,7 +96,7 @@ def feature_seconds(network: Mapping[str, Any], shape: Shape) -> float:
 
 
 def _timed(call: Callable[[], object]) -> float:
-    """CPU seconds of a call on the images that networks are timed on, by image."""
+    """CPU seconds per image of a call on `_TIMED` images."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -114,7 +114,7 @@ def _timed(call: Callable[[], object]) -> float:
 def _trained(
     network: Mapping[str, Any], shape: Shape, weights: Path | None = None
 ) -> tuple[nn.Module, Shape]:
-    """What of a trunk is trained, and the shape of what it reads."""
+    """The trained part of a trunk, and the shape of its input."""
     if network["frozen"]:
         first = frozen_part(network, weights, shape)
         with torch.no_grad():
