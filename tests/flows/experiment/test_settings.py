@@ -253,7 +253,11 @@ WRONG = [
     ("network/settings/hidden", True, "network.settings.hidden: expected an integer, found true"),
     ("network/settings/norm", "bath", 'norm: expected "batch" or "none", found "bath"'),
     ("network/trunk", "resnet", "network.trunk: expected one of convnet, …did you mean resnet18?"),
-    ("network/normalisation", "none", 'normalisation: expected "image", "imagenet" or "half", fou'),
+    (
+        "network/normalisation",
+        "none",
+        'expected "image", "imagenet", "half", "clip" or "unit", fo',
+    ),
     ("training/momentum", "0.9", 'training.momentum: expected a number, found "0.9"; remove the q'),
     ("target/k", 3, "target.k: expected an array, found 3; put it in square brackets."),
     ("title", 3, "title: expected a string, found 3; put it in quotes."),
