@@ -29,7 +29,7 @@ Study = Literal["rho", "hyper_validation", "sources", "labels"]
 
 
 def _with_the_grid() -> list[str]:
-    """Methods without U that have the grid's axes among their settings."""
+    """Methods that do not read U and have the grid's axes among their settings."""
     return [
         name
         for name, entry in known_methods().items()
@@ -38,7 +38,7 @@ def _with_the_grid() -> list[str]:
 
 
 def _on_everything() -> list[str]:
-    """Methods that read every source and V, and start from random weights."""
+    """Methods that read all sources and V, and start from random weights."""
     return [
         name
         for name, entry in known_methods().items()
@@ -49,13 +49,13 @@ def _on_everything() -> list[str]:
 
 
 class Network(Frozen):
-    """The trunk: which one, from which weights, and how much of it is trained.
+    """The trunk, its initial weights, and how much of it is trained.
 
     Attributes:
-        trunk: a name that we know, `timm:NAME`, or a factory `package.module:function`.
-        settings: of the trunk.
+        trunk: a registered name, `timm:NAME`, or a factory `package.module:function`.
+        settings: settings of the trunk.
         weights: `none`, `imagenet`, `pretrained` (timm only), or the path of a file.
-        normalisation: of images; the trunk's own if it is not given.
+        normalisation: normalisation of images; by default the trunk's own.
         frozen: the last part of the trunk that is not trained, or `all`; empty: all of it is.
     """
 
@@ -68,7 +68,7 @@ class Network(Frozen):
     @field_validator("trunk")
     @classmethod
     def _trunk_is_known(cls, name: str) -> str:
-        # Whether a factory is there is seen when it is wanted: a look at it runs its code.
+        # Factories are only looked up when needed, as that runs their code.
         if ":" in name:
             return name
         return one_of([*known_trunks(), "timm:NAME", "package.module:function"], name)
@@ -83,7 +83,7 @@ class Network(Frozen):
 
     @property
     def description(self) -> dict[str, Any]:
-        """What the trunk's output depends on, besides files: plain JSON, defaults written out."""
+        """Everything besides files that the trunk's output depends on, as JSON with defaults."""
         # Loads torch.
         from tasks.networks.trunks import normalisation_of, trunk_named  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What the output of a trunk depends on."""
+"""Description of a trunk: everything its output depends on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from gradmix.normalisation import Normalisation
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkDescription:
-    """A trunk, as identities name it and jobs build it.
+    """A trunk, as used in identities and built by jobs.
 
     Attributes:
-        trunk: a name that we know, `timm:NAME`, or a factory `package.module:function`.
-        settings: of the trunk, defaults written out.
-        normalisation: of images.
-        frozen: the last part of the trunk that is not trained, or `all`; empty: all of it is.
-        weights: SHA-256 of the file that it starts from; None: random weights.
-        code: SHA-256 of the file of a trunk that the user has written.
+        trunk: a registered name, `timm:NAME`, or a factory `package.module:function`.
+        settings: settings of the trunk, including defaults.
+        normalisation: normalisation of images.
+        frozen: last part of the trunk that is not trained, or `all`; empty if all of it is trained.
+        weights: SHA-256 of the file of initial weights; None for random ones.
+        code: SHA-256 of the file of a user-defined trunk.
     """
 
     trunk: str

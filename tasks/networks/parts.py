@@ -63,8 +63,8 @@ def frozen_part(network: Mapping[str, Any], weights: Path | None, shape: Shape) 
 
     Args:
         network: `trunk`, `settings` and `frozen`, which is not empty.
-        weights: file that the trunk starts from; None: random weights.
-        shape: of the images.
+        weights: file of the trunk's initial weights; None for random ones.
+        shape: shape of the images.
 
     Raises:
         StageError: if the trunk cannot be made or parted.
@@ -85,7 +85,7 @@ def trained_part(network: Mapping[str, Any], weights: Path | None, shape: Shape)
         shape: shape of its input: images, or maps of the frozen part.
 
     Raises:
-        StageError: if the trunk cannot be made or parted.
+        StageError: if the trunk cannot be made or divided.
     """
     if network["frozen"] == ALL:
         return Reweighted(shape[0])
@@ -97,7 +97,7 @@ def parted(trunk: nn.Module, last: str) -> tuple[nn.Sequential, nn.Sequential]:
     """Split a trunk after its child `last`.
 
     Raises:
-        StageError: if the trunk is no sequence, has no such child or nothing after it.
+        StageError: if the trunk is not sequential, or has no such child or nothing after it.
     """
     names = [name for name, _ in trunk.named_children()]
     if not isinstance(trunk, nn.Sequential) or last not in names[:-1]:

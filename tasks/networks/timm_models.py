@@ -55,7 +55,7 @@ def timm_model(trunk: str, shape: Shape, settings: Mapping[str, Any]) -> nn.Modu
 
     Args:
         trunk: `timm:NAME`.
-        shape: of the images.
+        shape: shape of the images.
         settings: arguments of `timm.create_model`.
 
     Raises:
@@ -86,7 +86,7 @@ def without_classifier(model: nn.Module) -> nn.Module:
 
 
 def normalisation_of(trunk: str) -> Normalisation:
-    """The normalisation that a model's weights were trained with.
+    """Normalisation with which a model's weights were trained.
 
     Raises:
         StageError: if GradMix does not have it.
@@ -205,7 +205,7 @@ def _has_map(model: nn.Module, trunk: str, shape: Shape) -> bool:
 
 
 def _config(trunk: str) -> Any:  # noqa: ANN401 - timm is an extra, and its type with it
-    """The configuration of a model's pretrained weights."""
+    """Configuration of a model's pretrained weights."""
     timm, name = _timm(), trunk.removeprefix(TIMM)
     model = name.partition(".")[0]
     # timm would download from a source given in the name, such as hf-hub:.

@@ -24,12 +24,12 @@ def check_trunk(
 
     Args:
         network: `trunk`, `settings` and `frozen`.
-        shape: of the images.
-        weights: a file of them.
-        needs_map: whether a method reads a map from it.
+        shape: shape of the images.
+        weights: file of weights, or None.
+        needs_map: whether a method needs a map as output.
 
     Raises:
-        StageError: if any of it does not work.
+        StageError: if any of this fails.
     """
     try:
         with torch.random.fork_rng(devices=[]):
@@ -54,7 +54,7 @@ def trained_bytes(network: Mapping[str, Any], shape: Shape) -> int:
 
     Args:
         network: `trunk`, `settings` and `frozen`.
-        shape: of the images.
+        shape: shape of the images.
 
     Raises:
         StageError: if it cannot be made.

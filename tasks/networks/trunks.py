@@ -28,11 +28,11 @@ class TrunkEntry:
     """A trunk registered by name.
 
     Attributes:
-        make: the whole model for images of a shape, as its authors have it.
-        cut: what of that model is the trunk.
-        normalisation: of images, as its authors have it; of timm's models, see `normalisation_of`.
-        config: of its settings; None: it has none.
-        fitted: tensors of a file of weights as the model names and sizes them.
+        make: makes its authors' whole model for images of a shape.
+        cut: takes the trunk from that model.
+        normalisation: its authors' normalisation; for timm's models, see `normalisation_of`.
+        config: class of its settings, or None.
+        fitted: converts the tensors of a file to the model's names and sizes.
     """
 
     make: Callable[[Shape, Settings], nn.Module]
@@ -90,7 +90,7 @@ TRUNKS: dict[str, TrunkEntry] = {
 
 
 def trunk_named(name: str) -> TrunkEntry:
-    """The trunk of that name: ours, `timm:NAME`, or the factory `package.module:function`.
+    """Find a trunk: ours, `timm:NAME`, or the factory `package.module:function`.
 
     A factory is called with the settings as keywords and returns a module that maps [B, C, H, W]
     to features [B, F] or to a map [B, F, h, w].
@@ -111,10 +111,10 @@ def trunk_named(name: str) -> TrunkEntry:
 
 
 def normalisation_of(name: str) -> Normalisation:
-    """The normalisation of images that a trunk's authors have; of a user's factory, per image.
+    """Normalisation used by a trunk's authors; for a user's factory, per image.
 
     Raises:
-        StageError: if there is no such trunk, or its is none of ours.
+        StageError: if there is no such trunk, or its normalisation is not one of ours.
     """
     if name.startswith(TIMM):
         return timm_models.normalisation_of(name)
@@ -141,8 +141,8 @@ def build_trunk(network: Mapping[str, Any], shape: Shape, weights: Path | None =
 
     Args:
         network: `trunk` and `settings`.
-        shape: of the images.
-        weights: a file of them.
+        shape: shape of the images.
+        weights: file of weights, or None.
 
     Raises:
         StageError: if the factory fails or the weights do not fit.

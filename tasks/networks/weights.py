@@ -1,4 +1,4 @@
-"""Pretrained weights: where their files lie, how they are fetched, and how they are put in."""
+"""Pretrained weights: finding, fetching and loading their files."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,18 +19,18 @@ from tasks.networks.names import IMAGENET, NONE, PRETRAINED, TIMM
 Fitted = Callable[[nn.Module, Mapping[str, Tensor]], Mapping[str, Tensor]]
 
 WRAPPERS = ("state_dict", "model")
-"""Keys under which checkpoints of training programs hold the weights."""
+"""Keys that hold the weights in checkpoints of training programs."""
 
 
 def find_weights(trunk: str, weights: str) -> Path | None:
-    """The file of a trunk's weights; None where it starts from random ones.
+    """Find the file of a trunk's weights; None for random ones.
 
     Args:
-        trunk: its name.
+        trunk: name of the trunk.
         weights: `none`, `imagenet`, `pretrained`, or the path of a file.
 
     Raises:
-        StageError: if the file is missing, or is not the one that it should be.
+        StageError: if the file is missing, or has the wrong digest.
     """
     if weights == NONE:
         return None
@@ -46,7 +46,7 @@ def find_weights(trunk: str, weights: str) -> Path | None:
 
 
 def fetch_weights(trunk: str, weights: str) -> None:
-    """Download published weights that are not here yet; torch's with their checksum.
+    """Download missing published weights; torch's with a checksum.
 
     Raises:
         DataError: if that fails.
@@ -69,18 +69,18 @@ def fetch_weights(trunk: str, weights: str) -> None:
 def load_weights(
     model: nn.Module, trunk: nn.Module, path: Path, fitted: Fitted = lambda _, state: state
 ) -> None:
-    """Put a file's weights into a model, all that the trunk has; others may be missing.
+    """Load all weights of the trunk from a file into a model; others may be missing.
 
     Args:
-        model: the names in the file are its own, once they are fitted.
-        trunk: a part of it, or all of it.
+        model: the model, whose names the file uses after `fitted`.
+        trunk: the model, or a part of it.
         path: safetensors, or a state dictionary, or one under `state_dict` or `model`, without
             pickled code.
-        fitted: tensors of a file as the model names and sizes them.
+        fitted: converts the tensors of a file to the model's names and sizes.
 
     Raises:
-        StageError: if the file cannot be read, or a tensor of the trunk is missing or of another
-            shape.
+        StageError: if the file cannot be read, or a tensor of the trunk is missing or has
+            another shape.
     """
     state = fitted(model, _state(path))
     own = dict(model.state_dict())
@@ -91,7 +91,7 @@ def load_weights(
     needed = {
         name
         for name, value in own.items()
-        # Torch's own loading does without these counts too: old files have none.
+        # As in torch's own loading, these counts may be missing: old files have none.
         if value.data_ptr() in of_trunk and not name.endswith("num_batches_tracked")
     }
     missing = sorted(name for name in needed if name not in state or name in wrong)
@@ -108,7 +108,7 @@ def load_weights(
 def _state(path: Path) -> Mapping[str, Tensor]:
     try:
         found = _read(path)
-    # Of a file that may be anything, torch raises anything.
+    # With an arbitrary file, torch may raise any error.
     except Exception as error:
         raise StageError(
             f"network.weights: expected tensors by name in {path}, found a file that cannot be "
@@ -128,8 +128,8 @@ def _state(path: Path) -> Mapping[str, Tensor]:
 
 
 def _read(path: Path) -> Any:  # noqa: ANN401 - a file may hold anything
-    # Whatever the name: the home folder keeps a copy under one of its own. After the eight bytes of
-    # its length, the header of safetensors is JSON.
+    # Recognised by content, as the home folder stores a copy under another name: after the eight
+    # bytes of its length, the header of safetensors is JSON.
     with path.open("rb") as file:
         is_safetensors = file.read(9)[8:] == b"{"
     if is_safetensors:
@@ -190,10 +190,10 @@ def _resnet18_url() -> str:
 
 
 def _hub_file() -> Path:
-    """Where torch keeps downloads, so that a file that is there already is used."""
+    """Path in torch's download folder, so that an existing file is used."""
     return Path(torch.hub.get_dir()) / "checkpoints" / _resnet18_url().rpartition("/")[2]
 
 
 def _prefix(path: Path) -> str:
-    """The start of the SHA-256 that the name of a published file ends in."""
+    """Start of the SHA-256, which ends the name of a published file."""
     return path.stem.rpartition("-")[2]
