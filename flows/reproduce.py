@@ -22,10 +22,10 @@ from flows.pipeline.graph import pipeline
 from flows.pipeline.plan import make_plan
 from flows.records.champion import track_results
 from flows.records.model_folder import write_champion
-from flows.records.prefect_pages import announce_results, announce_run
 from flows.records.provenance import git_commit
 from flows.records.record import make_record, refresh_champion, save_record
-from flows.records.stored import FILE, is_readable, record_folder
+from flows.records.run_pages import announce_results, announce_run, mlflow_page, track_summary
+from flows.records.stored import FILE, is_readable, record_folder, stored_record
 from tasks.engine.mlflow_run import flattened
 from tasks.engine.prefect_tasks import PrefectSubmit
 from tasks.engine.runtime import LOCKS, Runtime, use
@@ -172,7 +172,7 @@ def run(
     status = StatusFile(home, observer.work, _about(spec, engine, tags))
     event_log = EventLog([status.listen, observer.listen])
     with status.kept(), template or Template() as launch:
-        return _run(spec, home, engine, slots, event_log, tags, launch)
+        return _run(spec, home, engine, slots, event_log, tags, launch, status)
 
 
 def _run(
@@ -183,6 +183,7 @@ def _run(
     event_log: EventLog,
     tags: dict[str, str],
     launch: Launch,
+    status: StatusFile,
 ) -> Path:
     # If two processes create a database at once, one of them fails.
     with locked(home / LOCKS / "tracking"):
@@ -195,7 +196,9 @@ def _run(
         tags=tags,
         params=flattened(spec.experiment.model_dump(mode="json")),
     )
-    announce_run(spec.name, run_id, tracker.pages())
+    pages = tracker.pages()
+    announce_run(spec.name, run_id, pages)
+    status.add({"mlflow": mlflow_page(run_id, pages)})
     storage = open_storage()
     store = Store(home, storage)
     here, fleet = SlotRunner(home, slots, launch), None
@@ -232,6 +235,7 @@ def _run(
         refresh_champion(spec, stages, home)
     track_results(spec, stages, tracker, run_id, model)
     tracker.log_artifact(run_id, folder)
+    track_summary(tracker, run_id, stored_record(folder / FILE))
     tracker.log_table(run_id, "cells.csv", event_log.cells())
     tracker.finish(run_id)
     tracker.replay()

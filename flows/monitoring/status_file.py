@@ -50,6 +50,11 @@ class StatusFile:
                 self._over = True
                 self._path.unlink()
 
+    def add(self, about: Mapping[str, Any]) -> None:
+        """Add what is known only now, in plain JSON types."""
+        self._about |= about
+        self._write()
+
     def listen(self, event: Event) -> None:
         """Record an event, from any thread."""
         news = self._counts.take(event)

@@ -13,11 +13,6 @@ VERSIONS = "mlflow.modelVersions"
 """Tag of a model with its versions as JSON, read by MLflow's pages."""
 
 
-def registered_page(name: str) -> str:
-    """Page of a registered model in MLflow, relative to the server's address."""
-    return f"#/models/{name}"
-
-
 def register_model(
     store: MlflowStore,
     *,

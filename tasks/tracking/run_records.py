@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tasks.tracking.addresses import model_address, run_address
+
 RAW = "raw"
 OUTPUT = "output"
 TEST = "test"
@@ -34,7 +36,11 @@ class RunRecord:
     @property
     def page(self) -> str:
         """Its page in MLflow, relative to the server's address."""
-        return run_page(self.experiment, self.run_id)
+        return run_address(self.experiment, self.run_id)
+
+    def file_page(self, file: str) -> str:
+        """Page of one of its files in MLflow, relative to the server's address."""
+        return run_address(self.experiment, self.run_id, file)
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,4 @@ class ModelRecord:
     @property
     def page(self) -> str:
         """Its page in MLflow, relative to the server's address."""
-        return f"#/experiments/{self.experiment}/models/{self.model_id}"
-
-
-def run_page(experiment: str, run_id: str) -> str:
-    """Page of a run in MLflow, relative to the server's address."""
-    return f"#/experiments/{experiment}/runs/{run_id}"
+        return model_address(self.experiment, self.model_id)

@@ -18,7 +18,7 @@ from tasks.errors import VariableError
 from tasks.redaction import redacted
 from tasks.storage.database_url import sqlite_url
 from tasks.tracking.errors import is_refusal
-from tasks.tracking.lineage.publish import log_lineage
+from tasks.tracking.lineage.publish import log_lineage, log_results
 from tasks.tracking.mlflow_flavour import log_model_folder
 from tasks.tracking.mlflow_store import (
     IDENTITY,
@@ -47,6 +47,7 @@ WRITES: dict[str, Callable[..., str | None]] = {
     "log_model_folder": log_model_folder,
     "register_model": register_model,
     "log_lineage": log_lineage,
+    "log_results": log_results,
     "finish": MlflowStore.finish,
 }
 
@@ -277,6 +278,16 @@ class Tracker(TrackingQueries):
             registered=registered,
             ui=self.ui,
         )
+
+    def log_results(self, run_id: str, table: str, files: Iterable[str]) -> None:
+        """Put a table, and links to files, into what MLflow shows first of a run.
+
+        Args:
+            run_id: the reproduction.
+            table: Markdown; it replaces the table that the run has.
+            files: of the run, by their places among its artifacts.
+        """
+        self._write("log_results", run=run_id, table=table, files=list(files))
 
     def finish(self, run_id: str, status: Status = "FINISHED") -> None:
         """End a run."""

@@ -88,10 +88,14 @@ def run_spec(
             folder = run_flow(spec, home, engine, Observer(work=work, listen=listener), template)
     # Imported only now: scipy and matplotlib would delay the first training by seconds.
     from tasks.reporting.report import result_table, table_text  # noqa: PLC0415
+    from tasks.reporting.sections.mlflow_runs import all_runs  # noqa: PLC0415
 
-    console.print(table_text(result_table(stored_record(folder / FILE))), soft_wrap=True)
+    record = stored_record(folder / FILE)
+    console.print(table_text(result_table(record)), soft_wrap=True)
     console.print(f"Report: {short(folder / 'report.html')}", soft_wrap=True)
     console.print(f"MLflow: {open_tracking(home)}", soft_wrap=True)
+    if address := all_runs(record):
+        console.print(f"Runs: {address}", soft_wrap=True)
     return [event.label for event in counts.ended("finished")]
 
 

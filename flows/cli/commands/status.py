@@ -58,6 +58,8 @@ def _show_one(console: Console, status: Status) -> None:
     if content["left"] is not None:
         words += f", about {duration(content['left'])} left"
     console.print(f"  {words}; {duration(content['elapsed'])} so far", soft_wrap=True)
+    if content.get("mlflow"):
+        console.print(f"  MLflow: {content['mlflow']}", soft_wrap=True)
     for label in content["failed"]:
         console.print(f"  FAILED {label}", soft_wrap=True)
     if content["running"] and not status.is_dead:

@@ -1,7 +1,6 @@
 """The MLflow runs behind a report, as links where the record says where MLflow's pages are."""
 
 from collections.abc import Iterable
-from urllib.parse import quote
 
 from tasks.reporting.record import Record
 from tasks.reporting.records.labels import EnsembleRecord
@@ -9,25 +8,38 @@ from tasks.reporting.records.rows import RowRecord
 from tasks.reporting.render.captions import how_to_read
 from tasks.reporting.result_table import all_k, row_names, rows_of
 from tasks.reporting.text_tables import markdown_table
+from tasks.tracking.addresses import run_address, runs_address
 
 SHOWN = 8
 """Letters of a linked run's id: the address has all of them."""
 
 
-def pages(record: Record) -> str | None:
-    """What the address of a run begins with; None where the record has no pages."""
+def all_runs(record: Record) -> str | None:
+    """Address of the list of training runs; None where the record has no pages."""
     ui, experiment = record.tracking.ui, record.tracking.experiment_id
     if not ui.startswith(("http://", "https://")) or not experiment:
         return None
-    return f"{ui.rstrip('/')}/#/experiments/{quote(experiment, safe='')}/runs/"
+    return f"{ui.rstrip('/')}/{runs_address(experiment)}"
+
+
+def pages(record: Record) -> str | None:
+    """What the addresses of runs begin with; None where the record has no pages."""
+    address = all_runs(record)
+    return address and address.partition("?")[0]
+
+
+def run_page(record: Record, run_id: str) -> str | None:
+    """Address of a run; None where the record has no pages."""
+    if pages(record) is None:
+        return None
+    address = run_address(record.tracking.experiment_id or "", run_id)
+    return f"{record.tracking.ui.rstrip('/')}/{address}"
 
 
 def run_link(record: Record, run_id: str) -> str:
     """A run, as a link where there are pages."""
-    address = pages(record)
-    if not address:
-        return f"`{run_id}`"
-    return f"[`{run_id[:SHOWN]}`]({address}{quote(run_id, safe='')})"
+    address = run_page(record, run_id)
+    return f"[`{run_id[:SHOWN]}`]({address})" if address else f"`{run_id}`"
 
 
 def run_parts(record: Record) -> list[str]:
@@ -48,10 +60,14 @@ def run_parts(record: Record) -> list[str]:
 
 
 def _how_to_open(record: Record) -> list[str]:
-    """Said once: what must run for the links to work."""
-    if not pages(record) or not record.tracking.command:
+    """Said once: where all runs are listed, and what must run for the links to work."""
+    address, command = all_runs(record), record.tracking.command
+    if address is None:
         return []
-    return [f"The links open once MLflow's pages are there: `{record.tracking.command}`."]
+    lines = [f"[The list of all training runs]({address})."]
+    if command:
+        lines.append(f"The links open once MLflow's pages are there: `{command}`.")
+    return [" ".join(lines)]
 
 
 def _swept_runs(record: Record) -> list[str]:

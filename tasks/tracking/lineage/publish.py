@@ -5,16 +5,17 @@ Each looks into the store when it is sent, so that after an outage nothing is mi
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
-from tasks.tracking.lineage.descriptions import NOTE, link, with_links
+from tasks.tracking.addresses import registered_address
+from tasks.tracking.lineage.descriptions import NOTE, link, with_links, with_table
 from tasks.tracking.lineage.graph import Node, boxes, graph, narrowed, walk
 from tasks.tracking.lineage.page import lineage_page
 from tasks.tracking.mlflow_store import MlflowStore
-from tasks.tracking.registry import registered_page
 
 PAGE, GRAPH = "lineage.html", "lineage.json"
-MADE_FROM, USED_BY, CHAMPION = "Made from", "Used by", "Champion"
+MADE_FROM, USED_BY, CHAMPION, FILES = "Made from", "Used by", "Champion", "Files"
 REPRODUCTION = "reproduction"
 NOTED = ("train", "pseudo_label", "enlarge", "select")
 """Stages whose runs get notes: of what is made before them, everything after it is made."""
@@ -49,9 +50,23 @@ def log_lineage(
     for box, lists in _notes(whole).items():
         _note(store, box, lists)
     chosen = store.model_record(best)
-    version = link(f"{registered}@champion", registered_page(registered))
-    graph_page = link(PAGE, f"{whole.page}/artifacts/{PAGE}")
-    _note(store, whole.key, {CHAMPION: [version, link(chosen.name, chosen.page), graph_page]})
+    version = link(f"{registered}@champion", registered_address(registered))
+    _note(store, whole.key, {CHAMPION: [version, link(chosen.name, chosen.page)]})
+
+
+def log_results(store: MlflowStore, *, run: str, table: str, files: Sequence[str]) -> None:
+    """Put a table, and links to files, into the description of a run.
+
+    Args:
+        store: where the run is.
+        run: the reproduction.
+        table: Markdown.
+        files: of the run, by their places among its artifacts.
+    """
+    record = store.run_record(run)
+    links = [link(Path(file).name, record.file_page(file)) for file in files]
+    key = ("run", record.run_id)
+    _describe(store, key, lambda note: with_links(with_table(note, table), FILES, links))
 
 
 def _notes(whole: Node) -> Mapping[tuple[str, str], Mapping[str, Sequence[str]]]:
@@ -83,16 +98,26 @@ def _made_from(thing: Node, maker: Node | None) -> str:
 
 
 def _note(store: MlflowStore, key: tuple[str, str], lists: Mapping[str, Sequence[str]]) -> None:
-    """Bring a description up to date; what did not change is not written."""
+    """Bring the lines of links of a description up to date."""
+
+    def linked(note: str) -> str:
+        for heading in (MADE_FROM, USED_BY, CHAMPION):
+            if heading in lists:
+                note = with_links(note, heading, lists[heading])
+        return note
+
+    _describe(store, key, linked)
+
+
+def _describe(store: MlflowStore, key: tuple[str, str], change: Callable[[str], str]) -> None:
+    """Change a description; what stays the same is not written."""
     kind, box_id = key
     client = store.client
     tags = (
         client.get_run(box_id).data.tags if kind == "run" else client.get_logged_model(box_id).tags
     )
-    old = note = tags.get(NOTE, "")
-    for heading in (MADE_FROM, USED_BY, CHAMPION):
-        if heading in lists:
-            note = with_links(note, heading, lists[heading])
+    old = tags.get(NOTE, "")
+    note = change(old)
     if note == old:
         return
     if kind == "run":

@@ -184,9 +184,13 @@ def test_what_was_asked_for_and_is_not_there_is_named(full):
 
 
 def test_runs_are_links_and_how_they_open_is_said_once(text, full):
-    link = "[`run-Join`](http://127.0.0.1:5000/#/experiments/1/runs/run-Joint-3-0)"
+    link = "[`run-Join`](http://127.0.0.1:5000/#/experiments/1/runs/run-Joint-3-0?workflowType=machine_learning)"
     assert f"0: {link}" in text
-    assert "/runs/final-3-2-1)" in text
+    assert "/runs/final-3-2-1?workflowType=machine_learning)" in text
+    assert (
+        text.count("(http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning)")
+        == 1
+    )
     assert text.count("mlflow ui") == 1
     full["tracking"]["ui"] = "javascript:alert(1)//"
     assert "javascript" not in markdown_report(typed(full))

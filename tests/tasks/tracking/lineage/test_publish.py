@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from data.fingerprint import digest_json as sha
-from tasks.tracking.lineage.descriptions import NOTE, link, with_links
+from tasks.tracking.addresses import MODE
+from tasks.tracking.lineage.descriptions import NOTE, link, with_links, with_table
 from tasks.tracking.lineage.graph import gaps
 from tasks.tracking.tracker import open_tracker
 
@@ -107,7 +108,9 @@ def test_notes_lead_from_the_final_model_to_its_members_and_back(tracker, client
 
     def pages(ident, heading):
         (line,) = [x for x in note(client, ident).split("\n") if x.startswith(f"**{heading}:**")]
-        return [page.rpartition("/")[2] for page in re.findall(r"\]\(([^)]+)\)", line)]
+        found = re.findall(r"\]\(([^)]+)\)", line)
+        assert all(page.endswith(MODE) for page in found)
+        return [page.removesuffix(MODE).rpartition("/")[2] for page in found]
 
     assert pages(run, "Champion")[:2] == [f"gradmix-{name_of(client, ids)}", ids["final"]]
     assert set(pages(ids["final run"], "Made from")) == {ids["labels run"], ids["prepare run"]}
@@ -120,7 +123,7 @@ def test_notes_lead_from_the_final_model_to_its_members_and_back(tracker, client
     assert pages(ids["labels run"], "Used by") == [ids["final run"]]
     assert pages(ids["final run"], "Used by") == [run]
     experiment = client.get_run(run).info.experiment_id
-    assert f"(#/experiments/{experiment}/runs/{run})" in note(client, ids["final"])
+    assert f"(#/experiments/{experiment}/runs/{run}{MODE})" in note(client, ids["final"])
 
 
 def name_of(client, ids):
@@ -192,17 +195,56 @@ def test_what_an_outage_kept_back_is_as_complete_as_ever(
 
 
 def test_links_of_a_note_are_added_once_and_the_oldest_of_many_go():
-    text = with_links("", "Used by", ["[a](#/a)"])
-    assert text == "**Used by:** [a](#/a)"
-    assert with_links(text, "Used by", ["[a](#/a)"]) == text
-    both = with_links(text, "Used by", ["[b](#/b)", "[a](#/a)"])
-    assert both == "**Used by:** [b](#/b) · [a](#/a)"
+    text = with_links("", "Used by", ["[a](#/a?x)"])
+    assert text == "**Used by:** [a](#/a?x)"
+    assert with_links(text, "Used by", ["[a](#/a?x)"]) == text
+    both = with_links(text, "Used by", ["[b](#/b?x)", "[a](#/a?x)"])
+    assert both == "**Used by:** [b](#/b?x) · [a](#/a?x)"
     assert with_links(both, "Made from", ["x"]) == f"{both}\n\n**Made from:** x"
     many = both
     for number in range(30):
-        many = with_links(many, "Used by", [f"[{number}](#/x)"])
+        many = with_links(many, "Used by", [f"[{number}](#/x?x)"])
     assert many.count("](") == 20
-    assert many.startswith("**Used by:** [29](#/x) · [28](#/x)")
+    assert many.startswith("**Used by:** [29](#/x?x) · [28](#/x?x)")
+
+
+def test_links_of_an_earlier_version_open_training_runs_as_well_and_stay_single():
+    old = "**Used by:** [a](#/a) · [b](#/b)"
+    new = f"**Used by:** [a](#/a{MODE}) · [b](#/b{MODE})"
+    assert with_links(old, "Used by", [f"[b](#/b{MODE})"]) == new
+
+
+def test_a_table_takes_the_place_of_the_one_before():
+    note = with_table("**Champion:** x", "| A |\n|---|\n| 1 |")
+    assert note == "**Champion:** x\n\n| A |\n|---|\n| 1 |"
+    linked = with_links(note, "Files", ["[r](#/r?x)"])
+    again = with_table(linked, "| B |\n|---|\n| 2 |\n| 3 |")
+    assert again == ("**Champion:** x\n\n| B |\n|---|\n| 2 |\n| 3 |\n\n**Files:** [r](#/r?x)")
+    assert with_table(again, "| B |\n|---|\n| 2 |\n| 3 |") == again
+
+
+def test_a_table_that_mlflow_would_refuse_loses_its_last_rows():
+    rows = "\n".join(f"| {number:0100} |" for number in range(200))
+    note = with_table("Mine.", f"| A |\n|---|\n{rows}")
+    assert len(note) <= 6000 < len(note) + 110
+    assert note.startswith("Mine.\n\n| A |\n|---|\n| 000")
+
+
+def test_the_page_of_a_reproduction_starts_with_its_champion_and_its_table(
+    tracker, client, reproduce
+):
+    made, report = reproduce
+    ids = made(tracker)
+    run = report(tracker, ids)
+    for figure in ("80.00", "81.00"):
+        tracker.log_results(run, f"| Row |\n|---|\n| {figure} |", ["demo-1/report.html"])
+    lines = note(client, run).split("\n")
+    assert lines[0].startswith("**Champion:** [gradmix-")
+    assert lines[1:6] == ["", "| Row |", "|---|", "| 81.00 |", ""]
+    experiment = client.get_run(run).info.experiment_id
+    page = f"#/experiments/{experiment}/runs/{run}/artifacts/demo-1/report.html{MODE}"
+    assert lines[6] == f"**Files:** [report.html]({page})"
+    assert len(lines) == 7
 
 
 def test_names_in_links_are_no_markdown():
