@@ -99,8 +99,19 @@ COMMANDS: list[LazyCommand] = [
     LazyCommand(
         "report",
         "flows.cli.commands.report:report",
-        [click.Argument(["run"]), HOME],
-        summary="Rewrite the report of a finished RUN, given by its name or MLflow run id.",
+        [
+            click.Argument(["run"], required=False),
+            click.Option(
+                ["--all", "everything"],
+                is_flag=True,
+                help="Write one page of all cells in the home instead.",
+            ),
+            HOME,
+        ],
+        summary="""Rewrite the report of a finished RUN, or write one page of all cells.
+
+        RUN is its name or MLflow run id.
+        """,
         example="report digits-demo-4c53abc2",
     ),
     LazyCommand(

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -213,6 +213,14 @@ class Store:
 
     def _work_folder(self, request: Request) -> Path:
         return self.home / "work" / request.stage / request.identity[:SHORT]
+
+
+def stored_artifacts(home: Path, stage: str) -> Iterator[Artifact]:
+    """The artifacts of a stage whose result files are whole; their other files are not read."""
+    for folder in sorted((home / "artifacts" / stage).glob("*/")):
+        artifact = _consistent_result(folder)
+        if artifact is not None:
+            yield artifact
 
 
 def read_artifact(path: Path) -> Artifact:
