@@ -12,6 +12,8 @@ from data.atomic import write_atomically
 from flows.records.stored import FILE, FOLDER, stored_record
 from tasks.reporting.cells_page import Cell, cells_page
 from tasks.reporting.record import Record
+from tasks.reporting.records.labels import EnsembleRecord
+from tasks.reporting.records.rows import CellRecord, RowRecord
 from tasks.reporting.sections.mlflow_runs import run_page
 from tasks.storage.artifacts import RESULT, SUBJECT, Artifact, stored_artifacts
 from tasks.storage.home import HomeError
@@ -67,7 +69,9 @@ def _reported(records: Iterable[Record]) -> Mapping[str, _Reported]:
     """By identity."""
     found: dict[str, _Reported] = defaultdict(_Reported)
     for record in records:
-        for entry in (*record.rows, *record.cells, *record.ensembles):
+        entries: list[RowRecord | CellRecord | EnsembleRecord]
+        entries = [*record.rows, *record.cells, *record.ensembles]
+        for entry in entries:
             of_entry = found[entry.identity]
             if record not in of_entry.records[-1:]:
                 of_entry.records.append(record)
