@@ -11,25 +11,25 @@ from itertools import pairwise
 
 from tasks.tracking.lineage.graph import Node, boxes
 
-WIDTH, GAP, MARGIN = 232, 64, 12
-HEAD, CHIP, PAD, LANE, SPACE = 54, 24, 8, 2, 14
-"""Pixels: height of a card's head, of each item in it, padding, height of a lane, spacing."""
+PAGE, MARGIN = 1240, 12
+WIDTHS, GAPS = (120, 232), (26, 64)
+HEAD, CHIP, PAD, LANE, SPACE = 66, 24, 8, 2, 14
+"""Pixels: height of a card's head, of each item in it, padding, height of a lane, spacing.
+
+Above, widths: of the page, of its margin, and the least and most of a card and of a gap.
+"""
 SWEEPS = 8
 """Number of times columns are sorted by their connections."""
 
 
 @dataclass(eq=False)
 class Spot:
-    """A place in a column; `y` is its upper edge."""
+    """A place in a column; `x` and `y` are its left and upper edge."""
 
     column: int = 0
+    x: int = 0
     y: float = 0.0
     height: int = LANE
-
-    @property
-    def x(self) -> int:
-        """Left edge."""
-        return MARGIN + self.column * (WIDTH + GAP)
 
     @property
     def middle(self) -> float:
@@ -75,12 +75,14 @@ class Edge:
 
 @dataclass(frozen=True)
 class Layout:
-    """Placed cards and lines, and the size of the whole."""
+    """Placed cards and lines, the size of the whole, of a card, and of the gap between columns."""
 
     cards: list[Card]
     edges: list[Edge]
     width: int
     height: int
+    card: int
+    gap: int
 
 
 def lay_out(chains: Iterable[Node]) -> Layout:
@@ -92,8 +94,19 @@ def lay_out(chains: Iterable[Node]) -> Layout:
         columns[spot.column].append(spot)
     tallest = max(map(_tall, columns.values()), default=0)
     _choose_heights(columns, edges, tallest)
-    width = max((card.x for card in cards), default=0) + WIDTH + MARGIN
-    return Layout(cards, edges, width, tallest + 2 * MARGIN)
+    count = max(columns, default=0) + 1
+    card, gap = _sizes(count)
+    for spot in (spot for column in columns.values() for spot in column):
+        spot.x = MARGIN + spot.column * (card + gap)
+    width = 2 * MARGIN + count * (card + gap) - gap
+    return Layout(cards, edges, width, tallest + 2 * MARGIN, card, gap)
+
+
+def _sizes(columns: int) -> tuple[int, int]:
+    """Of a card and of the gap between columns, such that the page holds them if it can."""
+    pitch = (PAGE - 2 * MARGIN) / columns
+    gap = min(max(int(pitch / 5), GAPS[0]), GAPS[1])
+    return min(max(int(pitch) - gap, WIDTHS[0]), WIDTHS[1]), gap
 
 
 def _drawn(chains: Iterable[Node]) -> tuple[list[Card], list[Edge]]:

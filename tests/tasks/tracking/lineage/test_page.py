@@ -1,6 +1,7 @@
 """The graph of a chain as a page: places, lines and links."""
 
 import re
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -8,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from tasks.tracking.lineage.graph import Node, boxes, graph, narrowed
-from tasks.tracking.lineage.layout import SPACE, WIDTH, lay_out
+from tasks.tracking.lineage.layout import PAGE, SPACE, WIDTHS, lay_out
 from tasks.tracking.lineage.page import lineage_page
 
 UI = "http://127.0.0.1:5999"
@@ -59,7 +60,32 @@ def test_a_line_leads_to_the_right_and_runs_behind_no_card(chain):
         for upper, lower in pairwise(inside):
             assert lower.y - (upper.y + upper.height) >= SPACE - 1e-6
     assert max(s.y + s.height for s in spots) <= layout.height
-    assert max(card.x for card in layout.cards) + WIDTH <= layout.width
+    assert max(card.x for card in layout.cards) + layout.card <= layout.width
+
+
+def test_a_graph_of_eight_columns_fits_the_page_and_a_longer_one_stays_readable():
+    def columns(count):
+        node = box("dataset", "raw")
+        for number in range(count - 1):
+            node = box("model", f"m{number}", run(f"r{number}", node))
+        return lay_out([node])
+
+    assert columns(8).width <= PAGE < columns(8).width + 60
+    assert columns(1).card == columns(3).card == WIDTHS[1]
+    assert columns(12).card == WIDTHS[0]
+
+
+def test_data_are_called_what_they_are_by_all_of_their_readers():
+    split = box("run", "k=3 draw=1: split", box("dataset", "raw"), stage="split")
+    data = box("dataset", "S2", split)
+    target = replace(data, name="target")
+    held_out = box("dataset", "hyper_validation", run("prepare", target))
+    text = lineage_page([run("train", data, held_out)], "t", UI)
+    assert ">S2 and target</a>" in text
+    assert ">hyper-validation</a>" in text
+    assert '<span class="name">split</span><small>k=3 draw=1 · split</small>' in text
+    assert "Made from S2 and target, hyper-validation." in text
+    assert "sha256" not in text
 
 
 def test_columns_are_by_the_longest_way_from_raw_data(chain):
@@ -95,7 +121,8 @@ def test_the_page_needs_nothing_from_elsewhere_and_takes_names_as_they_are(chain
     assert "@import" not in text
     assert "<raw>" not in text
     assert '<raw> & "x"' in unescape(text)
-    assert "champion · model id-model-f" in text
+    assert "marked" in text
+    assert ">champion</a>" in text
 
 
 def test_a_break_in_the_chain_is_on_the_page():
