@@ -230,12 +230,13 @@ def _run(
             spec, stages, event_log, run_id, names, home, tracker.pages(), memory.figures
         )
         save_record(record, home)
-        announce_results(spec.name, record, folder)
     else:
         refresh_champion(spec, stages, home)
+    record = stored_record(folder / FILE)
+    announce_results(spec.name, record, folder)
     track_results(spec, stages, tracker, run_id, model)
     tracker.log_artifact(run_id, folder)
-    track_summary(tracker, run_id, stored_record(folder / FILE))
+    track_summary(tracker, run_id, record)
     tracker.log_table(run_id, "cells.csv", event_log.cells())
     tracker.finish(run_id)
     tracker.replay()

@@ -98,6 +98,13 @@ def test_the_file_says_who_works_on_what_and_goes_in_the_end(file, tmp_path):
     assert list((tmp_path / "status").iterdir()) == []
 
 
+def test_what_is_known_later_is_added_at_once(file, tmp_path):
+    with file.kept():
+        file.add({"mlflow": "http://x/#/runs"})
+        assert content(tmp_path)["mlflow"] == "http://x/#/runs"
+        assert content(tmp_path)["name"] == ABOUT["name"]
+
+
 def test_the_file_goes_after_an_error_as_well(file, tmp_path):
     with pytest.raises(ZeroDivisionError), file.kept():
         raise ZeroDivisionError

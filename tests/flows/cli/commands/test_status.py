@@ -136,6 +136,13 @@ def test_what_runs_is_said_with_its_cells(gradmix, started):
     assert len(lines) == 4
 
 
+def test_the_page_in_mlflow_is_named_where_it_is_known(gradmix, started):
+    page = "http://127.0.0.1:5000/#/experiments/1/runs/r1?workflowType=machine_learning"
+    started(mlflow=page)
+    lines, _ = gradmix("status")
+    assert lines[2] == f"  MLflow: {page}"
+
+
 def test_failures_stand_on_one_line_each_however_long(gradmix, started):
     started(failed=[LONG], running=[])
     lines, _ = gradmix("status")
