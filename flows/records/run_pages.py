@@ -46,7 +46,8 @@ def track_summary(tracker: Tracker, run_id: str, record: Record) -> None:
     from tasks.reporting.summary import summary_figures, summary_table  # noqa: PLC0415
 
     tracker.log_metrics(run_id, [MetricRow(0, summary_figures(record))])
-    tracker.log_results(run_id, summary_table(record), [f"{record.name}/report.html", LINEAGE])
+    table = summary_table(record, padding="&emsp;")
+    tracker.log_results(run_id, table, [f"{record.name}/report.html", LINEAGE])
 
 
 def _key(name: str, what: str) -> str:

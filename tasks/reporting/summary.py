@@ -9,9 +9,6 @@ from tasks.reporting.record import Record
 from tasks.reporting.result_table import ResultCell, result_table
 from tasks.reporting.text_tables import markdown_table
 
-PADDING = "&emsp;"
-"""MLflow's pages set no space between columns."""
-
 
 def champion_words(record: Record) -> str:
     """The model to use, with the accuracy that chose it; nothing in older records."""
@@ -22,15 +19,20 @@ def champion_words(record: Record) -> str:
     return f"**Champion:** {best.row}{place}; hyper-validation accuracy {percent(best.accuracy)}"
 
 
-def summary_table(record: Record) -> str:
-    """The result table without the paper's figures, as Markdown; the champion's row is bold."""
+def summary_table(record: Record, padding: str = "") -> str:
+    """The result table without the paper's figures, as Markdown; the champion's row is bold.
+
+    Args:
+        record: of the reproduction.
+        padding: before every figure, for pages that set no space between columns.
+    """
     rows = result_table(record)
     best = record.champion.row if record.champion else None
     columns = [_column(record, cell) for cell in rows[0].cells] if rows else []
-    header = [f"{figure_name(record).capitalize()}, %", *(PADDING + name for name in columns)]
+    header = [f"{figure_name(record).capitalize()}, %", *(padding + name for name in columns)]
     lines = [
         [_bold(_plain(row.name), row.name == best)]
-        + [PADDING + _bold(cell.ours_text, row.name == best) for cell in row.cells]
+        + [padding + _bold(cell.ours_text, row.name == best) for cell in row.cells]
         for row in rows
     ]
     return markdown_table(header, lines)

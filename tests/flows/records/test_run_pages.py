@@ -63,7 +63,8 @@ def test_prefect_shows_the_champion_then_the_table_then_the_report(monkeypatch, 
     assert first == "**Champion:** Joint, k = 2, draw 1; hyper-validation accuracy 90.0 %"
     assert table.startswith("| Test accuracy, %")
     (line,) = [line for line in table.split("\n") if line.startswith("| **Joint** ")]
-    assert line.count("&emsp;**") == len({row.k for row in record.rows})
+    assert line.count("**") == 2 + 2 * len({row.k for row in record.rows})
+    assert "&" not in table
     assert last == f"Report: `{tmp_path / 'report.html'}`"
 
 
@@ -82,4 +83,5 @@ def test_mlflow_gets_the_table_and_the_mean_of_every_row(record):
     assert all(re.fullmatch(r"[\w. /-]+", name) for name in row.values)
     ((run, table, files),) = results
     assert (run, files) == ("r1", [f"{record.name}/report.html", "lineage.html"])
+    assert all(cell.strip().startswith("&emsp;") for cell in table.split("\n")[0].split("|")[2:-1])
     assert {line.split("|")[1].strip() for line in table.split("\n")} >= {"Joint", "GradMix"}
