@@ -140,9 +140,11 @@ def test_the_output_tells_what_runs_and_ends_with_table_report_and_mlflow(told):
         "GradMix",
         "GradMix hard",
     ]
-    report, mlflow = lines[-2:]
+    report, mlflow, runs = lines[-3:]
     assert (told.folder / report.removeprefix("Report: ")).is_file()
     assert mlflow.endswith(f"mlflow ui --backend-store-uri sqlite:///{told.home}/mlflow.db")
+    assert runs.startswith("Runs: http://127.0.0.1:5000/#/experiments/")
+    assert runs.endswith("/runs?workflowType=machine_learning")
 
 
 def test_record_and_report_lie_where_the_output_says(told):
