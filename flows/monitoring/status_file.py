@@ -51,7 +51,7 @@ class StatusFile:
                 self._path.unlink()
 
     def add(self, about: Mapping[str, Any]) -> None:
-        """Add what is known only now, in plain JSON types."""
+        """Add information that became known later, in plain JSON types."""
         self._about |= about
         self._write()
 

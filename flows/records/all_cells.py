@@ -1,4 +1,4 @@
-"""All cells of a home: every finished training, and the reports that have it."""
+"""All cells of a home folder: every finished training, and the reports that contain it."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ EXECUTIONS = "executions.jsonl"
 
 
 def write_all_cells(home: Path) -> Path:
-    """Write the page of all cells beside the reports; returns its path.
+    """Write the page of all cells next to the reports; returns its path.
 
     Raises:
         HomeError: if the home has no finished training, or a record cannot be read.
@@ -41,7 +41,7 @@ def write_all_cells(home: Path) -> Path:
 
 
 def all_cells(home: Path) -> list[Cell]:
-    """Every finished training of a home; damaged results are left out."""
+    """Every finished training of a home folder, without damaged results."""
     records = [stored_record(path) for path in sorted((home / FOLDER).glob(f"*/{FILE}"))]
     reported = _reported(records)
     pages = max(records, key=lambda record: record.finished, default=None)
@@ -59,14 +59,14 @@ def all_cells(home: Path) -> list[Cell]:
 
 @dataclass
 class _Reported:
-    """What the reports say of a training."""
+    """Reports and scores of a training."""
 
     records: list[Record] = field(default_factory=list)
     test: float | None = None
 
 
 def _reported(records: Iterable[Record]) -> Mapping[str, _Reported]:
-    """By identity."""
+    """Reports and scores of trainings, by identity."""
     found: dict[str, _Reported] = defaultdict(_Reported)
     for record in records:
         entries: list[RowRecord | CellRecord | EnsembleRecord]
@@ -105,7 +105,7 @@ def _cell(artifact: Artifact, reported: _Reported, latest: Record | None, time: 
 
 
 def _settings(artifact: Artifact) -> dict[str, Any]:
-    """What people set, by name: of the method, of SGD, of the loop, and the seed."""
+    """Settings by name: of the method, of SGD, of the loop, and the seed."""
     config = artifact.document["config"]
     of_sgd = {name: config[name] for name in ("learning_rate", "momentum", "pseudo")}
     network = {"trunk": config["network"]["trunk"], "weights": config["network"]["weights"]}
@@ -114,11 +114,11 @@ def _settings(artifact: Artifact) -> dict[str, Any]:
 
 
 def _executed(home: Path) -> Mapping[str, float]:
-    """When each identity was executed last, as far as it was noted."""
+    """Time of the last recorded execution of each identity."""
     path, times = home / EXECUTIONS, dict[str, float]()
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     for line in lines:
-        # A kill may have cut the last line short.
+        # A kill may have truncated the last line.
         with contextlib.suppress(ValueError, KeyError, TypeError):
             noted = json.loads(line)
             times[noted["identity"]] = float(noted["time"])

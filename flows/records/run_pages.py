@@ -25,7 +25,7 @@ def announce_run(name: str, run_id: str, pages: Mapping[str, str]) -> None:
 
 
 def mlflow_page(run_id: str, pages: Mapping[str, str]) -> str | None:
-    """Address of a run's page in MLflow; None while MLflow is away."""
+    """Address of a run's page in MLflow; None if MLflow is unreachable."""
     if "experiment_id" not in pages:
         return None
     return f"{pages['ui']}/{run_address(pages['experiment_id'], run_id)}"
@@ -42,7 +42,7 @@ def announce_results(name: str, record: Record, folder: Path) -> None:
 
 
 def track_summary(tracker: Tracker, run_id: str, record: Record) -> None:
-    """Show the table and its figures on the run's page in MLflow; its files lie there by then."""
+    """Show the table and its figures on the run's page in MLflow, after its files are stored."""
     from tasks.reporting.summary import summary_figures, summary_table  # noqa: PLC0415
 
     tracker.log_metrics(run_id, [MetricRow(0, summary_figures(record))])

@@ -1,6 +1,6 @@
-"""One page of all cells of a home: trainings as a table that is searched, sorted and filtered.
+"""Page of all cells of a home folder: a table of trainings to search, sort and filter.
 
-The page holds its cells as JSON and its script; it asks nobody for anything.
+The page is self-contained, with its cells as JSON and its script.
 """
 
 import json
@@ -17,21 +17,21 @@ class Cell:
     """A finished training; accuracies in [0, 1], times in seconds.
 
     Attributes:
-        row: of the table, or whatever else it was made for.
+        row: row of the table, or other subject.
         method: a row of `METHODS`.
-        k: labelled samples a class in V; None outside a draw.
+        k: labelled samples per class in V; None outside a draw.
         draw: number of V; None outside a draw.
-        told: settings that tell it from others of its row, by name.
+        told: settings that distinguish it from others of its row, by name.
         settings: all settings, by name.
-        accuracy: on hyper-validation; None of a training on all of V.
-        test: on the test split, where a report has it.
-        seconds: of its training, from its last checkpoint on.
-        time: when it was finished, in seconds since the epoch.
-        runs: names of the reproductions whose reports have it.
-        scope: experiment, scale and data that it was made for.
-        page: its run in MLflow; None where no report says where MLflow is.
-        run_id: of its run in MLflow.
-        identity: of its artifact.
+        accuracy: hyper-validation accuracy; None for a training on all of V.
+        test: test accuracy, if in a report.
+        seconds: duration of its training, from its last checkpoint on.
+        time: time of completion, in seconds since the epoch.
+        runs: names of the reproductions whose reports contain it.
+        scope: experiment, scale and data it was made for.
+        page: page of its run in MLflow; None if no report has MLflow's address.
+        run_id: id of its run in MLflow.
+        identity: identity of its artifact.
     """
 
     row: str
@@ -52,14 +52,14 @@ class Cell:
 
 
 def cells_page(cells: Sequence[Cell], title: str) -> str:
-    """The page.
+    """Make the page.
 
     Args:
-        cells: in any order.
+        cells: cells in any order.
         title: heading of the page.
     """
     newest = sorted(cells, key=lambda cell: (-cell.time, cell.identity))
-    # In a script `</` and `<!--` end or change what a browser reads.
+    # In a script, `</` and `<!--` would end it or change its parsing.
     data = json.dumps(encode(newest), separators=(",", ":")).replace("<", "\\u003c")
     runs = {run for cell in cells for run in cell.runs}
     return render("cells.html", title=title, count=len(cells), runs=len(runs), data=data)

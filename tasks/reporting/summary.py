@@ -1,4 +1,4 @@
-"""A reproduction in a few lines, for the pages of Prefect and MLflow: its model and its table."""
+"""Summary of a reproduction for the pages of Prefect and MLflow: its model and its table."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from tasks.reporting.text_tables import markdown_table
 
 
 def champion_words(record: Record) -> str:
-    """The model to use, with the accuracy that chose it; nothing in older records."""
+    """The model to use, with the accuracy by which it was chosen; empty for older records."""
     best = record.champion
     if best is None:
         return ""
@@ -39,7 +39,7 @@ def summary_table(record: Record, padding: str = "") -> str:
 
 
 def summary_figures(record: Record) -> Mapping[str, float]:
-    """Means of the table in [0, 1], by a name that MLflow takes for a metric's."""
+    """Means of the table in [0, 1], by names valid for MLflow's metrics."""
     figures = {
         _metric(_counted(record, cell), _v(cell), row.name): cell.ours.mean / 100
         for row in result_table(record)
@@ -57,7 +57,7 @@ def _column(record: Record, cell: ResultCell) -> str:
 
 
 def _counted(record: Record, cell: ResultCell) -> str:
-    """What an accuracy counts, as the first part of a metric's name."""
+    """Measure of an accuracy, as the first part of a metric's name."""
     words = figure_name(record) + (f" {cell.measure.name}" if _several(record) else "")
     return words.replace(" ", "_").replace("-", "_")
 
@@ -71,12 +71,12 @@ def _v(cell: ResultCell) -> str:
 
 
 def _metric(*parts: str) -> str:
-    """A name with nothing in it that MLflow refuses; a slash is a folder to it."""
+    """A name valid in MLflow, where slashes separate folders."""
     return "/".join(re.sub(r"[^\w. -]", " ", part, flags=re.ASCII) for part in parts)
 
 
 def _plain(name: str) -> str:
-    """Without what Markdown reads as marks."""
+    """A name with Markdown's special characters escaped."""
     return re.sub(r"([\\\[\]*_`<>])", r"\\\1", name)
 
 

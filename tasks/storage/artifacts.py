@@ -216,7 +216,7 @@ class Store:
 
 
 def stored_artifacts(home: Path, stage: str) -> Iterator[Artifact]:
-    """The artifacts of a stage whose result files are whole; their other files are not read."""
+    """Artifacts of a stage with intact result files; their other files are not checked."""
     for folder in sorted((home / "artifacts" / stage).glob("*/")):
         artifact = _consistent_result(folder)
         if artifact is not None:

@@ -280,12 +280,12 @@ class Tracker(TrackingQueries):
         )
 
     def log_results(self, run_id: str, table: str, files: Iterable[str]) -> None:
-        """Put a table, and links to files, into what MLflow shows first of a run.
+        """Put a table, and links to files, at the start of a run's page in MLflow.
 
         Args:
             run_id: the reproduction.
-            table: Markdown; it replaces the table that the run has.
-            files: of the run, by their places among its artifacts.
+            table: Markdown table, which replaces an existing one.
+            files: paths of the files among the run's artifacts.
         """
         self._write("log_results", run=run_id, table=table, files=list(files))
 

@@ -1,4 +1,4 @@
-"""The MLflow runs behind a report, as links where the record says where MLflow's pages are."""
+"""The MLflow runs behind a report, as links if the record has MLflow's address."""
 
 from collections.abc import Iterable
 
@@ -11,11 +11,11 @@ from tasks.reporting.text_tables import markdown_table
 from tasks.tracking.addresses import run_address, runs_address
 
 SHOWN = 8
-"""Letters of a linked run's id: the address has all of them."""
+"""Number of digits shown of a linked run's id; the address has all of them."""
 
 
 def all_runs(record: Record) -> str | None:
-    """Address of the list of training runs; None where the record has no pages."""
+    """Address of the list of training runs; None if the record has none."""
     ui, experiment = record.tracking.ui, record.tracking.experiment_id
     if not ui.startswith(("http://", "https://")) or not experiment:
         return None
@@ -23,13 +23,13 @@ def all_runs(record: Record) -> str | None:
 
 
 def pages(record: Record) -> str | None:
-    """What the addresses of runs begin with; None where the record has no pages."""
+    """Prefix of the addresses of runs; None if the record has none."""
     address = all_runs(record)
     return address and address.partition("?")[0]
 
 
 def run_page(record: Record, run_id: str) -> str | None:
-    """Address of a run; None where the record has no pages."""
+    """Address of a run; None if the record has none."""
     if pages(record) is None:
         return None
     address = run_address(record.tracking.experiment_id or "", run_id)
@@ -37,13 +37,13 @@ def run_page(record: Record, run_id: str) -> str | None:
 
 
 def run_link(record: Record, run_id: str) -> str:
-    """A run, as a link where there are pages."""
+    """A run, as a link if there is an address."""
     address = run_page(record, run_id)
     return f"[`{run_id[:SHOWN]}`]({address})" if address else f"`{run_id}`"
 
 
 def run_parts(record: Record) -> list[str]:
-    """The runs of the rows, and of every R of figure 4."""
+    """Runs of the rows, and of each R of figure 4."""
     rows = [
         [name, str(k), _runs(record, rows_of(record, name, k))]
         for k in all_k(record)
@@ -60,13 +60,13 @@ def run_parts(record: Record) -> list[str]:
 
 
 def _how_to_open(record: Record) -> list[str]:
-    """Said once: where all runs are listed, and what must run for the links to work."""
+    """Stated once: the list of all runs, and what must run for the links to work."""
     address, command = all_runs(record), record.tracking.command
     if address is None:
         return []
     lines = [f"[The list of all training runs]({address})."]
     if command:
-        lines.append(f"The links open once MLflow's pages are there: `{command}`.")
+        lines.append(f"The links work while MLflow's UI is running: `{command}`.")
     return [" ".join(lines)]
 
 

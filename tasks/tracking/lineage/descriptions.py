@@ -1,6 +1,6 @@
-"""The description that MLflow shows on the page of a run or model: lines of links, kept in order.
+"""Descriptions on MLflow's pages of runs and models: lines of links, kept in order.
 
-What a person has written there stays.
+Text written there by users is kept.
 """
 
 import re
@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from tasks.tracking.addresses import MODE
 
 NOTE = "mlflow.note.content"
-"""The tag that MLflow's pages show as the description, as Markdown."""
+"""Tag that MLflow's pages show as the description, in Markdown."""
 
 LONGEST = 20
-"""Links of one line: a model may be used by any number of reproductions."""
+"""Maximum links per line, as a model may be used by any number of reproductions."""
 
 LETTERS = 6000
-"""Of a description with its table; MLflow takes 8000, and links may be added."""
+"""Maximum length of a description with its table; MLflow allows 8000, and links may be added."""
 
-# Lists in place of lines would be hidden: the page folds a description after a few lines.
+# Not lists, which would be hidden: the page folds a description after a few lines.
 _BETWEEN = " · "
 
 
@@ -28,12 +28,12 @@ def link(text: str, page: str) -> str:
 
 
 def with_links(note: str, heading: str, links: Sequence[str]) -> str:
-    """A note whose line of that heading holds these links; new ones stand first.
+    """Add links to a note's line with a heading; new ones come first.
 
     Args:
         note: the note so far.
-        heading: of the line, which is added at the end if it is new.
-        links: Markdown; those that are there already stay where they are.
+        heading: heading of the line, which is added at the end if missing.
+        links: Markdown links; existing ones keep their places.
     """
     title = f"**{heading}:** "
     lines = note.split("\n") if note else []
@@ -50,11 +50,11 @@ def with_links(note: str, heading: str, links: Sequence[str]) -> str:
 
 
 def with_table(note: str, table: str) -> str:
-    """A note with this table in place of its first one; a new one stands at the end.
+    """Replace a note's first table, or add one at the end.
 
     Args:
         note: the note so far.
-        table: Markdown; rows that would make the note longer than MLflow takes are left out.
+        table: Markdown table; rows that would exceed MLflow's limit are left out.
     """
     lines = note.split("\n") if note else []
     first = next((i for i, line in enumerate(lines) if line.startswith("|")), None)

@@ -103,7 +103,7 @@ def lay_out(chains: Iterable[Node]) -> Layout:
 
 
 def _sizes(columns: int) -> tuple[int, int]:
-    """Of a card and of the gap between columns, such that the page holds them if it can."""
+    """Widths of a card and of the gap between columns, which fit the page if possible."""
     pitch = (PAGE - 2 * MARGIN) / columns
     gap = min(max(int(pitch / 5), GAPS[0]), GAPS[1])
     return min(max(int(pitch) - gap, WIDTHS[0]), WIDTHS[1]), gap

@@ -1,6 +1,6 @@
-"""Writes that need the whole chain behind a run: its graph, and notes that lead to and fro.
+"""Writes that need the whole chain behind a run: its graph, and linked notes.
 
-Each looks into the store when it is sent, so that after an outage nothing is missing in it.
+Each reads the store when it is sent, so that nothing is missing after an outage.
 """
 
 import json
@@ -18,7 +18,7 @@ PAGE, GRAPH = "lineage.html", "lineage.json"
 MADE_FROM, USED_BY, CHAMPION, FILES = "Made from", "Used by", "Champion", "Files"
 REPRODUCTION = "reproduction"
 NOTED = ("train", "pseudo_label", "enlarge", "select")
-"""Stages whose runs get notes: of what is made before them, everything after it is made."""
+"""Stages whose runs get notes; earlier stages are used by everything."""
 
 
 def log_lineage(
@@ -33,11 +33,11 @@ def log_lineage(
     """Store the chain behind a reproduction on its run, and write notes on the runs of the chain.
 
     Args:
-        store: where all of it is.
+        store: store with all runs and models.
         run: the reproduction.
-        models: those of its models whose chain is drawn.
-        champion: the model among them that is marked.
-        registered: name of the registered model that the champion is a version of.
+        models: the models whose chains are drawn.
+        champion: the model to highlight.
+        registered: name of the registered model it is a version of.
         ui: address of MLflow's pages.
     """
     best = store.resolve(champion)
@@ -58,10 +58,10 @@ def log_results(store: MlflowStore, *, run: str, table: str, files: Sequence[str
     """Put a table, and links to files, into the description of a run.
 
     Args:
-        store: where the run is.
+        store: store with the run.
         run: the reproduction.
         table: Markdown.
-        files: of the run, by their places among its artifacts.
+        files: paths of the files among the run's artifacts.
     """
     record = store.run_record(run)
     links = [link(Path(file).name, record.file_page(file)) for file in files]
@@ -86,7 +86,7 @@ def _notes(whole: Node) -> Mapping[tuple[str, str], Mapping[str, Sequence[str]]]
 
 
 def _called(reader: Node) -> str:
-    """A run's name; reproductions of one order share theirs."""
+    """A run's name, with its id for reproductions, which may share a name."""
     again = reader.facts.get("stage") == REPRODUCTION
     return f"{reader.name} ({reader.id[:8]})" if again else reader.name
 
@@ -110,7 +110,7 @@ def _note(store: MlflowStore, key: tuple[str, str], lists: Mapping[str, Sequence
 
 
 def _describe(store: MlflowStore, key: tuple[str, str], change: Callable[[str], str]) -> None:
-    """Change a description; what stays the same is not written."""
+    """Change a description, if there is a difference."""
     kind, box_id = key
     client = store.client
     tags = (
