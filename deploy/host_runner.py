@@ -7,7 +7,6 @@ which is forked from a template on CPU cores. In Prefect, each slot is a worker,
 
 import json
 import logging
-import os
 import signal
 import sys
 import threading
@@ -18,13 +17,14 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
-from httpx import HTTPError
+from httpx import HTTPError, HTTPStatusError
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.exceptions import Abort, ObjectNotFound, PrefectException
+from prefect.exceptions import Abort, ObjectNotFound, Pause, PrefectException
 from prefect.flow_engine import run_flow
+from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Crashed, Pending
 from prefect.utilities.engine import propose_state_sync
 
@@ -34,7 +34,7 @@ from tasks.execution.launch import Launch
 from tasks.execution.slots import Slot
 from tasks.execution.template import Template
 
-QUERY = "PREFECT_WORKER_QUERY_SECONDS"
+DECLARE = "declare pools and deployments with gradmix deploy."
 JOB = "flows.job.job"
 """Entrypoint of the deployments whose runs are accepted."""
 BUSY_POLL_S = 0.25
@@ -93,7 +93,7 @@ class HostRunner:
         self._next_query = now + (BUSY_POLL_S if now < self._busy_until else self._query_s)
         with self._noting_outages():
             self._beat(now)
-            self._end_cancelled()
+            self._end_unwanted()
             self._take_up()
 
     def _collect(self) -> None:
@@ -111,15 +111,16 @@ class HostRunner:
             self._client.send_worker_heartbeat(SLOTS, slot.name, WORKER_BEAT_S)
         self._next_beat = now + WORKER_BEAT_S
 
-    def _end_cancelled(self) -> None:
-        """End the jobs whose runs were cancelled on the server."""
+    def _end_unwanted(self) -> None:
+        """End the jobs whose runs were cancelled, closed or deleted on the server."""
         if not self._jobs:
             return
-        chosen = FlowRunFilter.model_validate(
-            {"id": {"any_": list(self._jobs)}, "state": {"type": {"any_": ["CANCELLING"]}}}
-        )
-        for run in self._client.read_flow_runs(flow_run_filter=chosen):
-            self._jobs[run.id].end(Cancelled(message="It was cancelled on the server."))
+        chosen = FlowRunFilter.model_validate({"id": {"any_": list(self._jobs)}})
+        found = {run.id: run.state for run in self._client.read_flow_runs(flow_run_filter=chosen)}
+        for run, one in self._jobs.items():
+            state = found.get(run)
+            if state is None or state.is_cancelling() or state.is_final():
+                one.end(Cancelled(message="It was cancelled on the server."))
 
     def _take_up(self) -> None:
         if not self._free:
@@ -128,15 +129,19 @@ class HostRunner:
             SLOTS, scheduled_before=datetime.now(UTC)
         )
         for found in waiting:
-            if self._free and self._is_job(found.flow_run) and self._is_ours(found.flow_run):
-                slot = self._free.popleft()
-                started = _Job(found.flow_run, slot, self._launch)
-                self._jobs[found.flow_run.id] = started
+            run = found.flow_run
+            if self._free and self._is_job(run) and self._is_ours(run):
+                started = _Job(run, self._free[0], self._launch)
                 started.start()
+                self._jobs[run.id] = started
+                self._free.popleft()
 
     def _is_job(self, run: FlowRun) -> bool:
-        """Whether a run is of our flow; others are left to other workers."""
-        key = run.deployment_id
+        """Whether a run is of our flow, and its last attempt does not run here any more.
+
+        Runs of other flows are left to other workers.
+        """
+        key = None if run.id in self._jobs else run.deployment_id
         if key is None:
             return False
         if key not in self._deployments:
@@ -150,7 +155,7 @@ class HostRunner:
         """Claim a run; False if another host was faster."""
         try:
             state = propose_state_sync(self._client, Pending(), flow_run_id=run.id)
-        except Abort:
+        except (Abort, Pause):
             return False
         return state.is_pending()
 
@@ -159,14 +164,34 @@ class HostRunner:
         """Continue without the server: jobs communicate with their reproduction through files."""
         try:
             yield
-        except (HTTPError, PrefectException) as error:
+        # Whatever one answer of the server leads to must not end the jobs of a whole host.
+        except Exception as error:
             if self._reachable:
-                logger.warning("Prefect's server does not answer: %s", error)
+                _report(error)
             self._reachable = False
             # A restarted server may have forgotten its workers.
             self._next_beat = 0.0
         else:
             self._reachable = True
+
+
+def _report(error: Exception) -> None:
+    """Log why the server cannot be used, and what to do."""
+    if isinstance(error, ObjectNotFound):
+        logger.error(
+            "expected the work pool %s on Prefect's server, found none; %s", SLOTS, DECLARE
+        )
+    elif isinstance(error, HTTPStatusError) and error.response.is_client_error:
+        status = f"{error.response.status_code} {error.response.reason_phrase}"
+        logger.error(
+            "expected Prefect's server to answer, found %s; check PREFECT_API_AUTH_STRING, and %s",
+            status,
+            DECLARE,
+        )
+    elif isinstance(error, HTTPError | PrefectException):
+        logger.warning("Prefect's server does not answer (%s); it is tried again.", error)
+    else:
+        logger.error("an answer of Prefect's server was not understood", exc_info=error)
 
 
 class _Job(threading.Thread):
@@ -186,11 +211,22 @@ class _Job(threading.Thread):
     def run(self) -> None:
         """Run the flow, which reports its own errors to the server."""
         PLACE.set(self._place)
+        name = f"{self.slot.name}: the flow run {self._flow_run.id}"
         try:
-            run_flow(job, flow_run=self._flow_run, return_type="state")
+            state = run_flow(job, flow_run=self._flow_run, return_type="state")
+            if isinstance(state, State) and not state.is_final():
+                self._close()
+        except Abort as refusal:
+            logger.info("%s was closed on the server: %s", name, refusal)
         except Exception:
             # Its reproduction will notice the missing heartbeats.
-            logger.exception("%s: the flow run %s broke off", self.slot.name, self._flow_run.id)
+            logger.exception("%s broke off", name)
+
+    def _close(self) -> None:
+        """Close a run that was cancelled before it began, which Prefect leaves to its worker."""
+        end = self._end or Cancelled(message="It was cancelled before it began.")
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(self._flow_run.id, end, force=True)
 
     def _check(self) -> None:
         if self._end is not None:
@@ -205,7 +241,8 @@ def main(text: str) -> int:
         template = stack.enter_context(Template())
         if not all(slot.device for slot in slots):
             template.start()
-        runner = HostRunner(slots, client, template, float(os.environ.get(QUERY, "2")))
+        query_s = get_current_settings().worker.query_seconds
+        runner = HostRunner(slots, client, template, query_s)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: runner.stop())
         runner.run()

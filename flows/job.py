@@ -76,10 +76,10 @@ def job(name: str, work: str, label: str, key: str, digest: str) -> Any:  # noqa
     worker_sync = WorkerSync(home, attempt, open_storage())
     try:
         worker_sync.fetch()
-        with alone(attempt):
+        with alone(attempt, place.check):
             ended = _work(attempt, home, name, worker_sync, digest, place)
             write_end(attempt, ended)
-            worker_sync.finish()
+            worker_sync.finish(place.check)
     except RetiredError as error:
         return Cancelled(message=str(error))
     except EndedEarlyError as error:

@@ -55,7 +55,7 @@ class Heartbeat:
         key: key of the attempt.
         beat: a counter, so that other hosts' clocks do not matter.
         host: host the attempt runs on.
-        process: process on that host that runs the job.
+        process: process on that host that started the job and dies no later than its slot does.
         slot: display name of the slot.
     """
 
@@ -130,8 +130,12 @@ class Attempt:
 
 
 @contextmanager
-def alone(attempt: Attempt) -> Iterator[None]:
+def alone(attempt: Attempt, check: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Lock a job's folder once the previous attempt has stopped.
+
+    Args:
+        attempt: attempt at the job.
+        check: called while it waits; raises to give up.
 
     Raises:
         RetiredError: if the attempt was superseded meanwhile.
@@ -146,6 +150,7 @@ def alone(attempt: Attempt) -> Iterator[None]:
                 f"in {attempt.folder}; stop its process, and start again."
             )
         attempt.check()
+        check()
 
     with locked(attempt.folder / LOCK, waiting):
         attempt.check()

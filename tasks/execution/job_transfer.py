@@ -7,6 +7,7 @@ the same home folder, there is nothing to transfer.
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tasks.execution.attempts import ENDED, HEARTBEAT, NEWEST, SUPERSEDED, Attempt, RetiredError
@@ -128,8 +129,11 @@ class WorkerSync:
             return
         self._send(self._storage, last="")
 
-    def finish(self) -> None:
+    def finish(self, check: Callable[[], None] = lambda: None) -> None:
         """Send everything, the outcome last, and clean up on this host.
+
+        Args:
+            check: called while the storage is away; raises to give up.
 
         Raises:
             RetiredError: if the attempt was superseded or withdrawn.
@@ -146,6 +150,7 @@ class WorkerSync:
                 # The work is done, so waiting for the storage is worth it.
                 if time.monotonic() > deadline:
                     raise
+                check()
                 time.sleep(LOOK_S)
         shutil.rmtree(self._attempt.folder, ignore_errors=True)
 

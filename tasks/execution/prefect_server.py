@@ -114,10 +114,19 @@ def _folder_of_its_own(usual: Path) -> Iterator[Path]:
         if lock is None:
             continue
         try:
+            _sweep_locks(usual)
             yield folder
         finally:
             unlock(folder / ".lock", lock)
         return
+
+
+def _sweep_locks(usual: Path) -> None:
+    """Remove the lock files that killed commands have left in folders next to the usual one."""
+    for left in usual.parent.glob(f"{usual.name}-*/.lock"):
+        held = try_lock(left)
+        if held is not None:
+            unlock(left, held)
 
 
 @contextmanager

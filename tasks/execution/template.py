@@ -28,6 +28,8 @@ COMMAND = python_module("tasks.execution.template_process")
 _ARGUMENTS = 3
 """Number of arguments of a job: its name, its folder, and the home folder."""
 _START_S = 120.0
+_FAILURES = 3
+"""Starts that fail one after the other, after which none is tried."""
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class Template:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._ended = threading.Event()
+        self._failures = 0
         self._usable = sys.platform == "linux" and os.environ.get(VARIABLE) != "0"
 
     def __enter__(self) -> Self:
@@ -98,9 +101,14 @@ class Template:
                 socket.send_fds(control, [b"j"], [theirs.fileno(), output.fileno()])
         child = ForkedChild(ours)
         if child.begin(request):
+            self._failures = 0
             return child
         child.kill()
         with self._guard:
+            self._failures += 1
+            if self._failures < _FAILURES:
+                # If it was killed, by a person or for its memory, the next job has another.
+                return None
             if self._usable:
                 logger.warning("jobs start afresh: the process to fork them from did not start.")
             self._usable = False

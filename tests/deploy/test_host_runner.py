@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from prefect.exceptions import Abort, ObjectNotFound
-from prefect.states import Pending, Running
+from prefect.states import Cancelled, Cancelling, Completed, Crashed, Pending, Running
 
 from deploy import host_runner as module
 from deploy.host_runner import HostRunner
@@ -23,8 +23,8 @@ class Server:
     """What a runner asks for, and what it is told."""
 
     def __init__(self):
-        self.waiting, self.cancelling, self.workers = [], set(), []
-        self.taken_elsewhere, self.away = set(), False
+        self.waiting, self.states, self.workers = [], {}, []
+        self.taken_elsewhere, self.error = set(), None
 
     def add(self, deployment=OURS):
         run = SimpleNamespace(id=uuid4(), deployment_id=deployment)
@@ -32,15 +32,15 @@ class Server:
         return run
 
     def send_worker_heartbeat(self, pool, name, interval):
-        if self.away:
-            raise httpx.ConnectError("away")
+        if self.error:
+            raise self.error
         assert (pool, interval) == ("gradmix-slots", 30.0)
         self.workers.append(name)
 
     def get_scheduled_flow_runs_for_work_pool(self, pool, scheduled_before):
         assert scheduled_before.tzinfo is not None
-        if self.away:
-            raise httpx.ConnectError("away")
+        if self.error:
+            raise self.error
         assert pool == "gradmix-slots"
         return [SimpleNamespace(flow_run=run) for run in self.waiting]
 
@@ -50,9 +50,8 @@ class Server:
         return SimpleNamespace(entrypoint="flows.job.job" if key == OURS else "mine.py:flow")
 
     def read_flow_runs(self, flow_run_filter):
-        asked = set(flow_run_filter.id.any_)
-        assert [str(kind.value) for kind in flow_run_filter.state.type.any_] == ["CANCELLING"]
-        return [SimpleNamespace(id=key) for key in asked & self.cancelling]
+        states = {key: self.states.get(key, Running()) for key in flow_run_filter.id.any_}
+        return [SimpleNamespace(id=k, state=state) for k, state in states.items() if state]
 
 
 @pytest.fixture
@@ -100,9 +99,15 @@ def runner(server):
     return HostRunner(SLOTS, server, fresh, query_s=0.0)
 
 
+def refusal(status):
+    request = httpx.Request("GET", "http://h")
+    return httpx.HTTPStatusError("no", request=request, response=httpx.Response(status))
+
+
 def ended(runner):
     for one in list(runner._jobs.values()):
         one.join(10)
+        assert not one.is_alive()
 
 
 def started(jobs, count):
@@ -150,21 +155,24 @@ def test_a_run_that_another_host_has_taken_is_not_run_here(server, jobs, runner,
     server.taken_elsewhere = {lost.id}
     runner.poll()
     started(jobs, 1)
-    assert list(jobs) == [ours.id]
+    assert list(jobs) == list(runner._jobs) == [ours.id]
     jobs[ours.id].go.set()
     ended(runner)
 
     monkeypatch.setattr(module, "propose_state_sync", lambda *_, **__: Running())
     server.add()
     runner.poll()
-    assert list(jobs) == [ours.id]
+    assert not runner._jobs
 
 
-def test_a_run_that_is_cancelled_on_the_server_ends_as_cancelled_and_alone(server, jobs, runner):
+@pytest.mark.parametrize("end", [Cancelling(), Cancelled(), Crashed(), None])
+def test_a_run_that_is_cancelled_on_the_server_ends_as_cancelled_and_alone(
+    server, jobs, runner, end
+):
     cancelled, other = server.add(), server.add()
     runner.poll()
     started(jobs, 2)
-    server.cancelling = {cancelled.id}
+    server.states[cancelled.id] = end
     runner.poll()
     runner._jobs[cancelled.id].join(10)
     assert jobs[cancelled.id].end.is_cancelled()
@@ -183,19 +191,30 @@ def test_at_its_end_the_runs_have_crashed_and_none_is_taken(server, jobs, runner
     assert len(server.waiting) == 1
 
 
-def test_while_the_server_is_away_jobs_go_on_and_it_says_so_once(server, jobs, runner, caplog):
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (httpx.ConnectError("away"), "does not answer (away); it is tried again"),
+        (refusal(401), "found 401 Unauthorized; check PREFECT_API_AUTH_STRING"),
+        (refusal(503), "does not answer"),
+        (ObjectNotFound(httpx.HTTPError("404")), "found none; declare pools and deployments"),
+        (ValueError("no such field"), "was not understood"),
+    ],
+)
+def test_while_the_server_is_away_jobs_go_on_and_it_says_so_once(
+    server, jobs, runner, caplog, error, says
+):
     run = server.add()
     runner.poll()
     started(jobs, 1)
-    server.away = True
+    server.error = error
     for _ in range(3):
         runner.poll()
-    assert [record.getMessage() for record in caplog.records] == [
-        "Prefect's server does not answer: away"
-    ]
+    (record,) = caplog.records
+    assert says in record.getMessage()
     assert runner._jobs[run.id].is_alive()
 
-    server.away, server.workers = False, []
+    server.error, server.workers = None, []
     server.add()
     runner.poll()
     started(jobs, 2)
@@ -214,3 +233,68 @@ def test_a_flow_run_that_breaks_off_frees_its_slot(server, jobs, runner, caplog)
     runner.poll()
     started(jobs, 3)
     assert f"the flow run {run.id} broke off" in caplog.text
+
+
+def test_a_run_that_comes_again_waits_until_its_first_attempt_has_ended(server, jobs, runner):
+    run = server.add()
+    runner.poll()
+    started(jobs, 1)
+    server.waiting = [run]
+    runner.poll()
+    assert server.waiting == [run]
+    assert len(runner._free) == 1
+
+    jobs[run.id].go.set()
+    ended(runner)
+    jobs.clear()
+    runner.poll()
+    started(jobs, 1)
+    assert server.waiting == []
+    assert len(runner._free) == 1
+
+
+def test_a_run_that_the_server_has_closed_is_told_in_one_line(
+    server, jobs, runner, monkeypatch, caplog
+):
+    def closed(*_, **__):
+        raise Abort("it is in a terminal state already")
+
+    monkeypatch.setattr(module, "run_flow", closed)
+    caplog.set_level("INFO")
+    run = server.add()
+    runner.poll()
+    ended(runner)
+    assert f"the flow run {run.id} was closed on the server: it is in a" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("state", [Cancelling(), Completed(), None])
+def test_only_a_run_that_was_cancelled_before_it_began_is_closed_here(
+    server, runner, monkeypatch, state
+):
+    closed = []
+
+    class Client:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def set_flow_run_state(self, key, end, force):
+            closed.append((key, end.type.value, force))
+
+    monkeypatch.setattr(module, "run_flow", lambda *_, **__: state)
+    monkeypatch.setattr(module, "get_client", lambda sync_client: Client())
+    run = server.add()
+    runner.poll()
+    ended(runner)
+    cancelled = state is not None and state.is_cancelling()
+    assert closed == ([(run.id, "CANCELLED", True)] if cancelled else [])
+
+
+def test_what_is_taken_are_the_deployments_runs():
+    from deploy.declare import read_deployments
+
+    slots = [row for row in read_deployments() if row["work_pool"]["name"] == module.SLOTS]
+    assert [row["entrypoint"] for row in slots] == [module.JOB]
