@@ -105,12 +105,25 @@ def _cell(artifact: Artifact, reported: _Reported, latest: Record | None, time: 
 
 
 def _settings(artifact: Artifact) -> dict[str, Any]:
-    """Settings by name: of the method, of SGD, of the loop, and the seed."""
+    """Settings by name: of the network, of SGD, of the loop, of the method, and the seed."""
     config = artifact.document["config"]
-    of_sgd = {name: config[name] for name in ("learning_rate", "momentum", "pseudo")}
-    network = {"trunk": config["network"]["trunk"], "weights": config["network"]["weights"]}
-    seed = {"seed": artifact.document["seed"]}
-    return {**config["settings"], **of_sgd, **config["training"], **network, **seed}
+    network = {name: value for name, value in config["network"].items() if name != "settings"}
+    shared = {
+        **network,
+        **{f"network.{name}": value for name, value in config["network"]["settings"].items()},
+        **{name: config[name] for name in ("learning_rate", "momentum", "pseudo")},
+        **config["training"],
+        "seed": artifact.document["seed"],
+    }
+    # A method may have a setting of the loop's name: SLA's warm-up is a share, the loop's is steps.
+    own = {
+        f"{config['method']}.{name}" if name in shared else name: value
+        for name, value in config["settings"].items()
+    }
+    return {
+        name: " ".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in {**shared, **own}.items()
+    }
 
 
 def _executed(home: Path) -> Mapping[str, float]:

@@ -17,7 +17,7 @@ class NetworkDescription:
         normalisation: normalisation of images.
         frozen: last part of the trunk that is not trained, or `all`; empty if all of it is trained.
         weights: SHA-256 of the file of initial weights; None for random ones.
-        code: SHA-256 of the file of a user-defined trunk.
+        code: SHA-256 of the file of a user-defined trunk; timm's version for its trunks.
     """
 
     trunk: str

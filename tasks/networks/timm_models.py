@@ -26,6 +26,8 @@ _OURS = {
     "in_chans": "the data decide",
 }
 """Arguments of `timm.create_model` that are refused as settings, with the reason."""
+_OTHER_RESAMPLING = ("flexivit", "radio")
+"""Families of models, by a part of their names."""
 _WITHOUT = "model.safetensors"
 """File in a repository of weights if the configuration names none."""
 
@@ -108,12 +110,22 @@ def input_side(trunk: str) -> int:
     return int(_config(trunk).input_size[-1])
 
 
+def version_of() -> str:
+    """The installed version of timm, which decides what a model of that name is.
+
+    Raises:
+        StageError: if it is missing.
+    """
+    return f"timm {_timm().__version__}"
+
+
 def in_names_of(model: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """Convert published weights to a model's names, and position embeddings to its size.
 
     Raises:
         StageError: if they belong to another model.
     """
+    _refuse_other_resampling(model, state)
     convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
     if convert is None:
         return state
@@ -126,6 +138,20 @@ def in_names_of(model: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, T
             f"({type(error).__name__}: {one_line(error)[:200]}); take the weights of this trunk."
         ) from error
     return converted
+
+
+def _refuse_other_resampling(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Refuse to resample position embeddings for which timm has another way than the usual one."""
+    name = str(getattr(model, "pretrained_cfg", {}).get("architecture", ""))
+    if not any(part in name for part in _OTHER_RESAMPLING):
+        return
+    own, found = dict(model.state_dict()).get("pos_embed"), state.get("pos_embed")
+    if own is not None and found is not None and own.shape != found.shape:
+        raise StageError(
+            f"network.weights: expected {name} for images of the side of its weights, since its "
+            f"position embeddings are resampled in a way of its own, found {list(found.shape)} for "
+            f"{list(own.shape)}; set images.side to the side of the weights."
+        )
 
 
 def published_file(trunk: str) -> Path:
@@ -153,9 +179,12 @@ def fetch_published(trunk: str) -> None:
         DataError: if that fails.
         StageError: if they are not on the hub.
     """
-    from huggingface_hub import hf_hub_download  # noqa: PLC0415 - slow, and seldom needed
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache  # noqa: PLC0415 - slow, and seldom needed
 
     repository, file = _published(trunk)
+    # The hub is not asked for a newer revision: other weights would be another experiment.
+    if isinstance(try_to_load_from_cache(repository, file), str):
+        return
     try:
         hf_hub_download(repository, file)
     # It raises many kinds of errors.

@@ -122,12 +122,14 @@ def normalisation_of(name: str) -> Normalisation:
 
 
 def code_digest(name: str) -> str | None:
-    """SHA-256 of a factory's source file; None for registered trunks.
+    """SHA-256 of a factory's source file, or timm's version; None for registered trunks.
 
     Modules imported by that file are not included.
     """
-    if name in TRUNKS or name.startswith(TIMM):
+    if name in TRUNKS:
         return None
+    if name.startswith(TIMM):
+        return timm_models.version_of()
     factory = inspect.unwrap(_factory(name))
     try:
         path = Path(inspect.getfile(factory))

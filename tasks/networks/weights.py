@@ -96,10 +96,16 @@ def load_weights(
     }
     missing = sorted(name for name in needed if name not in state or name in wrong)
     if missing:
+        first = missing[0]
+        lack = f"the first that is missing is {first}; take the weights of this trunk."
+        if first in wrong:
+            lack = (
+                f"{first} being {list(state[first].shape)} in place of {list(own[first].shape)}; "
+                "take weights for images of these channels and this side, or other images."
+            )
         raise StageError(
             f"network.weights: expected {len(needed)} tensors of the trunk in {path}, found "
-            f"{len(needed) - len(missing)} of these names and shapes, the first that is missing is "
-            f"{missing[0]}; take the weights of this trunk."
+            f"{len(needed) - len(missing)} of these names and shapes, {lack}"
         )
     fitting = {name: value for name, value in state.items() if name not in wrong}
     model.load_state_dict(fitting, strict=False)

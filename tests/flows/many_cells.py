@@ -3,8 +3,11 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from flows.records.stored import FILE, FOLDER
+from tasks.codec import encode
+from tasks.networks.description import NetworkDescription
 from tasks.reporting.record import read_record, record_text
 from tasks.reporting.records.run import TrackingRecord
 from tasks.storage.artifacts import Request, Store
@@ -14,27 +17,31 @@ from tasks.subjects import Subject
 RECORD = Path(__file__).parents[2] / "docs" / "results" / "digits-small" / "record.json"
 ROWS = {"GradMix": "gradmix", "Joint": "joint", "GradMix w/ SoftMatch": "gradmix_softmatch"}
 TRAINING = {"batch_size": 32, "v_whole_up_to": 64, "steps": 500, "validate_every": 50}
-NETWORK = {"trunk": "convnet", "weights": None}
+NETWORK = encode(
+    NetworkDescription(trunk="convnet", settings={"widths": [8, 8]}, normalisation="image")
+)
+NONE = MappingProxyType({})
 FIRST = 1_790_000_000
 
 
-def request_of(number):
+def request_of(number, settings, training):
     """The request of a cell: rows, k, draws, beta and gamma in turn."""
     row = list(ROWS)[number % 3]
     beta, gamma = [1.0, 5.0, 10.0, 20.0][number // 36 % 4], round(number // 144 * 0.1, 1)
     config = {
-        "method": ROWS[row], "settings": {"beta": beta, "gamma": gamma}, "pseudo": None,
-        "learning_rate": 0.05, "momentum": 0.9, "network": NETWORK, "training": TRAINING,
+        "method": ROWS[row], "settings": {"beta": beta, "gamma": gamma, **settings}, "pseudo": None,
+        "learning_rate": 0.05, "momentum": 0.9, "network": NETWORK,
+        "training": {**TRAINING, **training},
     }  # fmt: skip
     subject = Subject.of(row, 2 + number // 3 % 4, number // 12 % 3, {"beta": beta, "gamma": gamma})
     return Request("train", 1, config, {}, number, subject)
 
 
-def make_cells(home, count):
+def make_cells(home, count, settings=NONE, training=NONE):
     """A home of that many cells; the first is what the record `made` reports as Joint."""
     store, identities = Store(open_home(home)), []
     for number in range(count):
-        request = request_of(number)
+        request = request_of(number, settings, training)
         output = home / "work" / "output"
         output.mkdir(parents=True)
         accuracy = round(0.5 + 0.49 * (number * 7919 % count) / count, 4)

@@ -66,7 +66,7 @@ function fill() {
 }
 
 const TESTS = {
-  "=": (a, b) => worded(a) === b || (b !== "" && Number(a) === Number(b)), "<": (a, b) => a < Number(b),
+  "=": (a, b) => worded(a) === b || (typeof a === "number" && a === Number(b)), "<": (a, b) => a < Number(b),
   ">": (a, b) => a > Number(b), "<=": (a, b) => a <= Number(b), ">=": (a, b) => a >= Number(b),
 };
 

@@ -50,14 +50,14 @@ def with_links(note: str, heading: str, links: Sequence[str]) -> str:
 
 
 def with_table(note: str, table: str) -> str:
-    """Replace a note's first table, or add one at the end.
+    """Replace a note's table of the same first column, or add one at the end.
 
     Args:
-        note: the note so far.
+        note: the note so far; other tables in it are a person's.
         table: Markdown table; rows that would exceed MLflow's limit are left out.
     """
-    lines = note.split("\n") if note else []
-    first = next((i for i, line in enumerate(lines) if line.startswith("|")), None)
+    lines, start = note.split("\n") if note else [], "|".join(table.split("|")[:2]) + "|"
+    first = next((i for i, line in enumerate(lines) if line.startswith(start)), None)
     if first is None:
         lines += [""] if lines else []
         first = len(lines)

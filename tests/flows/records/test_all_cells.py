@@ -34,12 +34,22 @@ def test_a_cell_is_what_its_training_and_the_reports_say(made):
     assert (cell.row, cell.method, cell.k, cell.draw) == ("GradMix", "gradmix", 2, 0)
     assert cell.told == {"beta": 1.0, "gamma": 0.0}
     assert cell.settings["steps"] == 500
+    network = {name: cell.settings[name] for name in ("trunk", "network.widths", "frozen")}
+    assert network == {"trunk": "convnet", "network.widths": "8 8", "frozen": ""}
     assert (cell.accuracy, cell.test, cell.seconds) == (0.5, 0.875, 30.0)
     assert (cell.time, cell.runs) == (FIRST, ("made",))
     address = f"http://127.0.0.1:5000/#/experiments/1/runs/{0:032x}?workflowType=machine_learning"
     assert cell.page == address
     other = by_identity[identities[1]]
     assert (other.test, other.runs, other.time) == (None, (), FIRST + 60)
+
+
+def test_a_methods_setting_of_the_loops_name_hides_neither(tmp_path):
+    home = tmp_path / "home"
+    make_cells(home, 1, settings={"warm_up": 0.2}, training={"warm_up": 100})
+    (cell,) = all_cells(home)
+    assert cell.settings["warm_up"] == 100
+    assert cell.settings["gradmix.warm_up"] == 0.2
 
 
 def test_the_command_writes_one_page_that_fetches_nothing(made):
@@ -126,6 +136,9 @@ def test_a_browser_sorts_filters_and_shows_one_in_full(made, tmp_path):
         type_in("k", "3")
         assert count() == "9 of 72"
         assert set(column(3)) == {"3"}
+        # What is none is no number.
+        type_in("settings", "pseudo=0")
+        assert count() == "0 of 72"
         type_in("settings", "beta>5")
         assert count() == "0 of 72"
         assert tab.get("document.getElementById('empty').hidden") is False

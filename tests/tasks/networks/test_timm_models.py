@@ -13,6 +13,7 @@ from gradmix.grouping import trunk_layers
 from gradmix.networks import Network
 from gradmix.normalisation import normalise
 from tasks.errors import StageError
+from tasks.networks.timm_models import in_names_of
 from tasks.networks.trial import check_trunk
 from tasks.networks.trunks import build_trunk, code_digest, normalisation_of
 from tasks.networks.weights import fetch_weights, find_weights
@@ -225,6 +226,22 @@ def test_pretrained_weights_are_fetched_on_request_only(hub) -> None:
     assert not hub.exists()
     fetch_weights("timm:test_vit", "pretrained")
     assert find_weights("timm:test_vit", "pretrained") == hub
+
+
+def test_what_is_cached_is_not_asked_for_again(hub, monkeypatch) -> None:
+    hub.touch()
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *_: pytest.fail("it was asked"))
+    fetch_weights("timm:test_vit", "pretrained")
+
+
+def test_position_embeddings_that_timm_resamples_otherwise_are_refused() -> None:
+    model = timm.create_model("test_vit", num_classes=0, img_size=64)
+    native = timm.create_model("test_vit", num_classes=0).state_dict()
+    assert in_names_of(model, native)["pos_embed"].shape == model.pos_embed.shape
+    model.pretrained_cfg = {**model.pretrained_cfg, "architecture": "flexivit_small"}
+    with pytest.raises(StageError, match=r"^network\.weights: expected flexivit_small for images"):
+        in_names_of(model, native)
+    assert in_names_of(model, model.state_dict()).keys() >= {"pos_embed"}
 
 
 def test_a_failing_hub_is_one_line(monkeypatch) -> None:

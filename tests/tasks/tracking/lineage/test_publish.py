@@ -214,13 +214,15 @@ def test_links_of_an_earlier_version_open_training_runs_as_well_and_stay_single(
     assert with_links(old, "Used by", [f"[b](#/b{MODE})"]) == new
 
 
-def test_a_table_takes_the_place_of_the_one_before():
-    note = with_table("**Champion:** x", "| A |\n|---|\n| 1 |")
-    assert note == "**Champion:** x\n\n| A |\n|---|\n| 1 |"
+def test_a_table_takes_the_place_of_the_one_before_and_of_no_other():
+    mine = "| My | notes |\n|---|---|\n| 9 | 9 |"
+    note = with_table(f"{mine}\n\n**Champion:** x", "| A | k=2 |\n|---|---|\n| 1 | 5 |")
+    assert note == f"{mine}\n\n**Champion:** x\n\n| A | k=2 |\n|---|---|\n| 1 | 5 |"
     linked = with_links(note, "Files", ["[r](#/r?x)"])
-    again = with_table(linked, "| B |\n|---|\n| 2 |\n| 3 |")
-    assert again == ("**Champion:** x\n\n| B |\n|---|\n| 2 |\n| 3 |\n\n**Files:** [r](#/r?x)")
-    assert with_table(again, "| B |\n|---|\n| 2 |\n| 3 |") == again
+    table = "| A | k=3 |\n|---|---|\n| 2 | 6 |\n| 3 | 7 |"
+    again = with_table(linked, table)
+    assert again == f"{mine}\n\n**Champion:** x\n\n{table}\n\n**Files:** [r](#/r?x)"
+    assert with_table(again, table) == again
 
 
 def test_a_table_that_mlflow_would_refuse_loses_its_last_rows():
