@@ -138,8 +138,8 @@ def test_without_timm_it_is_said_what_to_install(monkeypatch) -> None:
         trunk_of("resnet18")
 
 
-def test_a_model_of_timm_is_not_code_of_the_users() -> None:
-    assert code_digest("timm:test_resnet") is None
+def test_the_version_of_timm_says_what_a_model_is() -> None:
+    assert code_digest("timm:test_resnet") == f"timm {timm.__version__}"
 
 
 def test_images_that_do_not_fit_a_model_are_refused_with_its_own_size() -> None:
