@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from flows.monitoring.status_file import read_statuses
+from tasks.tracking.addresses import MODE
 
 pytestmark = pytest.mark.flow
 
@@ -317,8 +318,8 @@ def test_the_description_of_a_run_leads_to_what_it_was_made_from(told):
     by_name = {run["name"]: run for run in told.runs}
     labels = by_name["k=2 draw=0: pseudo-labels of the top 2"]
     final = by_name[FINAL]
-    assert f"/runs/{labels['id']})" in final["tags"]["mlflow.note.content"]
-    assert f"/runs/{final['id']})" in labels["tags"]["mlflow.note.content"]
+    assert f"/runs/{labels['id']}{MODE})" in final["tags"]["mlflow.note.content"]
+    assert f"/runs/{final['id']}{MODE})" in labels["tags"]["mlflow.note.content"]
 
 
 # What Prefect knows.

@@ -15,9 +15,14 @@ def home(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def tracker(home, monkeypatch):
+@pytest.fixture(autouse=True)
+def own_store(monkeypatch):
+    """The home folder's own store, whatever earlier tests have left in the environment."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture
+def tracker(home, own_store):
     return open_tracker(home, "digits")
 
 

@@ -3,6 +3,8 @@
 import json
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
@@ -70,8 +72,10 @@ def reproduce(tmp_path, identity):
     return made, report
 
 
-def text_of(client, run, file, folder):
-    return Path(client.download_artifacts(run, file, folder)).read_text(encoding="utf-8")
+def text_of(client, run, file):
+    # Not `download_artifacts`, which asks the store of MLFLOW_TRACKING_URI and not the client's.
+    folder = url2pathname(urlsplit(client.get_run(run).info.artifact_uri).path)
+    return (Path(folder) / file).read_text(encoding="utf-8")
 
 
 def note(client, ident):
@@ -86,13 +90,13 @@ def test_the_graph_of_the_drawn_models_lies_on_the_reproduction(
     made, report = reproduce
     ids = made(tracker)
     run = report(tracker, ids)
-    stored = json.loads(text_of(client, run, "lineage.json", str(tmp_path)))
+    stored = json.loads(text_of(client, run, "lineage.json"))
     names = {box["name"] for box in stored["nodes"]}
     assert {"demo-1", "final", "labels", "m1", "m2", "prepare", "raw", "test"} == names - {
         "prepared"
     }
     assert [box["gap"] for box in stored["nodes"] if box["gap"]] == []
-    page = text_of(client, run, "lineage.html", str(tmp_path))
+    page = text_of(client, run, "lineage.html")
     assert ">champion</a>" in page
     assert ids["other"] not in page
     # The run itself reads all models of the report.
@@ -189,7 +193,7 @@ def test_what_an_outage_kept_back_is_as_complete_as_ever(
     assert lines_of(home / "tracking-spool.rejected.jsonl") == refused
     real = {name: later.resolve(ident) for name, ident in ids.items()}
     assert later.find(f"gradmix-{identity[:8]}@champion") == real["final"]
-    stored = json.loads(text_of(client, later.resolve(run), "lineage.json", str(tmp_path)))
+    stored = json.loads(text_of(client, later.resolve(run), "lineage.json"))
     assert {real["final"], real["m1"], real["m2"]} <= {box["id"] for box in stored["nodes"]}
     assert real["labels run"] in note(client, real["m1"])
 
