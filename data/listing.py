@@ -12,6 +12,8 @@ from data.reader import check_split
 Media = Literal["photos", "clips"]
 UNLABELLED = -1
 """Label of a file whose class is unknown."""
+NO_FILES = "class folders without "
+"""Beginning of the reason, before the medium, for which empty class folders are skipped."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from data.errors import DataError
 from data.frames.decode import CLIP_SUFFIXES
 from data.images.decode import PHOTO_SUFFIXES, UNREADABLE_SUFFIXES
-from data.listing import File, Listing, Media
+from data.listing import NO_FILES, File, Listing, Media
 from data.names import both, fold, normal
 from data.reader import SPLITS, check_split
 from data.readers.file_tree import GO_ON, Tree, has_suffix, not_zero, read_tree
@@ -134,7 +134,7 @@ class FolderReader:
                 f"{self.media} in an unsupported format": len(set(unread) - set(loose)),
                 "files outside the class folders": len(loose),
                 "files outside the folders of the splits": len(beside),
-                f"class folders without {self.media}": len(
+                f"{NO_FILES}{self.media}": len(
                     {path for path in folders if "/" not in path} - used
                 ),
                 **tree.unused(prefix),

@@ -8,7 +8,8 @@ from data.catalog import find_reader
 from data.digest_cache import KnownDigests
 from data.errors import DataError, ProblemsError
 from data.fingerprint import sha256_file
-from data.listing import Listing
+from data.listing import NO_FILES, Listing
+from data.names import fold
 from data.paths import expanded
 from data.raw_files import RawFiles, raw_files
 from flows.experiment.corrected import corrections_of
@@ -42,6 +43,8 @@ def find_raw(
     found = _all_files(experiment, places, unlabelled, known)
     target = experiment.target.dataset
     listing, table = found[target, "train"].listing, experiment.target.corrections
+    if experiment.target.labelled is not None and listing is not None:
+        _refuse_empty_classes(found_at(base, experiment.target.labelled), listing)
     corrections = _corrections(experiment, base, listing)
     network = experiment.network
     weights = find_weights(network.trunk, network.weights)
@@ -119,6 +122,23 @@ def _files(
         )
     except DataError as error:
         raise DataError(f"{name} {split}: {error}") from error
+
+
+def _refuse_empty_classes(place: Path, listing: Listing) -> None:
+    """Refuse class folders of the labelled files without any: a class would be missing unsaid."""
+    reason = next((why for why in listing.skipped if why.startswith(NO_FILES)), None)
+    if reason is None:
+        return
+    known = {fold(name) for name in listing.classes}
+    folders = sorted(path.name for path in place.iterdir() if path.is_dir())
+    empty = [name for name in folders if fold(name) not in known and name[0] not in ".@"]
+    # Folders of splits inside are counted as well, and hold the class folders.
+    if not empty:
+        return
+    raise DataError(
+        f"labelled: Expected {reason.removeprefix(NO_FILES)} in every class folder of {place}, "
+        f"found none in {', '.join(empty[:5])}: add some, or remove the folder."
+    )
 
 
 def _corrections(experiment: Experiment, base: Path, listing: Listing | None) -> dict[str, str]:

@@ -182,6 +182,10 @@ CASES = {
         lambda root: (root / "web" / "cat").rename(root / "web" / "cow"),
         "expected a source with the target's label space",
     ),
+    "empty class": Case(
+        lambda root: [path.unlink() for path in (root / "labelled" / "dog").glob("*")],
+        "Expected photos in every class folder of",
+    ),
     "empty u": Case(
         lambda root: (drop("unlabelled")(root), (root / "unlabelled").mkdir()),
         "own.toml:3: target.unlabelled: ",
