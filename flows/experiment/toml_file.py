@@ -153,6 +153,10 @@ def read_toml(name: str) -> TomlFile:
     if name in experiment_names():
         where = f"{name}.toml"
         return _parsed(where, _content(where, _packaged() / where))
+    here = f"{name}.toml"
+    if any(path.name == here for path in Path().glob("*.toml")):
+        text = said("the path of a .toml file", f'"{name}"', f"name {here}")
+        raise settings_error([problem("experiment", (), text)])
     known = [*experiment_names(), "the path of a .toml file"]
     raise settings_error([problem("experiment", (), not_among((), name, known).text)])
 

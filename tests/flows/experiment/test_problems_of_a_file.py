@@ -140,6 +140,16 @@ def test_an_unknown_experiment_is_refused():
     assert message(load_experiment, "", "demo").endswith('found ""; correct the name.')
 
 
+def test_a_file_whose_suffix_was_left_out_is_named(tmp_path, monkeypatch):
+    (tmp_path / "photos.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    expected = "experiment: expected the path of a .toml file, found "
+    assert message(load_experiment, "photos", None) == (
+        f'{expected}"photos"; name photos.toml.'
+    )
+    assert "photos.toml" not in message(load_experiment, "photo", None)
+
+
 def test_a_missing_file_a_folder_and_a_path_that_cannot_be_are_refused(tmp_path):
     missing, folder = tmp_path / "missing.toml", tmp_path / "folder.toml"
     folder.mkdir()
