@@ -144,9 +144,7 @@ def test_a_file_whose_suffix_was_left_out_is_named(tmp_path, monkeypatch):
     (tmp_path / "photos.toml").touch()
     monkeypatch.chdir(tmp_path)
     expected = "experiment: expected the path of a .toml file, found "
-    assert message(load_experiment, "photos", None) == (
-        f'{expected}"photos"; name photos.toml.'
-    )
+    assert message(load_experiment, "photos", None) == (f'{expected}"photos"; name photos.toml.')
     assert "photos.toml" not in message(load_experiment, "photo", None)
 
 
