@@ -4,17 +4,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
-
 from data.paths import expanded
 from flows.cli.console import open_console, short
+from flows.cli.file_bar import NAMED, file_bar
 from flows.cli.model_argument import model_folder
 from flows.cli.progress import duration
 from tasks.models.devices import device_named
@@ -22,9 +14,6 @@ from tasks.models.network import load_model_folder
 from tasks.prediction.inputs import list_items
 from tasks.prediction.labelling import Labelled, label_files
 from tasks.prediction.tables import check_out
-
-NAMED = 10
-"""Maximum files named as left out; a file lists all of them."""
 
 
 def predict(
@@ -42,13 +31,8 @@ def predict(
     with model_folder(model, where) as folder:
         loaded = load_model_folder(folder, device_named(device))
     items, others = list_items(paths, loaded.description.images.media)
-    columns = (TextColumn("files"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    errors = Console(stderr=True)
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
-        shown = bar.add_task("files", total=len(items))
-        found = label_files(
-            loaded, items, table, batch_size, lambda done, _: bar.update(shown, completed=done)
-        )
+    with file_bar("files") as report:
+        found = label_files(loaded, items, table, batch_size, report)
     for line in summary(found, others, table, time.monotonic() - started):
         console.print(line, soft_wrap=True)
 
