@@ -6,8 +6,8 @@ from pathlib import Path
 
 from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Draw, Pipeline
-from flows.records.results import chosen_training, trainings_of
 from flows.records.stage_results import artifact_of
+from flows.records.trainings import chosen_training, trainings_of
 from tasks.storage.artifacts import Artifact
 from tasks.tracking.tracker import Tracker
 

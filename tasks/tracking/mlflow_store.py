@@ -6,15 +6,13 @@ adds tolerance of outages; its pending ids are accepted everywhere.
 
 import json
 import os
-import shlex
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from data.errors import UserError
-from tasks.errors import VariableError
-from tasks.redaction import redacted, redacted_value
+from tasks.redaction import redacted
+from tasks.tracking.mlflow_environment import check_variables, mlflow_command, set_defaults
 from tasks.tracking.run_records import OUTPUT, DatasetRecord, ModelRecord, RunRecord
 
 if TYPE_CHECKING:
@@ -31,13 +29,6 @@ PENDING_MODEL = "pending-model:"
 
 METRICS_PER_BATCH, PARAMS_PER_BATCH, DIGEST_LENGTH = 1000, 100, 36  # MLflow's limits
 NEWEST_FIRST = ["attributes.start_time DESC"]
-KINDS = {"bool": "true or false", "int": "an integer", "float": "a number"}
-URIS = frozenset({"MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"})
-SETTINGS = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the default of 7 holds a writer for minutes
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-}
 
 Point = tuple[str, float, int, int]
 """One metric value: name, finite value, milliseconds since the epoch, step."""
@@ -62,12 +53,11 @@ class MlflowStore:
     """
 
     def __init__(self, uri: str, experiment: str, artifact_root: Path | None) -> None:
-        for name, value in SETTINGS.items():
-            os.environ.setdefault(name, value)
+        set_defaults()
         # Imported here: it takes seconds and 160 MB, and reads the settings above.
         from mlflow import MlflowClient, entities, environment_variables  # noqa: PLC0415
 
-        _check_variables(vars(environment_variables))
+        check_variables(vars(environment_variables))
 
         self._address, self.uri = uri, redacted(uri)
         self._name = experiment
@@ -295,34 +285,6 @@ class MlflowStore:
         history = self._client.get_metric_history
         run_id = run.info.run_id
         return {(m.key, m.step, m.value) for key in run.data.metrics for m in history(run_id, key)}
-
-
-def _check_variables(known: Mapping[str, Any]) -> None:
-    """Read every MLflow variable that is set, as MLflow will.
-
-    Raises:
-        VariableError: if MLflow rejects one.
-    """
-    for name, value in os.environ.items():
-        variable = known.get(name) if name.startswith("MLFLOW_") else None
-        if variable is None or name in URIS:
-            continue
-        try:
-            variable.get()
-        except (TypeError, ValueError) as error:
-            kind = getattr(variable.type, "__name__", "value")
-            raise VariableError(
-                f"{name}: expected {KINDS.get(kind, kind)}, found "
-                f"{redacted_value(name, value)!r}; correct it, or unset it."
-            ) from error
-
-
-def mlflow_command(uri: str, *words: str) -> str:
-    """An MLflow command line that the user can run on a store."""
-    command = [str(Path(sys.executable).with_name("mlflow")), *words]
-    # A server, or a URL with a login, which must not be shown, is named by the environment.
-    named_by_user = uri.startswith(("http:", "https:")) or redacted(uri) != uri
-    return shlex.join(command if named_by_user else ["env", f"MLFLOW_TRACKING_URI={uri}", *command])
 
 
 def _present(paths: Sequence[str]) -> str:

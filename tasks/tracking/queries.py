@@ -9,7 +9,8 @@ from tasks.errors import first_line
 from tasks.redaction import redacted, without_login
 from tasks.storage.database_url import DAMAGED, aside_command, sqlite_path
 from tasks.tracking.lineage.graph import Node, walk
-from tasks.tracking.mlflow_store import MlflowStore, T, TrackingError, mlflow_command
+from tasks.tracking.mlflow_environment import mlflow_command
+from tasks.tracking.mlflow_store import MlflowStore, T, TrackingError
 from tasks.tracking.resolve import find
 
 OTHER_VERSION = "out-of-date database schema"
