@@ -11,7 +11,7 @@ $(PYTHON) -m venv .venv-$(1)
 .venv-$(1)/bin/python -P -m pytest tests/gradmix/mixer tests/gradmix/test_light_core.py
 endef
 
-.PHONY: demo test check slow chaos examples oldest newest docs coverage constraints clean
+.PHONY: demo test check slow chaos bench bench-quick examples oldest newest docs coverage constraints clean
 
 demo: $(READY)  ## The whole pipeline on embedded data, offline, in minutes
 	$(BIN)/gradmix reproduce digits --scale demo
@@ -31,6 +31,12 @@ slow: $(READY)  ## The tests that take minutes: whole runs killed and resumed, f
 chaos: $(READY)  ## Random kills of a reproduction, and faults on a fleet: an hour or two
 	$(BIN)/python -P tests/flows/chaos
 	$(BIN)/python -P tests/deploy/chaos
+
+bench: $(READY)  ## All benchmarks, stored in docs/benchmarks.md: half an hour of a quiet machine
+	$(BIN)/python -P tests/benchmarks --store
+
+bench-quick: $(READY)  ## The same in a few minutes, only compared with the stored figures
+	$(BIN)/python -P tests/benchmarks --quick
 
 examples: $(READY)  ## The loops of docs/mixer, with Lightning and Hugging Face installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group examples

@@ -108,12 +108,6 @@ def test_every_page_is_in_the_navigation():
     assert sorted(listed) == sorted(pages)
 
 
-def test_every_benchmark_is_on_its_page():
-    page = text_of("docs/benchmarks.md")
-    scripts = [path.name for path in (ROOT / "tests" / "benchmarks").glob("*.py")]
-    assert [name for name in scripts if f"tests/benchmarks/{name}" not in page] == []
-
-
 def test_links_out_of_the_docs_become_pages_of_the_site():
     text = "[a](../flows/experiments/digits.toml) [b](own-data.md#images) [c](https://x.org)"
     found = FILES.with_links(text, "docs", "pipeline.md")

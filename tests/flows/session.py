@@ -8,6 +8,7 @@ imports and starts once what every command of its own process would import and s
 """
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from click.testing import CliRunner
 from deploy.cli import main
 from tasks.execution.environment import configure
 from tasks.execution.prefect_server import prefect_server
+from tasks.storage.home import open_home
 from tasks.tracking.lineage.graph import boxes, gaps
 from tasks.tracking.tracker import open_tracker
 
@@ -75,6 +77,8 @@ def step(what: dict[str, Any], home: Path) -> dict[str, Any]:
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     out, err = result.stdout.splitlines(), result.stderr.splitlines()
+    # For the log that a failing test shows.
+    sys.stderr.write("\n".join([f"gradmix {shlex.join(words)}: {result.exit_code}", *err, ""]))
     log = home / "executions.jsonl"
     executed = log.read_text().splitlines() if log.exists() else []
     return {
@@ -137,10 +141,10 @@ def jobs() -> dict[str, Any]:
 
 if __name__ == "__main__":
     home, steps, results = map(Path, sys.argv[1:])
-    configure(home)
+    configure(open_home(home))
     with prefect_server(home):
         done = [step(what, home) for what in json.loads(steps.read_text())]
         known = {"flow_runs": flow_runs(), "jobs": jobs()}
-    champion = open_tracker(home, "gradmix").find("gradmix-tiny-tiny@champion")
+    champion = open_tracker(home, "gradmix").find("champion")
     told = {"steps": done, "runs": runs_of(home), "champion": champion, **known}
     results.write_text(json.dumps(told))
