@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, get_type_hints
 
 from pydantic import create_model
@@ -61,14 +62,23 @@ def check_fields(
         for key in elsewhere or {}
         if key in settings
     )
+    model = _model(name, config, frozenset(elsewhere or ()))  # type: ignore[arg-type]
+    model.model_validate(dict(settings))
+    refuse(_out_of_range(config, {**settings, **(elsewhere or {})}))
+
+
+# A file names few methods in many rows, and a model takes longer to make than to use. (To mypy,
+# `type[Any]` is not hashable.)
+@cache
+def _model(name: str, config: type[Any], elsewhere: frozenset[str]) -> type[Frozen]:
+    """Model of a dataclass's fields, without those that another key gives."""
     types = get_type_hints(config)
     fields: dict[str, Any] = {
         field.name: (types[field.name], ... if _required(field) else None)
         for field in dataclasses.fields(config)
-        if field.name not in (elsewhere or {})
+        if field.name not in elsewhere
     }
-    create_model(name, __base__=Frozen, **fields).model_validate(dict(settings))
-    refuse(_out_of_range(config, {**settings, **(elsewhere or {})}))
+    return create_model(name, __base__=Frozen, **fields)
 
 
 def _required(field: "dataclasses.Field[Any]") -> bool:
