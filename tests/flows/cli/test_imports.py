@@ -29,35 +29,87 @@ SLOW = (
 COMMANDS = sorted(main.commands)
 
 
-def python(code):
-    """What a fresh interpreter prints."""
-    return subprocess.run(
+INVOKE = """
+import os, sys
+from click.testing import CliRunner
+from deploy.cli import main
+
+def invoked(folder, words):
+    os.chdir(folder)
+    result = CliRunner().invoke(main, words)
+    loaded = [name for name in {SLOW} if name in sys.modules]
+    return result.exit_code, result.stdout, result.stderr, loaded
+
+print([invoked(folder, words) for folder, words in {cases}])
+"""
+IMPORT = """
+import importlib, sys
+
+def loaded(name):
+    importlib.import_module(f"flows.cli.commands.{{name}}")
+    return [name for name in {SLOW} if name in sys.modules]
+
+print({{name: loaded(name) for name in {names}}})
+"""
+
+
+def answer(code, **words):
+    """What a fresh interpreter prints: what it has loaded after each case, the earlier included."""
+    code = code.format(SLOW=SLOW, **words)
+    done = subprocess.run(
         [sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True, timeout=120
-    ).stdout
+    )
+    return ast.literal_eval(done.stdout)
+
+
+TYPING_ERRORS = [
+    (["reproduce", "--scael", "demo"], "No such option '--scael'"),
+    (["rerun", "digits"], "Missing option '--cell'"),
+    (["reproduce", "digits", "--k", "two"], "'two' is not a valid integer"),
+    (["plam", "digits"], "No such command 'plam'"),
+    (["plan", "digit"], "did you mean digits?"),
+    (["plan", "digits", "--scale", "dmeo"], 'found "dmeo"; did you mean demo?'),
+    (["reproduce", "wrong.toml"], "wrong.toml:2: expected TOML"),
+    (["rerun", "none.toml", "--cell", "beta=1,gamma=0"], "expected an experiment file, found"),
+]
+CHECKING = ("check", "plan", "run")
+OWN = """\
+name = 3
+[target]
+labelled = "labelled"
+tset = "test"
+[[sources]]
+data = "web"
+[training]
+steps = -1
+"""
 
 
 @pytest.fixture(scope="module")
-def helped():
-    """Help of the program and of every command, and what was imported for it."""
-    code = f"""
-import sys
-from click.testing import CliRunner
-from deploy.cli import main
-texts = {{n: CliRunner().invoke(main, [*n.split(), "--help"]).output for n in {["", *COMMANDS]}}}
-print((texts, [name for name in {SLOW} if name in sys.modules]))
-"""
-    return ast.literal_eval(python(code))
+def answered(tmp_path_factory):
+    """Exit code, output, errors and slow imports by command line, in the order of the tests."""
+    folder = tmp_path_factory.mktemp("answered")
+    (folder / "wrong.toml").write_text('name = "x"\nscale = \n')
+    (folder / "own.toml").write_text(OWN)
+    for place in ("labelled", "web"):
+        (folder / place / "cat").mkdir(parents=True)
+        (folder / place / "cat" / "1.png").touch()
+    cases = [["--help"], *([name, "--help"] for name in COMMANDS)]
+    cases += [words for words, _ in TYPING_ERRORS]
+    cases += [[command, "own.toml"] for command in CHECKING]
+    answers = answer(INVOKE, cases=[(str(folder), words) for words in cases])
+    return {tuple(words): given for words, given in zip(cases, answers, strict=True)}
 
 
-def test_help_imports_nothing_slow(helped):
-    assert helped[1] == []
+def test_help_imports_nothing_slow(answered):
+    assert answered[COMMANDS[-1], "--help"][-1] == []
 
 
-def test_help_names_every_command_and_ends_with_an_example(helped):
-    texts, _ = helped
-    assert all(f"  {name} " in texts[""] for name in ("reproduce", "plan", "report"))
+def test_help_names_every_command_and_ends_with_an_example(answered):
+    general = answered["--help",][1]
+    assert all(f"  {name} " in general for name in ("reproduce", "plan", "report"))
     for name in COMMANDS:
-        last = texts[name].strip().splitlines()[-1].strip()
+        last = answered[name, "--help"][1].strip().splitlines()[-1].strip()
         assert last.startswith(f"Example: gradmix {name} "), name
         words = shlex.split(last.removeprefix("Example: gradmix "))
         command = main.commands[words[0]]
@@ -72,79 +124,44 @@ def test_every_option_is_explained():
                 assert parameter.help or parameter.is_eager, parameter.name
 
 
-@pytest.mark.parametrize(
-    ("words", "error"),
-    [
-        (["reproduce", "--scael", "demo"], "No such option '--scael'"),
-        (["rerun", "digits"], "Missing option '--cell'"),
-        (["reproduce", "digits", "--k", "two"], "'two' is not a valid integer"),
-        (["plam", "digits"], "No such command 'plam'"),
-        (["plan", "digit"], "did you mean digits?"),
-        (["plan", "digits", "--scale", "dmeo"], 'found "dmeo"; did you mean demo?'),
-        (["reproduce", "wrong.toml"], "wrong.toml:2: expected TOML"),
-        (["rerun", "none.toml", "--cell", "beta=1,gamma=0"], "expected an experiment file, found"),
-    ],
-)
-def test_a_typing_error_imports_nothing_slow(tmp_path, words, error):
-    (tmp_path / "wrong.toml").write_text('name = "x"\nscale = \n')
-    code = f"""
-import os, sys
-from click.testing import CliRunner
-from deploy.cli import main
-os.chdir({str(tmp_path)!r})
-result = CliRunner().invoke(main, {words})
-print((result.exit_code, result.stderr, [name for name in {SLOW} if name in sys.modules]))
-"""
-    exit_code, line, imported = ast.literal_eval(python(code))
+@pytest.mark.parametrize(("words", "error"), TYPING_ERRORS)
+def test_a_typing_error_imports_nothing_slow(answered, words, error):
+    exit_code, _, line, imported = answered[tuple(words)]
     assert (exit_code, imported, line.count("\n")) == (2, [], 1)
     assert error in line
 
 
-@pytest.mark.parametrize("command", ["check", "plan", "run"])
-def test_a_wrong_key_or_value_is_found_before_torch_is_imported(tmp_path, command):
-    folders = [tmp_path / place / "cat" for place in ("labelled", "web")]
-    for folder in folders:
-        folder.mkdir(parents=True)
-        (folder / "1.png").touch()
-    (tmp_path / "own.toml").write_text(
-        'name = 3\n[target]\nlabelled = "labelled"\ntset = "test"\n[[sources]]\ndata = "web"\n'
-        "[training]\nsteps = -1\n"
-    )
-    unused = tuple(name for name in SLOW if name not in {"pydantic", "numpy"})
-    code = f"""
-import os, sys
-from click.testing import CliRunner
-from deploy.cli import main
-os.chdir({str(tmp_path)!r})
-result = CliRunner().invoke(main, [{command!r}, "own.toml"])
-print((result.exit_code, result.stderr, [name for name in {unused} if name in sys.modules]))
-"""
-    exit_code, lines, imported = ast.literal_eval(python(code))
-    assert (exit_code, imported) == (2, [])
+@pytest.mark.parametrize("command", CHECKING)
+def test_a_wrong_key_or_value_is_found_before_torch_is_imported(answered, command):
+    exit_code, _, lines, imported = answered[command, "own.toml"]
+    assert exit_code == 2
+    assert set(imported) <= {"pydantic", "numpy"}
     assert "own.toml:4: target.tset: " in lines
     assert "own.toml:8: training.steps: " in lines
 
 
-@pytest.mark.parametrize(
-    ("name", "unused"),
-    [
-        ("plan", ("prefect", "mlflow", "pandas", "scipy", "matplotlib")),
-        ("reproduce", ("prefect", "mlflow", "pandas", "scipy", "matplotlib")),
-        ("report", ("torch", "prefect", "mlflow", "pandas")),
-        ("lineage", ("torch", "prefect", "mlflow", "pandas")),
-        ("extract", ("torch", "prefect", "mlflow", "pandas", "scipy")),
-        ("predict", ("prefect", "mlflow", "pandas", "scipy", "matplotlib")),
-        ("status", SLOW),
-        ("cancel", SLOW),
-    ],
+# Each command leaves out at least what the next one does: they share an interpreter.
+WITHOUT_TORCH = {
+    "status": SLOW,
+    "cancel": SLOW,
+    "extract": ("torch", "prefect", "mlflow", "pandas", "scipy"),
+    "lineage": ("torch", "prefect", "mlflow", "pandas"),
+    "report": ("torch", "prefect", "mlflow", "pandas"),
+}
+WITH_TORCH = dict.fromkeys(
+    ("plan", "reproduce", "predict"), ("prefect", "mlflow", "pandas", "scipy", "matplotlib")
 )
-def test_a_command_imports_no_more_than_it_needs(name, unused):
-    code = f"""
-import sys
-import flows.cli.commands.{name}
-print([name for name in {unused} if name in sys.modules])
-"""
-    assert python(code).strip() == "[]"
+
+
+@pytest.fixture(scope="module")
+def imported():
+    """Slow imports by command."""
+    return answer(IMPORT, names=list(WITHOUT_TORCH)) | answer(IMPORT, names=list(WITH_TORCH))
+
+
+@pytest.mark.parametrize(("name", "unused"), (WITHOUT_TORCH | WITH_TORCH).items())
+def test_a_command_imports_no_more_than_it_needs(imported, name, unused):
+    assert set(imported[name]).isdisjoint(unused)
 
 
 def test_the_environment_is_set_before_a_command_that_needs_it_is_imported(tmp_path, monkeypatch):
