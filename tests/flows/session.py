@@ -4,7 +4,8 @@ A step is {"run": [words], "remove": label of the training whose model is remove
 pattern of the files that are damaged before}. The word NAME stands for the reproduction's name.
 RESULTS.json gets the exit code and the output of each, what was executed and what is there after
 it, what MLflow and Prefect know in the end, and what becomes of jobs that are asked for. This
-imports and starts once what every command of its own process would import and start again.
+imports and starts once what every command of its own process would import and start again: also the
+server, and the process from which jobs are forked.
 """
 
 import json
@@ -16,13 +17,26 @@ from typing import Any
 from click.testing import CliRunner
 
 from deploy.cli import main
+from flows.cli.commands import reproduce
 from tasks.execution.environment import configure
 from tasks.execution.prefect_server import prefect_server
+from tasks.execution.template import Template
 from tasks.storage.home import open_home
 from tasks.tracking.lineage.graph import boxes, gaps
 from tasks.tracking.tracker import open_tracker
 
 NAME = "NAME"
+
+
+class Kept(Template):
+    """A template that one command leaves to the next."""
+
+    def __exit__(self, *_: object) -> None:
+        """Keep it."""
+
+    def end(self) -> None:
+        """End it."""
+        super().__exit__(None, None, None)
 
 
 def runs_of(home: Path) -> list[dict[str, Any]]:
@@ -142,9 +156,12 @@ def jobs() -> dict[str, Any]:
 if __name__ == "__main__":
     home, steps, results = map(Path, sys.argv[1:])
     configure(open_home(home))
+    kept = Kept()
+    reproduce.Template = lambda: kept
     with prefect_server(home):
         done = [step(what, home) for what in json.loads(steps.read_text())]
         known = {"flow_runs": flow_runs(), "jobs": jobs()}
+    kept.end()
     champion = open_tracker(home, "gradmix").find("champion")
     told = {"steps": done, "runs": runs_of(home), "champion": champion, **known}
     results.write_text(json.dumps(told))
