@@ -1,5 +1,6 @@
 """DCTN: pseudo-labels above a threshold, discriminators, and a trunk that confuses the hardest."""
 
+import functools
 import math
 
 import pytest
@@ -46,7 +47,13 @@ def told_apart(toy, method) -> dict[str, torch.Tensor]:
 
 def prepared(toy, **settings):
     """A method with trained discriminators and the initial weights elsewhere."""
-    method = toy.method("dctn", optimiser=STILL, **settings)
+    return twin(toy, discriminating(toy, settings["adversary"]), **settings)
+
+
+@functools.cache
+def discriminating(toy, adversary: str):
+    """The same, read only."""
+    method = toy.method("dctn", optimiser=STILL, adversary=adversary)
     of_sources, of_target = features(toy, method)
     for name, of_source in of_sources.items():
         adversary = method.network.heads[adversary_of(name)]
