@@ -1,5 +1,7 @@
-"""The loops of docs/mixer run, each in an interpreter of its own, with the libraries it is for."""
+"""The loops of docs/mixer run, those for other libraries in an interpreter of their own."""
 
+import contextlib
+import io
 import os
 import re
 import subprocess
@@ -8,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
 
 FOLDER = Path(__file__).parents[2] / "docs" / "mixer"
 NUMBER = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
@@ -27,16 +30,29 @@ def test_every_page_with_code_is_run() -> None:
     assert {path.stem for path in FOLDER.glob("*.md")} == SAYS.keys()
 
 
-@pytest.mark.parametrize(
-    "page", [pytest.param(p, marks=pytest.mark.slow) if p in HEAVY else p for p in SAYS]
-)
-def test_a_pages_code_runs(page, tmp_path) -> None:
+def code_of(page: str) -> str:
+    text = (FOLDER / f"{page}.md").read_text(encoding="utf-8")
+    return "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+
+
+@pytest.mark.parametrize("page", [page for page in SAYS if page not in HEAVY])
+def test_a_pages_code_runs(page, tmp_path, monkeypatch) -> None:
+    _, says = SAYS[page]
+    monkeypatch.chdir(tmp_path)
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), torch.random.fork_rng():
+        exec(compile(code_of(page), page, "exec"), {"__name__": "__main__"})  # noqa: S102 - our own
+    assert re.search(says, out.getvalue()), out.getvalue()
+    assert not any(tmp_path.iterdir()), "a page leaves no files"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", HEAVY)
+def test_a_pages_code_runs_with_its_library(page, tmp_path) -> None:
     library, says = SAYS[page]
     if find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
-    text = (FOLDER / f"{page}.md").read_text(encoding="utf-8")
-    code = "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
-    command = [sys.executable, "-P", "-c", code]
+    command = [sys.executable, "-P", "-c", code_of(page)]
     done = subprocess.run(
         command,
         cwd=tmp_path,
