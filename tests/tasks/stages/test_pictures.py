@@ -143,13 +143,12 @@ def test_photos_become_squares_and_broken_ones_are_named(
     assert "cannot be decoded" in broken["Red/2.png"]
 
 
-@pytest.mark.parametrize("way", ["link", "inner/../home"])
 def test_it_does_not_matter_how_the_home_is_named(
-    runtime: Runtime, of_photos: dict[str, Any], tmp_path: Path, way: str
+    runtime: Runtime, of_photos: dict[str, Any], tmp_path: Path
 ) -> None:
     (tmp_path / "inner").mkdir()
     (tmp_path / "link").symlink_to(runtime.home)
-    store = Store(open_home(tmp_path / way))
+    store = Store(open_home(tmp_path / "inner" / ".." / "link"))
     artifact = performed(dataclasses.replace(runtime, store=store), of_photos)
     found = load_prepared(runtime.home / artifact.folder)
     shown = torch.tensor([*COLOURS.values()])[1 - found.labels]
