@@ -1,10 +1,16 @@
-"""Stages in real Prefect flows, in a process of its own: `python flow_of_stages.py HOME`.
+"""Real Prefect flows, in a process of its own: `python flow_of_stages.py HOME`.
 
-Prints one JSON object: by flow, the state of each stage and what was executed, and the events.
+Prints one JSON object: by flow of stages, the state of each stage and what was executed, and the
+events; the states of forty quick tasks and one that fails, and those that the server has recorded
+once it is stopped. A second server runs the quick tasks again; then there is a line of their states
+and its address, and this waits to be killed.
 """
 
 import json
+import os
+import sqlite3
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,6 +135,48 @@ class Scene:
         return self.home / "prefect" / "results" / name
 
 
+def squares() -> list[str]:
+    """States of forty quick tasks with results that are kept, and of one that fails."""
+    from prefect import flow, task
+    from prefect.cache_policies import CacheKeyFnPolicy
+    from prefect.futures import wait
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+    policy = CacheKeyFnPolicy(cache_key_fn=lambda _, given: f"square-{given['x']}")
+
+    @task(cache_policy=policy, persist_result=True, result_serializer="json")
+    def square(x: int) -> int:
+        return x * x
+
+    @task
+    def fail() -> None:
+        raise ValueError("on purpose")
+
+    @flow(task_runner=ThreadPoolTaskRunner(max_workers=8))
+    def quick() -> list[str]:
+        futures = [square.submit(x) for x in range(40)] + [fail.submit()]
+        wait(futures)
+        return [future.state.name for future in futures]
+
+    return quick()
+
+
+def recorded(home: Path) -> list[tuple[str, int]]:
+    """Number of quick tasks by state, as the server's database has them."""
+    query = (
+        "select state_name, count(*) from task_run where task_key like 'square%' "
+        "or task_key like 'fail%' group by 1 order by 1"
+    )
+    with sqlite3.connect(home / "prefect" / "prefect.db") as database:
+        return database.execute(query).fetchall()
+
+
+def say(what: object) -> None:
+    """Print it at once."""
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
 def main(home: Path) -> None:
     """Run the scenes one after the other in one home."""
     configure(home)
@@ -143,7 +191,14 @@ def main(home: Path) -> None:
         scene.record(9).write_bytes(text[: len(text) // 2])
         told["damaged"] = scene.run()
         told["failing"] = scene.run(second=-2)
-    sys.stdout.write(json.dumps(told) + "\n")
+        # Last, as a server that is stopped too early loses the latest states.
+        told["quick"] = squares()
+    assert "PREFECT_API_URL" not in os.environ
+    told["recorded"] = recorded(home)
+    say(told)
+    with prefect_server(home):
+        say([squares(), os.environ["PREFECT_API_URL"]])
+        time.sleep(60)
 
 
 if __name__ == "__main__":
