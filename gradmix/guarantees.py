@@ -84,8 +84,12 @@ def upper_tail(right: int, n: int, precision: float) -> float:
         return 0.0
     if precision >= 1.0:
         return 1.0
+    return _tail(right, n, precision, _log_choose(n, right))
+
+
+def _tail(right: int, n: int, precision: float, log_choose: Floats) -> float:
     i = np.arange(right, n + 1)
-    log_term = _log_choose(n, right) + i * math.log(precision) + (n - i) * math.log1p(-precision)
+    log_term = log_choose + i * math.log(precision) + (n - i) * math.log1p(-precision)
     return min(1.0, float(np.exp(log_term).sum()))
 
 
@@ -102,10 +106,12 @@ def precision_bound(right: int, n: int, confidence: float) -> float:
     _check_share(confidence, "confidence")
     if not 0 <= right <= n:
         raise ValueError(f"expected 0 <= right <= n, found {right} of {n}.")
-    low, high = 0.0, 1.0
+    if right == 0:
+        return 0.0
+    low, high, log_choose = 0.0, 1.0, _log_choose(n, right)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if upper_tail(right, n, middle) <= 1 - confidence:
+        if middle < 1.0 and _tail(right, n, middle, log_choose) <= 1 - confidence:
             low = middle
         else:
             high = middle
