@@ -3,15 +3,14 @@
 import pytest
 
 from data.fingerprint import digest_json as sha
-from tasks.tracking.tracker import open_tracker
+from tasks.execution.databases import MLFLOW, ensure_database
+from tasks.tracking.tracker import DATABASE, open_tracker
 
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tracked home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        open_tracker(folder, "digits")
+    ensure_database(MLFLOW, folder / DATABASE)
     return folder
 
 

@@ -8,8 +8,9 @@ import pytest
 from data.errors import DataError
 from data.fingerprint import digest_json as sha
 from data.tables.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
+from tasks.execution.databases import MLFLOW, ensure_database
 from tasks.tracking.mlflow_store import TrackingError
-from tasks.tracking.tracker import open_tracker
+from tasks.tracking.tracker import DATABASE, open_tracker
 
 
 def written(path, u, source="mnist/train:0"):
@@ -79,6 +80,7 @@ def test_champion_alone_is_the_only_one_or_they_are_named(tracker, identity, tmp
     for name in ("one", "two"):
         run = tracker.start_run(name, sha(name + identity), "train")
         models[name] = tracker.log_model(run, name, sha(name + identity), weights)
+    ensure_database(MLFLOW, tmp_path / DATABASE)
     other = open_tracker(tmp_path, "digits")
     run = other.start_run("r", identity, "train")
     only = other.log_model(run, "net", identity, weights)

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from data.fingerprint import digest_json as sha
 from deploy.cli import main
 from flows.records.stored import FILE, FOLDER
+from tasks.execution.databases import MLFLOW, ensure_database
 from tasks.storage.home import open_home
-from tasks.tracking.tracker import EXPERIMENT, open_tracker
+from tasks.tracking.tracker import DATABASE, EXPERIMENT, open_tracker
 
 NAME = "tiny-demo-0123abcd"
 
@@ -23,6 +24,7 @@ COMMITTED = Path(__file__).parents[4] / "docs" / "results" / "digits-small" / "r
 def told(tmp_path_factory):
     """A home with a reproduction of two rows and draws; returns its folder and ids."""
     home = open_home(tmp_path_factory.mktemp("lineage") / "home")
+    ensure_database(MLFLOW, home / DATABASE)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         tracker = open_tracker(home, EXPERIMENT)
