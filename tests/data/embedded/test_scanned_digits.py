@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 from data.embedded.scanned_digits import HandwrittenReader
 from data.errors import DataError
@@ -36,6 +35,8 @@ def test_digits_fill_the_box_of_mnist():
 def test_images_keep_the_label_of_the_original():
     # Shrunk back and compared at every second pixel, nearly every image is closest to an original
     # of its own class; with shuffled labels it would be one in ten.
+    from sklearn.datasets import load_digits
+
     raw, bunch = READER.read(None, "test"), load_digits()
     boxes = raw.images[:50, 6:26, 6:26, 0].astype(float)
     shrunk = boxes[:, 1::5, 1::5].reshape(50, -1)

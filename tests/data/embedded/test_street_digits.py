@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from sklearn.neighbors import KNeighborsClassifier
 
 from data.embedded.street_digits import FONTS, StreetReader, _glyph, draw_street_digits
 from data.errors import DataError
@@ -50,6 +49,8 @@ def test_the_digit_that_is_drawn_is_the_label():
     grey = draw_street_digits(labels, rng).mean(3)[:, 3:29, 8:24].reshape(1500, -1)
     grey -= grey.mean(1, keepdims=True)
     dark = np.abs(grey / grey.std(1, keepdims=True))
+    from sklearn.neighbors import KNeighborsClassifier
+
     model = KNeighborsClassifier(5, metric="cosine").fit(dark[:1200], labels[:1200])
     assert model.score(dark[1200:], labels[1200:]) > 0.25
 

@@ -2,7 +2,6 @@ import gzip
 
 import numpy as np
 import pytest
-import torchvision.datasets
 
 from data.errors import DataError
 from data.readers.mnist import FOLDER, MnistReader
@@ -110,7 +109,7 @@ class FakeMnist:
 
 
 def test_a_download_leaves_the_four_official_files_and_nothing_else(tmp_path, monkeypatch):
-    monkeypatch.setattr(torchvision.datasets, "MNIST", FakeMnist)
+    monkeypatch.setattr("torchvision.datasets.MNIST", FakeMnist)
     READER.download(tmp_path)
     names = sorted(path.name for path in (tmp_path / FOLDER).iterdir())
     assert names == [
@@ -122,7 +121,7 @@ def test_a_download_leaves_the_four_official_files_and_nothing_else(tmp_path, mo
 
 
 def test_a_download_leaves_files_that_are_there_alone(write_mnist, monkeypatch):
-    monkeypatch.setattr(torchvision.datasets, "MNIST", FakeMnist)
+    monkeypatch.setattr("torchvision.datasets.MNIST", FakeMnist)
     root, images, labels = write_mnist(IMAGES, LABELS, compressed=False)
     before = images.read_bytes(), labels.read_bytes()
     READER.download(root)
@@ -134,7 +133,7 @@ def test_a_download_leaves_files_that_are_there_alone(write_mnist, monkeypatch):
 def test_nothing_is_fetched_when_nothing_is_missing(write_mnist, monkeypatch):
     write_mnist(IMAGES, LABELS, "train")
     root, *_ = write_mnist(IMAGES, LABELS, "test")
-    monkeypatch.setattr(torchvision.datasets, "MNIST", None)
+    monkeypatch.setattr("torchvision.datasets.MNIST", None)
     READER.download(root)
 
 
@@ -142,7 +141,7 @@ def test_no_network_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
     def unreachable(*args, **kwargs):
         raise RuntimeError("Error downloading\ntrain-images")
 
-    monkeypatch.setattr(torchvision.datasets, "MNIST", unreachable)
+    monkeypatch.setattr("torchvision.datasets.MNIST", unreachable)
     with pytest.raises(
         DataError, match=r"Expected to download MNIST .*Error downloading train-images\): check the"
     ):

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torchvision.datasets
 
 from data.errors import DataError
 from data.readers.svhn import SvhnReader
@@ -141,7 +140,7 @@ def test_a_download_brings_the_missing_split_and_keeps_the_other(
         assert download
         (root / f"{split}_32x32.mat").write_bytes(split.encode())
 
-    monkeypatch.setattr(torchvision.datasets, "SVHN", fake)
+    monkeypatch.setattr("torchvision.datasets.SVHN", fake)
     root, path = write_svhn(svhn_content)
     before = path.read_bytes()
     READER.download(root)
@@ -158,7 +157,7 @@ def test_a_failed_download_is_one_line_and_leaves_nothing(tmp_path, monkeypatch,
         (root / "half").write_bytes(b"half")
         raise error
 
-    monkeypatch.setattr(torchvision.datasets, "SVHN", fail)
+    monkeypatch.setattr("torchvision.datasets.SVHN", fail)
     with pytest.raises(DataError, match=r"Expected to download SVHN into .*check the network"):
         READER.download(tmp_path)
     assert list((tmp_path / "SVHN").iterdir()) == []
