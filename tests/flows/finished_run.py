@@ -1,7 +1,10 @@
 """The home folder of a finished run with an ensemble's labels of U, made without a training."""
 
 import json
+import shutil
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
@@ -33,6 +36,18 @@ def probabilities(labels, rng, sharpness):
 
 def finished_run(folder: Path, *, photos: bool = True, unlabelled: int = 60, held: int = 300):
     """A home folder; the true labels of U, and the folder of the photos, if there are any."""
+    made, truth, agreed = _made(photos, unlabelled, held)
+    shutil.copytree(made.name, folder, dirs_exist_ok=True)
+    home, data = folder / "home", folder / "data"
+    _record(home, data if photos else None, unlabelled, agreed)
+    return home, truth.copy(), data / "kitchen"
+
+
+@cache
+def _made(photos: bool, unlabelled: int, held: int):
+    """All but the record, to be copied: its folder, the true labels of U, how many agree."""
+    made = TemporaryDirectory()
+    folder = Path(made.name)
     rng = np.random.default_rng(0)
     home = open_home(folder / "home")
     count = unlabelled + held
@@ -104,8 +119,7 @@ def finished_run(folder: Path, *, photos: bool = True, unlabelled: int = 60, hel
         members=tuple(member["identity"] for member in members),
     )
     write_held_out(known, folder / HELD_OUT)
-    _record(home, data if photos else None, unlabelled, int(agreed.sum()))
-    return home, truth[u], data / "kitchen"
+    return made, truth[u], int(agreed.sum())
 
 
 def _artifact(home, stage, inputs, summary, write, *, config=None, notes=None):
