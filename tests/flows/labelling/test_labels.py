@@ -134,8 +134,10 @@ def test_where_the_strictest_test_fails_it_is_said_though_lower_ones_would_pass(
     assert "found 12 that show" not in said
 
 
-def test_the_command_in_one_line_each(run, tmp_path):
+def test_the_command_in_one_line_each(run, tmp_path, monkeypatch):
     home, _, _ = run
+    # The environment of Prefect and MLflow is global to a process.
+    monkeypatch.setattr("flows.cli.lazy.configure", lambda _: None)
     words = ["label", "--home", str(home), "--precision", "0.9", "--out", str(tmp_path / "l.csv")]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output

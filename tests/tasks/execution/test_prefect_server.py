@@ -167,7 +167,9 @@ HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
 @pytest.fixture
 def quick_server(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Replaces the server; the folders of those that were started."""
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    # Set before it is deleted, or the address that a test brings back would stay.
+    monkeypatch.setenv("PREFECT_API_URL", "")
+    monkeypatch.delenv("PREFECT_API_URL")
     monkeypatch.delenv("PREFECT_HOME", raising=False)
     monkeypatch.setattr(server_module, "_settle", lambda _: None)
     monkeypatch.setattr(server_module, "ensure_database", lambda *_: None)
