@@ -2,11 +2,14 @@
 
 import os
 import re
+import traceback
 from collections.abc import Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 HIDDEN = "***"
-SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|AUTH_STRING|_KEY\b|_KEY_ID\b|API_KEY")
+SECRET = re.compile(
+    r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|AUTH_STRING|HEADERS|_KEY\b|_KEY_ID\b|API_KEY"
+)
 """Name parts that mark an environment variable as secret."""
 
 _LOGIN = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*://)(?P<login>[^\s/?#'\"]*)@")
@@ -15,6 +18,8 @@ _PARAMETER = re.compile(
     r"|pwd|auth)=)[^&;\s'\"]+",
     re.IGNORECASE,
 )
+_QUOTED = re.compile(r'[:=]\s*"(?:\w+ )?([^"]+)"')
+"""A value in JSON, such as a header's, without the scheme of an `Authorization`."""
 _SHORTEST = 4
 """Shorter values are not redacted, as they would match parts of ordinary words."""
 
@@ -37,6 +42,12 @@ def redacted_value(name: str, value: str) -> str:
     return HIDDEN if SECRET.search(name.upper()) else redacted(value)
 
 
+def safe_cause(error: Exception) -> Exception | None:
+    """An error to raise another one from; None if its traceback, which is logged, has a secret."""
+    text = "".join(traceback.format_exception(error))
+    return error if redacted(text) == text else None
+
+
 def without_login(url: str) -> str:
     """URL for links, without user, password and parameters."""
     parts = urlsplit(url)
@@ -50,7 +61,8 @@ def _hide_login(found: re.Match[str]) -> str:
 
 
 def _secrets(variables: Mapping[str, str]) -> set[str]:
-    """Values of secret variables, and the password of each `user:password` value."""
+    """Values of secret variables, and the secret parts of `user:password` and JSON values."""
     values = {value for name, value in variables.items() if SECRET.search(name.upper())}
-    values |= {value.partition(":")[2] for value in values}
+    quoted = {part for value in values for part in _QUOTED.findall(value)}
+    values |= quoted | {value.partition(":")[2] for value in values}
     return {value for value in values if len(value) >= _SHORTEST}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tasks.redaction import redacted
+from tasks.redaction import redacted, safe_cause
 from tasks.tracking.mlflow_store import MlflowStore, TrackingError
 
 LOADER = "tasks.models.serving"
@@ -60,7 +60,7 @@ def fetch_model(uri: str, folder: Path) -> Path:
         raise TrackingError(
             f"expected a model in MLflow at {uri}, found none ({said}); correct the address, or "
             "name the store with --home or MLFLOW_TRACKING_URI."
-        ) from error
+        ) from safe_cause(error)
 
 
 def _add_flavour(folder: Path, model_id: str, run_id: str | None) -> None:

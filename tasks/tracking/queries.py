@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from data.errors import DataError
 from tasks.errors import first_line
-from tasks.redaction import redacted, without_login
+from tasks.redaction import redacted, safe_cause, without_login
 from tasks.storage.database_url import DAMAGED, aside_command, sqlite_path
 from tasks.tracking.lineage.graph import Node, walk
 from tasks.tracking.mlflow_environment import mlflow_command
@@ -73,7 +73,7 @@ class TrackingQueries:
         except (TrackingError, DataError):
             raise
         except Exception as error:
-            raise unusable(self._store.uri, error) from error
+            raise unusable(self._store.uri, error) from safe_cause(error)
 
 
 def unusable(uri: str, error: Exception) -> TrackingError:

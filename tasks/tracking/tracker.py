@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasks.errors import VariableError
-from tasks.redaction import redacted
+from tasks.redaction import redacted, safe_cause
 from tasks.storage.database_url import sqlite_url
 from tasks.tracking.errors import is_refusal
 from tasks.tracking.lineage.publish import log_lineage, log_results
@@ -106,7 +106,7 @@ class Tracker(TrackingQueries):
         except VariableError:
             raise
         except Exception as error:
-            raise unusable(uri, error) from error
+            raise unusable(uri, error) from safe_cause(error)
         self._outbox = Outbox(redacted(uri), self._send, Spool(spool))
         try:
             self._store.experiment_id()
@@ -114,7 +114,7 @@ class Tracker(TrackingQueries):
             raise
         except Exception as error:
             if is_refusal(error):
-                raise unusable(uri, error) from error
+                raise unusable(uri, error) from safe_cause(error)
             self._outbox.pause(error)
         else:
             self._outbox.flush()
@@ -305,7 +305,7 @@ class Tracker(TrackingQueries):
             return self._attempt(write)
         except Exception as error:
             if is_refusal(error):
-                raise RefusedError(str(error)) from error
+                raise RefusedError(str(error)) from safe_cause(error)
             raise
 
     def _attempt(self, write: Write) -> str | None:

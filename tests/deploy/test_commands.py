@@ -216,7 +216,7 @@ def test_up_deploy_and_down_twice_each_with_real_servers_leave_nothing(tmp_path,
         for output in outputs:
             assert f"Prefect: http://127.0.0.1:{ports[0]}\n" in output
             assert f"MLflow:  http://127.0.0.1:{ports[1]}\n" in output
-            assert "Workers: 1 (" in output
+            assert "Slots: 1 (CPU cores) for trainings, 1 worker for reproductions" in output
         fleet = read_fleet(home)
         assert [child.starts for child in fleet.children] == [1] * 4
         assert "already" in run("up")
