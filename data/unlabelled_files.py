@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from data.counting import counted, singular
 from data.digest_cache import KnownDigests
 from data.errors import DataError
 from data.listing import UNLABELLED, File, Listing, Media
@@ -56,8 +57,9 @@ def with_unlabelled(
             *(_moved(file, labelled.root.absolute(), root, file.label) for file in labelled.files),
             *(_moved(file, others.root, root, UNLABELLED) for file in left),
         ),
-        origin=f"{len(labelled.files):,} labelled and {len(left):,} unlabelled {media} of "
-        f"{len(labelled.classes)} classes: no published data set",
+        origin=f"{len(labelled.files):,} labelled and "
+        f"{counted(len(left), f'unlabelled {singular(media)}')} of "
+        f"{counted(len(labelled.classes), 'class')}: no published data set",
         skipped=skipped,
         partly=True,
     )

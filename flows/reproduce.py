@@ -11,6 +11,7 @@ from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from data.counting import counted
 from data.digest_cache import KnownDigests
 from flows.experiment.run_request import Engine, RunRequest
 from flows.experiment.run_spec import RunSpec, resolve
@@ -253,7 +254,8 @@ def _finish(futures: Sequence[PrefectFuture[Any]], event_log: EventLog) -> None:
     known = event_log.failures
     cause = _cause(known[0]) if known else str(failed[0].state.message)
     raise StageError(
-        f"{' '.join(cause.split())} ({len(failed)} of {len(futures)} stages could not finish; "
+        f"{' '.join(cause.split())} ({len(failed)} of {counted(len(futures), 'stage')} "
+        "could not finish; "
         "finished work is kept, and the same command continues.)"
     )
 

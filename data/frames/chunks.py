@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
+from data.counting import counted
 from data.errors import DataError, one_line
 from data.fingerprint import canonical_json, digest_json, sha256_bytes
 from data.frames.decode import Sampling, clip_frames
@@ -133,7 +134,7 @@ def read_chunk(folder: Path) -> Iterator[Extracted]:
         clips += 1
         yield extracted
     if clips != expected:
-        raise _damaged(folder, f"{clips} of {expected} clips")
+        raise _damaged(folder, f"{clips} of {counted(expected, 'clip')}")
 
 
 def _header(clips: Sequence[Clip], sampling: Sampling) -> dict[str, object]:

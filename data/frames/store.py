@@ -138,7 +138,7 @@ def open_frames(folder: Path, *, sealed: bool = False) -> FrameStore:
     if ("test" in pc.unique(manifest.column("split")).to_pylist()) is not sealed:
         wanted, there = ("sealed", "open") if sealed else ("open", "sealed")
         raise DataError(
-            f"{folder}: expected {wanted} frames, found {there} ones: use frames of a test split "
+            f"{folder}: expected {wanted} frames, found {there}: use frames of a test split "
             "only for its sealed data set."
         )
     expected = pc.sum(manifest.column("bytes")).as_py() or 0

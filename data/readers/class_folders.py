@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from data.counting import counted, singular
 from data.errors import DataError
 from data.frames.decode import CLIP_SUFFIXES
 from data.images.decode import PHOTO_SUFFIXES, UNREADABLE_SUFFIXES
@@ -95,8 +96,10 @@ class FolderReader:
                 for path, name in files.items()
             ),
             classes=classes,
-            origin=f"{len(files):,} {SPLITS[split]} {self.media} in folders of {len(classes)} "
-            "classes: no published data set",
+            origin=(
+                f"{counted(len(files), f'{SPLITS[split]} {singular(self.media)}')} in folders of "
+                f"{counted(len(classes), 'class')}: no published data set"
+            ),
             official=False,
             skipped=skipped,
         )

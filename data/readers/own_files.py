@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.counting import counted, singular
 from data.errors import DataError
 from data.listing import UNLABELLED, File, Listing, Media, check_groups
 from data.names import fold
@@ -184,7 +185,8 @@ def _from_table(table: Path, kind: Media, split: str, *, partial: bool) -> Listi
         root=table.parent,
         files=tuple(File(path=row.path, label=places[row.label], group=row.group) for row in rows),
         classes=classes,
-        origin=f"{len(rows):,} {SPLITS[split]} {kind} of {len(classes)} classes in {table.name}: "
+        origin=f"{counted(len(rows), f'{SPLITS[split]} {singular(kind)}')} of "
+        f"{counted(len(classes), 'class')} in {table.name}: "
         "no published data set",
         official=False,
         skipped=_not_there(table, missing),

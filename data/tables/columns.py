@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.counting import counted
 from data.errors import DataError
 
 Floats = npt.NDArray[np.float32]
@@ -32,7 +33,9 @@ def flat(table: pa.Table, name: str) -> npt.NDArray[Any]:
     """A column without nulls as a writable array, as `torch.from_numpy` requires."""
     column = table.column(name)
     if column.null_count:
-        raise DataError(f"expected a {name} in every row, found {column.null_count} empty ones.")
+        raise DataError(
+            f"expected a {name} in every row, found none in {counted(column.null_count, 'row')}."
+        )
     return np.array(column.to_numpy())
 
 
@@ -41,7 +44,8 @@ def clips(table: pa.Table) -> list[str] | None:
     column = table.column("clip")
     if column.null_count not in {0, table.num_rows}:
         raise DataError(
-            f"expected a clip in every row or in none, found {column.null_count} empty ones."
+            "expected a clip in every row or in none, found none in "
+            f"{counted(column.null_count, 'row')}."
         )
     clips: list[str] = column.to_pylist()
     return None if column.null_count == table.num_rows else clips

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.counting import counted
 from data.errors import DataError
 from data.listing import UNLABELLED
 from data.reader import Samples
@@ -148,6 +149,7 @@ def _check_groups(samples: Samples, given: Rows, classes: Sequence[str]) -> None
 def _check_kept(name: str, found: int, held: int) -> None:
     if found <= held:
         raise DataError(
-            f"Expected at least {held + 1} labelled samples of class '{name}' ({held} held out for "
+            f"Expected at least {counted(held + 1, 'labelled sample')} of class '{name}' "
+            f"({held} held out for "
             f"hyper-validation, 1 for V), found {found}: label more, or hold out fewer."
         )

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import torch
 
+from data.counting import counted
 from data.errors import DataError
 from data.reader import Samples
 from data.tables.parquet import has_column, read_table, write_table
@@ -250,7 +251,7 @@ def _check_groups(samples: Samples, labels: Rows, classes: Sequence[str]) -> Non
 def _check_enough(name: str, found: int, held: int, labelled: int) -> None:
     if found < held + labelled:
         raise DataError(
-            f"Expected at least {held + labelled} training samples of class '{name}' "
+            f"Expected at least {counted(held + labelled, 'training sample')} of class '{name}' "
             f"({held} for hyper-validation, {labelled} for V), found {found}: "
             "lower hyper_validation or k, or add samples."
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from data.counting import counted, singular
 from data.survey.summary import Size, Summary
 
 MOST_CLASSES = 12
@@ -10,8 +11,9 @@ MOST_CLASSES = 12
 
 def summary_lines(name: str, summary: Summary) -> Iterator[str]:
     """Describe a role: number of files, classes, sizes and formats."""
-    classes = f" of {len(summary.counts)} classes" if summary.counts else ""
-    yield f"{name}: {summary.files:,} {summary.media}{classes}{_counts(summary.counts)}"
+    classes = f" of {counted(len(summary.counts), 'class')}" if summary.counts else ""
+    files = counted(summary.files, singular(summary.media))
+    yield f"{name}: {files}{classes}{_counts(summary.counts)}"
     if summary.sizes is not None:
         sizes = summary.sizes
         formats = ", ".join(f"{name} {count:,}" for name, count in summary.formats.items())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from data.counting import counted
 from data.names import look_alike
 from data.survey.summary import class_counts
 from flows.checks.roles import Role, Roles, counts_of
@@ -62,7 +63,9 @@ def _wrong_as_drawn(target: Target, role: Role, counts: Mapping[str, int]) -> It
         needed = {name: share + (place < rest) + k for place, name in enumerate(counts)}
         short = [name for name, count in counts.items() if count < needed[name]]
         if short:
-            expected = f"at least {needed[short[0]]} training photos a class (k = {k}, and "
+            expected = (
+                f"at least {counted(needed[short[0]], 'training photo')} a class (k = {k}, and "
+            )
             expected += f"{needed[short[0]] - k} for hyper-validation)"
             advice = "lower k or hyper_validation, or add photos"
             yield Finding((TARGET, "k"), said(expected, _listed(short, counts), advice))
@@ -81,8 +84,9 @@ def few_left(experiment: Experiment, roles: Roles) -> Iterator[str]:
         files = len(role.listing.files)
         if classes and enlarged * classes[0] >= files:
             yield (
-                f"ensemble.enlarged_v = {enlarged} of {classes[0]} classes may take all of "
-                f"{files:,} unlabelled files, and leave none to train on as a source; lower it to "
+                f"ensemble.enlarged_v = {enlarged} of {classes[0]} classes may take all of the "
+                f"{counted(files, 'unlabelled file')}, leaving none to train on as a "
+                "source; lower it to "
                 f"about {max(1, files // (2 * classes[0]))}."
             )
 
@@ -102,8 +106,8 @@ def _unscored(target: Target, counts: Mapping[str, int]) -> Iterator[str]:
     held = target.hyper_validation
     if isinstance(held, int) and held < len(counts):
         yield (
-            f"hyper_validation = {held} of {len(counts)} classes: {len(counts) - held} of them are "
-            f"never scored; raise it, or write {shown('cross')}."
+            f"hyper_validation = {held}, fewer than the {len(counts)} classes: not every class is "
+            f"scored; raise it, or write {shown('cross')}."
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from data.counting import counted, singular, tallied
 from data.survey.headers import Header
 from data.survey.summary import Summary
 from flows.checks.roles import Role
@@ -30,7 +31,7 @@ def wrong_pictures(images: Images, found: Summaries) -> Iterator[Finding]:
         tiny = [header for header in summary.small if header.side < SMALLEST]
         if tiny:
             expected = f"{summary.media} of at least {SMALLEST} pixels a side"
-            count = f"{len(tiny):,} smaller ones, as {_size(tiny[0])}"
+            count = f"{counted(len(tiny), 'smaller one')}, as {_size(tiny[0])}"
             yield Finding(role.key, said(expected, count, "remove or replace them"))
 
 
@@ -41,18 +42,18 @@ def picture_warnings(images: Images, found: Summaries) -> Iterator[str]:
         looked_at = summary.looked_at
         if 0 < len(summary.broken) <= images.max_broken * looked_at:
             yield (
-                f"{name}: {len(summary.broken):,} of {looked_at:,} {media} cannot be read and will "
-                f"be left out, as {_why(summary.broken[0])}."
+                f"{name}: {len(summary.broken):,} of {counted(looked_at, singular(media))} "
+                f"cannot be read and will be left out, as {_why(summary.broken[0])}."
             )
         small = [header for header in summary.small if header.side * ENLARGED <= images.side]
         if small and small[0].side >= SMALLEST:
             yield (
-                f"{name}: {len(small):,} of {looked_at:,} {media} are enlarged {ENLARGED} times or "
-                f"more to images.side = {images.side}, as {_size(small[0])}; a smaller side trains "
-                "faster and shows as much."
+                f"{name}: {len(small):,} of {counted(looked_at, singular(media))} would be "
+                f"enlarged {ENLARGED} times or more to images.side = {images.side}, as "
+                f"{_size(small[0])}; a smaller side trains faster and shows as much."
             )
-        for why, count in summary.skipped.items():
-            yield f"{name}: left out: {count:,} {why}."
+        if summary.skipped:
+            yield f"{name}: left out: {tallied(summary.skipped)}."
 
 
 def shortest(path: Path) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from data.counting import counted, singular
 from data.digest_cache import KnownDigests
 from data.listing import Listing
 from data.survey.copies import (
@@ -96,7 +97,9 @@ def _labelled_twice(roles: Roles, bytes_of: Bytes) -> Iterator[str]:
         for labelled in roles.of("labelled"):
             copies = in_both(bytes_of[id(role)], bytes_of[id(labelled)])
             if copies and copies.count < len(role.listing.files):
-                yield f"unlabelled: {copies.count:,} files are labelled too and count as labelled."
+                yield (
+                    f"unlabelled: {_are(copies)} among the labelled ones too, and used as labelled."
+                )
 
 
 def _compared(roles: Roles) -> Iterator[tuple[Role, Role]]:
@@ -135,8 +138,8 @@ def _used_files(role: Role) -> Listing:
 
 def _looks(copies: Copies, role: Role) -> str:
     """Number of files that look alike, in words."""
-    noun = role.media if copies.count > 1 else role.media.removesuffix("s")
-    return f"{copies.count:,} {noun} look{'s' * (copies.count == 1)}"
+    verb = "looks" if copies.count == 1 else "look"
+    return f"{counted(copies.count, singular(role.media))} {verb}"
 
 
 def _why(role: Role) -> str:
@@ -153,6 +156,10 @@ def _sampled(*roles: Role) -> str:
 
 def _same(copies: Copies, where: str) -> str:
     return f"{copies.count:,} {where} with the same bytes, as {_pair(copies)}"
+
+
+def _are(copies: Copies) -> str:
+    return f"{counted(copies.count, 'file')} {'is' if copies.count == 1 else 'are'}"
 
 
 def _pair(copies: Copies) -> str:

@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from data.counting import counted
 from flows.monitoring.counts import TRAIN, Counts, News, running_row
 from tasks.events import Event
 
@@ -59,10 +60,10 @@ class Progress:
         if event.stage != TRAIN or event.state != "finished":
             return ""
         left = self._counts.time_left
-        return f"  ({self._count()} trainings{f', about {duration(left)} left' if left else ''})"
+        return f"  ({self._count()}{f', about {duration(left)} left' if left else ''})"
 
     def _count(self) -> str:
-        return f"{self._counts.done}/{self._counts.work.trainings}"
+        return f"{self._counts.done}/{counted(self._counts.work.trainings, 'training')}"
 
     def _clock(self) -> str:
         return f"{duration(self._counts.elapsed):>11}"
@@ -70,7 +71,7 @@ class Progress:
     def _table(self) -> Group:
         left = self._counts.time_left
         words = f", about {duration(left)} left" if left is not None else ""
-        head = f"{self._clock().strip()}  {self._count()} trainings done{words}"
+        head = f"{self._clock().strip()}  {self._count()} done{words}"
         rows = [running_row(event) for event in self._counts.running]
         return Group(Text(head, style="bold"), running_table(rows))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from data.counting import counted
 from data.errors import DataError, ProblemsError
 from data.listing import Listing
 from data.readers.corrections import read_corrections
@@ -85,7 +86,7 @@ def _too_few(experiment: Experiment, raw: RawData) -> Iterator[str]:
     if isinstance(held, int) and held > total - len(counts):
         yield (
             f"target.hyper_validation: expected at most {max(1, total - len(counts))}, so that "
-            f"each of {len(counts)} classes keeps one of {total} labelled files, found {held}: "
+            f"every class keeps one of the {counted(total, 'labelled file')}, found {held}: "
             'lower it, or write "cross".'
         )
 

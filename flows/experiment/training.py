@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from data.counting import counted
 from flows.experiment.fields import (
     LATER,
     Different,
@@ -143,7 +144,7 @@ class Training(Frozen):
     def _warm_up_ends(cls, steps: int, info: ValidationInfo) -> int:
         whole = info.data.get("steps", steps + 1)
         if steps >= whole:
-            expected = f"fewer than the training's {whole} steps"
+            expected = f"fewer than the training's {counted(whole, 'step')}"
             refuse([Finding((), said(expected, str(steps), "lower it"))])
         return steps
 

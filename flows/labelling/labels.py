@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data.counting import counted
 from data.errors import UserError
 from data.tables.label_table import LabelRow, check_suffix, write_label_table
 from data.tables.pseudo_labels import FILE
@@ -90,11 +91,11 @@ def shown(certificate: Certificate) -> str:
     """What the known labels prove, in a sentence."""
     seen = certificate.shown
     if seen is None:
-        return f"{certificate.held_out:,} known labels show less."
+        return f"{counted(certificate.held_out, 'known label')} cannot show that."
     return (
         f"At least {percent(certificate.precision)} of the labels are right, with "
         f"{percent(certificate.confidence)} confidence: threshold {seen.threshold:.4f}; of the "
-        f"{seen.n:,} known labels above it (of {certificate.held_out:,}), "
+        f"{counted(seen.n, 'known label')} above it (of {certificate.held_out:,}), "
         f"{seen.n - seen.right:,} would be wrong."
     )
 

@@ -73,7 +73,8 @@ def checked_control(corrections: Path, names: Sequence[str]) -> dict[int, str]:
     }
     if len(found) < len(control):
         raise DataError(
-            f"--checked: expected decisions on all {len(control):,} images of the control, found "
+            "--checked: expected a decision on every image of the control "
+            f"({len(control):,}), found "
             f"{len(found):,}; continue with gradmix review --out {corrections}."
         )
     return found

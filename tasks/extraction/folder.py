@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from data.atomic import sweep, write_atomically
 from data.broken_files import check_share
+from data.counting import tallied
 from data.errors import DataError
 from data.fingerprint import digest_json
 from data.frames.chunks import BLOB, Clip
@@ -47,7 +48,7 @@ def find_clips(videos: Path) -> tuple[Path, list[Clip], dict[str, int]]:
     ]
     others = {"files that are not clips": len(tree.files) - len(clips), **tree.unused()}
     if not clips or not (root / clips[0].path).is_file():
-        there = ", ".join(f"{count:,} {what}" for what, count in not_zero(others).items())
+        there = tallied(not_zero(others))
         raise DataError(
             f"Expected a video clip, or a folder of them, found none at {videos}"
             f"{f' ({there})' if there and videos.is_dir() else ''}: check the path."

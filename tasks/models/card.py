@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from data.counting import counted
 from data.frames.decode import USUAL_FRAMES
 from tasks.models.description import ImageDescription, ModelDescription
 from tasks.models.figures import percent, standard_error
@@ -43,7 +44,7 @@ def _what(model: ModelDescription) -> str:
     return (
         f"{networks} ({model.network.trunk}) that sorts each {of} into one of "
         f"{len(model.classes)} classes: {_listed(model.classes)}. Made by GradMix "
-        f"{model.lineage.gradmix} with {model.lineage.k} labelled samples per class."
+        f"{model.lineage.gradmix} with {counted(model.lineage.k, 'labelled sample')} per class."
     )
 
 

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from data.counting import counted
 from tasks.reporting.measures import Measure, measures
 from tasks.reporting.record import Record
-from tasks.reporting.result_table import accuracies, plural, rows_of, signed
+from tasks.reporting.result_table import accuracies, rows_of, signed
 from tasks.reporting.right_answers import unpacked
 from tasks.reporting.stats.crossed import Crossed, Right, crossed
 from tasks.reporting.stats.estimates import Estimate, estimate
@@ -43,7 +44,7 @@ class Difference:
         """Mean, standard error, number of draws, interval and verdict."""
         error = self.points.standard_error
         spread = "" if error is None else f" ± {error:.2f}"
-        mean = f"{signed(self.points.mean)}{spread} points over {plural(self.points.n, 'draw')}"
+        mean = f"{signed(self.points.mean)}{spread} points over {counted(self.points.n, 'draw')}"
         return f"{mean} ({self.interval_text}): {self.verdict}"
 
     @property
@@ -81,7 +82,7 @@ class Difference:
             return f"distinguishable, {self.higher} is higher"
         bound = self.points.equality_bound or 0.0
         if bound <= MARGIN:
-            return f"the same within {plural(MARGIN, 'point')}"
+            return f"the same within {counted(MARGIN, 'point')}"
         return f"cannot tell, up to {bound:.1f} points apart"
 
 

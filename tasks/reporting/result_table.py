@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from data.counting import counted
 from tasks.reporting.measures import Measure, measures
 from tasks.reporting.record import Record
 from tasks.reporting.records.rows import RowRecord
@@ -143,7 +144,11 @@ def result_lines(rows: Sequence[ResultRow]) -> tuple[list[str], list[list[str]]]
 
 def v_name(record: Record, k: int) -> str:
     """Name of V: by k if it was drawn, else by its labels."""
-    return f"k = {k}" if record.labelled is None else f"V of {sum(record.labelled.counts):,} labels"
+    return (
+        f"k = {k}"
+        if record.labelled is None
+        else f"V of {counted(sum(record.labelled.counts), 'label')}"
+    )
 
 
 def row_names(record: Record) -> list[str]:
@@ -208,11 +213,6 @@ def signed(points: float) -> str:
 def percent(share: float | None) -> str:
     """A share in [0, 1] as per cent, without the per cent sign."""
     return NONE if share is None else f"{100 * share:.2f}"
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 draw`, `2 draws`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _plain(rows: Sequence[ResultRow]) -> str:

@@ -4,6 +4,7 @@ import re
 import tempfile
 from pathlib import Path
 
+from data.counting import counted
 from data.errors import DataError
 from data.fingerprint import sha256_file
 from data.tables.pseudo_labels import read_pseudo_labels
@@ -116,7 +117,7 @@ def labels_run(store: MlflowStore, file: Path) -> str:
             return str(run.info.run_id)
     raise TrackingError(
         f"expected {file} as a run of {store.uri} wrote it, found other bytes (sha256 "
-        f"{digest[:12]}) than those of the {len(runs)} runs that labelled the same U; it was "
+        f"{digest[:12]}) than {counted(len(runs), 'run')} over the same U; it was "
         "changed or comes from another home: make the pseudo-labels again, or name the other "
         "home with --home."
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from data.counting import counted
 from data.digest_cache import KnownDigests
 from flows.checks.check import Checked, CheckError, check_run
 from flows.checks.describe import summary_lines
@@ -39,7 +40,10 @@ def _lines(result: Checked, home: Path) -> Iterator[str]:
 
 
 def _needs(needs: Needs, home: Path) -> Iterator[str]:
-    words = f"{needs.to_run:,} of {needs.trainings:,} trainings will run on {needs.slots} slots"
+    words = (
+        f"{needs.to_run:,} of {counted(needs.trainings, 'training')} will run on "
+        f"{counted(needs.slots, 'slot')}"
+    )
     if needs.to_run:
         about = "time unknown" if needs.seconds is None else f"about {duration(needs.seconds)}"
         words += f": {about} ({needs.basis})"
@@ -48,4 +52,4 @@ def _needs(needs: Needs, home: Path) -> Iterator[str]:
 
 
 def _number(warnings: int) -> str:
-    return f"{warnings} warning{'s' * (warnings != 1)}" if warnings else "no warning"
+    return counted(warnings, "warning") if warnings else "no warning"

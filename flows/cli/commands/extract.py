@@ -4,6 +4,7 @@ import time
 
 import click
 
+from data.counting import counted, tallied
 from data.frames.decode import USUAL_FRAMES, Sampling
 from data.paths import expanded
 from flows.cli.file_bar import NAMED, file_bar
@@ -27,13 +28,12 @@ def extract(
             lambda done, total, _: report(done, total),
         )
     click.echo(
-        f"{found.clips - len(found.skipped):,} clips, {found.frames:,} frames in "
+        f"{counted(found.clips - len(found.skipped), 'clip')}, {counted(found.frames, 'frame')} in "
         f"{duration(time.monotonic() - started)}: {folder / 'frames.parquet'}"
     )
     if found.ignored:
-        others = ", ".join(f"{count:,} {reason}" for reason, count in found.ignored.items())
-        click.echo(f"Ignored: {others}.")
+        click.echo(f"Ignored: {tallied(found.ignored)}.")
     if found.skipped:
-        click.echo(f"{len(found.skipped):,} clips left out ({folder / 'skipped.json'}):")
+        click.echo(f"{counted(len(found.skipped), 'clip')} left out ({folder / 'skipped.json'}):")
     for entry in found.skipped[:NAMED]:
         click.echo(f"  {entry['clip']}: {entry['reason']}")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from data.counting import counted
 from data.digest_cache import KnownDigests
 from flows.cli.console import open_console
 from flows.cli.progress import duration
@@ -40,7 +41,7 @@ def _summary(entries: Sequence[PlanEntry]) -> str:
     to_run = [entry for entry in trainings if entry.state != "cached"]
     known = [entry.seconds for entry in to_run if entry.seconds is not None]
     slots = len(SlotPool.of_this_machine(ask_torch=False).slots)
-    words = f"{len(to_run)} of {len(trainings)} trainings will run"
+    words = f"{len(to_run):,} of {counted(len(trainings), 'training')} will run"
     if to_run and len(known) == len(to_run):
-        words += f", about {duration(sum(known) / slots)} on {slots} slots"
+        words += f", about {duration(sum(known) / slots)} on {counted(slots, 'slot')}"
     return f"{words}."

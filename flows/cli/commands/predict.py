@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from data.counting import counted, tallied
 from data.paths import expanded
 from flows.cli.console import open_console, short
 from flows.cli.file_bar import NAMED, file_bar
@@ -42,14 +43,16 @@ def summary(found: Labelled, others: dict[str, int], table: Path, seconds: float
     timing = found.timing
     share = f", {timing.network_s / timing.whole_s:.0%} of the reading in the network"
     lines = [
-        f"{found.files:,} files labelled in {duration(seconds)}"
+        f"{counted(found.files, 'file')} labelled in {duration(seconds)}"
         f"{share if timing.whole_s else ''}: {short(table)}"
     ]
     if found.reused:
         lines.append(f"{found.reused:,} of them were labelled before.")
     if others:
-        lines.append(f"Ignored: {', '.join(f'{n:,} {why}' for why, n in others.items())}.")
+        lines.append(f"Ignored: {tallied(others)}.")
     if found.skipped:
-        lines.append(f"{len(found.skipped):,} files left out ({short(found.skipped_table)}):")
+        lines.append(
+            f"{counted(len(found.skipped), 'file')} left out ({short(found.skipped_table)}):"
+        )
         lines += [f"  {row['path']}: {row['reason']}" for row in found.skipped[:NAMED]]
     return lines

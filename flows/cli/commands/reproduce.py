@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from data.counting import counted
 from data.digest_cache import KnownDigests
 from flows.cli.console import open_console, short
 from flows.cli.progress import Progress
@@ -68,9 +69,9 @@ def run_spec(
     """Run what is missing from a plan and print the table; returns the labels of what ran."""
     slots = len(SlotPool.of_this_machine().slots) if engine == "local" else 0
     work = Work.of(plan, slots)
-    where = f"{slots} slots" if slots else "the workers of the fleet"
+    where = counted(slots, "slot") if slots else "the workers of the fleet"
     console.print(
-        f"{headline(spec)}, {work.trainings} trainings "
+        f"{headline(spec)}, {counted(work.trainings, 'training')} "
         f"({work.trainings - len(work.to_run)} cached) on {where}.",
         soft_wrap=True,
     )

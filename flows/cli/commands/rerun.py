@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from data.counting import counted
 from data.digest_cache import KnownDigests
 from flows.cli.commands.reproduce import check_engine, run_spec
 from flows.cli.console import open_console
@@ -33,7 +34,9 @@ def rerun(
     if force:
         names = forget(entries, home, storage)
         plan = forgotten(plan, names)
-        console.print(f"Again: {chosen.words} and what is made from it, {len(names)} stages.")
+        console.print(
+            f"Again: {chosen.words} and what is made from it, {counted(len(names), 'stage')}."
+        )
     elif all(entry.state == "cached" for entry in entries):
         console.print(
             f"Nothing to do: {chosen.words} and what is made from it are finished (--force).",
@@ -41,6 +44,6 @@ def rerun(
         )
         return
     ran = run_spec(console, spec, home, engine, plan)
-    console.print(f"Ran {len(ran)} stages:")
+    console.print(f"Ran {counted(len(ran), 'stage')}:")
     for label in ran:
         console.print(f"  {label}", soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from data.counting import counted
 from flows.cli.console import expect_home, open_console
 from flows.cli.progress import duration, running_table
 from flows.monitoring.status_file import Status, read_statuses
@@ -54,7 +55,10 @@ def _show_one(console: Console, status: Status) -> None:
     state = "STOPPED (the same command continues)" if status.is_dead else "running"
     console.print(f"{status.name}  {state}  {_place(content)}", soft_wrap=True)
     done = content["finished"] + content["cached"]
-    words = f"{done}/{content['trainings']} trainings done, {content['cached']} of them cached"
+    words = (
+        f"{done}/{counted(content['trainings'], 'training')} done, {content['cached']} "
+        "of them cached"
+    )
     if content["left"] is not None:
         words += f", about {duration(content['left'])} left"
     console.print(f"  {words}; {duration(content['elapsed'])} so far", soft_wrap=True)

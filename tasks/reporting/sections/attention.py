@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from data.counting import counted
 from tasks.reporting.record import Record
 from tasks.reporting.records.labels import LabelRecord
 from tasks.reporting.records.rows import RowRecord
@@ -89,7 +90,8 @@ def unbalanced_labels(record: Record) -> Iterator[str]:
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
     if counts[most] >= UNBALANCED * max(1, counts[least]):
         yield (
-            f"V is unbalanced: {counts[most]:,} labels of {most}, {counts[least]:,} of {least}. "
+            f"V is unbalanced: {counted(counts[most], 'label')} of {most}, "
+            f"{counts[least]:,} of {least}. "
             "Label a few more of the rare classes."
         )
 

@@ -1,10 +1,10 @@
 """The start of the report: which model to use, how good it is, and how to use it."""
 
+from data.counting import counted
 from tasks.models.figures import percent, standard_error
 from tasks.reporting.measures import measures, sample_noun
 from tasks.reporting.record import Record
 from tasks.reporting.records.rows import ChampionRecord
-from tasks.reporting.result_table import plural
 
 
 def champion_section(record: Record) -> str:
@@ -31,7 +31,7 @@ def _figures(record: Record, champion: ChampionRecord) -> str:
     error = standard_error(champion.accuracy, champion.n)
     noun = "images" if sample_noun(record) == "sample" else "frames"
     size = f" ± {100 * error:.1f} ({champion.n:,} {noun})" if error is not None else ""
-    best = f"the best of {plural(champion.compared, 'model')} by that figure, which flatters it"
+    best = f"the best of {counted(champion.compared, 'model')} by that figure, which flatters it"
     said = f"Hyper-validation accuracy {percent(champion.accuracy)}{size}: {best}."
     tested = [
         f"{percent(accuracy)} of {measure.count(champion) or 0:,} {measure.noun}s"

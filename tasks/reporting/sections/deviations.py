@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from data.counting import counted
 from tasks.reporting.measures import measures, of_clips, sample_noun
 from tasks.reporting.paper import (
     DATA,
@@ -135,7 +136,7 @@ def _choices(record: Record) -> list[str]:
         f"network: {_trunk(settings['network'])}",
         *_of_pictures(record),
         *(_of_clips(settings) if of_clips(record) else []),
-        f"length: {training['steps']:,} steps, checked on hyper-validation every "
+        f"length: {counted(training['steps'], 'step')}, checked on hyper-validation every "
         f"{training['validate_every']:,}",
         f"batches: {training['batch_size']} of every source; V whole up to "
         f"{training['v_whole_up_to']} {sample_noun(record)}s",
@@ -193,7 +194,8 @@ def _of_clips(settings: Settings) -> list[str]:
     """Settings that the paper gives for digits, but not for actions."""
     stage = settings["first_stage"]
     return [
-        f"hyper-validation: {settings['target']['hyper_validation']:,} clips, in whole recordings",
+        f"hyper-validation: {counted(settings['target']['hyper_validation'], 'clip')}, in "
+        "whole recordings",
         f"grid: beta {_shown(stage['beta'])}; gamma {_shown(stage['gamma'])} (the paper's grid is "
         "that of the digits)",
         f"momentum: {settings['training']['momentum']:g} (the paper's is that of the digits)",

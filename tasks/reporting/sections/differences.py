@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from data.counting import counted
 from tasks.reporting.measures import (
     Measure,
     main_table,
@@ -16,7 +17,6 @@ from tasks.reporting.result_table import (
     all_k,
     asked,
     percent,
-    plural,
     reference_row,
     row_names,
     rows_of,
@@ -166,7 +166,8 @@ def _crossed_words(record: Record, both: Mapping[Difference, Crossed]) -> list[s
 
 def _verdicts() -> str:
     return (
-        f'"The same within {plural(MARGIN, "point")}" and "up to x points apart" are bounds of two '
+        f'"The same within {counted(MARGIN, "point")}" and "up to x points apart" are '
+        "bounds of two "
         "one-sided tests at 5 % (TOST): a difference beyond them is excluded, one within is not."
     )
 
@@ -229,8 +230,9 @@ def _few(most: int) -> list[str]:
     if most >= FEW_DRAWS:
         return []
     said = (
-        f"{plural(most, 'draw').capitalize()} prove nothing by themselves: an interval or a p over "
-        "so few differences is wide and relies on their being normal."
+        f"{counted(most, 'draw')} {'proves' if most == 1 else 'prove'} nothing by "
+        f"{'itself' if most == 1 else 'themselves'}: an interval or a p over so few differences is "
+        "wide and relies on their being normal."
     )
     if most < WILCOXON_FROM:
         # Under equality, equal signs have probability 2 / 2^n.

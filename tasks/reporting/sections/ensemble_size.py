@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from data.counting import counted
 from tasks.reporting.measures import selected_by
 from tasks.reporting.record import Record
 from tasks.reporting.records.labels import EnsembleRecord
 from tasks.reporting.render.captions import how_to_read, picture
-from tasks.reporting.result_table import NONE, asked, estimate_text, plural, signed
+from tasks.reporting.result_table import NONE, asked, estimate_text, signed
 from tasks.reporting.stats.estimates import Estimate, estimate
 from tasks.reporting.text_tables import markdown_table
 
@@ -87,7 +88,7 @@ def ensemble_audit(record: Record) -> list[str]:
     header += [f"{said} differ in a clip %" for said in DISAGREEMENTS.values() if of_clips]
     return [
         "### Effect of R",
-        f"Mean ± s.e. over draws ({plural(len(entries), 'ensemble')}).",
+        f"Mean ± s.e. over draws ({counted(len(entries), 'ensemble')}).",
         markdown_table(header, lines),
         how_to_read("audit of r"),
     ]

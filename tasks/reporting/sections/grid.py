@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from data.counting import counted
 from tasks.reporting import paper as protocol
 from tasks.reporting.grid_numbers import (
     HYPER_VALIDATION,
@@ -16,7 +17,7 @@ from tasks.reporting.grid_numbers import (
 from tasks.reporting.measures import selected_by
 from tasks.reporting.record import Record
 from tasks.reporting.render.captions import how_to_read, picture
-from tasks.reporting.result_table import NONE, Selection, asked, percent, plural, v_name
+from tasks.reporting.result_table import NONE, Selection, asked, percent, v_name
 from tasks.reporting.stats.estimates import expected_lift
 from tasks.reporting.stats.paired_tests import correlation_text
 from tasks.reporting.text_tables import markdown_table
@@ -37,7 +38,7 @@ def grid_section(record: Record) -> str:
         parts += [_heat_map(record, ks), how_to_read("heat map")]
     for k in ks:
         grid = main_grid(record, k)
-        draws = f", {plural(len(grid.draws), 'draw')}" if record.labelled is None else ""
+        draws = f", {counted(len(grid.draws), 'draw')}" if record.labelled is None else ""
         parts.append(f"### {v_name(record, k)}{draws}")
         parts += _one_grid(grid)
         if grid.figure == TEST:
@@ -150,7 +151,7 @@ def _finding(draws: list[Selection]) -> str:
     lifts = ", ".join(f"{expected_lift(count):.2f} sd for {count} cells" for count in counts)
     return (
         f"Picking alone lifts the best above the mean by {lifts}. "
-        f"The best cell lies above that in {above} of {plural(len(told), 'draw')}."
+        f"The best cell lies above that in {above} of {counted(len(told), 'draw')}."
     )
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from data.counting import counted
 from tasks.reporting.measures import has_test, of_clips
 from tasks.reporting.record import Record
 from tasks.reporting.records.inputs import ClassCorrections, LabelledRecord
 from tasks.reporting.records.rows import RowRecord
-from tasks.reporting.result_table import plural
 from tasks.reporting.stats.proportions import exact_interval
 from tasks.reporting.text_tables import markdown_table
 
@@ -21,8 +21,8 @@ def labelled_section(record: Record) -> str:
     return "\n\n".join(
         [
             "## What the labels can show",
-            f"V is the {plural(sum(labelled.counts), f'labelled {noun}')} of the target; U is "
-            f"{plural(labelled.unlabelled, f'unlabelled {noun}')}. "
+            f"V is the {counted(sum(labelled.counts), f'labelled {noun}')} of the target; U is "
+            f"{counted(labelled.unlabelled, f'unlabelled {noun}')}. "
             f"{_how(labelled)}",
             markdown_table(["class", "labels"], lines),
             markdown_table(
@@ -41,11 +41,13 @@ def labelled_section(record: Record) -> str:
 def _how(labelled: LabelledRecord) -> str:
     if not labelled.parts:
         return (
-            f"{labelled.held_out:,} of the labels are held out: they choose settings and steps, "
-            "and no model learns from them."
+            f"{labelled.held_out:,} of the {counted(sum(labelled.counts), 'label')} choose "
+            "settings and steps, "
+            "and no model learns from those."
         )
     return (
-        f"They are cross-fitted: V is cut into {labelled.parts} parts, and every setting is tried "
+        f"They are cross-fitted: V is cut into {counted(labelled.parts, 'part')}, and every "
+        "setting is tried "
         "with each part held out in turn, so that each label is predicted by a model that has not "
         "seen it. A row's model then learns from all of V, with the settings and the number of "
         "steps that did best; it is not scored again. Cells of the grid hold out one part each. "
@@ -78,8 +80,8 @@ def _corrections(labelled: LabelledRecord) -> Iterator[str]:
     labels, otherwise = sum(one.labelled for one in found), sum(one.otherwise for one in found)
     yield "### Corrections"
     yield (
-        f"{plural(total, 'file')} joined V by corrections; {labelled.rejected:,} taken out. "
-        f"{otherwise:,} of {plural(labels, 'corrected label')} that had a pseudo-label in an "
+        f"{counted(total, 'file')} joined V by corrections; {labelled.rejected:,} taken out. "
+        f"{otherwise:,} of {counted(labels, 'corrected label')} that had a pseudo-label in an "
         "earlier run had been pseudo-labelled differently."
     )
     if found:

@@ -3,10 +3,11 @@
 import statistics
 from collections.abc import Mapping
 
+from data.counting import counted
 from tasks.reporting.record import Record
 from tasks.reporting.records.rows import RowRecord
 from tasks.reporting.render.captions import how_to_read
-from tasks.reporting.result_table import NONE, plural, reference_row, row_names
+from tasks.reporting.result_table import NONE, reference_row, row_names
 from tasks.reporting.text_tables import markdown_table
 
 
@@ -38,7 +39,7 @@ def overhead_section(record: Record) -> str:
     mean = statistics.fmean(ratios[reference])
     found = (
         f"{reference} takes {100 * (mean - 1):+.0f} % time per step against {base}: mean of "
-        f"{plural(len(ratios[reference]), 'pair')} on the same k and draw, from "
+        f"{counted(len(ratios[reference]), 'pair')} on the same k and draw, from "
         f"{100 * (min(ratios[reference]) - 1):+.0f} % to {100 * (max(ratios[reference]) - 1):+.0f} "
         "%. The paper says about +40 %, on its network and machine."
     )

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from data.catalog import OWN_READERS
+from data.counting import counted
 from tasks.reporting.measures import has_test, main_table, measures, of_clips, selected_by
 from tasks.reporting.record import Record
 from tasks.reporting.records.inputs import DataRecord
@@ -16,7 +17,6 @@ from tasks.reporting.render.captions import how_to_read
 from tasks.reporting.result_table import (
     NONE,
     all_k,
-    plural,
     row_names,
     rows_of,
     signed,
@@ -39,7 +39,7 @@ def opening(record: Record) -> str:
 def _what(record: Record) -> str:
     """Summary of the run in one sentence."""
     target = record.settings["target"]
-    v = f"k = {_list(all_k(record))}; {plural(target['draws'], 'draw')} of V"
+    v = f"k = {_list(all_k(record))}; {counted(target['draws'], 'draw')} of V"
     if record.labelled is not None:
         v = v_name(record, 0)
     scope = (
@@ -74,7 +74,7 @@ def facts(record: Record) -> str:
     minutes = max(1, round(record.seconds / 60))
     return (
         f"Finished {finished:%Y-%m-%d %H:%M} {finished.tzname() or ''} after "
-        f"{plural(minutes, 'minute')}; trainings: {_trainings(record)}; "
+        f"{counted(minutes, 'minute')}; trainings: {_trainings(record)}; "
         f"commit {_commit(record, letters=12)}; record `{record.name}`."
     )
 
@@ -289,7 +289,7 @@ def _choices(record: Record, name: str, entry: RowRecord) -> str:
         return str(max(1, rates) * math.prod(map(len, entry.searched_settings.values())))
     cells = [c for c in record.cells if (c.k, c.draw) == (entry.k, entry.draw)]
     search = f", after {rates} for the rate" if rates > 1 else ""
-    return f"{plural(len(cells), 'cell')}{search}"
+    return f"{counted(len(cells), 'cell')}{search}"
 
 
 def _commit(record: Record, letters: int = 40) -> str:
@@ -313,7 +313,7 @@ def _trainings(record: Record) -> str:
 
 def _hardware(hardware: HardwareRecord) -> str:
     return (
-        f"{hardware.cpu}, {plural(hardware.cores, 'core')}, {hardware.memory_gib:g} GiB, "
+        f"{hardware.cpu}, {counted(hardware.cores, 'core')}, {hardware.memory_gib:g} GiB, "
         f"slots {_list(hardware.slots)}"
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from data.counting import counted
 from tasks.reporting.measures import Measure, figure_name, main_table, measures, selected_by
 from tasks.reporting.paired import Difference, difference
 from tasks.reporting.record import Record
@@ -55,7 +56,7 @@ def result_section(record: Record) -> str:
 def _spread(record: Record, rows: Sequence[ResultRow]) -> str:
     """What the figures are means over."""
     if record.labelled is not None:
-        return f", of one V of {sum(record.labelled.counts):,} labels"
+        return f", of one V of {counted(sum(record.labelled.counts), 'label')}"
     draws = sorted({cell.ours.n for row in rows for cell in row.cells if cell.ours})
     counts = " or ".join(map(str, draws))
     return (

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from data.counting import counted
 from tasks.reporting.measures import Measure, measures
 from tasks.reporting.paired import Difference
 from tasks.reporting.record import Record
 from tasks.reporting.records.studies import LabelsRecord, SourceRecord
 from tasks.reporting.render.captions import how_to_read
-from tasks.reporting.result_table import NONE, asked, estimate_text, plural, signed
+from tasks.reporting.result_table import NONE, asked, estimate_text, signed
 from tasks.reporting.stats.estimates import Estimate, estimate
 from tasks.reporting.stats.label_curve import LabelCurve, fitted
 from tasks.reporting.text_tables import markdown_table
@@ -84,7 +85,7 @@ def label_section(record: Record) -> str:
             f"{record.settings['first_stage']['name']} at the middle cell of its grid with V of "
             "growing size, nested within each draw; the learning rate is searched at every size. "
             "The curve is error = a * labels^-b, fitted to the logarithms of each draw "
-            f"(b {estimate_text(power)} over {plural(power.n, 'draw')}); the gain of {MORE} more "
+            f"(b {estimate_text(power)} over {counted(power.n, 'draw')}); the gain of {MORE} more "
             "labels is read off each draw's curve, and the interval is Student's t over the draws.",
             markdown_table(
                 header,

@@ -3,11 +3,12 @@
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
+from data.counting import counted
 from tasks.reporting.measures import of_clips, sample_noun, selected_by
 from tasks.reporting.record import Record
 from tasks.reporting.records.studies import RhoRecord, SizeRecord, SizeStudyRecord
 from tasks.reporting.render.captions import how_to_read, picture
-from tasks.reporting.result_table import NONE, asked, percent, plural
+from tasks.reporting.result_table import NONE, asked, percent
 from tasks.reporting.stats.paired_tests import Correlation, correlation_text, spearman
 from tasks.reporting.text_tables import markdown_table
 
@@ -139,7 +140,7 @@ def _correlation_text(parts: Sequence[RhoRecord]) -> str:
     found = [one.r for part in parts if (one := rho_correlation(part))]
     if not found:
         return "no correlation can be taken"
-    return f"rank correlation {_range(found)} in {plural(len(found), 'draw')}"
+    return f"rank correlation {_range(found)} in {counted(len(found), 'draw')}"
 
 
 def _rho_line(part: RhoRecord) -> list[str]:
@@ -164,7 +165,7 @@ def _rho_finding(by_start: Mapping[str, Sequence[RhoRecord]]) -> str:
         below = sum(one.interval[1] < 0 for one in bounded if one.interval)
         above = sum(one.interval[0] > 0 for one in bounded if one.interval)
         said.append(
-            f"from {STARTS.get(name, name)} {below} of {plural(len(found), 'correlation')} lie "
+            f"from {STARTS.get(name, name)} {below} of {counted(len(found), 'correlation')} lie "
             f"below 0 with their whole interval, {above} above"
         )
     return f"Valid where negative: {'; '.join(said)}."
@@ -212,5 +213,5 @@ def _frames(parts: Sequence[SizeStudyRecord]) -> Iterator[str]:
         yield (
             f"- k = {k}: a cell picked at random has {blind} % (mean of the "
             f"cells), the best cell on the test split {best} % "
-            f"(mean over {plural(len(of_k), 'draw')})."
+            f"(mean over {counted(len(of_k), 'draw')})."
         )

@@ -230,19 +230,21 @@ CASES = {
         lambda root: many_good(root, bomb), "1 of 35 photos cannot be read and will be left", 0
     ),
     "text among photos": Case(
-        write("labelled/cat/notes.txt", b"x"), "labelled: left out: 1 files that are not photos.", 0
+        write("labelled/cat/notes.txt", b"x"),
+        "labelled: left out: files that are not photos (1).",
+        0,
     ),
     "raw among photos": Case(
-        write("unlabelled/a.heic", b"x"), "left out: 1 photos in an unsupported format.", 0
+        write("unlabelled/a.heic", b"x"), "left out: photos in an unsupported format (1).", 0
     ),
     "loose photo": Case(
         lambda root: photo(root / "labelled" / "x.png", seed=77),
-        "labelled: left out: 1 files outside the class folders.",
+        "labelled: left out: files outside the class folders (1).",
         0,
     ),
-    "link in a circle": Case(link_up, "labelled: left out: 1 links that lead nowhere.", 0),
+    "link in a circle": Case(link_up, "labelled: left out: links that lead nowhere (1).", 0),
     "folder of the system": Case(
-        write("unlabelled/@eaDir/1.png", b"x"), "left out: 1 thumbnails and folders of netw", 0
+        write("unlabelled/@eaDir/1.png", b"x"), "left out: thumbnails and folders of network", 0
     ),
     "dark 16-bit photos": Case(almost_black, "cannot be read, found 3 of 6"),
 }

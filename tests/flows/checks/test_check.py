@@ -106,7 +106,10 @@ def test_what_a_run_refuses_a_check_refuses(look, project):
 def test_unlabelled_files_that_are_labelled_too_count_as_labelled(look, project):
     labelled = a_file(project / "labelled")
     copy(labelled, project / "unlabelled" / "again.png")
-    assert "unlabelled: 1 files are labelled too and count as labelled." in look().warnings
+    assert (
+        "unlabelled: 1 file is among the labelled ones too, and used as labelled."
+        in look().warnings
+    )
     shutil.rmtree(project / "unlabelled")
     copy(labelled, project / "unlabelled" / "again.png")
     (problem, *_) = look().problems
@@ -148,7 +151,7 @@ def test_a_photo_that_is_cut_off_is_seen_where_there_is_time(look, project):
 def test_pictures_that_show_nothing_are_a_problem_and_small_ones_a_warning(look, project):
     photo(project / "unlabelled" / "small.png", (16, 16), seed=50)
     (warning,) = look().warnings
-    assert warning.startswith("unlabelled: 1 of 5 photos are enlarged 2 times or more")
+    assert warning.startswith("unlabelled: 1 of 5 photos would be enlarged 2 times or more")
     Image.fromarray(np.zeros((1, 1, 3), np.uint8)).save(project / "web" / "cat" / "dot.png")
     (problem,) = look().problems
     assert "sources[0].data: expected photos of at least 8 pixels a side, found 1" in problem
@@ -191,7 +194,7 @@ def test_k_and_hyper_validation_are_counted_where_v_is_drawn(look, project):
 
 def test_an_enlarged_v_that_takes_all_of_u_is_warned_of(look):
     (warning,) = look(("enlarged_v = 1", "enlarged_v = 2")).warnings
-    assert warning.startswith("ensemble.enlarged_v = 2 of 2 classes may take all of 4 unlabelled")
+    assert warning.startswith("ensemble.enlarged_v = 2 of 2 classes may take all of the 4 ")
     assert warning.endswith("lower it to about 1.")
 
 

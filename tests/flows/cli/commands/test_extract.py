@@ -16,7 +16,7 @@ def test_clips_frames_and_whatever_was_left_out_are_said(monkeypatch, capsys, tm
     first, *rest = capsys.readouterr().out.splitlines()
     assert first.startswith("2 clips, 20 frames in ")
     assert rest == [
-        "Ignored: 1,200 files that are not clips, 1 recycle bins.",
-        f"1 clips left out ({tmp_path / 'skipped.json'}):",
+        "Ignored: files that are not clips (1,200), recycle bins (1).",
+        f"1 clip left out ({tmp_path / 'skipped.json'}):",
         "  b.avi: no frames",
     ]

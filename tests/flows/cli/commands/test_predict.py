@@ -76,7 +76,7 @@ def test_files_are_labelled_and_counted(home: Path, photo: Path, tmp_path: Path)
     out = tmp_path / "labels.csv"
     found = run("predict", "champion", photo, "--out", out, "--home", home, "--device", "cpu")
     assert found.exit_code == 0, found.output
-    assert found.output.startswith("1 files labelled in ")
+    assert found.output.startswith("1 file labelled in ")
     header, row = out.read_text().splitlines()
     assert header == "path,label,confidence,runner_up,runner_up_confidence,agreement"
     assert row.startswith(f"{photo / 'one.jpg'},")
@@ -131,7 +131,7 @@ def test_the_summary_says_what_was_left_out(tmp_path: Path) -> None:
         f"1,200 files labelled in 1 min 01 s, 95% of the reading in the network: "
         f"{tmp_path / 'labels.csv'}",
         "512 of them were labelled before.",
-        "Ignored: 3 files that are not photos.",
+        "Ignored: files that are not photos (3).",
         f"12 files left out ({tmp_path / 'labels.skipped.csv'}):",
     ]
     assert len(lines) == 4 + 10
