@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from data.counting import counted
-from tasks.reporting.measures import Measure, measures
+from tasks.reporting.measures import Measure, figure_name, measures
 from tasks.reporting.record import Record
 from tasks.reporting.records.rows import RowRecord
 from tasks.reporting.stats.estimates import Estimate, deviation, estimate, expected_lift
@@ -35,7 +35,7 @@ class ResultCell:
         ours: estimate over the draws; None if there are no draws.
         missing: draws that other rows have, or that the settings request, and this one lacks.
         paper: None if the paper has no figure.
-        v: name of V.
+        column: heading of the column; by k if empty.
     """
 
     measure: Measure
@@ -43,7 +43,7 @@ class ResultCell:
     ours: Estimate | None
     missing: tuple[int, ...]
     paper: PaperFigure | None
-    v: str = ""
+    column: str = ""
 
     @property
     def ours_text(self) -> str:
@@ -134,7 +134,7 @@ def result_lines(rows: Sequence[ResultRow]) -> tuple[list[str], list[list[str]]]
     several = len(_measures_of(rows)) > 1
     for column in zip(*(row.cells for row in rows), strict=True):
         with_paper = any(cell.paper for cell in column)
-        name = column[0].v or f"k={column[0].k}"
+        name = column[0].column or f"k={column[0].k}"
         title = f"{name} {column[0].measure.name}" if several else name
         header += [title, "paper"] if with_paper else [title]
         for line, cell in zip(lines, column, strict=True):
@@ -234,7 +234,7 @@ def _cell(record: Record, measure: Measure, name: str, k: int) -> ResultCell:
         estimate(values) if values else None,
         tuple(draw for draw in draws_of(record, name, k) if draw not in there),
         _paper(record, measure, name, k),
-        "" if record.labelled is None else f"{v_name(record, k)}, %",
+        "" if record.labelled is None else f"{figure_name(record)} %",
     )
 
 

@@ -235,7 +235,8 @@ def test_without_a_test_split_the_table_shows_cross_fitted_figures(order, record
     text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert "nothing is claimed beyond these estimates" in text
     assert "Table 1: accuracy on held-out labels" in text
-    assert "V of 6 labels, %" in text
+    assert "accuracy on held-out labels %" in text
+    assert "Figures: accuracy on held-out labels, as there is no test split. Model: Gra" in text
     assert "sealed" not in text
     assert "There is no test split." in text
 

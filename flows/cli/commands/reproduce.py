@@ -88,11 +88,14 @@ def run_spec(
         with ready(), Progress(console, counts).shown() as listener:
             folder = run_flow(spec, home, engine, Observer(work=work, listen=listener), template)
     # Imported only now: scipy and matplotlib would delay the first training by seconds.
+    from tasks.reporting.evidence import evidence_line  # noqa: PLC0415
     from tasks.reporting.report import result_table, table_text  # noqa: PLC0415
     from tasks.reporting.sections.mlflow_runs import all_runs  # noqa: PLC0415
 
     record = stored_record(folder / FILE)
     console.print(table_text(result_table(record)), soft_wrap=True)
+    if evidence := evidence_line(record):
+        console.print(evidence, soft_wrap=True)
     console.print(f"Report: {short(folder / 'report.html')}", soft_wrap=True)
     console.print(f"MLflow: {open_tracking(home)}", soft_wrap=True)
     if address := all_runs(record):

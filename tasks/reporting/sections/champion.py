@@ -2,6 +2,7 @@
 
 from data.counting import counted
 from tasks.models.figures import percent, standard_error
+from tasks.reporting.evidence import evidence_line
 from tasks.reporting.measures import measures, sample_noun
 from tasks.reporting.record import Record
 from tasks.reporting.records.rows import ChampionRecord
@@ -12,11 +13,13 @@ def champion_section(record: Record) -> str:
     champion = record.champion
     if champion is None:
         return ""
+    evidence = evidence_line(record)
     return "\n\n".join(
         [
             f"**Use this model: {champion.row}{_drawn(record, champion)}.** "
             f"{_figures(record, champion)} It is in `{champion.folder}/` next to this report, "
             f"with a card, and in MLflow as `{champion.registered}`.",
+            *([evidence] if evidence else []),
             f"```\ngradmix predict {record.name} FOLDER --out labels.csv\n```",
         ]
     )
@@ -31,7 +34,11 @@ def _figures(record: Record, champion: ChampionRecord) -> str:
     error = standard_error(champion.accuracy, champion.n)
     noun = "images" if sample_noun(record) == "sample" else "frames"
     size = f" ± {100 * error:.1f} ({champion.n:,} {noun})" if error is not None else ""
-    best = f"the best of {counted(champion.compared, 'model')} by that figure, which flatters it"
+    best = (
+        f"the best of {counted(champion.compared, 'model')} by that figure, which flatters it"
+        if champion.compared > 1
+        else "the only model that was compared"
+    )
     said = f"Hyper-validation accuracy {percent(champion.accuracy)}{size}: {best}."
     tested = [
         f"{percent(accuracy)} of {measure.count(champion) or 0:,} {measure.noun}s"
