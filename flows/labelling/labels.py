@@ -113,7 +113,7 @@ def not_shown(found: CertifiedLabels) -> str:
             f"{wanted}, found {found.certificate.held_out:,}; label at least "
             f"{fewest_labels(asked, sure):,} more, or lower --precision."
         )
-    more = _more_labels(found)
+    more = more_labels(found)
     advice = "more" if more is None else f"about {more:,} more"
     down = math.floor(1000 * best.bound) / 1000
     if best.bound >= asked:
@@ -136,13 +136,15 @@ def not_shown(found: CertifiedLabels) -> str:
     return f"{text}; lower --precision, or hold out or check {advice}."
 
 
-def _more_labels(found: CertifiedLabels) -> int | None:
+def more_labels(found: CertifiedLabels) -> int | None:
     """Smallest number of extra held-out labels expected to show it; None if none would.
 
     Depths at which the present number would be enough do not count, as testing ended before them;
     the first test counts instead.
     """
     asked, held_out = found.certificate, found.certificate.held_out
+    if not held_out:
+        return fewest_labels(asked.precision, asked.confidence)
     totals = [
         math.ceil(needed * held_out / step.n)
         for step in (*asked.tested[:1], *found.ladder)

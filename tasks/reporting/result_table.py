@@ -35,6 +35,7 @@ class ResultCell:
         ours: estimate over the draws; None if there are no draws.
         missing: draws that other rows have, or that the settings request, and this one lacks.
         paper: None if the paper has no figure.
+        v: name of V; empty if it was drawn.
         column: heading of the column; by k if empty.
     """
 
@@ -43,6 +44,7 @@ class ResultCell:
     ours: Estimate | None
     missing: tuple[int, ...]
     paper: PaperFigure | None
+    v: str = ""
     column: str = ""
 
     @property
@@ -234,6 +236,7 @@ def _cell(record: Record, measure: Measure, name: str, k: int) -> ResultCell:
         estimate(values) if values else None,
         tuple(draw for draw in draws_of(record, name, k) if draw not in there),
         _paper(record, measure, name, k),
+        "" if record.labelled is None else v_name(record, k),
         "" if record.labelled is None else f"{figure_name(record)} %",
     )
 

@@ -52,7 +52,7 @@ def summary_figures(record: Record) -> Mapping[str, float]:
 
 
 def _column(record: Record, cell: ResultCell) -> str:
-    name = cell.v.removesuffix(", %") or f"k = {cell.k}"
+    name = cell.v or f"k = {cell.k}"
     return f"{name} {cell.measure.name}" if _several(record) else name
 
 
@@ -67,7 +67,7 @@ def _several(record: Record) -> bool:
 
 
 def _v(cell: ResultCell) -> str:
-    return cell.v.removesuffix(", %") or f"k{cell.k}"
+    return cell.v or f"k{cell.k}"
 
 
 def _metric(*parts: str) -> str:

@@ -8,10 +8,11 @@ from PIL import Image
 from data.digest_cache import KnownDigests
 from data.errors import DataError
 from data.readers.corrections import Correction, write_corrections
-from flows.cli.commands.run import next_commands
+from flows.cli.commands.run import what_next
 from flows.experiment.run_request import RunRequest
 from flows.experiment.run_spec import resolve
 from flows.experiment.toml_file import SettingsError
+from flows.labelling.advice import LabelAdvice
 from flows.monitoring.event_log import EventLog
 from flows.pipeline.plan import make_plan
 from flows.records.record import make_record
@@ -256,9 +257,30 @@ def test_a_report_says_what_the_labels_can_show(order, recorded, tmp_path):
 def test_what_comes_next_names_the_run_and_the_files(order, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     placed = order()
-    assert next_commands(placed, tmp_path / "runs") == [
-        ["predict", placed.name, "kitchen/unlabelled", "--out", "predictions.csv"],
-        ["label", placed.name, "--precision", "0.97"],
-        ["review", placed.name],
+    shown = LabelAdvice(precision=0.85, known=20, total=20)
+    assert what_next(placed, tmp_path / "runs", shown) == [
+        "Next:",
+        f"  gradmix predict {placed.name} kitchen/unlabelled --out predictions.csv",
+        f"  gradmix label {placed.name} --precision 0.85",
+        f"  gradmix review {placed.name}",
     ]
-    assert next_commands(placed, tmp_path / "h")[2] == ["review", placed.name, "--home", "h"]
+    assert what_next(placed, tmp_path / "h", shown)[3].endswith("--home h")
+
+
+def test_a_precision_that_the_labels_cannot_show_is_not_recommended(order, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    placed = order()
+    few = LabelAdvice(precision=None, known=12, total=27)
+    assert what_next(placed, tmp_path / "runs", few)[2:] == [
+        f"  gradmix review {placed.name}",
+        "12 known labels cannot show a precision of 80 %; about 27, checked at random, could:",
+        f"  gradmix review {placed.name} --suggest 27 --out corrections.csv",
+        f"  gradmix label {placed.name} --precision 0.8 --checked corrections.csv",
+    ]
+    wrong = LabelAdvice(precision=None, known=12, total=None)
+    assert what_next(placed, tmp_path / "runs", wrong)[3:] == [
+        "12 known labels cannot show a precision of 80 %, as too many are wrong: label more files "
+        "to train on, and run again."
+    ]
+    # Without labels of U, `label` and `review` have nothing to show.
+    assert len(what_next(placed, tmp_path / "runs", None)) == 2

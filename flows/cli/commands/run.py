@@ -2,9 +2,9 @@
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import click
-
+from data.errors import UserError
 from flows.cli.commands.reproduce import resolve_and_run
 from flows.cli.console import open_console, short
 from flows.experiment.run_request import Engine, RunRequest
@@ -12,6 +12,11 @@ from flows.experiment.run_spec import RunSpec
 from flows.records.stored import record_folder
 from tasks.storage.home import USUAL
 
+if TYPE_CHECKING:
+    from flows.labelling.advice import LabelAdvice
+
+CHECKED = "corrections.csv"
+"""Table of decisions, as in the examples."""
 MODEL = "model"
 """Name of a run's model folder, in the folder of its record."""
 
@@ -23,21 +28,52 @@ def run(request: RunRequest, *, home: Path, download: bool, engine: Engine) -> N
     folder = record_folder(spec.name, home) / MODEL
     if folder.exists():
         console.print(f"Model:  {short(folder)}", soft_wrap=True)
-    known = click.get_current_context().find_root().command
-    commands = known.commands if isinstance(known, click.Group) else {}
-    following = [words for words in next_commands(spec, home) if words[0] in commands]
-    if following:
-        console.print("Next:", soft_wrap=True)
-    for words in following:
-        console.print(f"  {shlex.join(['gradmix', *words])}", soft_wrap=True)
+    for line in what_next(spec, home, _advice(spec, home, engine)):
+        console.print(line, soft_wrap=True)
 
 
-def next_commands(spec: RunSpec, home: Path) -> list[list[str]]:
-    """Commands for a finished run, as lists of words; some may not be available."""
+def what_next(spec: RunSpec, home: Path, advice: "LabelAdvice | None") -> list[str]:
+    """What can be done with a finished run, as lines with commands.
+
+    Args:
+        spec: the run.
+        home: its home folder.
+        advice: what its known labels show; None if it has no labels of U.
+    """
     where = [] if home == Path(USUAL).absolute() else ["--home", short(home)]
     files = [short(path) for path in spec.raw.unlabelled] or ["FOLDER"]
-    return [
-        ["predict", spec.name, *files, "--out", "predictions.csv", *where],
-        ["label", spec.name, "--precision", "0.97", *where],
-        ["review", spec.name, *where],
-    ]
+    commands = [["predict", spec.name, *files, "--out", "predictions.csv", *where]]
+    if advice is not None and advice.precision is not None:
+        commands.append(["label", spec.name, "--precision", f"{advice.precision:g}", *where])
+    if advice is not None:
+        commands.append(["review", spec.name, *where])
+    lines = ["Next:", *map(_command, commands)]
+    if advice is None or advice.precision is not None:
+        return lines
+    lines.append(advice.lacking)
+    if advice.total is not None:
+        check = ["review", spec.name, "--suggest", str(advice.total), "--out", CHECKED, *where]
+        label = ["label", spec.name, "--precision", "0.8", "--checked", CHECKED, *where]
+        lines += [_command(check), _command(label)]
+    return lines
+
+
+def _command(words: list[str]) -> str:
+    return f"  {shlex.join(['gradmix', *words])}"
+
+
+def _advice(spec: RunSpec, home: Path, engine: Engine) -> "LabelAdvice | None":
+    """What the known labels of a run show; None if it has no labels of U.
+
+    A fleet's submitter trains and scores nothing: it may have no data.
+    """
+    # Only now, as they import what would delay the first training.
+    from flows.labelling.advice import label_advice  # noqa: PLC0415
+    from flows.labelling.ensemble_run import find_ensemble  # noqa: PLC0415
+
+    if engine != "local":
+        return None
+    try:
+        return label_advice(find_ensemble(spec.name, home, None, None))
+    except UserError:
+        return None

@@ -177,7 +177,9 @@ def test_a_control_that_a_person_has_checked_takes_the_place_of_held_out_labels(
     suggested = [Suggestion(sample=image, why="suggested") for image in (1, 2, 3)]
     write_suggestions([*suggested, *control], gallery.names, suggestion_table(table))
     for image in [1, *range(0, 60, 2)]:
-        with pytest.raises(DataError, match=r"every image of the control \(30\)|Expected a readable table"):
+        with pytest.raises(
+            DataError, match=r"every image of the control \(30\)|Expected a readable table"
+        ):
             write_labels(ensemble, wanted(0.7, 0.9, tmp_path / "l.csv", checked=table))
         decisions.decide(image, "change", CLASSES[truth[image]])
     written = write_labels(ensemble, wanted(0.7, 0.9, tmp_path / "l.csv", checked=table))
