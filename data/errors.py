@@ -17,14 +17,14 @@ class DataError(UserError, ValueError):
 
 
 class ProblemsError(DataError):
-    """Several problems at once, one line each, up to `MOST` lines.
+    """Several problems at once: one line each for the first `MOST`, then how many more.
 
     Args:
         problems: one line per problem.
         what: what has the problems, for the last line.
     """
 
-    MOST = 20
+    MOST = 8
 
     def __init__(self, problems: Sequence[str], what: str) -> None:
         self.problems = tuple(problems)
@@ -33,6 +33,11 @@ class ProblemsError(DataError):
         if more:
             shown.append(f"{what}: and {more:,} more; correct these first.")
         super().__init__("\n".join(shown))
+
+    @property
+    def lines(self) -> list[str]:
+        """Lines to print: one per problem, and the count of the others."""
+        return str(self).splitlines()
 
 
 def one_line(error: BaseException) -> str:

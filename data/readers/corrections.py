@@ -3,7 +3,7 @@
 import csv
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -34,15 +34,21 @@ class Correction:
     label: str
 
 
-def read_corrections(path: Path) -> list[Correction]:
+def read_corrections(
+    path: Path, check: Callable[[Correction], Iterable[str]] = lambda _: ()
+) -> list[Correction]:
     """Read the corrections of a table, in its order; other columns are ignored.
 
-    Paths are absolute or relative to the table's folder. The caller checks whether the files exist
-    and the labels are classes.
+    Paths are absolute or relative to the table's folder.
+
+    Args:
+        path: path of the table.
+        check: finds further problems of a valid row, such as an unknown file or class.
 
     Raises:
         ProblemsError: lists every row with a missing path or label, an unknown decision, a label
-            of a rejected file, a repeated file, or a second spelling of a class.
+            of a rejected file, a repeated file, a second spelling of a class, or a problem that
+            `check` finds.
         DataError: if the table cannot be read or lacks a column.
     """
     table = read_columns(path, COLUMNS, COLUMNS)
@@ -56,7 +62,7 @@ def read_corrections(path: Path) -> list[Correction]:
         one = _correction(named, decision, label, folder)
         wrong = [*_problems(named, decision, label)]
         if not wrong:
-            wrong = [*_contradictions(one, number, found, spelled)]
+            wrong = [*_contradictions(one, number, found, spelled), *check(one)]
         for text in wrong:
             problems.add(number, text)
         corrections.append(one)

@@ -6,7 +6,7 @@ from pathlib import Path
 from data.counting import counted
 from data.errors import DataError, ProblemsError
 from data.listing import Listing
-from data.readers.corrections import read_corrections
+from data.readers.corrections import Correction, read_corrections
 from data.tables.labelled_split import FOLDS, REJECTED
 from flows.experiment.fields import ALL
 from flows.experiment.raw_data import RawData
@@ -22,31 +22,29 @@ def corrections_of(listing: Listing, table: Path, classes: Sequence[str] | str) 
         classes: classes of the target, or `all` of the listing's.
 
     Raises:
-        ProblemsError: one line per file that is not the target's, and per label that is not one of
-            its classes.
+        ProblemsError: lists every wrong row, such as one with a file that is not the target's, or
+            with a label that is not one of its classes.
         DataError: if the table cannot be read.
     """
     known = listing.classes if classes == ALL else classes
     names = {(listing.root / file.path).absolute(): file.path for file in listing.files}
-    wrong: list[str] = []
-    found: dict[str, str] = {}
-    for one in read_corrections(table):
-        name, label = names.get(one.path), one.label
-        if name is None:
-            wrong.append(
-                f"{table}: expected a labelled or unlabelled file of the target, found {one.path}: "
-                "remove its row, or correct the path."
+
+    def wrong(one: Correction) -> Iterator[str]:
+        if one.path not in names:
+            yield (
+                f"expected a labelled or unlabelled file of the target, found {one.path}: remove "
+                "the row, or correct the path."
             )
-        elif one.decision != "reject" and label not in known:
-            wrong.append(
-                f"{table}: expected a class, one of {', '.join(known)}, found {label!r} of "
-                f"{one.path}: correct it; a new class needs labelled files of its own."
+        if one.decision != "reject" and one.label not in known:
+            yield (
+                f"expected a class, one of {', '.join(known)}, found {one.label!r}: correct it; a "
+                "new class needs labelled files of its own."
             )
-        else:
-            found[name] = REJECTED if one.decision == "reject" else label
-    if wrong:
-        raise ProblemsError(wrong, str(table))
-    return found
+
+    return {
+        names[one.path]: REJECTED if one.decision == "reject" else one.label
+        for one in read_corrections(table, wrong)
+    }
 
 
 def check_labelled(experiment: Experiment, raw: RawData) -> None:

@@ -13,7 +13,7 @@ from data.names import fold
 from data.paths import expanded
 from data.raw_files import RawFiles, raw_files
 from flows.experiment.corrected import corrections_of
-from flows.experiment.own_data import found_at
+from flows.experiment.own_data import TARGET, found_at
 from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
 from gradmix.methods import METHODS
@@ -121,7 +121,13 @@ def _files(
             reader, split, root, partial=experiment.partial, known=known, unlabelled=unlabelled
         )
     except DataError as error:
-        raise DataError(f"{name} {split}: {error}") from error
+        raise _named(error, f"{name} {split}") from error
+
+
+def _named(error: DataError, name: str) -> DataError:
+    """The same problems, each line with the name of what has them."""
+    lines = [f"{name}: {line}" for line in error.lines]
+    return ProblemsError(lines, name) if len(lines) > 1 else DataError(lines[0])
 
 
 def _refuse_empty_classes(place: Path, listing: Listing) -> None:
@@ -146,7 +152,10 @@ def _corrections(experiment: Experiment, base: Path, listing: Listing | None) ->
     written = experiment.target.corrections
     if written is None or listing is None or not found_at(base, written).exists():
         return {}
-    return corrections_of(listing, found_at(base, written), experiment.target.classes)
+    try:
+        return corrections_of(listing, found_at(base, written), experiment.target.classes)
+    except DataError as error:
+        raise _named(error, f"{TARGET}.corrections") from error
 
 
 def _labelled(listing: Listing | None, corrections: Mapping[str, str]) -> dict[str, int]:

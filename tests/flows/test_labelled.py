@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from data.digest_cache import KnownDigests
-from data.errors import DataError
+from data.errors import DataError, ProblemsError
 from data.readers.corrections import Correction, write_corrections
 from flows.cli.commands.run import what_next
 from flows.experiment.run_request import RunRequest
@@ -216,6 +216,23 @@ def test_corrections_of_nothing_are_refused(order, folder, row, message):
     correct(folder, row)
     with pytest.raises(DataError, match=message):
         order()
+
+
+def test_all_wrong_rows_of_corrections_are_reported_at_once(order, folder):
+    table = folder / "corrections.csv"
+    table.write_text(
+        "path,decision,label\nunlabelled/9.png,change,pot\nunlabelled/0.png,keep,pan\n"
+        "unlabelled/1.png,change,pot\n"
+    )
+    with pytest.raises(ProblemsError) as caught:
+        order()
+    where = f"target.corrections: {table}, row"
+    assert [line.partition(", found")[0] for line in caught.value.lines] == [
+        f"{where} 2: expected a class, one of cup, pan",
+        f"{where} 2: expected a labelled or unlabelled file of the target",
+        f"{where} 3: expected confirm, change or reject",
+        f"{where} 4: expected a class, one of cup, pan",
+    ]
 
 
 def test_a_cell_is_found_without_k_and_draw(order):

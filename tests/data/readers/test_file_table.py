@@ -168,7 +168,8 @@ def test_more_problems_than_anybody_reads_are_counted(photos):
     assert len(caught.value.problems) == 1000
     *_, last = lines = str(caught.value).splitlines()
     assert len(lines) == ProblemsError.MOST + 1
-    assert last == f"{photos / 't.csv'}: and 980 more; correct these first."
+    assert last == f"{photos / 't.csv'}: and 992 more; correct these first."
+    assert caught.value.lines == lines
 
 
 def test_missing_files_may_be_left_out_and_are_counted(photos):
