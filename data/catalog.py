@@ -157,8 +157,8 @@ def listing_digest(listing: Listing, known: KnownDigests) -> str:
         DataError: if a file cannot be read.
     """
     files = [
-        [file.path, listing.class_of(file), file.group, known.sha256(listing.root / file.path)]
-        for file in listing.files
+        [file.path, listing.class_of(file), file.group, digest]
+        for file, digest in zip(listing.files, known.take(listing.root, listing.paths), strict=True)
     ]
     return digest_json({"classes": listing.classes, "files": files})
 
@@ -166,7 +166,6 @@ def listing_digest(listing: Listing, known: KnownDigests) -> str:
 def shown_by(listing: Listing, known: KnownDigests) -> dict[tuple[str, str], Path]:
     """Path of each file, by its SHA-256 and its class ("" if unknown)."""
     return {
-        (known.sha256(path), listing.class_of(file) or ""): path
-        for file in listing.files
-        for path in [listing.root / file.path]
+        (digest, listing.class_of(file) or ""): listing.root / file.path
+        for file, digest in zip(listing.files, known.take(listing.root, listing.paths), strict=True)
     }

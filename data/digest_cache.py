@@ -39,27 +39,35 @@ class KnownDigests:
             DataError: if the file cannot be read.
             OSError: if the file does not exist.
         """
-        known, stamp = self._known.get(str(path.absolute())), _stamp(path)
+        key = _key(path)
+        known, stamp = self._known.get(key), _stamp(key)
         if known is None or known[:2] != stamp:
             known = (*stamp, sha256_file(path))
-            self._note(path, known)
+            self._note(key, known)
         return known[2]
 
-    def take(self, paths: Iterable[Path]) -> None:
-        """Take the digests of many files, in as many threads as there are cores.
+    def take(self, root: Path, names: Iterable[str]) -> list[str]:
+        """Digests of many files, in their order, taken in as many threads as there are cores.
+
+        Args:
+            root: folder that the names are relative to.
+            names: paths of the files, with `/`.
 
         Raises:
             DataError: if a file cannot be read.
             OSError: if there is none.
         """
-        stamps = {path: _stamp(path) for path in paths}
-        known = {path: self._known.get(str(path.absolute()), ()) for path in stamps}
-        new = [path for path, stamp in stamps.items() if known[path][:2] != stamp]
+        # Text, as paths are slow for 10,000 files.
+        above = _key(root).rstrip("/")
+        keys = [f"{above}/{name}" for name in names]
+        stamps = {key: _stamp(key) for key in keys}
+        new = [key for key, stamp in stamps.items() if self._known.get(key, ())[:2] != stamp]
         parts = [new[start : start + _AT_ONCE] for start in range(0, len(new), _AT_ONCE)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for part, digests in zip(parts, pool.map(_digests, parts), strict=True):
-                for path, digest in zip(part, digests, strict=True):
-                    self._note(path, (*stamps[path], digest))
+                for key, digest in zip(part, digests, strict=True):
+                    self._note(key, (*stamps[key], digest))
+        return [self._known[key][2] for key in keys]
 
     def save(self) -> None:
         """Save new digests if the folder exists; unsaved ones are recomputed next time."""
@@ -78,8 +86,7 @@ class KnownDigests:
             return
         self._new.clear()
 
-    def _note(self, path: Path, seen: Seen) -> None:
-        name = str(path.absolute())
+    def _note(self, name: str, seen: Seen) -> None:
         self._known[name] = self._new[name] = seen
         # Not at every file from there on, where the list cannot be written: that takes seconds.
         if len(self._new) % SAVE_EVERY == 0:
@@ -96,11 +103,15 @@ class KnownDigests:
         return {path: (size, mtime_ns, digest) for path, size, mtime_ns, digest in rows}
 
 
-def _digests(paths: Sequence[Path]) -> list[str]:
-    return [sha256_file(path) for path in paths]
+def _digests(names: Sequence[str]) -> list[str]:
+    return [sha256_file(Path(name)) for name in names]
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _key(path: Path) -> str:
+    return str(path.absolute())
+
+
+def _stamp(name: str) -> tuple[int, int]:
     """What changes with a file: size, and time of the last change. Taken before its digest."""
-    status = path.stat()
+    status = os.stat(name)  # noqa: PTH116 - faster for 10,000 files
     return status.st_size, status.st_mtime_ns

@@ -77,6 +77,11 @@ class Listing:
                 )
             seen.add(file.path)
 
+    @property
+    def paths(self) -> list[str]:
+        """Paths of the files, in order."""
+        return [file.path for file in self.files]
+
     def class_of(self, file: File) -> str | None:
         """Class of one of the files; None if unknown."""
         return None if file.label == UNLABELLED else self.classes[file.label]

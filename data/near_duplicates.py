@@ -1,7 +1,7 @@
 """Near-duplicate photos and clips, found by perceptual hashes."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -12,9 +12,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from data.errors import DataError
-from data.frames.decode import CLIP_SUFFIXES, Sampling, clip_frames
-from data.images.decode import PHOTO_SUFFIXES, decode_photo
+from data.frames.decode import clip_frames
+from data.frames.sampling import Sampling
+from data.images.decode import decode_photo
 from data.listing import Listing
+from data.suffixes import CLIP_SUFFIXES, PHOTO_SUFFIXES
 
 NEAR = 4
 """Maximum number of the 64 hash bits that differ between near copies.
@@ -26,6 +28,8 @@ photos none is within it. Of pairs of MNIST digits, which have little detail, 0.
 _SIDE = 64
 """Sufficient side of a photo, in pixels, for a hash, which uses 32 x 32."""
 _BLOCK = 1_000
+_AT_ONCE = 32
+"""Files that a thread takes at once: handing over costs as much as hashing a small one."""
 _COMPARED = 32
 """Pixels a side of pictures whose grey values are compared."""
 
@@ -58,8 +62,10 @@ class Pair:
 
 def perceptual_hashes(listing: Listing) -> Hashes:
     """Hash every photo, or the middle frame of every clip, with one thread per core."""
+    paths = listing.paths
+    parts = [paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(partial(_hash, listing.root), [file.path for file in listing.files]))
+        found = [bits for part in pool.map(partial(_hashes, listing.root), parts) for bits in part]
     whole = [
         (file.path, bits)
         for file, bits in zip(listing.files, found, strict=True)
@@ -129,6 +135,10 @@ def _near(
         apart = np.bitwise_count(first[start : start + _BLOCK, np.newaxis] ^ second)
         for row, column in zip(*np.nonzero(apart <= most), strict=True):
             yield start + int(row), int(column), int(apart[row, column])
+
+
+def _hashes(root: Path, paths: Sequence[str]) -> list[int | None]:
+    return [_hash(root, path) for path in paths]
 
 
 def _hash(root: Path, path: str) -> int | None:

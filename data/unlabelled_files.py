@@ -1,14 +1,14 @@
 """One listing of a target's labelled and unlabelled files, so that each is decoded once."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from data.counting import counted, singular
 from data.digest_cache import KnownDigests
 from data.errors import DataError
-from data.listing import UNLABELLED, File, Listing, Media
+from data.listing import File, Listing, Media
 from data.readers.own_files import list_unlabelled
 
 TWICE = "unlabelled files that are also labelled"
@@ -39,8 +39,9 @@ def with_unlabelled(
     """
     others = list_unlabelled(places, media=media, partial=partial)
     root = Path(os.path.commonpath([labelled.root.absolute(), others.root]))
-    digests = {known.sha256(labelled.root / file.path) for file in labelled.files}
-    left = [file for file in others.files if known.sha256(others.root / file.path) not in digests]
+    digests = {*known.take(labelled.root, labelled.paths)}
+    taken = zip(others.files, known.take(others.root, others.paths), strict=True)
+    left = [file for file, digest in taken if digest not in digests]
     if not left:
         raise DataError(
             f"Expected unlabelled {media} at {', '.join(map(str, places))}, found only labelled "
@@ -54,8 +55,8 @@ def with_unlabelled(
         labelled,
         root=root,
         files=(
-            *(_moved(file, labelled.root.absolute(), root, file.label) for file in labelled.files),
-            *(_moved(file, others.root, root, UNLABELLED) for file in left),
+            *_moved(labelled.files, labelled.root.absolute(), root),
+            *_moved(left, others.root, root),
         ),
         origin=f"{len(labelled.files):,} labelled and "
         f"{counted(len(left), f'unlabelled {singular(media)}')} of "
@@ -65,7 +66,9 @@ def with_unlabelled(
     )
 
 
-def _moved(file: File, before: Path, root: Path, label: int) -> File:
-    """The file relative to another root; if it is its own group, the group follows the path."""
-    path = (before / file.path).relative_to(root).as_posix()
-    return File(path=path, label=label, group=path if file.group == file.path else file.group)
+def _moved(files: Iterable[File], before: Path, root: Path) -> Iterator[File]:
+    """The files relative to another root; if one is its own group, the group follows the path."""
+    folder = before.relative_to(root).as_posix()
+    for file in files:
+        path = file.path if folder == "." else f"{folder}/{file.path}"
+        yield replace(file, path=path, group=path if file.group == file.path else file.group)

@@ -6,7 +6,7 @@ from pathlib import Path
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from data.frames.decode import USUAL_FRAMES, Sampling
+from data.frames.sampling import USUAL_FRAMES, Sampling
 from data.frames.store import MANIFEST
 from tasks.extraction.folder import extract as extract_folder
 

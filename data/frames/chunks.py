@@ -19,7 +19,8 @@ from PIL import Image
 from data.counting import counted
 from data.errors import DataError, one_line
 from data.fingerprint import canonical_json, digest_json, sha256_bytes
-from data.frames.decode import Sampling, clip_frames
+from data.frames.decode import clip_frames
+from data.frames.sampling import Sampling
 from data.frames.upright import Pixels
 
 CLIPS_PER_CHUNK = 64

@@ -2,7 +2,7 @@
 
 import itertools
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,66 +16,17 @@ from av.video.stream import VideoStream
 
 from data.errors import DataError
 from data.frames.clock import Clock
+from data.frames.sampling import Sampling
 from data.frames.upright import Pixels, Upright
-
-CLIP_SUFFIXES = frozenset(
-    {
-        *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".mj2", ".ismv", ".psp"),
-        *(".avi", ".divx", ".mkv", ".mk3d", ".webm", ".wmv", ".asf", ".flv", ".rm", ".rmvb"),
-        *(".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".mpv", ".vob", ".mod", ".tod", ".wtv"),
-        *(".ts", ".m2t", ".m2ts", ".mts", ".ogv", ".ogg", ".ogm", ".dv", ".dif", ".mxf", ".gxf"),
-        *(".264", ".h264", ".avc", ".265", ".h265", ".hevc", ".obu", ".ivf", ".h261", ".h263"),
-        *(".mjpeg", ".mjpg", ".gif", ".y4m", ".nut", ".amv", ".dav"),
-    }
-)
-"""Suffixes, with aliases, of the video containers and streams that FFmpeg reads."""
 
 # A packet that repeats the previous picture takes a few bytes and may give no frame; one with a
 # picture is larger.
 _TINY = 16
 _NEVER = sys.maxsize
 
-USUAL_FRAMES = 10
-"""Default number of frames per clip."""
 # The presentation times that FFmpeg generates for AVI files with B-frames jump back and forth;
 # without them, decoding times are used, which do not.
 _OPTIONS = {"fflags": "-genpts"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """Which frames of a clip to take.
-
-    Attributes:
-        frames: number of frames, taken from the middles of as many equal parts; all frames of a
-            shorter clip.
-        every: interval between the frames taken, starting with the first.
-
-    Raises:
-        DataError: unless exactly one of the two is given and is at least 1.
-    """
-
-    frames: int | None = None
-    every: int | None = None
-
-    def __post_init__(self) -> None:
-        """Check that exactly one is given and is at least 1."""
-        given = [number for number in (self.frames, self.every) if number is not None]
-        if len(given) != 1 or given[0] < 1:
-            raise DataError(
-                "Expected either frames or every, at least 1, "
-                f"found frames={self.frames}, every={self.every}: give one of them."
-            )
-
-    def positions(self, count: int) -> Sequence[int]:
-        """Positions to take from a clip of `count` frames, ascending and distinct.
-
-        The i-th of N frames is at floor((i + 1/2) count / N).
-        """
-        if self.frames is None:
-            return range(0, count, self.every or 1)
-        parts = 2 * self.frames
-        return sorted({(2 * part + 1) * count // parts for part in range(self.frames)})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
@@ -135,13 +134,13 @@ def open_frames(folder: Path, *, sealed: bool = False) -> FrameStore:
             or `sealed` does not match the split of the frames.
     """
     manifest, path = read_table(folder / MANIFEST, SCHEMA, "frames"), folder / BLOB
-    if ("test" in pc.unique(manifest.column("split")).to_pylist()) is not sealed:
+    if ("test" in manifest.column("split").unique().to_pylist()) is not sealed:
         wanted, there = ("sealed", "open") if sealed else ("open", "sealed")
         raise DataError(
             f"{folder}: expected {wanted} frames, found {there}: use frames of a test split "
             "only for its sealed data set."
         )
-    expected = pc.sum(manifest.column("bytes")).as_py() or 0
+    expected = sum(manifest.column("bytes").to_pylist())
     try:
         with path.open("rb") as file:
             found = os.fstat(file.fileno()).st_size

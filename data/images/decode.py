@@ -16,26 +16,6 @@ from PIL.TiffTags import TAGS_V2_GROUPS
 
 from data.errors import DataError, one_line
 
-PHOTO_SUFFIXES = frozenset(
-    {
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
-        *(".png", ".apng", ".gif", ".webp", ".avif", ".avifs", ".bmp", ".dib", ".tif", ".tiff"),
-        *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".icb", ".vda", ".vst", ".qoi", ".psd"),
-        *(".ico", ".cur", ".icns", ".pcx", ".dcx", ".pcd", ".pxr", ".sgi", ".rgb", ".rgba", ".bw"),
-        *(".ras", ".dds", ".blp", ".ftc", ".ftu", ".gbr", ".fit", ".fits", ".fli", ".flc", ".im"),
-        *(".msp", ".xbm", ".xpm"),
-    }
-)
-"""Suffixes of all formats that Pillow decodes on its own."""
-UNREADABLE_SUFFIXES = frozenset(
-    {
-        *(".heic", ".heif", ".hif", ".jxl", ".jxr", ".svg", ".eps", ".ps", ".wmf", ".emf", ".pdf"),
-        *(".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".raf", ".rw2", ".pef", ".srw"),
-        *(".dcm", ".exr", ".hdr", ".xcf", ".psb", ".kra"),
-    }
-)
-"""Suffixes of image formats that Pillow cannot read, or reads only with other programs."""
-
 _TURNS: Mapping[object, Transpose] = MappingProxyType(
     {
         2: Transpose.FLIP_LEFT_RIGHT,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from data.errors import DataError
-from data.images.decode import PHOTO_SUFFIXES
 from data.listing import File, Listing, Media, check_train
 from data.readers.file_tree import (
     GO_ON,
@@ -19,6 +18,7 @@ from data.readers.file_tree import (
     read_tree,
 )
 from data.readers.ucf101 import CLASSES, SPELLINGS
+from data.suffixes import PHOTO_SUFFIXES
 
 IMAGES = "images"
 # Section 4.1 of the paper.

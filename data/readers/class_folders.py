@@ -7,13 +7,12 @@ from pathlib import Path, PurePosixPath
 
 from data.counting import counted, singular
 from data.errors import DataError
-from data.frames.decode import CLIP_SUFFIXES
-from data.images.decode import PHOTO_SUFFIXES, UNREADABLE_SUFFIXES
 from data.listing import NO_FILES, File, Listing, Media
 from data.names import both, fold, normal
 from data.reader import SPLITS, check_split
 from data.readers.file_tree import GO_ON, Tree, has_suffix, not_zero, read_tree
 from data.readers.split_folders import find_splits
+from data.suffixes import CLIP_SUFFIXES, PHOTO_SUFFIXES, UNREADABLE_SUFFIXES
 
 SUFFIXES: Mapping[Media, frozenset[str]] = {"photos": PHOTO_SUFFIXES, "clips": CLIP_SUFFIXES}
 UNREADABLE: Mapping[Media, frozenset[str]] = {"photos": UNREADABLE_SUFFIXES, "clips": frozenset()}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 from data.errors import DataError, one_line
@@ -146,7 +146,10 @@ def homes(root: Path, name: str) -> tuple[Path, ...]:
 
 def has_suffix(path: str, suffixes: Collection[str]) -> bool:
     """Whether a path ends in one of the suffixes, in any case."""
-    return PurePosixPath(path).suffix.lower() in suffixes
+    # As `PurePosixPath.suffix`, which is slow for 10,000 files.
+    name = path[path.rfind("/") + 1 :]
+    dot = name.rfind(".")
+    return 0 < dot < len(name) - 1 and name[dot:].lower() in suffixes
 
 
 def read_lines(

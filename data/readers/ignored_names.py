@@ -26,8 +26,12 @@ _KINDS = (
 _PATTERNS = tuple(
     (kind, re.compile(pattern, re.DOTALL | re.IGNORECASE)) for kind, pattern in _KINDS
 )
+_ANY = re.compile("|".join(f"(?:{pattern})" for _, pattern in _KINDS), re.DOTALL | re.IGNORECASE)
+"""Most names are the user's own, so that one pattern decides."""
 
 
 def why_ignored(name: str) -> str | None:
     """The kind of system file or folder with this name; None if it is the user's own."""
+    if not _ANY.fullmatch(name):
+        return None
     return next((kind for kind, pattern in _PATTERNS if pattern.fullmatch(name)), None)

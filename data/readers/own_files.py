@@ -141,8 +141,9 @@ def list_unlabelled(
     skipped: dict[str, int] = {}
     for place in absolute:
         listed, unused = _unlabelled(place, kind, partial=partial)
+        base = (place if place.is_dir() else place.parent).relative_to(root).as_posix()
         for path, group in listed:
-            name = str(((place if place.is_dir() else place.parent) / path).relative_to(root))
+            name = path if base == "." else f"{base}/{path}"
             whose = name if group == path else group
             files.setdefault(name, File(path=name, label=UNLABELLED, group=whose))
         skipped = {why: skipped.get(why, 0) + unused.get(why, 0) for why in {**skipped, **unused}}

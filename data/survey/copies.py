@@ -54,13 +54,11 @@ def contents(listing: Listing, known: KnownDigests) -> Contents:
         DataError: if a file cannot be read.
         OSError: if there is none.
     """
-    places = [listing.root / file.path for file in listing.files]
-    known.take(places)
     return Contents(
         root=listing.root,
-        paths=tuple(file.path for file in listing.files),
+        paths=tuple(listing.paths),
         labels=tuple(file.label for file in listing.files),
-        digests=tuple(map(known.sha256, places)),
+        digests=tuple(known.take(listing.root, listing.paths)),
     )
 
 

@@ -12,7 +12,8 @@ import av
 from PIL import Image
 
 from data.errors import DataError, one_line
-from data.frames.decode import Sampling, clip_frames
+from data.frames.decode import clip_frames
+from data.frames.sampling import Sampling
 from data.images.decode import decode_photo
 from data.listing import Media
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from data.counting import counted
 from data.errors import DataError
@@ -55,6 +54,8 @@ def unnested(table: pa.Table, name: str, shape: tuple[int, ...]) -> Floats:
     """Convert a column of (nested) lists to an array; list lengths must match `shape`."""
     column = table.column(name).combine_chunks()
     for length in shape[1:]:
+        import pyarrow.compute as pc  # noqa: PLC0415 - slow, and only needed here
+
         lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
         if column.null_count or not (lengths == length).all():
             raise DataError(

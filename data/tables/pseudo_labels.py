@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from data.errors import DataError, one_line
 from data.fingerprint import canonical_json
@@ -149,7 +148,7 @@ def read_pseudo_labels(path: Path) -> PseudoLabels:
     table = read_table(path, SCHEMA, "pseudo-labels")
     metadata = _metadata(table.schema.metadata or {}, path)
     rows, r, c = table.num_rows, metadata.r, len(metadata.classes)
-    hard = pc.fill_null(table.column("hard_label"), NO_LABEL)
+    hard = table.column("hard_label").fill_null(NO_LABEL)
     try:
         return PseudoLabels(
             sample_id=flat(table, "sample_id"),

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from data.catalog import FILE_READERS, OWN_READERS, READERS, media_of
 from data.errors import DataError
-from data.frames.decode import USUAL_FRAMES
+from data.frames.sampling import USUAL_FRAMES
 from data.listing import FileReader
 from data.reader import Reader
 from flows.experiment.fields import (

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from data.frames.decode import Sampling
+from data.frames.sampling import Sampling
 from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
 from flows.pipeline.futures import Submit

@@ -12,10 +12,11 @@ from data.counting import tallied
 from data.errors import DataError
 from data.fingerprint import digest_json
 from data.frames.chunks import BLOB, Clip
-from data.frames.decode import CLIP_SUFFIXES, Sampling
+from data.frames.sampling import Sampling
 from data.frames.store import MANIFEST, SKIPPED, Summary, merge, open_frames
 from data.names import normal
 from data.readers.file_tree import Tree, has_suffix, not_zero, read_tree
+from data.suffixes import CLIP_SUFFIXES
 from tasks.errors import StageError
 from tasks.execution.processes import ChildFailedError
 from tasks.execution.slots import SlotPool

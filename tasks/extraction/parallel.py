@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.frames.chunks import CLIPS_PER_CHUNK, Clip
-from data.frames.decode import Sampling
+from data.frames.sampling import Sampling
 from data.listing import Listing
 from tasks.execution.attempts import job_command
 from tasks.execution.slots import SlotPool, run_in_slot

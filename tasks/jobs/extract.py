@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.frames.chunks import Clip, extract_chunk
-from data.frames.decode import Sampling
+from data.frames.sampling import Sampling
 from tasks.outcome import Outcome
 
 PROGRESS = "clips.txt"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from data.counting import counted
-from data.frames.decode import USUAL_FRAMES
+from data.frames.sampling import USUAL_FRAMES
 from tasks.models.description import ImageDescription, ModelDescription
 from tasks.models.figures import percent, standard_error
 from tasks.networks.names import TIMM

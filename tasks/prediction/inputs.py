@@ -14,7 +14,8 @@ from PIL import Image
 
 from data.errors import DataError
 from data.frames.chunks import encode_jpeg
-from data.frames.decode import USUAL_FRAMES, Sampling, clip_frames
+from data.frames.decode import clip_frames
+from data.frames.sampling import USUAL_FRAMES, Sampling
 from data.images.decode import decode_photo
 from data.listing import Media
 from data.readers.own_files import find_media, list_unlabelled

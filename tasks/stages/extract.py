@@ -8,7 +8,7 @@ from typing import Any
 from data.broken_files import check_share
 from data.catalog import find_file_reader
 from data.fingerprint import digest_json, sha256_file
-from data.frames.decode import Sampling
+from data.frames.sampling import Sampling
 from data.frames.store import merge
 from data.listing import Listing
 from data.raw_files import about, listed

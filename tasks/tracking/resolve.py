@@ -7,7 +7,6 @@ from pathlib import Path
 from data.counting import counted
 from data.errors import DataError
 from data.fingerprint import sha256_file
-from data.tables.pseudo_labels import read_pseudo_labels
 from tasks.tracking.mlflow_store import DIGEST_LENGTH, STAGE, MlflowStore, TrackingError
 from tasks.tracking.registry import CHAMPION, registered_models, version_of
 
@@ -107,6 +106,9 @@ def labels_run(store: MlflowStore, file: Path) -> str:
     """
     if not file.is_file():
         raise DataError(f"Expected a file of pseudo-labels, found none at {file}: check the path.")
+    # Slow to import, and rarely needed.
+    from data.tables.pseudo_labels import read_pseudo_labels  # noqa: PLC0415
+
     unlabelled, digest = read_pseudo_labels(file).digests.get("U", ""), sha256_file(file)
     runs = []
     if re.fullmatch("[0-9a-f]{64}", unlabelled):

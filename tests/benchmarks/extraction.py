@@ -20,7 +20,8 @@ from figures import Figure, once, several
 
 from data.embedded.people_readers import FigureClipsReader
 from data.frames.chunks import CLIPS_PER_CHUNK, Clip, encode_jpeg, extract_chunk
-from data.frames.decode import Sampling, clip_frames
+from data.frames.decode import clip_frames
+from data.frames.sampling import Sampling
 from data.frames.store import merge
 
 SUFFIXES = {".avi", ".mkv", ".mov", ".mp4", ".webm"}

@@ -17,7 +17,8 @@ import scipy.io
 from PIL import Image
 
 from data.errors import DataError, ProblemsError
-from data.frames.decode import Sampling, clip_frames
+from data.frames.decode import clip_frames
+from data.frames.sampling import Sampling
 from data.images.crop import read_photo
 from data.reader import RawImages
 from data.readers.file_table import read_file_table

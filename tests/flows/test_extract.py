@@ -3,7 +3,7 @@
 import pytest
 from prefect.logging import disable_run_logger
 
-from data.frames.decode import Sampling
+from data.frames.sampling import Sampling
 from data.frames.store import Summary
 from flows import extract as extract_flow
 

@@ -5,7 +5,7 @@ import time
 import click
 
 from data.counting import counted, tallied
-from data.frames.decode import USUAL_FRAMES, Sampling
+from data.frames.sampling import USUAL_FRAMES, Sampling
 from data.paths import expanded
 from flows.cli.file_bar import NAMED, file_bar
 from flows.cli.progress import duration

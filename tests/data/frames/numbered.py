@@ -1,6 +1,7 @@
 """Which frames a sampling gives."""
 
-from data.frames.decode import Sampling, clip_frames
+from data.frames.decode import clip_frames
+from data.frames.sampling import Sampling
 from tests.data.frames.clips import (
     number_in,
 )

@@ -8,7 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from data.frames.decode import CLIP_SUFFIXES, clip_frames
+from data.frames.decode import clip_frames
+from data.suffixes import CLIP_SUFFIXES
 from tests.data.frames.clips import (
     RATE,
 )

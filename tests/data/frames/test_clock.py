@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.frames.clock import Clock
-from data.frames.decode import Sampling, clip_frames
+from data.frames.decode import clip_frames
+from data.frames.sampling import Sampling
 
 TICK, RATE = Fraction(1, 100), Fraction(25)
 

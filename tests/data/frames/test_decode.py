@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from data.frames import upright
-from data.frames.decode import Sampling, clip_frames
+from data.frames.decode import clip_frames
+from data.frames.sampling import Sampling
 from tests.data.frames.clips import (
     RATE,
     not_coded,

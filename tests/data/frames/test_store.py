@@ -15,7 +15,8 @@ from data.errors import DataError
 from data.frames import chunks as frame_chunks
 from data.frames import store as frame_store
 from data.frames.chunks import Clip, encode_jpeg, extract_chunk
-from data.frames.decode import Sampling, clip_frames
+from data.frames.decode import clip_frames
+from data.frames.sampling import Sampling
 from data.frames.store import merge, open_frames
 from tests.data.frames.clips import HEIGHT, WIDTH, cut, number_in, rewrite_packets, write_clip
 
@@ -317,7 +318,7 @@ def test_frames_of_a_test_split_are_opened_by_those_alone_who_say_so(videos, cli
     for name, some in (("open", clips), ("sealed", sealed)):
         extract_chunk(videos, some, tmp_path / name / "chunk", THREE)
         merge([tmp_path / name / "chunk"], tmp_path / name / "store")
-    with pytest.raises(DataError, match="expected open frames, found sealed ones"):
+    with pytest.raises(DataError, match="expected open frames, found sealed"):
         open_frames(tmp_path / "sealed" / "store")
     with pytest.raises(DataError, match="expected sealed frames, found open ones"):
         open_frames(tmp_path / "open" / "store", sealed=True)

@@ -10,11 +10,8 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from data.errors import DataError
-from data.images.decode import (
-    PHOTO_SUFFIXES,
-    UNREADABLE_SUFFIXES,
-    decode_photo,
-)
+from data.images.decode import decode_photo
+from data.suffixes import PHOTO_SUFFIXES, UNREADABLE_SUFFIXES
 from tests.data.images.values import HEIGHT, WIDTH, values
 
 

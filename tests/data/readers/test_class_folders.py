@@ -3,8 +3,8 @@ import unicodedata
 import pytest
 
 from data.errors import DataError
-from data.images.decode import PHOTO_SUFFIXES
 from data.readers.class_folders import CLIP_FOLDERS, PHOTO_FOLDERS
+from data.suffixes import PHOTO_SUFFIXES
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 import os
 import unicodedata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from data.images.decode import PHOTO_SUFFIXES
 from data.readers.file_tree import (
     Tree,
     check_complete,
@@ -18,6 +17,7 @@ from data.readers.file_tree import (
     read_lines,
     read_tree,
 )
+from data.suffixes import PHOTO_SUFFIXES
 
 
 def _grow(root: Path, *paths: str) -> Path:
@@ -190,3 +190,11 @@ def test_missing_files_are_counted_and_going_on_is_offered(tmp_path):
 
 def test_reasons_that_did_not_happen_are_left_out():
     assert not_zero({"a": 0, "b": 2}) == {"b": 2}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["a.PNG", "a.b/c", "a.b/.png", ".png", "a.", "a.b/c.png", "..png", "a/b.tar.png", "", "a.png."],
+)
+def test_a_suffix_is_that_of_pathlib(path):
+    assert has_suffix(path, {".png"}) is (PurePosixPath(path).suffix.lower() == ".png")

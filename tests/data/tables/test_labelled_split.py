@@ -110,7 +110,7 @@ def _with_one_more(samples):
     [
         ([0, 1, 2], HeldOut(), "expected unlabelled samples|Expected unlabelled samples"),
         ([0, 1, 1, 2, 2, -1], HeldOut(fold=0), "class 'cup' .1 held out"),
-        ([0, 0, 1, 1, -1], HeldOut(), "at least 1 labelled samples of class 'pot'"),
+        ([0, 0, 1, 1, -1], HeldOut(), "at least 1 labelled sample of class 'pot'"),
     ],
 )
 def test_what_does_not_suffice_is_refused(labels, held_out, message):

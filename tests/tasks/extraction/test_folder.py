@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.errors import DataError
-from data.frames.decode import Sampling
+from data.frames.sampling import Sampling
 from data.frames.store import MANIFEST, open_frames
 from tasks.errors import StageError
 from tasks.execution.processes import ChildFailedError

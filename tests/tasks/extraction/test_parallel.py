@@ -15,7 +15,7 @@ import pytest
 
 from data.errors import DataError
 from data.frames import chunks as frame_chunks
-from data.frames.decode import Sampling
+from data.frames.sampling import Sampling
 from data.frames.store import merge, open_frames
 from data.listing import Listing
 from data.raw_files import FILES, raw_files

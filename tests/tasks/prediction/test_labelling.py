@@ -11,7 +11,8 @@ import torch
 
 from data.errors import DataError
 from data.frames.chunks import encode_jpeg
-from data.frames.decode import Sampling, clip_frames
+from data.frames.decode import clip_frames
+from data.frames.sampling import Sampling
 from tasks.models.description import ImageDescription
 from tasks.models.labels import labels_of
 from tasks.models.network import load_model_folder

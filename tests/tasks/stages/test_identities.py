@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from data.frames.decode import Sampling
+from data.frames.sampling import Sampling
 from tasks.jobs.streams import BatchSettings
 from tasks.jobs.train import TrainingSettings
 from tasks.networks.description import NetworkDescription

@@ -15,7 +15,7 @@ from data.broken_files import check_share
 from data.errors import DataError
 from data.fingerprint import sha256_file
 from data.frames.chunks import Clip, extract_chunk
-from data.frames.decode import Sampling
+from data.frames.sampling import Sampling
 from data.frames.store import merge
 from data.raw_files import FILES, raw_files
 from data.sealed import open_sealed_test
