@@ -320,7 +320,7 @@ def test_frames_of_a_test_split_are_opened_by_those_alone_who_say_so(videos, cli
         merge([tmp_path / name / "chunk"], tmp_path / name / "store")
     with pytest.raises(DataError, match="expected open frames, found sealed"):
         open_frames(tmp_path / "sealed" / "store")
-    with pytest.raises(DataError, match="expected sealed frames, found open ones"):
+    with pytest.raises(DataError, match="expected sealed frames, found open"):
         open_frames(tmp_path / "open" / "store", sealed=True)
     assert len(open_frames(tmp_path / "sealed" / "store", sealed=True)) > 0
 

@@ -221,16 +221,16 @@ def test_other_columns_are_refused(tmp_path, change):
         ),
         ("soft_label", [[0.2] * 5, [0.2] * 5, None, [0.2] * 5], "found lists of other lengths"),
         ("member_probabilities", [[[0.2] * 5] * 2] * 4, "found lists of other lengths"),
-        ("sample_id", [1, 2, None, 4], "expected a sample_id in every row, found none in 1 row"),
+        ("sample_id", [1, 2, None, 4], "a sample_id in every row, found none in 1 row"),
         (
             "clip",
             ["a", None, "b", "b"],
-            "expected a clip in every row or in none, found none in 1 row",
+            "a clip in every row or in none, found none in 1",
         ),
         (
             "agreed",
             [True, False, None, True],
-            "expected a agreed in every row, found none in 1 row",
+            "a agreed in every row, found none in 1 row",
         ),
     ],
 )
