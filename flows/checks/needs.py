@@ -1,6 +1,5 @@
 """Estimates of the disk space and time that a run needs."""
 
-import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -12,10 +11,8 @@ from flows.experiment.datasets import Images
 from flows.experiment.settings import Experiment
 from flows.monitoring.counts import TRAIN
 from flows.pipeline.plan import PlanEntry
-from tasks.codec import CodecError
 from tasks.execution.slots import Slot
 from tasks.networks.trial import feature_seconds, trained_bytes, training_seconds
-from tasks.storage.artifacts import RESULT, read_artifact
 
 COPIES = 3
 """Copies of a model during training: itself and two checkpoints."""
@@ -133,31 +130,10 @@ def _seconds(
     """
     known = [entry.seconds for entry in to_run if entry.seconds is not None]
     if len(known) == len(to_run):
-        return sum(known), f"as earlier trainings of this experiment in {home}"
-    steps = experiment.training.steps * len(to_run)
-    step = _step_seconds(home, experiment)
-    if step is not None:
-        return step * steps, f"as a step of other trainings of this network in {home}"
+        return sum(known), f"as earlier trainings of this network took in {home}"
     if gpus:
-        return None, f"no training in {home} to go by"
-    images = len(experiment.sources) * experiment.training.batch_size
-    images += min(experiment.training.v_whole_up_to, experiment.training.batch_size)
+        return None, f"no training of this network in {home} to go by"
     network, shape = experiment.network.description, experiment.shape
-    seconds = training_seconds(network, shape) * images * steps
-    seconds += feature_seconds(network, shape) * files * bool(to_run)
-    return seconds, "from timing this network on a few images, once"
-
-
-def _step_seconds(home: Path, experiment: Experiment) -> float | None:
-    """Mean time per step of other trainings of the same network and batch size."""
-    seconds, steps = 0.0, 0
-    network, batch = experiment.network.description, experiment.training.batch_size
-    for path in home.glob(f"artifacts/{TRAIN}/*/{RESULT}"):
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, CodecError):
-            artifact = read_artifact(path)
-            config = artifact.document["config"]
-            same = {name: config["network"][name] for name in network} == network
-            if same and config["training"]["batch_size"] == batch:
-                seconds += float(artifact.notes["seconds"])
-                steps += int(artifact.summary["steps"])
-    return seconds / steps if steps else None
+    images = sum(entry.work.images * entry.work.steps for entry in to_run if entry.work)
+    seconds = training_seconds(network, shape) * images + feature_seconds(network, shape) * files
+    return seconds, "on idle cores, from timing this network on a few images"

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from flows.experiment.run_spec import RunSpec
+from flows.pipeline.durations import Measured, TrainingWork, measured, training_time, work_of
 from flows.pipeline.graph import pipeline
 from tasks.codec import CodecError, decode, leaves, replace_leaves
 from tasks.engine.stage import Future, Stage, StageInputs
+from tasks.stages import train
 from tasks.storage.artifacts import RESULT, SUBJECT, Artifact, Request, Store, read_artifact
 from tasks.storage.remote import Storage
 from tasks.subjects import Subject
@@ -28,7 +30,8 @@ class PlanEntry:
             before from something else.
         reason: why it will run or is stale; for a cached stage, the other stage with the same
             result, if any.
-        seconds: expected time in a slot; None if unknown.
+        seconds: expected time in a slot; None if unknown, or for other stages than trainings.
+        work: what a training computes; None for other stages.
         uses: subjects of the stages whose results it reads.
         artifact: its result, if it exists.
     """
@@ -38,6 +41,7 @@ class PlanEntry:
     state: State
     reason: str
     seconds: float | None = None
+    work: TrainingWork | None = None
     uses: tuple[Subject, ...] = ()
     artifact: Artifact | None = None
 
@@ -86,22 +90,23 @@ class _Planner:
         self, stage: Stage[Any], inputs: StageInputs, after: Sequence[Future] = ()
     ) -> _Planned:
         subject, read = inputs.subject, leaves(inputs, _Planned)
+        work = work_of(inputs) if isinstance(inputs, train.TrainInputs) else None
         uses = tuple(planned.subject for planned in read)
         waited = [*read, *leaves(list(after), _Planned)]
         missing = next((planned.subject for planned in waited if not planned.artifact), None)
         if missing is not None:
-            self._add(subject, stage, ("will run", f"waits for {missing.label}"), uses)
+            self._add(subject, stage, ("will run", f"waits for {missing.label}"), uses, work=work)
             return _Planned(subject, None)
         request = stage.describe(replace_leaves(inputs, _Planned, _Planned.result))
         artifact = self._store.find(request)
         if artifact is not None:
-            self._add(subject, stage, ("cached", ""), uses, artifact)
+            self._add(subject, stage, ("cached", ""), uses, artifact=artifact)
         elif request.identity in self._planned:
             reason = f"the same as {self._planned[request.identity].label}"
             self._add(subject, stage, ("cached", reason), uses)
         else:
             self._planned[request.identity] = subject
-            self._add(subject, stage, self._why(request), uses)
+            self._add(subject, stage, self._why(request), uses, work=work)
         return _Planned(subject, artifact)
 
     def _add(
@@ -110,11 +115,15 @@ class _Planner:
         stage: Stage[Any],
         state_and_reason: tuple[State, str],
         uses: tuple[Subject, ...],
+        *,
         artifact: Artifact | None = None,
+        work: TrainingWork | None = None,
     ) -> None:
         state, reason = state_and_reason
-        seconds = None if state == "cached" else self._known.seconds(stage.name)
-        self.entries.append(PlanEntry(subject, stage.name, state, reason, seconds, uses, artifact))
+        seconds = None if work is None else self._known.seconds(work)
+        self.entries.append(
+            PlanEntry(subject, stage.name, state, reason, seconds, work, uses, artifact)
+        )
 
     def _why(self, request: Request) -> tuple[State, str]:
         folder = self._store.folder(request)
@@ -133,10 +142,13 @@ class _Known:
         self._latest: dict[tuple[str, Subject], Artifact] = {}
         # Artifacts of version 0.1 have a label and no subject.
         self._by_label: dict[tuple[str, str], Artifact] = {}
-        self._seconds: dict[str, list[float]] = {}
+        self._measured: list[Measured] = []
         for path in sorted(home.glob(f"artifacts/*/*/{RESULT}"), key=_modified):
             with contextlib.suppress(OSError, ValueError, TypeError, CodecError):
                 artifact = read_artifact(path)
+                # Of other experiments too: a step takes as long.
+                if path.parent.parent.name == train.STAGE.name and (one := measured(artifact)):
+                    self._measured.append(one)
                 if artifact.notes.get("scope") == scope:
                     self._add(path.parent.parent.name, artifact)
 
@@ -145,18 +157,15 @@ class _Known:
             self._latest[stage, decode(Subject, artifact.notes[SUBJECT])] = artifact
         else:
             self._by_label[stage, artifact.label] = artifact
-        if "seconds" in artifact.notes:
-            self._seconds.setdefault(stage, []).append(float(artifact.notes["seconds"]))
 
     def latest(self, request: Request) -> Artifact | None:
         """Latest result of the stage for the same subject."""
         found = self._latest.get((request.stage, request.subject))
         return found or self._by_label.get((request.stage, request.label))
 
-    def seconds(self, stage: str) -> float | None:
-        """Mean time of a stage in a slot."""
-        known = self._seconds.get(stage)
-        return sum(known) / len(known) if known else None
+    def seconds(self, work: TrainingWork) -> float | None:
+        """Expected time of a training in a slot; None if nothing is known of its network."""
+        return training_time(work, self._measured)
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:

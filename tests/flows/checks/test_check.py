@@ -69,8 +69,9 @@ def test_all_problems_come_at_once_with_their_lines(look, project, tmp_path):
     lines = [line.removeprefix(str(project)) for line in found.problems]
     assert lines[0].startswith("--home: expected a writable home folder")
     assert lines[1].startswith("/own.toml:2: target.labelled: expected at least 2 labelled files")
-    assert lines[2].startswith("/own.toml:4: target.test: expected no file of test in unlabelled")
-    assert len(lines) == 3
+    assert lines[2].startswith("/own.toml:2: target.labelled: expected at least 5 labelled files")
+    assert lines[3].startswith("/own.toml:4: target.test: expected no file of test in unlabelled")
+    assert len(lines) == 4
 
 
 def test_a_file_in_two_classes_is_a_problem_of_the_target_and_a_warning_of_a_source(look, project):

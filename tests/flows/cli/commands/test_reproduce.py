@@ -57,7 +57,7 @@ def test_a_plan_estimates_the_time_from_earlier_trainings(finished, tiny, monkey
     monkeypatch.setattr("flows.cli.commands.plan.SlotPool.of_this_machine", lambda **_: Pool())
     path = tiny(("steps = 20", "steps = 40"))
     lines = gradmix("plan", path, "--scale", "tiny", "--home", "home")
-    assert lines[-1] == "4 of 4 trainings will run, about 1 min 00 s on 2 slots."
+    assert lines[-1] == "4 of 4 trainings will run, about 2 min 00 s on 2 slots."
 
 
 def test_a_pipe_gets_whole_lines_however_long(finished, tiny):
