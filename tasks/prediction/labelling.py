@@ -5,7 +5,8 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,7 @@ class Labelled:
         files: number of files with a label.
         skipped: path and reason of each file without one.
         skipped_table: table that lists these.
+        counts: number of files by class, for classes that have some.
         reused: number of files whose labels were left by an earlier run of the command.
         timing: timing of the rest.
     """
@@ -69,6 +71,7 @@ class Labelled:
     skipped_table: Path
     reused: int
     timing: Timing = field(default_factory=Timing)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def label_files(
@@ -115,7 +118,12 @@ def label_files(
         write_labels(good, out, {"gradmix.model": model.digest})
     shutil.rmtree(folder, ignore_errors=True)
     return Labelled(
-        files=len(good), skipped=bad, skipped_table=skipped_table, reused=reused, timing=timing
+        files=len(good),
+        skipped=bad,
+        skipped_table=skipped_table,
+        reused=reused,
+        timing=timing,
+        counts=Counter(str(row["label"]) for row in good),
     )
 
 

@@ -1,7 +1,7 @@
 """`gradmix predict`: label files with a model."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data.counting import counted, tallied
@@ -15,6 +15,9 @@ from tasks.models.network import load_model_folder
 from tasks.prediction.inputs import list_items
 from tasks.prediction.labelling import Labelled, label_files
 from tasks.prediction.tables import check_out
+
+MOST_CLASSES = 12
+"""Classes whose files are counted in the summary."""
 
 
 def predict(
@@ -46,6 +49,8 @@ def summary(found: Labelled, others: dict[str, int], table: Path, seconds: float
         f"{counted(found.files, 'file')} labelled in {duration(seconds)}"
         f"{share if timing.whole_s else ''}: {short(table)}"
     ]
+    if found.counts:
+        lines.append(f"Classes: {by_class(found.counts)}.")
     if found.reused:
         lines.append(f"{found.reused:,} of them were labelled before.")
     if others:
@@ -55,4 +60,16 @@ def summary(found: Labelled, others: dict[str, int], table: Path, seconds: float
             f"{counted(len(found.skipped), 'file')} left out ({short(found.skipped_table)}):"
         )
         lines += [f"  {row['path']}: {row['reason']}" for row in found.skipped[:NAMED]]
+    lines.append(
+        f"Next: look at the least confident rows of {short(table)}; for labels with a stated "
+        "precision, see gradmix label --help."
+    )
     return lines
+
+
+def by_class(counts: Mapping[str, int]) -> str:
+    """Files by class, the most frequent first; of many classes, those."""
+    often = sorted(counts.items(), key=lambda one: -one[1])
+    more = len(often) - MOST_CLASSES
+    shown = ", ".join(f"{name} {count:,}" for name, count in often[:MOST_CLASSES])
+    return f"{shown} and {counted(more, 'other')}" if more > 0 else shown

@@ -17,6 +17,10 @@ COLLAPSED = 0.6
 """Hard labels have collapsed if they spread over fewer effective classes than this share."""
 UNBALANCED = 3
 """Ratio of labels between the largest and smallest class that is reported."""
+NOTHING = (
+    "Nothing stood out. Checked: sources without weight, simpler rows that do as well, hard labels "
+    "that collapse or lack classes, and classes with few labels."
+)
 MIXING = "gradmix"
 """Prefix of the names of methods that mix."""
 
@@ -29,8 +33,7 @@ def attention_section(record: Record) -> str:
         *odd_labels(record),
         *unbalanced_labels(record),
     ]
-    if not found:
-        return ""
+    found = found or [NOTHING]
     return "\n\n".join(["## What to look at", "\n".join(f"- {sentence}" for sentence in found)])
 
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from deploy.cli import main
-from flows.cli.commands.predict import summary
+from flows.cli.commands.predict import by_class, summary
 from flows.cli.model_argument import model_folder
 from tasks.models.description import ModelError
 from tasks.prediction.labelling import Labelled, Timing
@@ -125,13 +125,22 @@ def test_the_summary_says_what_was_left_out(tmp_path: Path) -> None:
         skipped_table=tmp_path / "labels.skipped.csv",
         reused=512,
         timing=Timing(whole_s=10.0, network_s=9.5),
+        counts={"cat": 200, "dog": 1000},
     )
     lines = summary(found, {"files that are not photos": 3}, tmp_path / "labels.csv", 61.0)
-    assert lines[:4] == [
+    assert lines[:5] == [
         f"1,200 files labelled in 1 min 01 s, 95% of the reading in the network: "
         f"{tmp_path / 'labels.csv'}",
+        "Classes: dog 1,000, cat 200.",
         "512 of them were labelled before.",
         "Ignored: files that are not photos (3).",
         f"12 files left out ({tmp_path / 'labels.skipped.csv'}):",
     ]
-    assert len(lines) == 4 + 10
+    assert lines[-1].startswith("Next: look at the least confident rows of ")
+    assert len(lines) == 5 + 10 + 1
+
+
+def test_of_many_classes_the_most_frequent_are_counted() -> None:
+    counts = {f"c{number}": number for number in range(1, 15)}
+    assert by_class(counts).startswith("c14 14, c13 13, ")
+    assert by_class(counts).endswith(", c3 3 and 2 others")

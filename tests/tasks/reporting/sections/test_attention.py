@@ -29,9 +29,14 @@ def mixing(record):
     return [row for row in record["rows"] if row["method"].startswith("gradmix")]
 
 
-def test_there_is_no_section_where_there_is_nothing_to_look_at(quiet):
-    assert attention_section(typed(quiet)) == ""
-    assert "What to look at" not in markdown_report(typed(quiet))
+def test_where_nothing_stands_out_it_is_said_with_what_was_checked(quiet):
+    assert attention_section(typed(quiet)).startswith(
+        "## What to look at\n\n- Nothing stood out. Checked: sources without weight, "
+    )
+    assert "Nothing stood out" in markdown_report(typed(quiet))
+    for row in mixing(quiet):
+        row["weights"] = {"S1": 1.0, "S2": 0.0}
+    assert "Nothing stood out" not in attention_section(typed(quiet))
 
 
 def test_a_source_without_weight_is_named_with_its_weight(quiet):
