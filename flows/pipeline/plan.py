@@ -178,10 +178,14 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str =
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             found += differences(old, new, f"{name}.")
         elif prefix == "inputs.":
-            found.append(f"{name} changed")
+            found.append(f"{key}: other content")
         else:
-            found.append(f"{name}: {old} -> {new}")
+            found.append(f"{name.removeprefix('config.')}: {_told(old)}, now {_told(new)}")
     return found
+
+
+def _told(value: object) -> str:
+    return "not set" if value is None else str(value)
 
 
 def _modified(path: Path) -> int:

@@ -198,7 +198,7 @@ def test_corrections_make_splits_stale_and_say_why(order, folder, tmp_path, imit
     assert states["target train"].state == states["web train"].state == "cached"
     assert (states["split"].state, states["split"].reason) == (
         "stale",
-        "config.corrections: 0 -> 2; inputs.corrections changed",
+        "corrections: 0, now 2; corrections: other content",
     )
 
 
@@ -232,6 +232,7 @@ def test_all_wrong_rows_of_corrections_are_reported_at_once(order, folder):
         f"{where} 2: expected a labelled or unlabelled file of the target",
         f"{where} 3: expected confirm, change or reject",
         f"{where} 4: expected a class, one of cup, pan",
+        f"{where} 4: expected a labelled or unlabelled file of the target",
     ]
 
 

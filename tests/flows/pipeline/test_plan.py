@@ -90,7 +90,7 @@ def test_a_changed_setting_makes_trainings_stale_and_says_from_what_to_what(
     entries = make_plan(tiny_order(("steps = 20", "steps = 40")), tmp_path / "home")
     training = by_label(entries, "k=2 draw=0: Source only lr=0.05")
     assert training.state == "stale"
-    assert training.reason == "config.training.steps: 20 -> 40"
+    assert training.reason == "training.steps: 20, now 40"
     # Twice the steps.
     assert training.seconds == pytest.approx(6.0)
     assert by_label(entries, "mnist train").state == "cached"
@@ -104,7 +104,7 @@ def test_a_setting_of_later_stages_leaves_the_earlier_ones_cached(tiny_order, tm
     changed = tiny_order(("threshold = 0.5", "threshold = 0.75"))
     entries = make_plan(changed, tmp_path / "home")
     labels = by_label(entries, "k=2 draw=0: pseudo-labels of the top 2")
-    assert (labels.state, labels.reason) == ("stale", "config.threshold: 0.5 -> 0.75")
+    assert (labels.state, labels.reason) == ("stale", "threshold: 0.5, now 0.75")
     assert {entry.label for entry in entries if entry.state != "cached"} == {
         "k=2 draw=0: pseudo-labels of the top 2",
         "k=2 draw=0: enlarged V by the top 2",
@@ -120,7 +120,7 @@ def test_changed_raw_files_make_their_preparation_stale_and_nothing_before_it(
     (raw_files / "SVHN" / "train_32x32.mat").write_bytes(b"other bytes")
     entries = make_plan(tiny_order(data=str(raw_files)), tmp_path / "home")
     changed = by_label(entries, "svhn train")
-    assert (changed.state, changed.reason) == ("stale", "inputs.train_32x32.mat changed")
+    assert (changed.state, changed.reason) == ("stale", "train_32x32.mat: other content")
     assert by_label(entries, "mnist train").state == "cached"
 
 
@@ -198,7 +198,7 @@ def test_differences_are_words():
     before = {"a": 1, "config": {"x": {"y": 1}, "gone": 2}, "inputs": {"V": "1" * 64}}
     now = {"a": 1, "config": {"x": {"y": 3}}, "inputs": {"V": "2" * 64}}
     assert differences(before, now) == [
-        "config.gone: 2 -> None",
-        "config.x.y: 1 -> 3",
-        "inputs.V changed",
+        "gone: 2, now not set",
+        "x.y: 1, now 3",
+        "V: other content",
     ]
