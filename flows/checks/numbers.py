@@ -33,6 +33,7 @@ def number_warnings(target: Target, roles: Roles) -> Iterator[str]:
         if target.labelled is not None:
             yield from _unbalanced(counts)
             yield from _unscored(target, counts)
+            yield from _left_out_of_the_score(role, roles)
     yield from _alike(roles)
 
 
@@ -100,6 +101,18 @@ def _unbalanced(counts: Mapping[str, int]) -> Iterator[str]:
             f"labelled files are unbalanced: {counts[most]:,} of {most}, {counts[least]:,} of "
             f"{least}; label a few more of the rare classes."
         )
+
+
+def _left_out_of_the_score(labelled: Role, roles: Roles) -> Iterator[str]:
+    """Warn of test files of a class that no labelled file has, so that no model can name it."""
+    for test in roles.of("test"):
+        counts = class_counts(test.listing)
+        lost = {name: n for name, n in counts.items() if n and name not in labelled.used}
+        if lost:
+            yield (
+                f"test: {test.media} that are not scored, as none is labelled with their class: "
+                f"{_listed(list(lost), lost)}; label some, or move them out of the test folder."
+            )
 
 
 def _unscored(target: Target, counts: Mapping[str, int]) -> Iterator[str]:

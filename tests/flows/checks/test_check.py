@@ -168,6 +168,15 @@ def test_labels_out_of_balance_and_names_that_look_alike_are_warned_of(look, pro
     assert warnings[1].startswith('web: the classes "Cats" and "cat" look alike')
 
 
+def test_test_photos_of_a_class_without_a_label_are_warned_of(look, project):
+    photo(project / "test/cow/99.png", seed=99)
+
+    assert (
+        'test: photos that are not scored, as none is labelled with their class: 1 of "cow"; label '
+        "some, or move them out of the test folder."
+    ) in look().warnings
+
+
 def test_a_test_of_fewer_classes_is_a_problem_at_its_line(look, project):
     shutil.rmtree(project / "test" / "dog")
     (problem,) = look().problems
