@@ -119,8 +119,8 @@ def labels_run(store: MlflowStore, file: Path) -> str:
             return str(run.info.run_id)
     raise TrackingError(
         f"expected {file} as a run of {store.uri} wrote it, found other bytes (sha256 "
-        f"{digest[:12]}) than {counted(len(runs), 'run')} over the same U; it was "
-        "changed or comes from another home: make the pseudo-labels again, or name the other "
+        f"{digest[:12]}) than the {counted(len(runs), 'run')} that labelled the same U wrote; it "
+        "was changed or comes from another home: make the pseudo-labels again, or name the other "
         "home with --home."
     )
 

@@ -232,7 +232,7 @@ WRONG = [
     (
         "training/warm_up",
         5000,
-        "training.warm_up: expected fewer than the training's 5000 steps, found 5000; lower it.",
+        "training.warm_up: expected fewer than the training's 5,000 steps, found 5000; lower it.",
     ),
     (
         "training/schedule",

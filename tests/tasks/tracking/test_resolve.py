@@ -125,7 +125,9 @@ def test_a_file_of_labels_leads_to_its_run_wherever_it_lies(tracker, labelled, t
 def test_a_changed_file_of_labels_is_refused(tracker, labelled, tmp_path):
     _, _, u = labelled
     changed = written(tmp_path / "changed.parquet", u, "mnist/train:1")
-    with pytest.raises(TrackingError, match="of the 2 runs that labelled the same U") as found:
+    with pytest.raises(
+        TrackingError, match="than the 2 runs that labelled the same U wrote"
+    ) as found:
         tracker.find(str(changed))
     assert str(changed) in one_line(found)
     foreign = written(tmp_path / "foreign.parquet", sha("another U"))
