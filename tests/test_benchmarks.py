@@ -33,8 +33,8 @@ def table(benchmarks):
         figure = benchmarks("figures").Figure(
             name="a step", value=middle, unit="x", low=low, high=high, n=3, detail="12 us"
         )
-        found = benchmarks("page").Table.of({"A training step": [figure]}, load=0.5)
-        return replace(found, machine=machine)
+        found = benchmarks("page").Subject.of([figure], load=0.5)
+        return {"A training step": replace(found, machine=machine)}
 
     return make
 
@@ -71,19 +71,21 @@ def test_a_figure_differs_beyond_noise_if_its_quartiles_are_apart(
 def test_another_machine_is_not_compared(benchmarks, table):
     new, old = table(2, 2, 2), table(1, 1, 1, machine="64 cores")
     assert benchmarks("page").compared(new, old) == [
-        "the stored table is of another machine (64 cores): not compared."
+        "A training step: stored for another machine (64 cores), not compared."
     ]
 
 
 def test_a_table_is_read_as_it_was_written(benchmarks, table, tmp_path):
     found = table(1, 2, 3)
-    found.write(tmp_path / "table.json")
-    assert benchmarks("page").Table.read(tmp_path / "table.json") == found
+    page = benchmarks("page")
+    page.write(found, tmp_path / "table.json")
+    assert page.read(tmp_path / "table.json") == found
+    assert page.read(tmp_path / "none.json") == {}
 
 
 def test_the_page_shows_the_stored_table_and_names_every_subject(benchmarks):
     page, text = benchmarks("page"), text_of("docs/benchmarks.md")
-    assert page.section(page.Table.read(page.TABLE)) in text
+    assert page.section(page.read(page.TABLE)) in text
     subjects = [path.stem for path in FOLDER.glob("*.py") if "def figures(" in path.read_text()]
     assert len(subjects) == 7
     assert [name for name in subjects if f"`{name}`" not in text] == []
@@ -91,7 +93,6 @@ def test_the_page_shows_the_stored_table_and_names_every_subject(benchmarks):
 
 def test_a_row_has_quartiles_only_if_there_were_several_measurements(benchmarks):
     figures, page = benchmarks("figures"), benchmarks("page")
-    lines = page.section(
-        page.Table.of({"A": [figures.once("memory", 1234.5, "MiB")]}, load=0.0)
-    ).splitlines()
+    memory = page.Subject.of([figures.once("memory", 1234.5, "MiB")], load=0.0)
+    lines = page.section({"A": memory}).splitlines()
     assert "| memory | 1,234 MiB |  | 1 |  |" in lines

@@ -3,8 +3,8 @@
 python -P tests/benchmarks [SUBJECT ...] [--quick] [--store] [--clips DIR]
 
 Prints every figure, then which differ from the stored table beyond noise; exits with 1 if one is
-worse. `--store` replaces the stored table, docs/benchmarks.json, and the tables of
-docs/benchmarks.md. Each subject runs in a process of its own.
+worse. `--store` replaces the stored figures of a subject, in docs/benchmarks.json and
+docs/benchmarks.md, once it is measured. Each subject runs in a process of its own.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 
 from figures import Figure, in_a_slot
-from page import TABLE, Table, compared, write_page
+from page import TABLE, Subject, compared, read, write, write_page
 
 SUBJECTS = {
     "steps": "A training step",
@@ -87,19 +87,17 @@ def main() -> int:
         return 0
     if unknown := set(given.subjects) - set(SUBJECTS):
         parser.error(f"expected {', '.join(SUBJECTS)}, found {', '.join(sorted(unknown))}.")
-    if given.store and given.subjects:
-        parser.error("expected --store without subjects: the stored table is of one run.")
-    load = os.getloadavg()[0]
-    found = {
-        SUBJECTS[subject]: measure_in_a_process(subject, given)
-        for subject in given.subjects or SUBJECTS
-    }
-    table = Table.of(found, load)
-    lines = compared(table, Table.read(TABLE)) if TABLE.exists() else ["no stored table yet."]
+    stored, found = read(TABLE), {}
+    for subject in given.subjects or SUBJECTS:
+        load = os.getloadavg()[0]
+        found[SUBJECTS[subject]] = Subject.of(measure_in_a_process(subject, given), load)
+        if given.store:
+            every = {**read(TABLE), **found}
+            table = {title: every[title] for title in SUBJECTS.values() if title in every}
+            write(table, TABLE)
+            write_page(table)
+    lines = compared(found, stored)
     sys.stdout.write("\n".join(["", *lines, ""]))
-    if given.store:
-        table.write(TABLE)
-        write_page(table)
     return int(any(line.startswith("WORSE") for line in lines))
 
 

@@ -28,6 +28,7 @@ from tasks.engine.runtime import Runtime, use
 from tasks.engine.stage import Stage, StageInputs
 from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import SlotPool
+from tasks.execution.template import Template
 from tasks.storage.artifacts import Artifact, Store, read_artifact
 from tasks.storage.home import open_home
 
@@ -66,9 +67,9 @@ class Threads:
 def bare(home: Path) -> None:
     """The pipeline without Prefect and MLflow."""
     order = resolve(RunRequest(experiment=str(EXPERIMENT), scale=SCALE), KnownDigests())
-    here = SlotRunner(open_home(home), SlotPool.of_this_machine())
-    runtime = Runtime(Store(here.home), here, here, NoTracker(), "none", lambda _: None)
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool, Template() as template:
+        here = SlotRunner(open_home(home), SlotPool.of_this_machine(), template)
+        runtime = Runtime(Store(here.home), here, here, NoTracker(), "none", lambda _: None)
         submit = Threads(runtime, pool)
         pipeline(order.experiment, order.raw, submit)
         for future in submit.futures:
@@ -105,14 +106,14 @@ class Measured:
 
     Attributes:
         cells: how many.
-        first_step: seconds since the epoch at the first step of any.
+        first: seconds since the epoch at which the first training took a slot.
         wall: seconds from the first start to the last artifact.
         steps: seconds of steps, in all.
         size: mean bytes of an artifact.
     """
 
     cells: int
-    first_step: float
+    first: float
     wall: float
     steps: float
     size: float
@@ -132,7 +133,7 @@ class Measured:
         files = [file.stat().st_size for path in grid for file in path.parent.iterdir()]
         return cls(
             cells=len(grid),
-            first_step=min(ends[path] - seconds[path] for path in results),
+            first=min(entry["time"] for entry in begun),
             wall=max(ends[path] for path in grid) - cells[0]["time"],
             steps=sum(seconds[path] for path in grid),
             size=sum(files) / len(grid),
@@ -156,5 +157,5 @@ def figures(quick: bool) -> Iterator[Figure]:
             added = (found.wall - base) * slots / found.cells
             yield once(f"added to a cell by `{engine}`, wall", added, "s", detail)
             if engine == "local":
-                yield once("command to first step", found.first_step - started, "s")
+                yield once("command to first training", found.first - started, "s")
                 yield once("CPU of a reproduction of 54 cells", cpu, "s")

@@ -22,8 +22,8 @@ SLOWER = 1.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
-    """Figures by subject, and where they were measured.
+class Subject:
+    """Figures of a subject, and where they were measured.
 
     Attributes:
         machine: processor, cores and system.
@@ -31,7 +31,7 @@ class Table:
         commit: commit of the code, with `+` for changed files.
         date: day of the measurement.
         load: load averages at the start and at the end.
-        figures: figures by subject.
+        figures: the figures.
     """
 
     machine: str
@@ -39,33 +39,46 @@ class Table:
     commit: str
     date: str
     load: tuple[float, float]
-    figures: Mapping[str, tuple[Figure, ...]]
+    figures: tuple[Figure, ...]
 
     @classmethod
-    def of(cls, figures: Mapping[str, Sequence[Figure]], load: float) -> Self:
-        """A table of what was measured here, since the load was `load`."""
+    def of(cls, figures: Sequence[Figure], load: float) -> Self:
+        """What was measured here, since the load was `load`."""
         return cls(
             machine=machine(),
             torch=torch.__version__,
             commit=commit(),
             date=datetime.now(UTC).date().isoformat(),
             load=(round(load, 1), round(os.getloadavg()[0], 1)),
-            figures={subject: tuple(found) for subject, found in figures.items()},
+            figures=tuple(figures),
         )
 
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a stored table."""
-        content = json.loads(path.read_text(encoding="utf-8"))
-        figures = {
-            subject: tuple(Figure(**entry) for entry in entries)
-            for subject, entries in content.pop("figures").items()
-        }
-        return cls(figures=figures, **content | {"load": tuple(content["load"])})
 
-    def write(self, path: Path) -> None:
-        """Store it as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+Table = Mapping[str, Subject]
+"""Subjects by title."""
+
+
+def read(path: Path) -> Table:
+    """Read a stored table; empty if there is none."""
+    if not path.exists():
+        return {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        title: Subject(
+            **entry
+            | {
+                "load": tuple(entry["load"]),
+                "figures": tuple(Figure(**figure) for figure in entry["figures"]),
+            }
+        )
+        for title, entry in content.items()
+    }
+
+
+def write(table: Table, path: Path) -> None:
+    """Store a table as JSON."""
+    content = {title: asdict(subject) for title, subject in table.items()}
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def machine() -> str:
@@ -89,20 +102,18 @@ def _git(*words: str) -> str:
 
 def section(table: Table) -> str:
     """The generated part of the page, as Markdown."""
-    lines = [
-        START,
-        "",
-        f"Measured on {table.date} at commit {table.commit}: {table.machine}, PyTorch "
-        f"{table.torch}, load {table.load[0]} at the start and {table.load[1]} at the end.",
-    ]
-    for subject, figures in table.figures.items():
+    lines = [START]
+    for title, found in table.items():
         lines += [
             "",
-            f"### {subject}",
+            f"### {title}",
+            "",
+            f"Measured on {found.date} at commit {found.commit}: {found.machine}, PyTorch "
+            f"{found.torch}, load {found.load[0]} at the start and {found.load[1]} at the end.",
             "",
             "| figure | median | quartiles | n | |",
             "|---|---:|---|---:|---|",
-            *(_row(figure) for figure in figures),
+            *(_row(figure) for figure in found.figures),
         ]
     return "\n".join([*lines, "", END])
 
@@ -127,19 +138,22 @@ def write_page(table: Table) -> None:
 
 def compared(new: Table, old: Table) -> list[str]:
     """A line for each figure that is worse or better than the stored one beyond noise."""
+    lines = [line for title in new for line in _compared(title, new[title], old.get(title))]
+    return lines or ["no figure differs from the stored ones beyond noise."]
+
+
+def _compared(title: str, new: Subject, old: Subject | None) -> list[str]:
+    if old is None:
+        return [f"{title}: nothing is stored yet."]
     if new.machine != old.machine:
-        return [f"the stored table is of another machine ({old.machine}): not compared."]
-    stored = {figure.name: figure for found in old.figures.values() for figure in found}
-    lines = []
-    for figure in (figure for found in new.figures.values() for figure in found):
-        before = stored.get(figure.name)
-        if before is None or (verdict := _verdict(figure, before)) is None:
-            continue
-        lines.append(
-            f"{verdict}: {figure.name}: {_number(before.value)} -> {_number(figure.value)} "
-            f"{figure.unit}"
-        )
-    return lines or [f"no figure differs from those of {old.commit} beyond noise."]
+        return [f"{title}: stored for another machine ({old.machine}), not compared."]
+    stored = {figure.name: figure for figure in old.figures}
+    return [
+        f"{verdict}: {figure.name}: {_number(stored[figure.name].value)} -> "
+        f"{_number(figure.value)} {figure.unit}"
+        for figure in new.figures
+        if figure.name in stored and (verdict := _verdict(figure, stored[figure.name]))
+    ]
 
 
 def _verdict(new: Figure, old: Figure) -> str | None:

@@ -139,7 +139,7 @@ def data_of(sizes: Setting) -> Run:
 def growth() -> Iterator[tuple[str, Setting]]:
     """Settings that differ from the narrow one in one size."""
     for sources in (1, 4, 8):
-        yield f"{sources} sources", replace(NARROW, sources=sources)
+        yield f"{sources} source{'s' if sources > 1 else ''}", replace(NARROW, sources=sources)
     for v in (5, 100):
         yield f"V of {v}", replace(NARROW, v=v)
     for batch in (16, 256):

@@ -38,7 +38,7 @@ def test_another_network_tells_nothing():
 
 def test_costs_are_those_of_the_stored_benchmark():
     stored = json.loads((ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
-    ratio = {figure["name"]: figure["value"] for figure in stored["figures"]["A training step"]}
+    ratio = {figure["name"]: figure["value"] for figure in stored["A training step"]["figures"]}
     only_v = {"target_only", "fine_tune", "energynet"}
 
     def per_image(method):
