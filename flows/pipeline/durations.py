@@ -95,7 +95,7 @@ def work_of(inputs: TrainInputs[Any]) -> TrainingWork:
 
 
 def measured(artifact: Artifact) -> Measured | None:
-    """What a finished training computed and took; None if it does not say."""
+    """What a finished training computed and took; None if unknown, or of a former method."""
     config, notes = artifact.document["config"], artifact.notes
     with contextlib.suppress(KeyError, TypeError, ValueError):
         steps = int(artifact.summary["steps"])
@@ -107,7 +107,7 @@ def measured(artifact: Artifact) -> Measured | None:
             steps=steps,
             network=_network(config["network"]),
         )
-        if timed > 0:
+        if timed > 0 and work.method in COSTS:
             return Measured(work=work, step=float(notes["seconds"]) / timed)
     return None
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from flows.pipeline.durations import COSTS, Measured, TrainingWork, training_time
+from flows.pipeline.durations import COSTS, Measured, TrainingWork, measured, training_time
 from gradmix.methods import METHODS
+from tasks.storage.artifacts import Artifact
 from tests.pages import ROOT
 
 WORK = TrainingWork(method="joint", streams=3, batch_size=32, steps=100, network="convnet")
@@ -24,11 +25,37 @@ def test_the_median_step_of_the_same_kind_counts():
 
 
 def test_rows_that_read_u_are_not_counted_as_quick_ones():
-    """A step of VAT with S_u: 4 streams of 3, at 2.5 times the cost."""
+    """A step of VAT with S_u: 4 streams of 3, at its own cost."""
     vat = replace(WORK, method="gradmix_vat", streams=4)
     expected = 10.0 * 4 / 3 * COSTS["gradmix_vat"] / COSTS["joint"]
     assert training_time(vat, [took(0.1)]) == pytest.approx(expected)
     assert training_time(vat, [took(0.1), took(0.7, method="gradmix_vat", streams=4)]) == 70.0
+
+
+def trained(**changes):
+    """The artifact of a training of 50 steps, 20 of them before it was resumed, in 3 seconds."""
+    config = {
+        "method": "joint",
+        "order": {"sources": ["S1", "S2"]},
+        "pseudo": None,
+        "training": {"batch_size": 32},
+        "network": {"trunk": "convnet", "settings": {}, "frozen": ""},
+    }
+    return Artifact(
+        label="", identity="", digest="", folder="", files={}, summary={"steps": 50},
+        notes={"seconds": 3.0, "resumed_from": 20}, document={"config": config | changes},
+    )  # fmt: skip
+
+
+def test_a_finished_training_tells_its_seconds_per_step_since_it_was_resumed():
+    found = measured(trained())
+    assert found is not None
+    assert found.step == pytest.approx(0.1)
+    assert (found.work.streams, found.work.steps) == (3, 50)
+
+
+def test_a_training_of_a_former_method_tells_nothing():
+    assert measured(trained(method="former")) is None
 
 
 def test_another_network_tells_nothing():
