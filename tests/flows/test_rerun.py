@@ -135,8 +135,8 @@ def test_what_is_made_from_a_cell_is_everything_after_it_and_nothing_else(
     label = f"{PLACE}GradMix beta={beta} gamma=0"
     chosen = made_from(make_plan(order, tmp_path), [of_cell(beta)])
     assert labels_of(chosen) == {label, *AFTER_A_CELL}
-    # Neither the other cell, nor a baseline, nor data: 6 of 13 stages.
-    assert (len(chosen), len(make_plan(order, tmp_path))) == (6, 13)
+    # Neither the other cell, nor a baseline, nor data.
+    assert len(chosen) == 6 < len(make_plan(order, tmp_path))
 
 
 def test_they_stand_in_the_order_in_which_they_are_made(tiny_order, tmp_path):
