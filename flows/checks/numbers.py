@@ -1,6 +1,6 @@
 """Checks that there are enough files for k, hyper-validation and classes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from data.counting import counted
 from data.names import look_alike
@@ -80,16 +80,32 @@ def few_left(experiment: Experiment, roles: Roles) -> Iterator[str]:
     """Warn if the enlarged V may use up all unlabelled files, leaving no S_u."""
     enlarged = experiment.ensemble.enlarged_v
     hard = [final for final in experiment.final if final.labels == "hard"]
-    for role in roles.of("unlabelled") if hard else []:
-        classes = [len(one.used) for one in roles.of("labelled")]
-        files = len(role.listing.files)
-        if classes and enlarged * classes[0] >= files:
+    labelled = [_in_v(experiment.target, role) for role in roles.of("labelled")]
+    for role in roles.of("unlabelled") if hard and labelled else []:
+        files, counts = len(role.listing.files), labelled[0]
+        if sum(max(enlarged - count, 0) for count in counts) >= files:
             yield (
-                f"ensemble.enlarged_v = {enlarged} of {classes[0]} classes may take all of the "
+                f"ensemble.enlarged_v = {enlarged} of {len(counts)} classes may take all of the "
                 f"{counted(files, 'unlabelled file')}, leaving none to train on as a "
-                "source; lower it to "
-                f"about {max(1, files // (2 * classes[0]))}."
+                f"source; lower it to about {fitting_enlarged_v(counts, files)}."
             )
+
+
+def fitting_enlarged_v(labelled: Collection[int], unlabelled: int) -> int:
+    """Size of a class in the enlarged V for which about half of U is left for S_u.
+
+    Args:
+        labelled: number of labelled files of each class.
+        unlabelled: number of files in U.
+    """
+    return max(labelled) + unlabelled // (2 * len(labelled))
+
+
+def _in_v(target: Target, role: Role) -> list[int]:
+    """Number of files of each class in V; the smallest k, where V is drawn."""
+    if target.labelled is None:
+        return [min(target.k)] * len(role.used)
+    return list(counts_of(role, class_counts(role.listing)).values())
 
 
 def _unbalanced(counts: Mapping[str, int]) -> Iterator[str]:

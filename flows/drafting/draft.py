@@ -6,7 +6,8 @@ from pathlib import Path
 from data.atomic import write_atomically
 from data.catalog import find_media, list_labelled, list_unlabelled
 from data.errors import DataError
-from data.survey.summary import summarise
+from data.survey.summary import class_counts, summarise
+from flows.checks.numbers import fitting_enlarged_v
 from flows.drafting.recognise import Given, Layout, recognise
 from flows.drafting.template import Draft, Pretrained, draft_text
 from flows.experiment.datasets import Images
@@ -125,6 +126,7 @@ def _side(layout: Layout, usual: int) -> int:
 def _enlarged_v(layout: Layout) -> int:
     """The default, or less: half of the unlabelled files must be left for the source S_u."""
     media = find_media(layout.labelled)
-    classes = len(list_labelled(layout.labelled, media=media).classes)
+    labelled = class_counts(list_labelled(layout.labelled, media=media))
     unlabelled = list_unlabelled(layout.unlabelled, media=media).files
-    return min(Ensemble().enlarged_v, max(1, len(unlabelled) // (2 * classes)))
+    fitting = fitting_enlarged_v(labelled.values(), len(unlabelled))
+    return min(Ensemble().enlarged_v, fitting)

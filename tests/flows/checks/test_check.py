@@ -203,9 +203,11 @@ def test_k_and_hyper_validation_are_counted_where_v_is_drawn(look, project):
 
 
 def test_an_enlarged_v_that_takes_all_of_u_is_warned_of(look):
-    (warning,) = look(("enlarged_v = 1", "enlarged_v = 2")).warnings
-    assert warning.startswith("ensemble.enlarged_v = 2 of 2 classes may take all of the 4 ")
-    assert warning.endswith("lower it to about 1.")
+    # V has three of each class: two more of each are all four.
+    assert look(("enlarged_v = 1", "enlarged_v = 4")).warnings == ()
+    (warning,) = look(("enlarged_v = 4", "enlarged_v = 5")).warnings
+    assert warning.startswith("ensemble.enlarged_v = 5 of 2 classes may take all of the 4 ")
+    assert warning.endswith("lower it to about 4.")
 
 
 def test_a_home_is_looked_at_and_nothing_is_written(look, tmp_path, monkeypatch):

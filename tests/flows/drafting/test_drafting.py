@@ -122,7 +122,8 @@ def test_the_file_says_what_was_found_and_loads(tmp_path):
     assert document["sources"] == [{"data": "my kitchen/web"}]
     # The photos have 32 pixels a side.
     assert document["images"] == {"side": 32}
-    assert document["ensemble"] == {"enlarged_v": 1}
+    # V has two of each class, and half of one unlabelled photo is none.
+    assert document["ensemble"] == {"enlarged_v": 2}
     experiment = load_experiment(str(out))
     assert experiment.target.hyper_validation == "cross"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kitchen.toml", "my kitchen"]
