@@ -177,6 +177,8 @@ class Imitation:
     def _labelled_split(self, arguments):
         name = f"{vars(arguments.held_out)} {sorted(arguments.corrections.items())}"
         held = 1 if arguments.held_out.fold is not None else arguments.held_out.count or 0
+        if arguments.held_out.share is not None:
+            held = 2 * max(1, round(3 * arguments.held_out.share))
         counts = {"hyper_validation": held, "V": 6 - held, "U": 3}
         return {
             "digests": {role: f"{role} {name}" for role in counts},

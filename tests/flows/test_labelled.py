@@ -272,6 +272,22 @@ def test_a_report_says_what_the_labels_can_show(order, recorded, tmp_path):
     assert "The true labels of U are unknown" in text
 
 
+@pytest.mark.parametrize("tested", [True, False])
+@pytest.mark.parametrize("held_out", ["cross", 2, 0.4])
+def test_labelled_clips_have_a_report(order, folder, recorded, tmp_path, held_out, tested):
+    for picture in (folder / "kitchen").rglob("*.png"):
+        picture.rename(picture.with_suffix(".avi"))
+    value = f'"{held_out}"' if held_out == "cross" else held_out
+    asked = ("[target]", f"[target]\nhyper_validation = {value}")
+    record = recorded(order(asked, *([] if tested else [('test = "kitchen/test"', "")])))
+    write_report(record, tmp_path / "report")
+    text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
+    assert "## What the labels can show" in text
+    number = record.labelled.held_out
+    assert number == {"cross": 5, 2: 2, 0.4: 2}[held_out]
+    assert f"- hyper-validation: {number} labelled clips, in whole recordings" in text
+
+
 def test_what_comes_next_names_the_run_and_the_files(order, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     placed = order()

@@ -135,7 +135,7 @@ def _choices(record: Record) -> list[str]:
     return [
         f"network: {_trunk(settings['network'])}",
         *_of_pictures(record),
-        *(_of_clips(settings) if of_clips(record) else []),
+        *(_of_clips(record) if of_clips(record) else []),
         f"length: {counted(training['steps'], 'step')}, checked on hyper-validation every "
         f"{training['validate_every']:,}",
         f"batches: {training['batch_size']} of every source; V whole up to "
@@ -190,12 +190,16 @@ def _of_pictures(record: Record) -> list[str]:
     return [*said, f"frames: {count}of every clip, evenly spaced"]
 
 
-def _of_clips(settings: Settings) -> list[str]:
+def _of_clips(record: Record) -> list[str]:
     """Settings that the paper gives for digits, but not for actions."""
+    settings = record.settings
     stage = settings["first_stage"]
+    if record.labelled is None:
+        count = counted(settings["target"]["hyper_validation"], "clip")
+    else:
+        count = counted(record.labelled.held_out, "labelled clip")
     return [
-        f"hyper-validation: {counted(settings['target']['hyper_validation'], 'clip')}, in "
-        "whole recordings",
+        f"hyper-validation: {count}, in whole recordings",
         f"grid: beta {_shown(stage['beta'])}; gamma {_shown(stage['gamma'])} (the paper's grid is "
         "that of the digits)",
         f"momentum: {settings['training']['momentum']:g} (the paper's is that of the digits)",
