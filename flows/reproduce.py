@@ -24,7 +24,7 @@ from flows.pipeline.plan import make_plan
 from flows.records.champion import track_results
 from flows.records.model_folder import write_champion
 from flows.records.provenance import git_commit
-from flows.records.record import make_record, refresh_champion, save_record
+from flows.records.record import make_record, refresh_record, save_record
 from flows.records.run_pages import announce_results, announce_run, mlflow_page, track_summary
 from flows.records.stored import FILE, is_readable, record_folder, stored_record
 from tasks.engine.mlflow_run import flattened
@@ -232,7 +232,7 @@ def _run(
         )
         save_record(record, home)
     else:
-        refresh_champion(spec, stages, home)
+        refresh_record(spec, stages, home)
     record = stored_record(folder / FILE)
     announce_results(spec.name, record, folder)
     track_results(spec, stages, tracker, run_id, model)

@@ -9,7 +9,7 @@ from data.tables.labelled_split import REJECTED
 from data.tables.pseudo_labels import FILE, read_pseudo_labels
 from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Pipeline
-from flows.records.stage_results import artifact_of
+from flows.records.stage_results import artifact_of, hyper_validation_sizes
 from tasks.codec import CodecError
 from tasks.reporting.records.inputs import ClassCorrections, LabelledRecord
 from tasks.storage.artifacts import RESULT, read_artifact
@@ -27,12 +27,11 @@ def labelled_record(spec: RunSpec, stages: Pipeline, home: Path) -> LabelledReco
     if draw.drawn:
         return None
     split, table = artifact_of(draw.split).summary, spec.raw.corrections_file
-    held_out = [artifact_of(part).summary for part in draw.parts] or [split]
     return LabelledRecord(
         counts=tuple(split["labelled"]),
         unlabelled=split["clips"]["U"],
         parts=len(draw.parts),
-        held_out=sum(part["clips"]["hyper_validation"] for part in held_out),
+        held_out=sum(hyper_validation_sizes(draw)),
         rejected=split["rejected"],
         corrections=_by_class(spec, home),
         files=None if spec.raw.files is None else str(spec.raw.files),

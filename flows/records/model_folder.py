@@ -10,7 +10,7 @@ from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Draw, Pipeline
 from flows.records.champion import Champion, candidates, champion_of, registered_name
 from flows.records.provenance import git_commit
-from flows.records.stage_results import artifact_of, scores_of
+from flows.records.stage_results import artifact_of, hyper_validation_sizes, scores_of
 from flows.records.stored import MODEL, record_folder
 from tasks.codec import decode
 from tasks.models.description import Figures, ImageDescription, Lineage
@@ -31,7 +31,7 @@ def champion_record(spec: RunSpec, stages: Pipeline) -> ChampionRecord:
         k=best.k,
         draw=best.draw,
         accuracy=best.training.summary["accuracy"],
-        n=_held_out(draw),
+        n=sum(hyper_validation_sizes(draw)),
         test_accuracy=scores["test_accuracy"],
         test_n=scores["test_n"],
         test_clip_accuracy=scores["test_clip_accuracy"],
@@ -82,7 +82,7 @@ def _inputs(
         figures=Figures(
             hyper_validation_accuracy=best.training.summary["accuracy"],
             hyper_validation_loss=best.training.summary["loss"],
-            hyper_validation_n=_held_out(draw),
+            hyper_validation_n=sum(hyper_validation_sizes(draw)),
             **_scores(best, draw),
         ),
     )
@@ -132,10 +132,3 @@ def _scores(best: Champion, draw: Draw) -> Mapping[str, Any]:
     """Scores of the champion on the test split; all None if it has not been opened."""
     test = {} if draw.evaluation is None else artifact_of(draw.evaluation).summary["test"]
     return scores_of(test.get(best.row))
-
-
-def _held_out(draw: Draw) -> int | None:
-    """Number of hyper-validation samples over all parts of V; frames in the case of clips."""
-    counts = [artifact_of(one).summary.get("counts", {}) for one in draw.parts or [draw.split]]
-    found = [count.get("hyper_validation") for count in counts]
-    return None if None in found else sum(found)

@@ -16,7 +16,7 @@ from flows.records.results import results
 from flows.records.stage_results import artifact_of
 from flows.records.stored import FILE, record_folder, stored_record
 from tasks.codec import decode
-from tasks.reporting.record import FORMAT, Paper, Record, record_text
+from tasks.reporting.record import FORMAT, PAGE, Paper, Record, record_text
 from tasks.reporting.records.inputs import DataRecord, OutputsRecord
 from tasks.reporting.records.run import CountsRecord, HardwareRecord, MemoryRecord, TrackingRecord
 from tasks.storage.artifacts import Artifact
@@ -92,6 +92,8 @@ def save_record(record: Record, home: Path) -> Path:
     """Write the record and its report; returns their folder."""
     folder = record_folder(record.name, home)
     folder.mkdir(parents=True, exist_ok=True)
+    # Without a page, the next run writes the report again, should this one be killed.
+    (folder / PAGE).unlink(missing_ok=True)
     write_atomically(folder / FILE, record_text(record))
     # Imported only now: scipy and matplotlib would delay the first training by seconds.
     from tasks.reporting.report import write_report  # noqa: PLC0415
@@ -100,11 +102,14 @@ def save_record(record: Record, home: Path) -> Path:
     return folder
 
 
-def refresh_champion(spec: RunSpec, stages: Pipeline, home: Path) -> None:
-    """Update the champion of a stored record, which may lack one in earlier versions."""
-    stored = stored_record(record_folder(spec.name, home) / FILE)
-    champion = champion_record(spec, stages)
-    if stored.champion != champion:
+def refresh_record(spec: RunSpec, stages: Pipeline, home: Path) -> None:
+    """Complete a stored record and its report.
+
+    The champion may be missing in earlier versions, the report where a run was killed.
+    """
+    folder = record_folder(spec.name, home)
+    stored, champion = stored_record(folder / FILE), champion_record(spec, stages)
+    if stored.champion != champion or not (folder / PAGE).exists():
         save_record(replace(stored, champion=champion), home)
 
 

@@ -7,7 +7,12 @@ from data.tables.right_answers import read_right_answers
 from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Draw
 from flows.records.mixing_weights import mean_weights
-from flows.records.stage_results import artifact_of, place_of, scores_of
+from flows.records.stage_results import (
+    artifact_of,
+    hyper_validation_sizes,
+    place_of,
+    scores_of,
+)
 from flows.records.trainings import figures_of, settings_of, tested, trainings_of
 from gradmix.methods import method_named
 from tasks.codec import decode
@@ -70,11 +75,8 @@ def _held_out(draw: Draw, row: str) -> dict[str, Any]:
     """Number of labels behind a row's hyper-validation accuracy, if V was not drawn."""
     if draw.drawn:
         return {"held_out": None}
-    counts = [artifact_of(part).summary["counts"]["hyper_validation"] for part in draw.parts]
-    if not counts:
-        split = artifact_of(draw.split).summary
-        return {"held_out": split["counts"]["hyper_validation"]}
-    if row in draw.whole:
+    counts = hyper_validation_sizes(draw)
+    if row in draw.whole or not draw.parts:
         return {"held_out": sum(counts)}
     chosen = artifact_of(draw.rows[row]).summary["members"][0]["identity"]
     place = [artifact_of(cell).identity for cell in draw.cells.values()].index(chosen)

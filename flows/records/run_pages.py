@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
-from tasks.reporting.record import Record
+from tasks.reporting.record import PAGE, Record
 from tasks.tracking.addresses import run_address
 from tasks.tracking.lineage.publish import PAGE as LINEAGE
 from tasks.tracking.tracker import MetricRow, Tracker
@@ -36,7 +36,7 @@ def announce_results(name: str, record: Record, folder: Path) -> None:
     # Imported only now: scipy would delay the first training by seconds.
     from tasks.reporting.summary import champion_words, summary_table  # noqa: PLC0415
 
-    parts = [champion_words(record), summary_table(record), f"Report: `{folder / 'report.html'}`"]
+    parts = [champion_words(record), summary_table(record), f"Report: `{folder / PAGE}`"]
     text = "\n\n".join(part for part in parts if part) + "\n"
     _try(create_markdown_artifact, markdown=text, key=_key(name, "table"), description=name)
 
@@ -47,7 +47,7 @@ def track_summary(tracker: Tracker, run_id: str, record: Record) -> None:
 
     tracker.log_metrics(run_id, [MetricRow(0, summary_figures(record))])
     table = summary_table(record, padding="&emsp;")
-    tracker.log_results(run_id, table, [f"{record.name}/report.html", LINEAGE])
+    tracker.log_results(run_id, table, [f"{record.name}/{PAGE}", LINEAGE])
 
 
 def _key(name: str, what: str) -> str:

@@ -19,6 +19,15 @@ def place_of(draw: Draw) -> dict[str, int]:
     return {"k": draw.k, "draw": draw.draw}
 
 
+def hyper_validation_sizes(draw: Draw) -> list[int]:
+    """Number of images, or clips, that each part of V holds out; of V itself without parts.
+
+    Clips rather than their frames, which are too alike to count as independent labels.
+    """
+    splits = [artifact_of(part).summary for part in draw.parts or [draw.split]]
+    return [split.get("clips", split["counts"])["hyper_validation"] for split in splits]
+
+
 def scores_of(scored: Mapping[str, Any] | None) -> dict[str, Any]:
     """Test scores of a model, on images, and on clips in the case of frames."""
     scored = scored or {}

@@ -49,17 +49,20 @@ def _what(model: ModelDescription) -> str:
 
 
 def _figures(model: ModelDescription) -> str:
-    figures, of = model.figures, "frames" if model.images.media == "clips" else "images"
+    figures, clips = model.figures, model.images.media == "clips"
+    of, unit = ("frames", " clips") if clips else ("images", "")
+    over = " over clips, as frames of one clip are alike" if clips else ""
     lines = ["| measured on | accuracy | of |", "|---|---|---|"]
     if figures.hyper_validation_accuracy is not None:
         lines.append(
             f"| hyper-validation {of} | "
             f"{_with_error(figures.hyper_validation_accuracy, figures.hyper_validation_n)} | "
-            f"{_count(figures.hyper_validation_n)} |"
+            f"{_count(figures.hyper_validation_n)}{unit} |"
         )
     if figures.test_accuracy is not None:
         lines.append(
-            f"| test {of} | {_with_error(figures.test_accuracy, figures.test_n)} | "
+            f"| test {of} | "
+            f"{_with_error(figures.test_accuracy, figures.test_clips or figures.test_n)} | "
             f"{_count(figures.test_n)} |"
         )
     if figures.test_clip_accuracy is not None:
@@ -68,9 +71,9 @@ def _figures(model: ModelDescription) -> str:
             f"{_count(figures.test_clips)} |"
         )
     notes = (
-        "± is one binomial standard error. This model was the best of all rows, k and draws of its "
-        "run on hyper-validation, so that figure flatters it; the test split, if there is one, "
-        "was not used to choose anything."
+        f"± is one binomial standard error{over}. This model was the best of all rows, k and draws "
+        "of its run on hyper-validation, so that figure flatters it; the test split, if there is "
+        "one, was not used to choose anything."
     )
     return "\n".join(lines) + f"\n\n{notes}"
 

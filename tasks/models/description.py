@@ -99,8 +99,9 @@ class Lineage:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Results of the model; accuracies in [0, 1], n counts images, or frames of clips.
+    """Results of the model; accuracies in [0, 1] of images, or of frames of clips.
 
+    `hyper_validation_n` counts images, or clips; `test_n` images, or frames.
     The model was chosen by its hyper-validation accuracy, which flatters it; the test split was not
     used to choose anything.
     """

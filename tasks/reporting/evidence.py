@@ -1,7 +1,8 @@
 """What the figures of labelled files rest on, in one line for the terminal and the report."""
 
 from data.counting import counted
-from tasks.reporting.measures import has_test, measures
+from tasks.models.figures import percent
+from tasks.reporting.measures import has_test, measures, of_clips
 from tasks.reporting.record import Record
 from tasks.reporting.records.rows import RowRecord
 from tasks.reporting.stats.proportions import exact_interval
@@ -34,12 +35,14 @@ def _choice(record: Record) -> str:
     right, n = round(chosen.accuracy * chosen.held_out), chosen.held_out
     low, high = (round(100 * end) for end in exact_interval(right, n))
     kind = "cross-fitted" if record.labelled.parts else "held-out"
+    if of_clips(record):
+        # Frames of one clip are alike, so that clips are what the interval can count.
+        share = f"{percent(chosen.accuracy)} of the frames of {counted(n, f'{kind} clip')}"
+    else:
+        share = f"{right} of {counted(n, f'{kind} label')}"
     fewer = [f"{row.row} {row.held_out}" for row in record.rows if (row.held_out or 0) < n]
     others = f"; not compared, as scored on fewer labels: {', '.join(fewer)}" if fewer else ""
-    return (
-        f"Model: {chosen.row}, right on {right} of {counted(n, f'{kind} label')} (95 % interval "
-        f"{low} to {high} %){others}."
-    )
+    return f"Model: {chosen.row}, right on {share} (95 % interval {low} to {high} %){others}."
 
 
 def _is_champion(record: Record, row: RowRecord) -> bool:

@@ -34,6 +34,9 @@ FORMAT = 3
 """Format of the file. Format 1 (version 0.1) had no key for what a run did not have; format 2 (0.2)
 had no champion."""
 
+PAGE = "report.html"
+"""A record's report; the last of the report's files to be written."""
+
 EARLIER = (1, 2)
 """Formats whose files may lack keys with a default."""
 

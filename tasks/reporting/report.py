@@ -5,7 +5,7 @@ from pathlib import Path
 from data.atomic import write_atomically
 from tasks.reporting.csv_files import sheets
 from tasks.reporting.figures import draw_figure
-from tasks.reporting.record import Record
+from tasks.reporting.record import PAGE, Record
 from tasks.reporting.render.captions import PICTURES
 from tasks.reporting.render.html_page import html_page, pictures
 from tasks.reporting.result_table import result_table, table_text
@@ -39,14 +39,14 @@ __all__ = ["markdown_report", "result_table", "table_text", "write_report"]
 
 
 def write_report(record: Record, folder: Path) -> list[Path]:
-    """Write `report.md`, `report.html`, the CSV files and `figures/`; returns their paths."""
+    """Write `report.md`, the CSV files, `figures/` and `report.html`; returns their paths."""
     text = markdown_report(record)
     drawings = {name: draw_figure(name, record) for name in pictures(text)}
     texts = {
         "report.md": text,
-        "report.html": html_page(text, drawings, pages(record)),
         **sheets(record),
         **{f"{PICTURES}/{name}.svg": XML + drawing for name, drawing in drawings.items()},
+        PAGE: html_page(text, drawings, pages(record)),
     }
     folder.mkdir(parents=True, exist_ok=True)
     if drawings:

@@ -171,7 +171,10 @@ class Imitation:
             return self._labelled_split(arguments), {}
         name = f"{arguments.k} {arguments.draw} {arguments.seed}"
         roles = ("hyper_validation", "V", "U")
-        counts = {"V": arguments.k * len(arguments.classes)}
+        counts = {
+            "hyper_validation": arguments.hyper_validation,
+            "V": arguments.k * len(arguments.classes),
+        }
         return {"digests": {role: f"{role} {name}" for role in roles}, "counts": counts}, {}
 
     def _labelled_split(self, arguments):

@@ -286,6 +286,7 @@ def test_labelled_clips_have_a_report(order, folder, recorded, tmp_path, held_ou
     number = record.labelled.held_out
     assert number == {"cross": 5, 2: 2, 0.4: 2}[held_out]
     assert f"- hyper-validation: {number} labelled clips, in whole recordings" in text
+    assert "counts these" in text
 
 
 def test_what_comes_next_names_the_run_and_the_files(order, tmp_path, monkeypatch):

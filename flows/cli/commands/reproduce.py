@@ -25,6 +25,7 @@ from tasks.execution.prefect_settings import load_prefect
 from tasks.execution.slots import SlotPool
 from tasks.execution.template import Template
 from tasks.redaction import redacted, without_login
+from tasks.reporting.record import PAGE
 from tasks.storage.database_url import sqlite_url
 from tasks.storage.home import open_home
 from tasks.tracking.tracker import DATABASE
@@ -96,7 +97,7 @@ def run_spec(
     console.print(table_text(result_table(record)), soft_wrap=True)
     if evidence := evidence_line(record):
         console.print(evidence, soft_wrap=True)
-    console.print(f"Report: {short(folder / 'report.html')}", soft_wrap=True)
+    console.print(f"Report: {short(folder / PAGE)}", soft_wrap=True)
     console.print(f"MLflow: {open_tracking(home)}", soft_wrap=True)
     if address := all_runs(record):
         console.print(f"Runs: {address}", soft_wrap=True)

@@ -72,7 +72,7 @@ class RowRecord(TrainingRecord):
         candidates: hyper-validation accuracies of all its candidates; empty in older records.
         right: which test images, or clips in the case of frames, it classifies correctly, packed
             by `tasks.reporting.right_answers`; None if not recorded.
-        held_out: number of labels behind `accuracy`, if V is given as labelled files.
+        held_out: number of labelled files behind `accuracy`, if V is given as such.
         weights: mean mixing weight of each source, over layers and validations; empty if nothing
             is mixed, and in older records.
     """
@@ -94,7 +94,7 @@ class ChampionRecord(TestScores, InDraw):
     Attributes:
         row: name of the row.
         accuracy: hyper-validation accuracy, by which it was chosen.
-        n: number of images or frames in hyper-validation, if known.
+        n: number of images, or clips, in hyper-validation, if known.
         compared: number of models compared.
         folder: folder of the model, relative to that of the record.
         registered: name of the registered model in MLflow.

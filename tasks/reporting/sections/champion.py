@@ -3,7 +3,7 @@
 from data.counting import counted
 from tasks.models.figures import percent, standard_error
 from tasks.reporting.evidence import evidence_line
-from tasks.reporting.measures import measures, sample_noun
+from tasks.reporting.measures import measures, of_clips
 from tasks.reporting.record import Record
 from tasks.reporting.records.rows import ChampionRecord
 
@@ -32,8 +32,8 @@ def _drawn(record: Record, champion: ChampionRecord) -> str:
 
 def _figures(record: Record, champion: ChampionRecord) -> str:
     error = standard_error(champion.accuracy, champion.n)
-    noun = "images" if sample_noun(record) == "sample" else "frames"
-    size = f" ± {100 * error:.1f} ({champion.n:,} {noun})" if error is not None else ""
+    noun = "clip" if of_clips(record) else "image"
+    size = f" ± {100 * error:.1f} ({counted(champion.n or 0, noun)})" if error is not None else ""
     best = (
         f"the best of {counted(champion.compared, 'model')} by that figure, which flatters it"
         if champion.compared > 1

@@ -10,6 +10,11 @@ from tasks.reporting.records.rows import RowRecord
 from tasks.reporting.stats.proportions import exact_interval
 from tasks.reporting.text_tables import markdown_table
 
+OF_CLIPS = (
+    " Accuracy is that of frames; as frames of one clip are alike, the interval takes it for a "
+    "share of the clips, and counts these."
+)
+
 
 def labelled_section(record: Record) -> str:
     """Labels by class, what is held out and how, and the uncertainty of the rows' accuracies."""
@@ -31,7 +36,7 @@ def labelled_section(record: Record) -> str:
             ),
             "The interval is exact (Clopper-Pearson), for a single model. A row that is the best "
             "of several on the same labels is flattered by it, most of all the grid's row, which "
-            "is the best cell on its own part.",
+            "is the best cell on its own part." + (OF_CLIPS if of_clips(record) else ""),
             *_no_test(record),
             *_corrections(labelled),
         ]

@@ -1,15 +1,19 @@
 """The record of a reproduction, gathered from made-up results."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from data.atomic import write_atomically
 from flows.monitoring.event_log import EventLog
-from flows.records.record import make_record, save_record
+from flows.records.model_folder import champion_record
+from flows.records.record import make_record, refresh_record, save_record
 from flows.records.stored import FILE
 from tasks.codec import encode
 from tasks.events import Event
-from tasks.reporting.record import decode_record
+from tasks.reporting import report
+from tasks.reporting.record import PAGE, decode_record
 from tasks.subjects import Subject
 
 TWO_RATES = ("learning_rates = [0.05]", "learning_rates = [0.05, 0.02]")
@@ -171,6 +175,40 @@ def test_pseudo_labels_stand_with_their_audit(record_of, tiny_order):
     assert (entry["unlabelled"], entry["agreed"], entry["precision"]) == (100, 60, 0.9)
     assert (entry["threshold"], entry["r"], entry["enlarged_v"]) == (0.5, 2, [5, 4])
     assert entry["run_id"] == stages.draws[0].ensembles[2].pseudo.artifact.notes["run_id"]
+
+
+@pytest.mark.parametrize("cut", ["report.md", PAGE])
+def test_a_report_whose_writing_was_cut_short_is_written_by_the_next_run(
+    record_of, tiny_order, tmp_path, monkeypatch, cut
+):
+    order = tiny_order()
+    record, stages = record_of(order)
+    record = replace(decode_record(record), champion=champion_record(order, stages))
+    folder = save_record(record, tmp_path)
+    pages = {path.name for path in folder.iterdir()}
+
+    def write(path, text):
+        if path.name == cut:
+            raise KeyboardInterrupt
+        write_atomically(path, text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(report, "write_atomically", write)
+        with pytest.raises(KeyboardInterrupt):
+            save_record(record, tmp_path)
+    assert not (folder / PAGE).exists()
+    refresh_record(order, stages, tmp_path)
+    assert {path.name for path in folder.iterdir()} == pages
+
+
+def test_a_finished_report_is_left_alone(record_of, tiny_order, tmp_path):
+    order = tiny_order()
+    record, stages = record_of(order)
+    record = replace(decode_record(record), champion=champion_record(order, stages))
+    folder = save_record(record, tmp_path)
+    (folder / PAGE).write_text("mine")
+    refresh_record(order, stages, tmp_path)
+    assert (folder / PAGE).read_text() == "mine"
 
 
 def test_a_saved_record_lies_under_its_name_with_its_report(record_of, tiny_order, tmp_path):

@@ -47,5 +47,5 @@ def test_what_is_not_known_is_not_said(record: dict[str, Any]) -> None:
 
 def test_clips_have_both_figures(actions: dict[str, Any]) -> None:
     found = report(actions, test_n=630, test_clip_accuracy=0.95, test_clips=63)
-    assert "± 1.0 (900 frames)" in found
+    assert "± 1.0 (900 clips)" in found
     assert "Test accuracy 98.0 % of 630 frames, 95.0 % of 63 clips" in found
