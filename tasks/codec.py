@@ -5,6 +5,7 @@ written by another version is rejected with the name of the key that differs.
 """
 
 import dataclasses
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -80,28 +81,48 @@ def replace_leaves(value: Any, kind: type[T], change: Callable[[T], object]) -> 
     """Copy a nested value, replacing every object of a class.
 
     Args:
-        value: dataclasses, mappings, lists and tuples, nested to any depth.
+        value: dataclasses, mappings, lists and tuples, nested to any depth. Parts without such an
+            object are not copied.
         kind: class of the objects to replace.
         change: maps an object to its replacement.
     """
     if isinstance(value, kind):
         return change(value)
-    if isinstance(value, Mapping):
-        return {key: replace_leaves(item, kind, change) for key, item in value.items()}
+    parts = _parts(value)
+    changed = [replace_leaves(part, kind, change) for part in parts.values()]
+    if all(map(operator.is_, changed, parts.values())):
+        return value
     if isinstance(value, list | tuple):
-        return type(value)(replace_leaves(item, kind, change) for item in value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [field.name for field in dataclasses.fields(value)]
-        changed = {name: replace_leaves(getattr(value, name), kind, change) for name in names}
-        return dataclasses.replace(value, **changed)
-    return value
+        return type(value)(changed)
+    named = dict(zip(parts, changed, strict=True))
+    return named if isinstance(value, Mapping) else dataclasses.replace(value, **named)
 
 
 def leaves(value: object, kind: type[T]) -> list[T]:
     """Every object of a class in a nested value, in order."""
-    found: list[T] = []
-    replace_leaves(value, kind, found.append)
-    return found
+    if isinstance(value, kind):
+        return [value]
+    return [leaf for part in _parts(value).values() for leaf in leaves(part, kind)]
+
+
+def _parts(value: Any) -> Mapping[Any, Any]:  # noqa: ANN401
+    """What a nested value consists of, by key, place or field; nothing if it is not nested."""
+    if isinstance(value, str | int | float | None):
+        return {}
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, list | tuple):
+        return dict(enumerate(value))
+    names = _field_names(type(value))  # type: ignore[arg-type]
+    return {name: getattr(value, name) for name in names}
+
+
+@cache
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    """Names of a dataclass's fields; none for another class, or for `type`."""
+    if not dataclasses.is_dataclass(kind):
+        return ()
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 @dataclasses.dataclass(frozen=True)

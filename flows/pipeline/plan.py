@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,9 +83,13 @@ class _Planner:
 
     def __init__(self, store: Store, scope: str) -> None:
         self.entries: list[PlanEntry] = []
-        self._store = store
-        self._known = _Known(store.home, scope)
+        self._store, self._scope = store, scope
         self._planned: dict[str, Subject] = {}
+
+    @cached_property
+    def _known(self) -> "_Known":
+        """Earlier results; nobody asks for them where everything is finished."""
+        return _Known(self._store.home, self._scope)
 
     def __call__(
         self, stage: Stage[Any], inputs: StageInputs, after: Sequence[Future] = ()
@@ -143,6 +148,7 @@ class _Known:
         # Artifacts of version 0.1 have a label and no subject.
         self._by_label: dict[tuple[str, str], Artifact] = {}
         self._measured: list[Measured] = []
+        self._seconds: dict[TrainingWork, float | None] = {}
         for path in sorted(home.glob(f"artifacts/*/*/{RESULT}"), key=_modified):
             with contextlib.suppress(OSError, ValueError, TypeError, CodecError):
                 artifact = read_artifact(path)
@@ -165,7 +171,9 @@ class _Known:
 
     def seconds(self, work: TrainingWork) -> float | None:
         """Expected time of a training in a slot; None if nothing is known of its network."""
-        return training_time(work, self._measured)
+        if work not in self._seconds:
+            self._seconds[work] = training_time(work, self._measured)
+        return self._seconds[work]
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:

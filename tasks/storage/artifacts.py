@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class Request:
             "seed": self.seed,
         }
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """SHA-256 of the document."""
         return digest_json(self.document)
@@ -115,31 +116,22 @@ class Store:
     def find(self, request: Request) -> Artifact | None:
         """Find the intact artifact of a request, locally or else in the storage."""
         folder = self.folder(request)
-        intact = (folder / RESULT).exists() and self.damage(folder) is None
+        artifact = _consistent_result(folder)
+        if artifact is not None and _damaged_file(folder, artifact) is not None:
+            artifact = None
         if self._mirror is not None:
-            if intact:
+            if artifact is not None:
                 self._mirror.offer(self._key(folder))
-            else:
-                intact = self._mirror.find(self._key(folder))
-        return read_artifact(folder / RESULT) if intact else None
+            elif self._mirror.find(self._key(folder)):
+                return read_artifact(folder / RESULT)
+        return artifact
 
     def damage(self, folder: Path) -> str | None:
         """Describe what is wrong with an artifact's folder; None if it is intact."""
         artifact = _consistent_result(folder)
         if artifact is None:
             return f"{RESULT} is missing or damaged"
-        for name, expected in artifact.files.items():
-            path = folder / name
-            if not path.exists():
-                return f"{name} is missing"
-            try:
-                same = path.stat().st_size == expected["bytes"]
-                same = same and sha256_file(path) == expected["sha256"]
-            except (OSError, DataError):
-                return f"{name} is unreadable"
-            if not same:
-                return f"{name} is damaged"
-        return None
+        return _damaged_file(folder, artifact)
 
     def commit(
         self,
@@ -238,6 +230,22 @@ def _consistent_result(folder: Path) -> Artifact | None:
         return None
     found = (artifact.identity, artifact.digest, folder.name)
     return artifact if found == (identity, digest, identity[:SHORT]) else None
+
+
+def _damaged_file(folder: Path, artifact: Artifact) -> str | None:
+    """Describe the first file that is not as the result says; None if all are."""
+    for name, expected in artifact.files.items():
+        path = folder / name
+        try:
+            same = path.stat().st_size == expected["bytes"]
+            same = same and sha256_file(path) == expected["sha256"]
+        except FileNotFoundError:
+            return f"{name} is missing"
+        except (OSError, DataError):
+            return f"{name} is unreadable"
+        if not same:
+            return f"{name} is damaged"
+    return None
 
 
 def _digest(

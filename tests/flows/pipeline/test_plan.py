@@ -5,7 +5,9 @@ import shutil
 
 import pytest
 
+from flows.pipeline import plan
 from flows.pipeline.plan import differences, make_plan
+from tasks.storage import artifacts
 
 ALL = {"cached"}
 
@@ -81,6 +83,37 @@ def test_what_is_there_is_cached(tiny_order, tmp_path, imitate):
     assert {entry.state for entry in entries} == ALL
     assert {entry.reason for entry in entries} == {""}
     assert {entry.seconds for entry in entries} == {None}
+
+
+def test_a_finished_result_is_read_once(tiny_order, tmp_path, imitate, monkeypatch):
+    order, read, original = tiny_order(), [], artifacts.read_artifact
+    imitate(order, tmp_path)
+
+    def count(path):
+        read.append(path)
+        return original(path)
+
+    monkeypatch.setattr(artifacts, "read_artifact", count)
+    monkeypatch.setattr(plan, "read_artifact", count)
+    entries = make_plan(order, tmp_path)
+    assert set(states(entries).values()) == ALL
+    assert len(read) == len(set(read)) > 10
+
+
+def test_equal_trainings_are_estimated_once(tiny_order, tmp_path, imitate, monkeypatch):
+    imitate(tiny_order(), tmp_path)
+    asked, original = [], plan.training_time
+
+    def count(work, known):
+        asked.append(work)
+        return original(work, known)
+
+    monkeypatch.setattr(plan, "training_time", count)
+    more = tiny_order(("beta = [5, 10]", "beta = [6, 7, 8, 9]"))
+    entries = [entry for entry in make_plan(more, tmp_path) if "beta" in entry.label]
+    assert [entry.state for entry in entries] == ["will run"] * 4
+    assert None not in {entry.seconds for entry in entries}
+    assert len(asked) == len(set(asked))
 
 
 def test_a_changed_setting_makes_trainings_stale_and_says_from_what_to_what(
