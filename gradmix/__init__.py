@@ -18,18 +18,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gradmix.declarations.methods import METHODS, method_named
+    from gradmix.declarations.optimiser import OptimiserConfig
+    from gradmix.declarations.training import TrainingConfig
+    from gradmix.declarations.trunk import ConvTrunkConfig
     from gradmix.ensembling import enlarge, hard_labels, select_top, soft_labels
     from gradmix.method import Method
-    from gradmix.methods import METHODS, build_method, method_named
+    from gradmix.methods import build_method
     from gradmix.mixer.mixer import Mixer
     from gradmix.mixer.proposing import Proposal
     from gradmix.mixer.step import Step
     from gradmix.mixing import importance, learning_rate_scale, mixing_weights
-    from gradmix.networks import ConvTrunk, ConvTrunkConfig, Network
-    from gradmix.optimiser import OptimiserConfig
+    from gradmix.networks import ConvTrunk, Network
     from gradmix.problem import LabelSpace, Problem
     from gradmix.sampling import Batch, Stream
-    from gradmix.training import HyperValidation, Training, TrainingConfig, train
+    from gradmix.training import HyperValidation, Training, train
 
 __all__ = [
     "METHODS",
@@ -68,11 +71,11 @@ _MODULES = {
         "soft_labels",
     ),
     "method": ("Method",),
-    "methods": (
+    "declarations.methods": (
         "METHODS",
-        "build_method",
         "method_named",
     ),
+    "methods": ("build_method",),
     "mixer.mixer": ("Mixer",),
     "mixing": (
         "importance",
@@ -81,10 +84,10 @@ _MODULES = {
     ),
     "networks": (
         "ConvTrunk",
-        "ConvTrunkConfig",
         "Network",
     ),
-    "optimiser": ("OptimiserConfig",),
+    "declarations.trunk": ("ConvTrunkConfig",),
+    "declarations.optimiser": ("OptimiserConfig",),
     "problem": (
         "LabelSpace",
         "Problem",
@@ -95,10 +98,10 @@ _MODULES = {
         "Stream",
     ),
     "mixer.step": ("Step",),
+    "declarations.training": ("TrainingConfig",),
     "training": (
         "HyperValidation",
         "Training",
-        "TrainingConfig",
         "train",
     ),
 }

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from gradmix.grouping import Grouping, trunk_layers
+from gradmix.declarations.choices import Grouping
+from gradmix.grouping import trunk_layers
 from gradmix.solving.batched import Solutions
 from gradmix.solving.solvers import Solution
 

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
 
 from torch import nn
 
-Grouping = Literal["layer", "tensor", "model"]
+from gradmix.declarations.choices import Grouping
 
 HEADS = "heads"
 TRUNK = "trunk."

@@ -5,25 +5,12 @@ The mixing core shared by the methods and `Mixer`; gradients come in as Gram mat
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal, get_args
 
+from gradmix.declarations.choices import Opposed
 from gradmix.mixing import weight_entropy
 from gradmix.solving.solvers import NonFiniteGradientError, Solution, Solver, solve_layer
 
 Gram = Sequence[Sequence[float]]
-Opposed = Literal["vertex", "skip"]
-"""What to do in a layer where no source's gradient points along the target's: use the least bad
-source alone, or skip the sources."""
-
-
-def refuse_unknown(opposed: str) -> None:
-    """Reject values outside `Opposed`.
-
-    Raises:
-        ValueError: if the value is unknown; lists the valid ones.
-    """
-    if opposed not in get_args(Opposed):
-        raise ValueError(f"opposed must be one of vertex, skip. Found {opposed!r}.")
 
 
 def solve_named(

@@ -1,12 +1,10 @@
 """Losses of labelled and pseudo-labelled samples (§3.5)."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Direction = Literal["reverse", "forward"]
+from gradmix.declarations.choices import Direction
 
 SMALLEST_PROBABILITY = 1e-6
 

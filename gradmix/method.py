@@ -1,39 +1,23 @@
 """Base of the training methods: network, flat parameters, optimiser, passes, state."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from gradmix.batch_norm import batch_statistics
+from gradmix.declarations.choices import Direction, Grouping
+from gradmix.declarations.declaration import Declaration
+from gradmix.declarations.optimiser import OptimiserConfig
+from gradmix.declarations.target import TargetConfig
 from gradmix.gradients import FlatParameters
-from gradmix.grouping import Grouping
-from gradmix.losses import Direction, loss
+from gradmix.losses import loss
 from gradmix.networks import Network, predict
-from gradmix.optimiser import Optimiser, OptimiserConfig
-from gradmix.problem import TARGET_HEAD
+from gradmix.optimiser import Optimiser
 from gradmix.sampling import Batch
-from gradmix.settings import later
-
-SourceScope = Literal["all", "target_classes", "none"]
-"""Sources a method reads: all, those with the target's label space, or none."""
 
 Data = TypeVar("Data")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TargetConfig:
-    """Settings shared by the methods that read V.
-
-    Attributes:
-        v_updates_statistics: whether V's passes update the batch norm running statistics used for
-            prediction. Gradients are the same either way: in training each pass is normalised by
-            its own batch.
-    """
-
-    v_updates_statistics: bool = later(True)
 
 
 class Method:
@@ -49,20 +33,8 @@ class Method:
         soft_direction: direction of the divergence used as the loss on label distributions.
     """
 
-    name: ClassVar[str]
-    """The method's row in `METHODS`."""
-    version: ClassVar[int] = 1
-    """Bumped when the method computes something else, so that earlier trainings are not reused."""
-    source_scope: ClassVar[SourceScope] = "all"
-    uses_target: ClassVar[bool] = True
-    uses_unlabelled: ClassVar[bool] = False
-    """What `update` reads: sources, V, U. A method gets only what it declares."""
-    starts_from: ClassVar[str | None] = None
-    """The method whose trained model this one starts from; None starts from random weights."""
-    needs_map: ClassVar[bool] = False
-    """Whether the trunk must end in a map [B, F, h, w]."""
-    unlabelled_ratio: ClassVar[int] = 1
-    """Size of a mini-batch of U, as a multiple of a source's."""
+    declaration: ClassVar[Declaration]
+    """The settings, and the data that `update` reads; a method gets only what it declares."""
     config: object
     pace: float = 1.0
     """Factor on the learning rate in the current step; the loop sets it from the schedule."""
@@ -89,13 +61,6 @@ class Method:
         self.flat = FlatParameters(network, rows, grouping)
         self._descent = Optimiser(optimiser, self.flat.vector)
         self.deferred = self.flat.vector.device.type != "cpu"
-
-    @classmethod
-    def reads_source(cls, head: str) -> bool:
-        """Whether the method reads sources whose labels train this head."""
-        if cls.source_scope == "target_classes":
-            return head == TARGET_HEAD
-        return cls.source_scope == "all"
 
     @staticmethod
     def adapt(network: Network, sources: Sequence[str]) -> None:
@@ -140,7 +105,7 @@ class Method:
             ValueError: if the data is missing.
         """
         if data is None:
-            raise ValueError(f"{self.name} trains on {what}, found no batch of it.")
+            raise ValueError(f"{self.declaration.name} trains on {what}, found no batch of it.")
         return data
 
     def predict(self, images: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, overload
 import torch
 from torch import Tensor
 
+from gradmix.declarations.steering import refuse_negative_beta
 from gradmix.solving.solvers import solve_layer, solver_named
 
 if TYPE_CHECKING:
@@ -108,8 +109,7 @@ def learning_rate_scale(rho: float | Tensor, beta: float, gamma: float) -> float
     Raises:
         ValueError: if beta is negative or NaN.
     """
-    if not beta >= 0:
-        raise ValueError(f"beta must not be negative, found {beta}.")
+    refuse_negative_beta(beta)
     if isinstance(rho, Tensor):
         return torch.sigmoid(beta * rho - gamma)
     # The form for negative z keeps exp from overflowing.

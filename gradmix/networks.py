@@ -1,23 +1,17 @@
 """Networks: a shared trunk, which can be any module, and one head per label space (§3.1)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from gradmix.normalisation import Normalisation, normalise
+from gradmix.declarations.choices import Normalisation, Precision
+from gradmix.declarations.trunk import ConvTrunkConfig, Shape
+from gradmix.normalisation import normalise
 from gradmix.problem import TARGET_HEAD
-
-Norm = Literal["batch", "none"]
-Precision = Literal["float32", "bfloat16"]
-Shape = tuple[int, int, int]
-"""Channels, height and width of a trunk's input."""
 
 HALVING = 16
 """Downsampling factor of the four poolings; image sides must be multiples of it."""
-CONVOLUTIONS = 4
 
 
 class LinearHead(nn.Linear):
@@ -119,40 +113,6 @@ class Network(nn.Module):
             found = self.trunk(x)
         wide: Tensor = self.dropout(found.float())
         return wide
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConvTrunkConfig:
-    """The digit network's trunk: 4 convolution layers and 1 fully connected layer (§4.1).
-
-    The paper gives only the number of layers; kernel size, widths and normalisation are our choice.
-
-    Attributes:
-        widths: output channels of the convolutions.
-        hidden: units of the fully connected layer; 0 leaves it out, so the trunk ends in a map.
-        norm: normalisation after each convolution.
-
-    Raises:
-        ValueError: if a width is below 1, there are not four, or the norm is unknown.
-    """
-
-    widths: tuple[int, int, int, int] = (32, 32, 64, 64)
-    hidden: int = 128
-    norm: Norm = "batch"
-
-    def __post_init__(self) -> None:
-        """Check the sizes and the norm."""
-        sizes: list[int] = list(self.widths)
-        if len(sizes) != CONVOLUTIONS:
-            raise ValueError(f"widths must be {CONVOLUTIONS} numbers, found {len(sizes)}.")
-        if self.norm not in get_args(Norm):
-            raise ValueError(
-                f"norm must be one of {', '.join(get_args(Norm))}. Found {self.norm!r}."
-            )
-        if min(sizes) < 1:
-            raise ValueError(f"widths must be at least 1 each, found {sizes}.")
-        if self.hidden < 0:
-            raise ValueError(f"hidden must not be negative, found {self.hidden}.")
 
 
 class ConvTrunk(nn.Module):

@@ -1,13 +1,9 @@
 """Converts stored images [B, H, W, C] to network input, float [B, C, H, W]."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-Normalisation = Literal["image", "imagenet", "half", "clip", "unit", "none"]
-"""Per image (`image`), by the colour statistics of ImageNet (`imagenet`) or of CLIP's photos
-(`clip`), to [-1, 1] (`half`), to [0, 1] (`unit`), or not at all, for feature maps (`none`)."""
+from gradmix.declarations.choices import Normalisation
 
 SMALLEST_DEVIATION = 1.0
 """Standard deviation, in grey levels, below which an image counts as flat."""

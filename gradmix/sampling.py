@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradmix.normalisation import KeptStatistics, Normalisation, normalise
+from gradmix.declarations.choices import Normalisation
+from gradmix.normalisation import KeptStatistics, normalise
 
 
 @dataclass(frozen=True)

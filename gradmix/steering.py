@@ -5,72 +5,21 @@ The base of GradMix and its variants, which are in `gradmix.methods`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import cast
 
 from torch import Tensor
 
-from gradmix.grouping import Grouping, trunk_layers
-from gradmix.layer_weights import (
-    Gram,
-    Opposed,
-    importance_of,
-    refuse_unknown,
-    solve_layers,
-    solve_named,
-    weight_figures,
-)
-from gradmix.losses import Direction
-from gradmix.method import Method, TargetConfig
+from gradmix.declarations.optimiser import OptimiserConfig
+from gradmix.declarations.steering import SteeringConfig
+from gradmix.grouping import trunk_layers
+from gradmix.layer_weights import Gram, importance_of, solve_layers, solve_named, weight_figures
+from gradmix.method import Method
 from gradmix.mixing import learning_rate_scale
 from gradmix.networks import Network
-from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
-from gradmix.settings import later
 from gradmix.solving import batched
 from gradmix.solving.batched import Solutions
 from gradmix.solving.solvers import Solution, Solver, solver_named
-
-
-@dataclass(frozen=True, kw_only=True)
-class SteeringConfig(TargetConfig):
-    """Settings of GradMix.
-
-    Attributes:
-        beta: rate of saturation of eta (Eq. 9), not negative.
-        gamma: shift of eta (Eq. 9).
-        adaptive: whether eta scales the learning rate (§3.4); if not, eta = 1.
-        solver: solver of the layer weights (Eq. 6).
-        grouping: what counts as a layer. Rho is rescaled to `layer`, so that beta means the same
-            for every grouping.
-        opposed: what to do in a layer where no source's gradient points along V's: use the least
-            bad source alone (`vertex`, the optimum of Eq. 6, which Eq. 7 scales up to a full
-            step) or skip the sources (`skip`).
-        v_trains_trunk: whether V's own gradient is added to the mixture in the trunk. Eq. 10 has
-            only the sources'; the paper also says that it trains on all data sets (§3.5).
-        v_trains_head: whether V's gradient also updates the target's head; the paper lists V among
-            the training data but does not say how it is used.
-        soft_direction: `reverse` for the paper's D_KL(p_theta, soft label), or `forward`.
-    """
-
-    beta: float = 5.0
-    gamma: float = 0.4
-    adaptive: bool = True
-    solver: str = "exact"
-    grouping: Grouping = "layer"
-    opposed: Opposed = later("vertex")
-    v_trains_trunk: bool = later(False)
-    v_trains_head: bool = True
-    soft_direction: Direction = "reverse"
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        refuse_unknown(self.opposed)
-        if self.soft_direction not in get_args(Direction):
-            raise ValueError(
-                f"soft_direction must be one of reverse, forward. Found {self.soft_direction!r}."
-            )
-        solver_named(self.solver)
-        learning_rate_scale(0.0, self.beta, self.gamma)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from deploy.cli import main
 from flows.experiment.experiment_file import load_experiment
 from flows.experiment.toml_file import experiment_names
 from gradmix import Mixer
-from gradmix.methods import METHODS
+from gradmix.declarations.methods import METHODS
 from tasks.networks.trunks import TRUNKS
 from tests.pages import FENCE, PAGES, text_of
 

@@ -11,7 +11,7 @@ import yaml
 
 from flows.experiment.settings import Experiment
 from gradmix import __all__ as public
-from gradmix.methods import METHODS
+from gradmix.declarations.methods import METHODS
 from tests.pages import DOCS, ROOT, blocks_of, text_of
 
 HOOKS = DOCS / "hooks"

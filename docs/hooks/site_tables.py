@@ -28,7 +28,8 @@ from pydantic_core import PydanticUndefined
 
 from deploy.cli import main
 from flows.experiment.settings import Experiment
-from gradmix.methods import METHODS
+from gradmix.declarations.methods import METHODS
+from gradmix.methods import method_class
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs"
@@ -117,7 +118,7 @@ def settings(name: str) -> str:
 
 def facts(name: str) -> str:
     """What a method reads and where it starts, as it declares it."""
-    method = METHODS[name].method
+    method = METHODS[name]
     reads = [
         SCOPES[method.source_scope],
         "V" if method.uses_target else "",
@@ -132,7 +133,7 @@ def facts(name: str) -> str:
         rows += [["needs", "a trunk that ends in a map [B, F, h, w]"]]
     if method.unlabelled_ratio != 1:
         rows += [["mini-batch of U", f"{method.unlabelled_ratio} times a source's"]]
-    module = method.__module__.replace(".", "/") + ".py"
+    module = method.implementation.partition(":")[0].replace(".", "/") + ".py"
     rows += [["version", str(method.version)], ["source", f"[`{module}`](../../{module})"]]
     return table(["", ""], rows)
 
@@ -164,8 +165,8 @@ def estimate(found: list[float]) -> str:
 def methods() -> str:
     """All methods, each with its page and the first line of its docstring."""
     rows = []
-    for name, entry in METHODS.items():
-        summary = (entry.method.__doc__ or "").strip().partition("\n")[0]
+    for name, declared in METHODS.items():
+        summary = (method_class(declared).__doc__ or "").strip().partition("\n")[0]
         rows.append([f"[`{name}`]({name}.md)", summary])
     return table(["method", "what it does"], rows)
 

@@ -16,7 +16,7 @@ from flows.experiment.corrected import corrections_of
 from flows.experiment.own_data import TARGET, found_at
 from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
-from gradmix.methods import METHODS
+from gradmix.declarations.methods import METHODS
 from tasks.networks.trial import check_trunk
 from tasks.networks.trunks import code_digest
 from tasks.networks.weights import fetch_weights, find_weights
@@ -48,7 +48,7 @@ def find_raw(
     corrections = _corrections(experiment, base, listing)
     network = experiment.network
     weights = find_weights(network.trunk, network.weights)
-    needs_map = any(METHODS[row.method].method.needs_map for row in experiment.baselines)
+    needs_map = any(METHODS[row.method].needs_map for row in experiment.baselines)
     check_trunk(network.description, experiment.shape, weights, needs_map=needs_map)
     own = any(dataset.own for dataset in experiment.datasets.values())
     return RawData(

@@ -10,8 +10,8 @@ from pydantic import create_model
 
 from flows.experiment.fields import Frozen
 from flows.experiment.issues import Finding, said, shown
-from flows.experiment.tables import known_methods
 from flows.experiment.validation import refuse
+from gradmix.declarations.methods import METHODS
 
 # Form of the messages of method configs.
 _RANGE = re.compile(
@@ -21,7 +21,7 @@ _RANGE = re.compile(
 
 def fields_of(method: str) -> list[str]:
     """Names of a method's settings."""
-    return [field.name for field in dataclasses.fields(known_methods()[method].config)]
+    return [field.name for field in dataclasses.fields(METHODS[method].config)]
 
 
 def check_settings(
@@ -37,7 +37,7 @@ def check_settings(
     Raises:
         ValidationError: if not, with the keys of all problems.
     """
-    check_fields(method, known_methods()[method].config, settings, elsewhere)
+    check_fields(method, METHODS[method].config, settings, elsewhere)
 
 
 def check_fields(

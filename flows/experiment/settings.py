@@ -12,7 +12,6 @@ from flows.experiment.fields import LATER, THE_TARGETS, Frozen, Name, Paper, Rat
 from flows.experiment.issues import Finding, not_among, repeated, said, shown
 from flows.experiment.method_settings import check_settings, fields_of
 from flows.experiment.search import Search, check_search
-from flows.experiment.tables import known_methods
 from flows.experiment.toml_lines import Key
 from flows.experiment.training import (
     GRID,
@@ -25,6 +24,7 @@ from flows.experiment.training import (
     Training,
 )
 from flows.experiment.validation import findings_in, refuse
+from gradmix.declarations.methods import METHODS
 from gradmix.problem import LabelSpace, Problem
 
 # A draw's seed is about 10,000 times the seed and must fit 64 bits.
@@ -147,14 +147,14 @@ class Experiment(Frozen):
         if isinstance(row, Final):
             return (row.learning_rates or ()) if self.search else ()
         training = self.training
-        tuning = known_methods()[row.method].method.starts_from is not None
+        tuning = METHODS[row.method].starts_from is not None
         common = (training.fine_tuning_rates if tuning else None) or training.learning_rates
         return row.learning_rates or common
 
     def draws_of(self, row: Baseline | Final) -> int:
         """Number of draws of a row, which may be smaller for rows that read U."""
         draws = self.target.draws
-        with_u = isinstance(row, Final) or known_methods()[row.method].method.uses_unlabelled
+        with_u = isinstance(row, Final) or METHODS[row.method].uses_unlabelled
         return min(draws, self.target.draws_with_u or draws) if with_u else draws
 
     @property
@@ -232,7 +232,7 @@ class Experiment(Frozen):
         """Problems: baselines whose initial model is not trained before them."""
         methods = [baseline.method for baseline in self.baselines]
         for i, method in enumerate(methods):
-            start = known_methods()[method].method.starts_from
+            start = METHODS[method].starts_from
             if start is not None and start not in methods[:i]:
                 expected = f"a baseline with method {start} before it, because it starts from one"
                 found = f"it further on: {start}" if start in methods else "none"

@@ -20,8 +20,9 @@ from flows.experiment.fields import (
 from flows.experiment.issues import Finding, said
 from flows.experiment.method_settings import check_fields, check_settings, fields_of
 from flows.experiment.search import Search, check_search
-from flows.experiment.tables import known_methods, known_trunks
+from flows.experiment.tables import known_trunks
 from flows.experiment.validation import refuse
+from gradmix.declarations.methods import METHODS
 from tasks.networks.names import NONE
 
 GRID = ("beta", "gamma")
@@ -33,8 +34,8 @@ def _with_the_grid() -> list[str]:
     """Methods that do not read U and have the grid's axes among their settings."""
     return [
         name
-        for name, entry in known_methods().items()
-        if set(GRID) <= set(fields_of(name)) and not entry.method.uses_unlabelled
+        for name, entry in METHODS.items()
+        if set(GRID) <= set(fields_of(name)) and not entry.uses_unlabelled
     ]
 
 
@@ -42,10 +43,8 @@ def _on_everything() -> list[str]:
     """Methods that read all sources and V, and start from random weights."""
     return [
         name
-        for name, entry in known_methods().items()
-        if entry.method.source_scope == "all"
-        and entry.method.uses_target
-        and entry.method.starts_from is None
+        for name, entry in METHODS.items()
+        if entry.source_scope == "all" and entry.uses_target and entry.starts_from is None
     ]
 
 
@@ -173,7 +172,7 @@ class Baseline(Frozen):
     @field_validator("method")
     @classmethod
     def _method_exists(cls, method: str) -> str:
-        return one_of(list(known_methods()), method)
+        return one_of(list(METHODS), method)
 
     @field_validator("settings")
     @classmethod

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gradmix.methods import method_named
+from gradmix.declarations.methods import method_named
 from tasks.codec import encode
 from tasks.stages.train import TrainInputs
 from tasks.storage.artifacts import Artifact
@@ -83,7 +83,7 @@ class Measured:
 
 def work_of(inputs: TrainInputs[Any]) -> TrainingWork:
     """What a planned training will compute."""
-    reads = method_named(inputs.method).method.reads_source
+    reads = method_named(inputs.method).reads_source
     read = sum(reads(source.head) for source in inputs.sources)
     return TrainingWork(
         method=inputs.method,

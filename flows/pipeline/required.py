@@ -2,7 +2,7 @@
 
 from flows.experiment.settings import Experiment
 from flows.experiment.training import Baseline, Final
-from gradmix.methods import METHODS
+from gradmix.declarations.methods import METHODS
 
 
 class RequiredStages:
@@ -28,7 +28,7 @@ class RequiredStages:
         """Baselines of the table and those they start from; for figure 3, source-only training."""
         if self.every_row:
             chosen = [row for row in self._experiment.baselines if self._chosen(row.name)]
-            starts = {METHODS[row.method].method.starts_from for row in chosen}
+            starts = {METHODS[row.method].starts_from for row in chosen}
             return [
                 row for row in self._experiment.baselines if row in chosen or row.method in starts
             ]

@@ -16,7 +16,7 @@ from flows.pipeline.futures import Draw, Ensemble, Submit
 from flows.pipeline.preparation import prepared_data, pretrained_weights
 from flows.pipeline.required import RequiredStages
 from flows.pipeline.subjects import axes_of
-from gradmix.methods import method_named
+from gradmix.declarations.methods import method_named
 from tasks.engine.stage import Future
 from tasks.jobs.train import TrainingSettings
 from tasks.networks.description import NetworkDescription
@@ -115,7 +115,7 @@ class Trainings:
 
         The best start is the one that leads to the best result, whatever its own score.
         """
-        start = method_named(baseline.method).method.starts_from
+        start = method_named(baseline.method).starts_from
         if start is None:
             return [shared]
         name = next(row.name for row in self.experiment.baselines if row.method == start)

@@ -14,7 +14,7 @@ from flows.records.stage_results import (
     scores_of,
 )
 from flows.records.trainings import figures_of, settings_of, tested, trainings_of
-from gradmix.methods import method_named
+from gradmix.declarations.methods import method_named
 from tasks.codec import decode
 from tasks.jobs.evaluate import RIGHT
 from tasks.reporting.records.rows import RowRecord
@@ -108,8 +108,8 @@ def _searched_settings(draw: Draw, row: str) -> dict[str, list[Any]]:
 
 def _datasets(spec: RunSpec, row: str, training: Artifact) -> list[str]:
     """Data sets a row's model was trained on, from the methods' declarations."""
-    method = method_named(training.document["config"]["method"]).method
-    methods = [method, *([method_named(method.starts_from).method] if method.starts_from else [])]
+    method = method_named(training.document["config"]["method"])
+    methods = [method, *([method_named(method.starts_from)] if method.starts_from else [])]
     head_of = spec.experiment.problem.head_of
     names = [
         source.name

@@ -6,7 +6,7 @@ from typing import Any
 
 from flows.pipeline.futures import Draw
 from flows.records.stage_results import artifact_of
-from gradmix.methods import method_named
+from gradmix.declarations.methods import method_named
 from tasks.engine.stage import Future
 from tasks.storage.artifacts import Artifact
 

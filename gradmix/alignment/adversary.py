@@ -1,18 +1,17 @@
 """Discriminators between a source's features and the target's, and their losses."""
 
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from gradmix.declarations.choices import Adversary
 from gradmix.grouping import HEADS
 from gradmix.networks import drawn_linear
 from gradmix.problem import TARGET_HEAD
-
-Adversary = Literal["log", "least_squares"]
 
 WIDTH = 64
 """Hidden units of a discriminator; our choice, as the authors' take convolutional maps."""

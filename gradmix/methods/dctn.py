@@ -1,15 +1,12 @@
 """DCTN [41]: adversarial alignment of each source's features with the target's (§4.2)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from gradmix.alignment.adversary import (
-    Adversary,
     add_discriminators,
     adversary_of,
     confusion_loss,
@@ -17,42 +14,12 @@ from gradmix.alignment.adversary import (
     untrained,
 )
 from gradmix.batch_norm import batch_statistics
+from gradmix.declarations.methods.dctn import DECLARATION, DCTNConfig
 from gradmix.losses import loss
-from gradmix.method import Method, TargetConfig
+from gradmix.method import Method
 from gradmix.networks import Network
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
-
-
-@dataclass(frozen=True, kw_only=True)
-class DCTNConfig(TargetConfig):
-    """Settings of DCTN.
-
-    Attributes:
-        adversary: discriminator losses: the paper's (`log`) or those of its code.
-        threshold: minimum probability for a prediction on U to become a pseudo-label.
-        adversary_weight: weight of the confusion loss; our choice.
-
-    Raises:
-        ValueError: if the adversary is unknown or a number out of range.
-    """
-
-    adversary: Adversary = "log"
-    threshold: float = 0.9
-    adversary_weight: float = 0.1
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        if self.adversary not in get_args(Adversary):
-            raise ValueError(
-                f"adversary must be one of log, least_squares. Found {self.adversary!r}."
-            )
-        if not 0 <= self.threshold <= 1:
-            raise ValueError(f"threshold must be in [0, 1], found {self.threshold}.")
-        if not self.adversary_weight >= 0:
-            raise ValueError(
-                f"adversary_weight must not be negative, found {self.adversary_weight}."
-            )
 
 
 class DCTN(Method):
@@ -65,8 +32,7 @@ class DCTN(Method):
     serves, and other sources act through the trunk alone.
     """
 
-    name = "dctn"
-    uses_unlabelled = True
+    declaration = DECLARATION
     config: DCTNConfig
 
     @staticmethod

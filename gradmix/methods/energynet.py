@@ -1,7 +1,6 @@
 """EnergyNet [15], as we read it: energies of attention maps identify the true class (§4.3)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -9,39 +8,11 @@ from torch import Tensor
 
 from gradmix.alignment.energy import EnergyHead, Reading, add_energy_head, energy_loss, triplet_loss
 from gradmix.batch_norm import batch_statistics
+from gradmix.declarations.methods.energynet import DECLARATION, EnergyNetConfig
 from gradmix.losses import hard_loss
-from gradmix.method import Method, TargetConfig
+from gradmix.method import Method
 from gradmix.networks import Network
 from gradmix.sampling import Batch
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnergyNetConfig(TargetConfig):
-    """Settings of EnergyNet; all defaults are ours, as the authors' are unknown.
-
-    Attributes:
-        energy_weight: weight of the energy loss.
-        energy_margin: margin by which the true class's energy should exceed a wrong one's.
-        triplet_weight: weight of the triplet loss.
-        triplet_margin: margin by which maps of the same class should be closer than another's.
-
-    Raises:
-        ValueError: if a weight is negative or a margin not positive.
-    """
-
-    energy_weight: float = 1.0
-    energy_margin: float = 1.0
-    triplet_weight: float = 1.0
-    triplet_margin: float = 0.2
-
-    def __post_init__(self) -> None:
-        """Check that weights are not negative and margins are positive."""
-        for field in ("energy_weight", "triplet_weight"):
-            if not getattr(self, field) >= 0:
-                raise ValueError(f"{field} must not be negative, found {getattr(self, field)}.")
-        for field in ("energy_margin", "triplet_margin"):
-            if not getattr(self, field) > 0:
-                raise ValueError(f"{field} must be positive, found {getattr(self, field)}.")
 
 
 class EnergyNet(Method):
@@ -55,10 +26,7 @@ class EnergyNet(Method):
     mining within V's mini-batch, and training all weights at the same rate, as in fine-tuning.
     """
 
-    name = "energynet"
-    source_scope = "none"
-    starts_from = "source_only"
-    needs_map = True
+    declaration = DECLARATION
     config: EnergyNetConfig
 
     @staticmethod

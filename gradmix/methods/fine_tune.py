@@ -1,34 +1,19 @@
 """Fine-tune: a source-only model trained further on V (§4.2)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from torch import Tensor
 
 from gradmix.batch_norm import batch_norms
-from gradmix.method import Method, TargetConfig
+from gradmix.declarations.methods.fine_tune import DECLARATION, FineTuneConfig
+from gradmix.method import Method
 from gradmix.sampling import Batch
-from gradmix.settings import later
-
-
-@dataclass(frozen=True, kw_only=True)
-class FineTuneConfig(TargetConfig):
-    """Settings of fine-tuning.
-
-    Attributes:
-        frozen_norms: whether batch norm normalises V by the initial model's running statistics,
-            which then stay fixed, rather than by V's mini-batch.
-    """
-
-    frozen_norms: bool = later(False)
 
 
 class FineTune(Method):
     """SGD on the labelled target samples, starting from a source-only model."""
 
-    name = "fine_tune"
-    source_scope = "none"
-    starts_from = "source_only"
+    declaration = DECLARATION
     config: FineTuneConfig
 
     def update(

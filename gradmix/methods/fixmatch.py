@@ -1,22 +1,11 @@
 """Joint training with FixMatch on U: strong views learn confident predictions for weak views."""
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
+from gradmix.declarations.methods.fixmatch import DECLARATION, FixMatchConfig
 from gradmix.sampling import Batch
-from gradmix.unlabelled.confident_guesses import ConfidentGuesses, fix_match_loss
-from gradmix.unlabelled.semi_supervised import JointSemiSupervised, JointSemiSupervisedConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class FixMatchConfig(JointSemiSupervisedConfig, ConfidentGuesses):
-    """Settings of FixMatch, and the weight of its loss."""
-
-    def __post_init__(self) -> None:
-        """Run the checks of both base classes."""
-        super().__post_init__()
-        self.check_threshold()
+from gradmix.unlabelled.confident_guesses import fix_match_loss
+from gradmix.unlabelled.semi_supervised import JointSemiSupervised
 
 
 class FixMatch(JointSemiSupervised):
@@ -26,7 +15,7 @@ class FixMatch(JointSemiSupervised):
     authors', U's batch is not seven times the labelled one and the rate has no cosine decay.
     """
 
-    name = "fixmatch"
+    declaration = DECLARATION
     config: FixMatchConfig
 
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:

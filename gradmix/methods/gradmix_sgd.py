@@ -1,46 +1,16 @@
 """GradMix SGD [31]: gradient descent on the mixing weights to lower the loss on V (Eq. 3)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 
+from gradmix.declarations.methods.gradmix_sgd import DECLARATION, GradMixSGDConfig
+from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.networks import Network
-from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
 from gradmix.solving.batched import Solutions
 from gradmix.solving.solvers import Solution, Solver, sgd
-from gradmix.steering import Steered, SteeringConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class GradMixSGDConfig(SteeringConfig):
-    """Settings of GradMix SGD, in addition to those of `SteeringConfig`.
-
-    Attributes:
-        solver: the learning-to-reweight step, repeated `weight_steps` times.
-        weight_steps: 1 takes one step from zero, in closed form since only its direction matters;
-            more takes that many steps from equal weights, each with V's gradient at the parameters
-            the weights lead to (Eq. 2).
-        weight_rate: learning rate of the weights, if there is more than one step.
-
-    Raises:
-        ValueError: if there is no step, the rate is not positive, or the solver is not `sgd`.
-    """
-
-    solver: str = "sgd"
-    weight_steps: int = 1
-    weight_rate: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        super().__post_init__()
-        if self.solver != "sgd":
-            raise ValueError(f"solver must be sgd. Found {self.solver!r}.")
-        if self.weight_steps < 1:
-            raise ValueError(f"weight_steps must be at least 1, found {self.weight_steps}.")
-        if not self.weight_rate > 0:
-            raise ValueError(f"weight_rate must be positive, found {self.weight_rate}.")
+from gradmix.steering import Steered
 
 
 class GradMixSGD(Steered):
@@ -53,8 +23,7 @@ class GradMixSGD(Steered):
     trunk); by default every layer has its own, as in GradMix.
     """
 
-    name = "gradmix_sgd"
-    version = 2
+    declaration = DECLARATION
 
     config: GradMixSGDConfig
 

@@ -1,32 +1,22 @@
 """GradMix with SoftMatch on U: guesses weighted by their confidence. Not in the paper."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
+from gradmix.declarations.methods.gradmix_softmatch import DECLARATION, GradMixSoftMatchConfig
+from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.networks import Network
-from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
-from gradmix.unlabelled.semi_supervised import SemiSupervised, SemiSupervisedConfig
-from gradmix.unlabelled.soft_weights import SoftWeighting, SoftWeights, soft_match_loss
-
-
-@dataclass(frozen=True, kw_only=True)
-class GradMixSoftMatchConfig(SemiSupervisedConfig, SoftWeighting):
-    """Settings of SoftMatch, and the weight of its loss."""
-
-    def __post_init__(self) -> None:
-        """Run the checks of both base classes."""
-        super().__post_init__()
-        self.check_weighting()
+from gradmix.unlabelled.semi_supervised import SemiSupervised
+from gradmix.unlabelled.soft_weights import SoftWeights, soft_match_loss
 
 
 class GradMixSoftMatch(SemiSupervised):
     """GradMix with SoftMatch's loss on U; deviates from USB as its control `softmatch` does."""
 
-    name = "gradmix_softmatch"
+    declaration = DECLARATION
     config: GradMixSoftMatchConfig
 
     def __init__(

@@ -1,23 +1,18 @@
 """Joint: V as one more plain source. A strong baseline that is not in the paper."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmix.method import Method, TargetConfig
+from gradmix.declarations.methods.joint import DECLARATION, JointConfig
+from gradmix.method import Method
 from gradmix.sampling import Batch
-
-
-@dataclass(frozen=True, kw_only=True)
-class JointConfig(TargetConfig):
-    """Settings of joint training: those of `TargetConfig`."""
 
 
 class Joint(Method):
     """SGD on the sum of the gradients of all sources and V."""
 
-    name = "joint"
+    declaration = DECLARATION
     config: JointConfig
 
     def update(

@@ -1,37 +1,18 @@
 """MDDA [25]: activations of all domains normalised to the same distribution (§4.2)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gradmix.alignment.domain_norm import add_domain_norms, in_domain
 from gradmix.batch_norm import batch_statistics
+from gradmix.declarations.methods.mdda import DECLARATION, MDDAConfig
 from gradmix.losses import loss, mean_entropy
-from gradmix.method import Method, TargetConfig
+from gradmix.method import Method
 from gradmix.networks import Network
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
-
-
-@dataclass(frozen=True, kw_only=True)
-class MDDAConfig(TargetConfig):
-    """Settings of MDDA.
-
-    Attributes:
-        entropy_weight: weight of the entropy on U; our choice, left blank in the authors' code.
-
-    Raises:
-        ValueError: if the weight is negative.
-    """
-
-    entropy_weight: float = 0.1
-
-    def __post_init__(self) -> None:
-        """Check that the weight is not negative."""
-        if not self.entropy_weight >= 0:
-            raise ValueError(f"entropy_weight must not be negative, found {self.entropy_weight}.")
 
 
 class MDDA(Method):
@@ -44,8 +25,7 @@ class MDDA(Method):
     normalisation. Prediction uses the target's running statistics.
     """
 
-    name = "mdda"
-    uses_unlabelled = True
+    declaration = DECLARATION
     config: MDDAConfig
 
     @staticmethod

@@ -1,14 +1,14 @@
 """MME [33]: minimax entropy on U between the target's classifier and the features (§4.2)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gradmix.declarations.methods.mme import DECLARATION, MMEConfig
 from gradmix.grouping import HEADS
 from gradmix.losses import mean_entropy
-from gradmix.method import Method, TargetConfig
+from gradmix.method import Method
 from gradmix.networks import Network, pooled
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
@@ -16,31 +16,6 @@ from gradmix.sampling import Batch
 TEMPERATURE = 0.05
 """Temperature of the cosine head. Not a setting, as the head is built before settings are known and
 rebuilt for prediction; the authors' code uses this value on all their data."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MMEConfig(TargetConfig):
-    """Settings of MME.
-
-    Attributes:
-        entropy_weight: weight lambda of the entropy on U; 0.1 in the authors' code.
-        rate_factor: factor on the learning rate of both steps. The temperature makes gradients 20
-            times larger: training diverges at the other methods' rate of 0.05, but not at the
-            authors' 0.01.
-
-    Raises:
-        ValueError: if the weight is negative or the factor not positive.
-    """
-
-    entropy_weight: float = 0.1
-    rate_factor: float = 0.2
-
-    def __post_init__(self) -> None:
-        """Reject a negative weight, which would swap the two players, and a factor of zero."""
-        if not self.rate_factor > 0:
-            raise ValueError(f"rate_factor must be positive, found {self.rate_factor}.")
-        if not self.entropy_weight >= 0:
-            raise ValueError(f"entropy_weight must not be negative, found {self.entropy_weight}.")
 
 
 class CosineHead(nn.Module):
@@ -72,10 +47,7 @@ class MME(Method):
     that; momentum is plain, without weight decay, and all layers share one learning rate.
     """
 
-    name = "mme"
-    version = 2
-    source_scope = "target_classes"
-    uses_unlabelled = True
+    declaration = DECLARATION
     config: MMEConfig
 
     @staticmethod

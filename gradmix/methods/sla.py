@@ -1,7 +1,6 @@
 """SLA: source labels adapted towards what they would be in the target domain."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,46 +8,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from gradmix.batch_norm import batch_statistics
+from gradmix.declarations.methods.sla import DECLARATION, SLAConfig
+from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.losses import loss
-from gradmix.method import Method, TargetConfig
+from gradmix.method import Method
 from gradmix.networks import Network, pooled
-from gradmix.optimiser import OptimiserConfig
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
-
-
-@dataclass(frozen=True, kw_only=True)
-class SLAConfig(TargetConfig):
-    """Settings of SLA; defaults are the authors', whose trainings have 10,000 steps.
-
-    Attributes:
-        alpha: weight of the adapted label in a source's loss.
-        temperature: factor T on the distances to the centres.
-        length: norm that feature vectors are scaled to when distances are computed; the authors'
-            head reads features of this norm.
-        warm_up: fraction of the training before labels are adapted; 2,000 steps there.
-        interval: fraction of the training between updates of the centres; 500 steps there.
-
-    Raises:
-        ValueError: if a setting is outside its range.
-    """
-
-    alpha: float = 0.3
-    temperature: float = 0.6
-    length: float = 20.0
-    warm_up: float = 0.2
-    interval: float = 0.05
-
-    def __post_init__(self) -> None:
-        """Check the ranges of the settings."""
-        for field, share in (("alpha", self.alpha), ("warm_up", self.warm_up)):
-            if not 0 <= share <= 1:
-                raise ValueError(f"{field} must be in [0, 1], found {share}.")
-        for field, size in (("temperature", self.temperature), ("length", self.length)):
-            if not size > 0:
-                raise ValueError(f"{field} must be positive, found {size}.")
-        if not 0 < self.interval <= 1:
-            raise ValueError(f"interval must be in (0, 1], found {self.interval}.")
 
 
 class Centres:
@@ -115,8 +81,7 @@ class SLA(Method):
     added, not averaged.
     """
 
-    name = "sla"
-    uses_unlabelled = True
+    declaration = DECLARATION
     config: SLAConfig
 
     def __init__(

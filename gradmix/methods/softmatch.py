@@ -1,26 +1,16 @@
 """Joint training with SoftMatch on U: guesses weighted by their confidence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
+from gradmix.declarations.methods.softmatch import DECLARATION, SoftMatchConfig
+from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.networks import Network
-from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
-from gradmix.unlabelled.semi_supervised import JointSemiSupervised, JointSemiSupervisedConfig
-from gradmix.unlabelled.soft_weights import SoftWeighting, SoftWeights, soft_match_loss
-
-
-@dataclass(frozen=True, kw_only=True)
-class SoftMatchConfig(JointSemiSupervisedConfig, SoftWeighting):
-    """Settings of SoftMatch, and the weight of its loss."""
-
-    def __post_init__(self) -> None:
-        """Run the checks of both base classes."""
-        super().__post_init__()
-        self.check_weighting()
+from gradmix.unlabelled.semi_supervised import JointSemiSupervised
+from gradmix.unlabelled.soft_weights import SoftWeights, soft_match_loss
 
 
 class SoftMatch(JointSemiSupervised):
@@ -31,7 +21,7 @@ class SoftMatch(JointSemiSupervised):
     mini-batch is the size of a source's; weight averaging is left to the training loop.
     """
 
-    name = "softmatch"
+    declaration = DECLARATION
     config: SoftMatchConfig
 
     def __init__(

@@ -1,24 +1,18 @@
 """Target only: plain training on V (§4.2)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmix.method import Method, TargetConfig
+from gradmix.declarations.methods.target_only import DECLARATION, TargetOnlyConfig
+from gradmix.method import Method
 from gradmix.sampling import Batch
-
-
-@dataclass(frozen=True, kw_only=True)
-class TargetOnlyConfig(TargetConfig):
-    """Settings of target-only training: those of `TargetConfig`."""
 
 
 class TargetOnly(Method):
     """SGD on the labelled target samples alone."""
 
-    name = "target_only"
-    source_scope = "none"
+    declaration = DECLARATION
     config: TargetOnlyConfig
 
     def update(

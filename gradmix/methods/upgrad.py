@@ -2,38 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import get_args
 
 from torch import Tensor
 
-from gradmix.grouping import Grouping
-from gradmix.method import Method, TargetConfig
+from gradmix.declarations.methods.upgrad import DECLARATION, UPGradConfig
+from gradmix.declarations.optimiser import OptimiserConfig
+from gradmix.method import Method
 from gradmix.networks import Network
-from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
 from gradmix.solving.conflicts import upgrad
-
-
-@dataclass(frozen=True, kw_only=True)
-class UPGradConfig(TargetConfig):
-    """Settings of UPGrad.
-
-    Attributes:
-        grouping: which trunk parameters share weights; the authors use the whole trunk.
-
-    Raises:
-        ValueError: if the grouping is unknown.
-    """
-
-    grouping: Grouping = "model"
-
-    def __post_init__(self) -> None:
-        """Check the grouping."""
-        if self.grouping not in get_args(Grouping):
-            raise ValueError(
-                f"grouping must be one of layer, tensor, model. Found {self.grouping!r}."
-            )
 
 
 class UPGrad(Method):
@@ -45,7 +22,7 @@ class UPGrad(Method):
     data that use it, as in GradMix, even where V shares it with a source.
     """
 
-    name = "upgrad"
+    declaration = DECLARATION
     config: UPGradConfig
 
     def __init__(

@@ -10,15 +10,10 @@ from torch import nn
 from torch.optim import Optimizer
 
 from gradmix.batch_norm import batch_statistics
-from gradmix.grouping import Grouping, Layer, trunk_layers
-from gradmix.layer_weights import (
-    Gram,
-    Opposed,
-    importance_of,
-    refuse_unknown,
-    solve_layers,
-    solve_named,
-)
+from gradmix.declarations.choices import Grouping, Opposed
+from gradmix.declarations.steering import refuse_unknown
+from gradmix.grouping import Layer, trunk_layers
+from gradmix.layer_weights import Gram, importance_of, solve_layers, solve_named
 from gradmix.mixer.arguments import TARGET, Scaler, places_in, source_names
 from gradmix.mixer.combining import add_mixture, fill_gradients, grams_of
 from gradmix.mixer.leftovers import Leftovers

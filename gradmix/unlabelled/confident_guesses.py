@@ -1,35 +1,12 @@
 """FixMatch's loss on U: strong views learn the confident predictions for weak views."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gradmix.declarations.unlabelled import ConfidentGuesses
 from gradmix.unlabelled.augmentation import strong, weak
 from gradmix.unlabelled.semi_supervised import OnUnlabelled
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConfidentGuesses:
-    """Settings of FixMatch; the threshold is the authors'.
-
-    Attributes:
-        threshold: minimum probability for a prediction to become a label.
-        flip: whether views are mirrored with probability one half; for photographs.
-    """
-
-    threshold: float = 0.95
-    flip: bool = False
-
-    def check_threshold(self) -> None:
-        """Check that the threshold is a probability.
-
-        Raises:
-            ValueError: if the threshold is not in [0, 1].
-        """
-        if not 0 <= self.threshold <= 1:
-            raise ValueError(f"threshold must be in [0, 1], found {self.threshold}.")
 
 
 def fix_match_loss(

@@ -1,22 +1,19 @@
 """Base classes of semi-supervised losses on U, in GradMix (§3.6) and in joint training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gradmix.batch_norm import batch_statistics
-from gradmix.grouping import Grouping
-from gradmix.losses import Direction
-from gradmix.method import Method, TargetConfig
+from gradmix.declarations.choices import Direction, Grouping
+from gradmix.declarations.optimiser import OptimiserConfig
+from gradmix.declarations.unlabelled import JointSemiSupervisedConfig, SemiSupervisedConfig
+from gradmix.method import Method
 from gradmix.networks import Network
-from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch
-from gradmix.steering import Steered, SteeringConfig
-
-UnlabelledTerm = Literal["mixed", "added"]
+from gradmix.steering import Steered
 
 PSEUDO_LABELLED = "S_u"
 UNLABELLED = "U"
@@ -25,41 +22,12 @@ SMALLEST_FREQUENCY = 1e-6
 """Added to class frequencies before division."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SemiSupervisedConfig(SteeringConfig):
-    """Settings of the loss on U, in addition to those of `SteeringConfig`.
-
-    Attributes:
-        unlabelled_weight: weight of the loss on U.
-        unlabelled_term: where the loss on U enters, which the paper does not say. `mixed` makes it
-            the pseudo-labelled source's second loss, or a separate source if there is none, and
-            mixes its gradient like any other (Eq. 6); `added` adds it after mixing.
-
-    Raises:
-        ValueError: if the weight is negative or the term unknown.
-    """
-
-    unlabelled_weight: float = 1.0
-    unlabelled_term: UnlabelledTerm = "mixed"
-
-    def __post_init__(self) -> None:
-        """Check the weight and the term."""
-        super().__post_init__()
-        refuse_negative_weight(self.unlabelled_weight)
-        if self.unlabelled_term not in get_args(UnlabelledTerm):
-            raise ValueError(
-                f"unlabelled_term must be one of mixed, added. Found {self.unlabelled_term!r}."
-            )
-
-
 class OnUnlabelled(Method):
     """A method that draws random numbers for images of U.
 
     They come from the method's own CPU generator, so they are the same on every device and a
     resumed training draws the same ones.
     """
-
-    uses_unlabelled = True
 
     def __init__(
         self,
@@ -131,24 +99,6 @@ class SemiSupervised(Steered, OnUnlabelled):
             self.flat.gradient.add_(self.flat.gradients[self._row])
 
 
-@dataclass(frozen=True, kw_only=True)
-class JointSemiSupervisedConfig(TargetConfig):
-    """Settings of joint training with a loss on U, in addition to those of `TargetConfig`.
-
-    Attributes:
-        unlabelled_weight: weight of the loss on U.
-
-    Raises:
-        ValueError: if the weight is negative.
-    """
-
-    unlabelled_weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Check that the weight is not negative."""
-        refuse_negative_weight(self.unlabelled_weight)
-
-
 class JointSemiSupervised(OnUnlabelled):
     """Joint training on sources and V with a loss on U; variants define `unlabelled_loss`.
 
@@ -177,26 +127,6 @@ class JointSemiSupervised(OnUnlabelled):
     def unlabelled_loss(self, images: Tensor, target: Batch) -> Tensor:
         """Loss on images [B, C, H, W] of U, in training mode; `target` is V's mini-batch."""
         raise NotImplementedError
-
-
-def refuse_negative_weight(weight: float) -> None:
-    """Check that the weight of the loss on U is not negative.
-
-    Raises:
-        ValueError: if it is negative or NaN.
-    """
-    if not weight >= 0:
-        raise ValueError(f"unlabelled_weight must not be negative, found {weight}.")
-
-
-def refuse_momentum(momentum: float) -> None:
-    """Check that the momentum of running averages is in range.
-
-    Raises:
-        ValueError: if it is not in [0, 1).
-    """
-    if not 0 <= momentum < 1:
-        raise ValueError(f"ema_momentum must be in [0, 1), found {momentum}.")
 
 
 def aligned(probabilities: Tensor, wanted: Tensor, found: Tensor) -> Tensor:

@@ -1,42 +1,17 @@
 """SoftMatch's loss on U: samples weighted by the confidence of their predictions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gradmix.declarations.unlabelled import SoftWeighting
 from gradmix.unlabelled.augmentation import strong, weak
-from gradmix.unlabelled.semi_supervised import OnUnlabelled, aligned, refuse_momentum
+from gradmix.unlabelled.semi_supervised import OnUnlabelled, aligned
 
 Average = TypeVar("Average", float, Tensor)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SoftWeighting:
-    """Settings of SoftMatch; defaults are USB's.
-
-    Attributes:
-        ema_momentum: momentum of the running averages.
-        deviations: n; the Gaussian's deviation is that of the confidences divided by n.
-        flip: whether views are mirrored with probability one half; for photographs.
-    """
-
-    ema_momentum: float = 0.999
-    deviations: float = 2.0
-    flip: bool = False
-
-    def check_weighting(self) -> None:
-        """Check the ranges of the settings.
-
-        Raises:
-            ValueError: if a setting is outside its range.
-        """
-        refuse_momentum(self.ema_momentum)
-        if not self.deviations > 0:
-            raise ValueError(f"deviations must be positive, found {self.deviations}.")
 
 
 class SoftWeights:

@@ -11,10 +11,13 @@ from torch import nn
 
 from data.errors import one_line
 from data.fingerprint import digest_json
+from gradmix.declarations.choices import Rule
+from gradmix.declarations.methods import method_named
+from gradmix.declarations.optimiser import OptimiserConfig
+from gradmix.declarations.trunk import Shape
 from gradmix.method import Method
-from gradmix.methods import build_method, method_named
-from gradmix.networks import Network, Shape
-from gradmix.optimiser import OptimiserConfig, Rule
+from gradmix.methods import build_method, method_class
+from gradmix.networks import Network
 from gradmix.sampling import Images
 from gradmix.settings import later
 from tasks.errors import StageError
@@ -169,7 +172,7 @@ def trained_network(
         device: where to put it.
     """
     network = build_network(replace(job, weights=None), images, device)
-    method_named(model.method).method.adapt(network, model.sources)
+    method_class(method_named(model.method)).adapt(network, model.sources)
     load_model(network, model.folder)
     return network
 

@@ -40,7 +40,8 @@ def run(job: RhoStudyJob, folder: Path) -> Outcome:
     names = [stream.name for stream in streams]
     method = job_method(job, target.images, names, device)
     if not isinstance(method, Steered):
-        raise TypeError(f"expected a method that mixes gradients, found {method.name}.")
+        found = method.declaration.name
+        raise TypeError(f"expected a method that mixes gradients, found {found}.")
     parts = []
     for start in ("initial", "trained"):
         if start == "trained":

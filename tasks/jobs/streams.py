@@ -13,7 +13,7 @@ from data.tables.enlarged_v import load_enlarged
 from data.tables.prepared import ImageSet, load_prepared
 from data.tables.pseudo_labels import read_pseudo_labels
 from data.tables.split import Split, class_rows, load_split
-from gradmix.normalisation import Normalisation
+from gradmix.declarations.choices import Normalisation
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import ImageRows, Images, Stream, UnlabelledStream
 from gradmix.training import HyperValidation

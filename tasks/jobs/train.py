@@ -12,10 +12,10 @@ import torch
 
 from data.atomic import replacing
 from data.tables.prepared import load_prepared
-from gradmix.networks import Precision
-from gradmix.optimiser import Schedule
+from gradmix.declarations.choices import Precision, Schedule
+from gradmix.declarations.training import TrainingConfig
 from gradmix.settings import later
-from gradmix.training import Training, TrainingConfig, train
+from gradmix.training import Training, train
 from tasks.jobs.files import PROGRESS
 from tasks.jobs.models import MODEL, MethodInputs, Recipe, job_method, prepare_device
 from tasks.jobs.streams import (
@@ -95,8 +95,9 @@ def run(job: TrainJob, folder: Path) -> Outcome:
     resumed_from = resume["step"] if resume else 0
     progress = _Progress(folder / PROGRESS, resumed_from)
     unlabelled = None
-    if method.uses_unlabelled:
-        unlabelled = unlabelled_stream(job, target, device, method.unlabelled_ratio)
+    if method.declaration.uses_unlabelled:
+        ratio = method.declaration.unlabelled_ratio
+        unlabelled = unlabelled_stream(job, target, device, ratio)
     started = time.monotonic()
     held_out = hyper_validation(job, target, device)
     training = train(

@@ -10,9 +10,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from data.fingerprint import sha256_file
+from gradmix.declarations.methods import METHODS, method_named
+from gradmix.declarations.trunk import Shape
 from gradmix.grouping import HEADS
-from gradmix.methods import METHODS, method_named
-from gradmix.networks import Network, Shape
+from gradmix.methods import method_class
+from gradmix.networks import Network
 from gradmix.normalisation import normalise
 from gradmix.problem import TARGET_HEAD
 from tasks.models.description import (
@@ -141,7 +143,7 @@ def build_whole(description: ModelDescription, member: MemberDescription) -> Who
             shape = (maps.shape[1], maps.shape[2], maps.shape[3])
         trunk = trained_part(network_of, None, shape)
         network = Network(trunk, {TARGET_HEAD: len(description.classes)}, shape)
-        method_named(member.method).method.adapt(network, member.sources)
+        method_class(method_named(member.method)).adapt(network, member.sources)
     heads = network.get_submodule(HEADS)
     network.heads = nn.ModuleDict({TARGET_HEAD: heads.get_submodule(TARGET_HEAD)})
     return WholeNetwork(network, trunk_of, frozen).eval()

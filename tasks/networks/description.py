@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gradmix.normalisation import Normalisation
+from gradmix.declarations.choices import Normalisation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradmix.networks import Shape, pooled
+from gradmix.declarations.trunk import Shape
+from gradmix.networks import pooled
 from tasks.errors import StageError
 from tasks.networks.names import ALL
 from tasks.networks.trunks import build_trunk

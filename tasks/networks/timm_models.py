@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from data.errors import DataError, one_line
-from gradmix.networks import Shape
-from gradmix.normalisation import COLOURS, Normalisation
+from gradmix.declarations.choices import Normalisation
+from gradmix.declarations.trunk import Shape
+from gradmix.normalisation import COLOURS
 from tasks.errors import StageError
 from tasks.networks.names import TIMM
 

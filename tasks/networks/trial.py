@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from data.errors import one_line
-from gradmix.networks import Network, Shape, map_size
+from gradmix.declarations.trunk import Shape
+from gradmix.networks import Network, map_size
 from tasks.errors import StageError
 from tasks.networks.parts import frozen_part, trained_part
 

@@ -13,8 +13,9 @@ from typing import Any
 from torch import nn
 
 from data.errors import one_line
-from gradmix.networks import ConvTrunk, ConvTrunkConfig, Shape
-from gradmix.normalisation import Normalisation
+from gradmix.declarations.choices import Normalisation
+from gradmix.declarations.trunk import ConvTrunkConfig, Shape
+from gradmix.networks import ConvTrunk
 from tasks.errors import StageError
 from tasks.networks import timm_models
 from tasks.networks.names import TIMM

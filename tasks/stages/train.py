@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal
 
 from data.fingerprint import sha256_bytes
-from gradmix.methods import method_named
+from gradmix.declarations.methods import method_named
 from gradmix.settings import telling
 from tasks.codec import encode
 from tasks.engine.mlflow_run import tracked_run
@@ -92,7 +92,7 @@ def describe(inputs: TrainInputs) -> Request:
     settings = all_settings(inputs.method, inputs.settings, inputs.choice)
     config = {
         "method": inputs.method,
-        "method_version": entry.method.version,
+        "method_version": entry.version,
         "settings": telling(settings),
         "learning_rate": _rate(inputs),
         "momentum": inputs.momentum,
@@ -112,7 +112,7 @@ def describe(inputs: TrainInputs) -> Request:
 
 def _digests(inputs: TrainInputs) -> Iterator[tuple[str, str]]:
     """Digests of everything the method reads, by role."""
-    method, digests = method_named(inputs.method).method, inputs.split.summary["digests"]
+    method, digests = method_named(inputs.method), inputs.split.summary["digests"]
     yield "target", inputs.target.digest
     yield "hyper_validation", digests["hyper_validation"]
     if method.uses_target:
@@ -131,7 +131,7 @@ def _digests(inputs: TrainInputs) -> Iterator[tuple[str, str]]:
 
 def _read_sources(inputs: TrainInputs) -> list[SourceInput]:
     """The sources the method reads."""
-    reads = method_named(inputs.method).method.reads_source
+    reads = method_named(inputs.method).reads_source
     return [source for source in inputs.sources if reads(source.head)]
 
 

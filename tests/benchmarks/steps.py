@@ -60,10 +60,10 @@ def method_and_inputs(name: str, sizes: Setting) -> tuple[Method, tuple]:
     """A method, and one mini-batch of everything it reads."""
     torch.manual_seed(0)
     shape, of = (1, SIDE, SIDE), problem(sizes.sources)
-    hidden = 0 if METHODS[name].method.needs_map else sizes.hidden
+    hidden = 0 if METHODS[name].needs_map else sizes.hidden
     trunk = ConvTrunk(ConvTrunkConfig(widths=sizes.widths, hidden=hidden), shape)
     heads = {head: len(space.classes) for head, space in of.heads.items()}
-    reads = METHODS[name].method.reads_source
+    reads = METHODS[name].reads_source
     sources = [source for source, head in of.head_of.items() if reads(head)]
     optimiser = OptimiserConfig(learning_rate=1e-3)
     method = build_method(name, Network(trunk, heads, shape), sources, optimiser, {})
@@ -72,9 +72,9 @@ def method_and_inputs(name: str, sizes: Setting) -> tuple[Method, tuple]:
         Batch(images(count), torch.randint(CLASSES, (count,)), of.head_of[s]) for s in sources
     ]
     target = None
-    if method.uses_target:
+    if method.declaration.uses_target:
         target = Batch(images(sizes.v), torch.randint(CLASSES, (sizes.v,)), "target")
-    return method, (batches, target, images(count) if method.uses_unlabelled else None)
+    return method, (batches, target, images(count) if method.declaration.uses_unlabelled else None)
 
 
 def step_of(name: str, sizes: Setting) -> Run:

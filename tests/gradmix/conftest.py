@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import nn
 
+from gradmix.declarations.methods import method_named
+from gradmix.declarations.optimiser import OptimiserConfig
+from gradmix.declarations.trunk import ConvTrunkConfig
 from gradmix.method import Method
-from gradmix.methods import build_method, method_named
-from gradmix.networks import ConvTrunk, ConvTrunkConfig, Network
-from gradmix.optimiser import OptimiserConfig
+from gradmix.methods import build_method
+from gradmix.networks import ConvTrunk, Network
 from gradmix.problem import TARGET_HEAD, LabelSpace, Problem
 from gradmix.sampling import Batch, Stream, UnlabelledStream
 from gradmix.training import HyperValidation
@@ -52,7 +54,7 @@ class Toy:
 
     def network_of(self, name: str, seed: int = 0) -> Network:
         """A network that the named method can train."""
-        needs_map = method_named(name).method.needs_map
+        needs_map = method_named(name).needs_map
         return self.map_network(seed) if needs_map else self.network(seed)
 
     def _network(self, seed: int, trunk: Callable[[], nn.Module], dropout: float = 0.0) -> Network:
@@ -71,7 +73,7 @@ class Toy:
     ) -> Method:
         network = self.network_of(name) if network is None else network
         if sources is None:
-            reads, head_of = method_named(name).method.reads_source, self.problem.head_of
+            reads, head_of = method_named(name).reads_source, self.problem.head_of
             sources = [source for source in self.problem.sources if reads(head_of[source])]
         return build_method(name, network, sources, optimiser or OptimiserConfig(), settings)
 

@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from gradmix.declarations.training import TrainingConfig
 from gradmix.sampling import Batch, Stream, UnlabelledStream
 from gradmix.solving.solvers import solve_layer
 from gradmix.telemetry import Window
-from gradmix.training import TrainingConfig, train
+from gradmix.training import train
 
 READS = {"tolist", "item", "numpy", "cpu", "__array__", "__float__", "__int__", "__bool__"}
 WAITS = {
@@ -77,7 +78,7 @@ def deferred(toy, name: str, **settings):
 
 def needed(toy, method) -> tuple[list[Batch], Batch, Tensor]:
     sources, target = toy.batches()
-    read = [batch for batch in sources if method.reads_source(batch.head)]
+    read = [batch for batch in sources if method.declaration.reads_source(batch.head)]
     return read, target, toy.unlabelled().next()
 
 
@@ -120,7 +121,7 @@ def test_a_training_reads_figures_and_score_once_per_validation(toy, name) -> No
     ("name", "optimiser"), [*((name, "sgd") for name in DEFERRED), ("gradmix", "adamw")]
 )
 def test_the_curve_and_the_weights_are_those_of_the_host(toy, name, optimiser) -> None:
-    from gradmix.optimiser import OptimiserConfig
+    from gradmix.declarations.optimiser import OptimiserConfig
 
     config = TrainingConfig(steps=4, validate_every=2)
     trainings, methods = [], []

@@ -4,16 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from gradmix.networks import (
-    ConvTrunk,
-    ConvTrunkConfig,
-    Dropout,
-    LinearHead,
-    Network,
-    drawn_linear,
-    pooled,
-    predict,
-)
+from gradmix.declarations.trunk import ConvTrunkConfig
+from gradmix.networks import ConvTrunk, Dropout, LinearHead, Network, drawn_linear, pooled, predict
 from gradmix.normalisation import normalise
 
 

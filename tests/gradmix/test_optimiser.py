@@ -8,8 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradmix.optimiser import Average, Optimiser, OptimiserConfig, schedule_factor
-from gradmix.training import TrainingConfig, train
+from gradmix.declarations.optimiser import OptimiserConfig
+from gradmix.declarations.training import TrainingConfig
+from gradmix.optimiser import Average, Optimiser, schedule_factor
+from gradmix.training import train
 
 TORCHS = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}
 

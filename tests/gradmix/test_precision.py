@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from gradmix.training import TrainingConfig, train
+from gradmix.declarations.training import TrainingConfig
+from gradmix.training import train
 
 
 def mixed(toy, precision: str):

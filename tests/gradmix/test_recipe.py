@@ -5,7 +5,8 @@ import doctest
 import pytest
 
 import gradmix
-from gradmix.training import TrainingConfig, train
+from gradmix.declarations.training import TrainingConfig
+from gradmix.training import train
 
 
 def test_the_example_of_the_package_runs() -> None:

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from gradmix.networks import ConvTrunk, ConvTrunkConfig
+from gradmix.declarations.trunk import ConvTrunkConfig
+from gradmix.networks import ConvTrunk
 from gradmix.normalisation import standardise
 from gradmix.sampling import ImageRows, Stream, UnlabelledStream
 

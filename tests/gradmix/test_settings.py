@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 import pytest
 
-from gradmix.methods import METHODS
+from gradmix.declarations.methods import METHODS
 from gradmix.settings import later, telling
 
 

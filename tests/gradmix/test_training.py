@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gradmix.declarations.declaration import Declaration
+from gradmix.declarations.optimiser import OptimiserConfig
+from gradmix.declarations.training import TrainingConfig
 from gradmix.method import Method, copied_state
-from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Stream
-from gradmix.training import HyperValidation, TrainingConfig, train
+from gradmix.training import HyperValidation, train
 
 LABELS = HyperValidation(torch.zeros(4, 16, 16, 1, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]))
 
@@ -18,9 +20,13 @@ LABELS = HyperValidation(torch.zeros(4, 16, 16, 1, dtype=torch.uint8), torch.ten
 class Scripted(Method):
     """Predicts `right` of the four labels with a margin, as scripted for every step."""
 
-    name = "scripted"
-    source_scope = "none"
-    uses_target = False
+    declaration = Declaration(
+        name="scripted",
+        config=object,
+        implementation=f"{__name__}:Scripted",
+        source_scope="none",
+        uses_target=False,
+    )
 
     def __init__(self, script: Sequence[tuple[int, float]], figures=()) -> None:
         self.network = nn.Linear(1, 1, bias=False)

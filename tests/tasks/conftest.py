@@ -17,7 +17,7 @@ from data.digest_cache import KnownDigests
 from data.reader import RawImages
 from data.tables.prepared import save_prepared
 from data.tables.split import Split, save_split, split_target
-from gradmix.methods import method_named
+from gradmix.declarations.methods import method_named
 from gradmix.networks import Network
 from tasks.engine.runtime import Runtime
 from tasks.events import Event
@@ -258,7 +258,7 @@ class Toy:
 
     def job(self, **changes: Any) -> dict[str, Any]:
         """A short training's job, plain JSON; its network ends in a map if the method needs one."""
-        method = method_named(changes.get("method", "gradmix")).method
+        method = method_named(changes.get("method", "gradmix"))
         job = {
             "method": "gradmix",
             "settings": {"beta": 5.0, "gamma": 0.4},

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from flows.experiment.issues import dotted
 from flows.experiment.method_settings import check_settings, fields_of
 from flows.experiment.validation import findings_in
-from gradmix.method import Method
-from gradmix.methods import METHODS, MethodEntry
+from gradmix.declarations.declaration import Declaration
+from gradmix.declarations.methods import METHODS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,8 @@ class OddConfig:
 
 @pytest.fixture
 def odd(monkeypatch):
-    monkeypatch.setitem(METHODS, "odd", MethodEntry(Method, OddConfig))
+    declared = Declaration(name="odd", config=OddConfig, implementation="odd:Odd")
+    monkeypatch.setitem(METHODS, "odd", declared)
 
 
 def wrong(method, settings, elsewhere=None):

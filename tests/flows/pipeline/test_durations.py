@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from flows.pipeline.durations import COSTS, Measured, TrainingWork, measured, training_time
-from gradmix.methods import METHODS
+from gradmix.declarations.methods import METHODS
 from tasks.storage.artifacts import Artifact
 from tests.pages import ROOT
 

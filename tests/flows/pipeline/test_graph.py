@@ -10,7 +10,7 @@ from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
 from flows.pipeline.graph import pipeline
 from flows.pipeline.subjects import cell_subject
-from gradmix.training import TrainingConfig
+from gradmix.declarations.training import TrainingConfig
 from tasks.codec import leaves
 from tasks.stages.train import PseudoSource
 from tests.flows.pipeline.drawn import DRAWS, FINALS, Box, compared, drawn, of

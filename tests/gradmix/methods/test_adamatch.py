@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gradmix.methods.adamatch import AdaMatchConfig, Alignment, ramped_up
+from gradmix.declarations.methods.adamatch import AdaMatchConfig
+from gradmix.methods.adamatch import Alignment, ramped_up
 
 
 def drawn_again(toy, method):

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 import torch
 
-from gradmix.method import Method, TargetConfig
-from gradmix.methods import METHODS, build_method, method_named
-from gradmix.optimiser import OptimiserConfig
+from gradmix.declarations.methods import METHODS, method_named
+from gradmix.declarations.optimiser import OptimiserConfig
+from gradmix.declarations.target import TargetConfig
+from gradmix.declarations.training import TrainingConfig
+from gradmix.method import Method
+from gradmix.methods import build_method, method_class
 from gradmix.sampling import Batch, Stream, UnlabelledStream
-from gradmix.training import Training, TrainingConfig, train
+from gradmix.training import Training, train
 
 every_method = pytest.mark.parametrize("name", METHODS)
 
@@ -34,9 +37,9 @@ def needed(toy, method: Method, scale: float = 1.0) -> tuple[list[Batch], Batch 
     ]
     unlabelled = scale * toy.unlabelled().next()
     return (
-        [batch for batch in sources if method.reads_source(batch.head)],
-        target if method.uses_target else None,
-        unlabelled if method.uses_unlabelled else None,
+        [batch for batch in sources if method.declaration.reads_source(batch.head)],
+        target if method.declaration.uses_target else None,
+        unlabelled if method.declaration.uses_unlabelled else None,
     )
 
 
@@ -58,17 +61,19 @@ def assert_same(a: Any, b: Any) -> None:
 
 
 @every_method
-def test_a_method_is_a_file_a_row_and_a_test_file(name) -> None:
+def test_a_method_is_two_files_a_row_and_a_test_file(name) -> None:
     entry = METHODS[name]
-    assert entry.method.__module__ == f"gradmix.methods.{name}"
-    assert entry.config.__module__ == f"gradmix.methods.{name}"
+    method = method_class(entry)
+    assert method.__module__ == f"gradmix.methods.{name}"
+    assert method.declaration is entry
+    assert entry.config.__module__ == f"gradmix.declarations.methods.{name}"
     assert entry.config.__dataclass_params__.frozen
     assert all(field.kw_only for field in dataclasses.fields(entry.config))
     assert (Path(__file__).parent / f"test_{name}.py").is_file()
-    assert entry.method.starts_from in {None, *METHODS}
+    assert entry.starts_from in {None, *METHODS}
     assert method_named(name) is entry
-    assert entry.method.name == name
-    assert entry.method.__annotations__["config"] is entry.config
+    assert entry.name == name
+    assert method.__annotations__["config"] is entry.config
 
 
 @every_method
@@ -146,7 +151,7 @@ def test_a_state_in_memory_does_not_change_as_training_goes_on(toy, name) -> Non
         assert_same(resumed.state_dict(), expected.method.state_dict())
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if METHODS[name].method.uses_target])
+@pytest.mark.parametrize("name", [name for name in METHODS if METHODS[name].uses_target])
 def test_vs_statistics_flag_moves_norm_buffers_only(toy, name) -> None:
     states = {}
     for flag in (True, False):
@@ -167,7 +172,7 @@ def test_vs_statistics_flag_moves_norm_buffers_only(toy, name) -> None:
 
 
 def test_every_method_that_reads_v_has_the_same_default_for_its_statistics() -> None:
-    configs = [entry.config() for entry in METHODS.values() if entry.method.uses_target]
+    configs = [entry.config() for entry in METHODS.values() if entry.uses_target]
     assert all(isinstance(config, TargetConfig) for config in configs)
     assert {config.v_updates_statistics for config in configs} == {True}
 
@@ -191,11 +196,11 @@ def test_a_method_never_reads_what_it_does_not_declare(toy, name) -> None:
     method, streams, target = toy.method(name), toy.streams(), toy.target()
     unlabelled = toy.unlabelled()
     for stream in streams:
-        if not method.reads_source(stream.head):
+        if not method.declaration.reads_source(stream.head):
             stream.__class__ = Unreadable
-    if not method.uses_target:
+    if not method.declaration.uses_target:
         target.__class__ = Unreadable
-    if not method.uses_unlabelled:
+    if not method.declaration.uses_unlabelled:
         unlabelled.__class__ = UnreadableU
     trained(toy, method, 2, streams, target, unlabelled=unlabelled)
 
@@ -214,7 +219,7 @@ def test_figures_and_weights_stay_finite_on_extreme_images(toy, name, scale) -> 
 def test_not_a_number_in_the_data_ends_the_training_and_names_the_step(toy, name) -> None:
     method = toy.method(name)
     streams, target = toy.streams(), toy.target()
-    read = [stream for stream in streams if method.reads_source(stream.head)]
+    read = [stream for stream in streams if method.declaration.reads_source(stream.head)]
     broken = [*read, target][0]
     broken._images = broken._images.float()
     broken._images[0, 0, 0, 0] = torch.nan
@@ -243,7 +248,7 @@ def test_a_method_refuses_to_go_without_what_it_declares(toy, name, what) -> Non
     method = toy.method(name)
     sources, target, unlabelled = needed(toy, method)
     without = (None, unlabelled) if what == "V" else (target, None)
-    if method.uses_target if what == "V" else method.uses_unlabelled:
+    if method.declaration.uses_target if what == "V" else method.declaration.uses_unlabelled:
         with pytest.raises(ValueError, match=f"^{name} trains on {what}, found no batch of it"):
             method.update(sources, *without)
     else:

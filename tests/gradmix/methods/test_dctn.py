@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional
 
 from gradmix.alignment.adversary import adversary_of, confusion_loss, discrimination_loss
+from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.method import copied_state
-from gradmix.optimiser import OptimiserConfig
 from gradmix.problem import TARGET_HEAD
 
 STILL = OptimiserConfig(learning_rate=1e-2, momentum=0.0)

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from gradmix.methods.doge import DoGEConfig, reweighed
+from gradmix.declarations.methods.doge import DoGEConfig
+from gradmix.methods.doge import reweighed
 
 
 def with_gradients(toy, *rows, **settings):

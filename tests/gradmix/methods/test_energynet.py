@@ -5,10 +5,11 @@ import torch
 from torch.nn import functional
 
 from gradmix.alignment.energy import EnergyHead, attention_maps
+from gradmix.declarations.methods import METHODS
+from gradmix.declarations.methods.energynet import EnergyNetConfig
+from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.method import copied_state
-from gradmix.methods import METHODS
-from gradmix.methods.energynet import EnergyNet, EnergyNetConfig
-from gradmix.optimiser import OptimiserConfig
+from gradmix.methods.energynet import EnergyNet
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
 
@@ -48,14 +49,14 @@ def true_above_wrong(method, batch: Batch) -> float:
 
 
 def test_it_starts_from_source_only_reads_v_alone_and_needs_a_map() -> None:
-    method = METHODS["energynet"].method
+    method = METHODS["energynet"]
     assert method.starts_from == "source_only"
     assert (method.source_scope, method.uses_target, method.uses_unlabelled) == (
         "none",
         True,
         False,
     )
-    assert {name for name, entry in METHODS.items() if entry.method.needs_map} == {"energynet"}
+    assert {name for name, entry in METHODS.items() if entry.needs_map} == {"energynet"}
 
 
 def test_it_says_that_it_is_our_reading() -> None:

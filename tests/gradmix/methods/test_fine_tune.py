@@ -5,16 +5,16 @@ import copy
 import pytest
 import torch
 
+from gradmix.declarations.methods import METHODS
 from gradmix.losses import loss
 from gradmix.method import copied_state
-from gradmix.methods import METHODS
 
 
 def test_fine_tune_starts_from_source_only_and_declares_v_alone() -> None:
-    method = METHODS["fine_tune"].method
+    method = METHODS["fine_tune"]
     assert method.starts_from == "source_only"
     assert (method.source_scope, method.uses_target) == ("none", True)
-    others = {entry.method.starts_from for entry in METHODS.values()} - {"source_only"}
+    others = {entry.starts_from for entry in METHODS.values()} - {"source_only"}
     assert others == {None}
 
 

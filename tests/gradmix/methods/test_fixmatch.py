@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gradmix.methods.fixmatch import FixMatchConfig
+from gradmix.declarations.methods.fixmatch import FixMatchConfig
 
 
 @pytest.mark.parametrize("setting", [{"unlabelled_weight": 0.0, "threshold": 0.0}, {}])

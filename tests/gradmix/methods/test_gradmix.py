@@ -5,12 +5,13 @@ import copy
 import pytest
 import torch
 
+from gradmix.declarations.optimiser import OptimiserConfig
+from gradmix.declarations.training import TrainingConfig
 from gradmix.grouping import trunk_layers
 from gradmix.losses import loss, soft_loss
 from gradmix.mixing import importance, learning_rate_scale, mixing_weights
-from gradmix.optimiser import OptimiserConfig
 from gradmix.sampling import Batch, Stream
-from gradmix.training import TrainingConfig, train
+from gradmix.training import train
 
 
 def autograd(network, batch: Batch) -> dict[str, torch.Tensor]:

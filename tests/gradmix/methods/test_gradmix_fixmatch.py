@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gradmix.methods.gradmix_fixmatch import GradMixFixMatchConfig
+from gradmix.declarations.methods.gradmix_fixmatch import GradMixFixMatchConfig
 
 
 def test_the_loss_on_u_is_that_of_the_control(toy) -> None:

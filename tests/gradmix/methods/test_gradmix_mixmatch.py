@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gradmix.methods.gradmix_mixmatch import GradMixMixMatchConfig, distributions, sharpened
+from gradmix.declarations.methods.gradmix_mixmatch import GradMixMixMatchConfig
+from gradmix.methods.gradmix_mixmatch import distributions, sharpened
 from gradmix.sampling import Batch
 from gradmix.unlabelled.augmentation import weak
 

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch.func import functional_call
 
+from gradmix.declarations.methods.gradmix_sgd import GradMixSGDConfig
+from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.grouping import trunk_layers
 from gradmix.losses import loss
-from gradmix.methods.gradmix_sgd import GradMixSGD, GradMixSGDConfig
+from gradmix.methods.gradmix_sgd import GradMixSGD
 from gradmix.mixing import gramian
-from gradmix.optimiser import OptimiserConfig
 from gradmix.solving.solvers import exact, sgd, solve_layer
 
 RATE = 0.05

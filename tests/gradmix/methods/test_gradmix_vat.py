@@ -6,12 +6,8 @@ import math
 import pytest
 import torch
 
-from gradmix.methods.gradmix_vat import (
-    GradMixVATConfig,
-    adversarial_direction,
-    divergence,
-    normalise,
-)
+from gradmix.declarations.methods.gradmix_vat import GradMixVATConfig
+from gradmix.methods.gradmix_vat import adversarial_direction, divergence, normalise
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional
 
 from gradmix.alignment.domain_norm import DomainNorm, in_domain
+from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.normalisation import standardise
-from gradmix.optimiser import OptimiserConfig
 from gradmix.problem import TARGET_HEAD
 
 STILL = OptimiserConfig(learning_rate=1e-3, momentum=0.0)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.methods.mme import TEMPERATURE, CosineHead
-from gradmix.optimiser import OptimiserConfig
 from gradmix.problem import TARGET_HEAD
 
 STILL = OptimiserConfig(learning_rate=1e-3, momentum=0.0)
@@ -119,8 +119,8 @@ def test_both_steps_share_the_momentum(toy) -> None:
 def test_only_the_source_with_the_targets_classes_is_read(toy) -> None:
     method = toy.method("mme")
     assert method.sources == ("near",)
-    assert method.reads_source(TARGET_HEAD)
-    assert not method.reads_source("far")
+    assert method.declaration.reads_source(TARGET_HEAD)
+    assert not method.declaration.reads_source("far")
     (near, _), target = toy.batches()
     far = [value.clone() for value in method.network.heads["far"].parameters()]
     figures = method.update([near], target, toy.unlabelled().next())

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gradmix.methods.sla import Centres, SLAConfig
+from gradmix.declarations.methods.sla import SLAConfig
+from gradmix.methods.sla import Centres
 
 
 def ready(toy, progress: float = 0.5, **settings):

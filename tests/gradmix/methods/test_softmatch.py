@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gradmix.methods.softmatch import SoftMatchConfig
+from gradmix.declarations.methods.softmatch import SoftMatchConfig
 
 
 def test_without_weight_the_step_is_that_of_joint(toy) -> None:

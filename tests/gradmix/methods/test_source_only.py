@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
+from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.losses import loss
-from gradmix.optimiser import OptimiserConfig
 
 
 def plain_sgd(network, streams, optimiser: OptimiserConfig, steps: int, scale: float):

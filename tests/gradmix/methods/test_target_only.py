@@ -4,8 +4,8 @@ import copy
 
 import torch
 
+from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.losses import loss
-from gradmix.optimiser import OptimiserConfig
 
 
 def test_target_only_equals_a_plain_loop_on_v(toy) -> None:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from gradmix.methods.upgrad import UPGradConfig
-from gradmix.optimiser import OptimiserConfig
+from gradmix.declarations.methods.upgrad import UPGradConfig
+from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.solving.conflicts import upgrad
 
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch.nn import functional
 
+from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.grouping import trunk_layers
 from gradmix.losses import hard_loss
 from gradmix.metrics import score
 from gradmix.mixing import mixing_weights
 from gradmix.normalisation import standardise
-from gradmix.optimiser import OptimiserConfig
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import Batch
 from gradmix.studies.probing import Probe, probe

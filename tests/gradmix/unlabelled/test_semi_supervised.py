@@ -5,9 +5,12 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from gradmix.methods.gradmix import GradMix, GradMixConfig
-from gradmix.optimiser import OptimiserConfig
-from gradmix.unlabelled.semi_supervised import SemiSupervised, SemiSupervisedConfig, aligned, ramped
+from gradmix.declarations.declaration import Declaration
+from gradmix.declarations.methods.gradmix import GradMixConfig
+from gradmix.declarations.optimiser import OptimiserConfig
+from gradmix.declarations.unlabelled import SemiSupervisedConfig
+from gradmix.methods.gradmix import GradMix
+from gradmix.unlabelled.semi_supervised import SemiSupervised, aligned, ramped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +19,9 @@ class MeanLogitConfig(SemiSupervisedConfig):
 
 
 class MeanLogit(SemiSupervised):
-    name = "mean_logit"
+    declaration = Declaration(
+        name="mean_logit", config=MeanLogitConfig, implementation=f"{__name__}:MeanLogit"
+    )
 
     def unlabelled_loss(self, images, target):
         return self.logits(images, target.head).square().mean()

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from gradmix.declarations.unlabelled import SoftWeighting
 from gradmix.unlabelled.augmentation import strong, weak
-from gradmix.unlabelled.soft_weights import SoftWeighting, SoftWeights, soft_match_loss
+from gradmix.unlabelled.soft_weights import SoftWeights, soft_match_loss
 
 # Class frequencies (.75, .25): aligned to (.5, .5), rows become (.6, .2) and (.4, .8), normalised
 # to (.75, .25) and (1/3, 2/3). Confidences .75 and .6667, mean .708333, unbiased variance .003472.

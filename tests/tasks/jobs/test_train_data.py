@@ -13,9 +13,9 @@ from data.errors import DataError
 from data.tables.enlarged_v import EnlargedV, save_enlarged
 from data.tables.prepared import load_prepared
 from data.tables.pseudo_labels import Member, PseudoLabels, read_pseudo_labels, write_pseudo_labels
-from gradmix.optimiser import OptimiserConfig
+from gradmix.declarations.optimiser import OptimiserConfig
+from gradmix.declarations.training import TrainingConfig
 from gradmix.sampling import Images, Stream
-from gradmix.training import TrainingConfig
 from tasks.jobs import train as train_job
 from tasks.jobs.models import MODEL
 from tasks.jobs.train import TrainJob

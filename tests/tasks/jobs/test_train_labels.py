@@ -13,7 +13,7 @@ from data.tables.enlarged_v import EnlargedV, save_enlarged
 from data.tables.prepared import ImageSet, load_prepared
 from data.tables.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
 from data.tables.split import Split, save_split
-from gradmix.methods import METHODS, method_named
+from gradmix.declarations.methods import METHODS, method_named
 from tasks.jobs import streams as job_data
 from tasks.jobs import train as train_job
 from tasks.jobs.models import MODEL
@@ -65,7 +65,7 @@ def run(toy, folder: Path, method: str, **changes: Any) -> dict[str, Any]:
     (folder / "output").mkdir(exist_ok=True)
     training = {"steps": 2, "validate_every": 1, "batch_size": 8, "v_whole_up_to": 64}
     job = toy.train_job(method=method, settings={}, training=training, **changes)
-    reads = method_named(method).method.reads_source
+    reads = method_named(method).reads_source
     sources = tuple(source for source in job.source_sets if reads(source.head))
     return dict(train_job.run(dataclasses.replace(job, source_sets=sources), folder).summary)
 
@@ -114,7 +114,7 @@ def second_stage(toy, tmp_path: Path) -> dict[str, str]:
 def test_a_training_reads_labels_of_v_and_hyper_validation_only(
     toy, guard, initial: str, tmp_path: Path, name: str
 ) -> None:
-    start = initial if METHODS[name].method.starts_from else None
+    start = initial if METHODS[name].starts_from else None
     assert run(toy, tmp_path, name, initial=start)["steps"] == 2
     assert [g.read for g in guard] == [{*toy.split.v, *toy.split.hyper_validation}]
 

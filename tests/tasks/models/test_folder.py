@@ -14,10 +14,11 @@ import torch
 from safetensors import safe_open
 
 from data.fingerprint import sha256_file
-from gradmix.methods import METHODS, build_method
+from gradmix.declarations.methods import METHODS
+from gradmix.declarations.optimiser import OptimiserConfig
+from gradmix.methods import build_method
 from gradmix.metrics import probabilities, score
 from gradmix.networks import predict
-from gradmix.optimiser import OptimiserConfig
 from tasks.jobs import evaluate as evaluate_job
 from tasks.jobs.evaluate import EvaluateJob
 from tasks.jobs.features import stored_maps
@@ -51,7 +52,7 @@ def test_a_model_folder_gives_the_logits_that_the_evaluation_scores(
     scored = predict(trained_network(job, finished, images, CPU), images)
 
     trained = Trained(**vars(finished), identity="i", run_id="r")
-    of = TOY_MAP_NETWORK if METHODS[method].method.needs_map else TOY_NETWORK
+    of = TOY_MAP_NETWORK if METHODS[method].needs_map else TOY_NETWORK
     inputs = model_inputs(members=(trained,), network=given(NetworkDescription, of))
     write_model_folder(inputs, tmp_path / "model")
     model = load_model_folder(tmp_path / "model")

@@ -15,7 +15,7 @@ from data.reader import RawImages, Samples
 from data.tables.prepared import save_prepared
 from data.tables.pseudo_labels import read_pseudo_labels, write_pseudo_labels
 from data.tables.right_answers import read_right_answers
-from gradmix.methods import METHODS
+from gradmix.declarations.methods import METHODS
 from gradmix.metrics import score
 from gradmix.networks import predict
 from tasks.jobs import evaluate as evaluate_job
@@ -154,7 +154,7 @@ def test_every_methods_model_predicts_as_it_did_in_training(
         return made[-1]
 
     monkeypatch.setattr(job_models, "build_method", kept)
-    reads = METHODS[method].method.reads_source
+    reads = METHODS[method].reads_source
     sources = [source for source in toy.job()["source_sets"] if reads(source["head"])]
     training = {"steps": 2, "validate_every": 2, "batch_size": 8, "v_whole_up_to": 64}
     changes = {"settings": {}, "source_sets": sources, "training": training}

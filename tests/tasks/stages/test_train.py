@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gradmix.methods import METHODS, MethodEntry
-from gradmix.methods.gradmix import GradMix, GradMixConfig
+from gradmix.declarations.methods import METHODS
+from gradmix.declarations.methods.gradmix import GradMixConfig
 from tasks.engine.runtime import Runtime, use
 from tasks.events import Event
 from tasks.execution import slot_runner as slot_job
@@ -205,7 +205,7 @@ def test_every_field_of_the_methods_config_decides_given_or_not(
     class Changed(GradMixConfig):
         beta: float = 6.0
 
-    monkeypatch.setitem(METHODS, "gradmix", MethodEntry(GradMix, Changed))
+    monkeypatch.setitem(METHODS, "gradmix", dataclasses.replace(METHODS["gradmix"], config=Changed))
     assert identity(inputs, settings={}) != before
 
 
@@ -213,7 +213,9 @@ def test_the_version_of_the_method_decides(
     inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = identity(inputs)
-    monkeypatch.setattr(GradMix, "version", GradMix.version + 1)
+    gradmix = METHODS["gradmix"]
+    changed = dataclasses.replace(gradmix, version=gradmix.version + 1)
+    monkeypatch.setitem(METHODS, "gradmix", changed)
     assert identity(inputs) != before
 
 

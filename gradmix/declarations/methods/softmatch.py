@@ -1,0 +1,24 @@
+"""What SoftMatch declares: its settings, and the data it reads."""
+
+from dataclasses import dataclass
+
+from gradmix.declarations.declaration import Declaration
+from gradmix.declarations.unlabelled import JointSemiSupervisedConfig, SoftWeighting
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftMatchConfig(JointSemiSupervisedConfig, SoftWeighting):
+    """Settings of SoftMatch, and the weight of its loss."""
+
+    def __post_init__(self) -> None:
+        """Run the checks of both base classes."""
+        super().__post_init__()
+        self.check_weighting()
+
+
+DECLARATION = Declaration(
+    name="softmatch",
+    config=SoftMatchConfig,
+    implementation="gradmix.methods.softmatch:SoftMatch",
+    uses_unlabelled=True,
+)
