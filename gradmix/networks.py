@@ -6,12 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from gradmix.declarations.choices import Normalisation, Precision
-from gradmix.declarations.trunk import ConvTrunkConfig, Shape
+from gradmix.declarations.trunk import HALVING, ConvTrunkConfig, Shape, map_size
 from gradmix.normalisation import normalise
 from gradmix.problem import TARGET_HEAD
-
-HALVING = 16
-"""Downsampling factor of the four poolings; image sides must be multiples of it."""
 
 
 class LinearHead(nn.Linear):
@@ -130,11 +127,8 @@ class ConvTrunk(nn.Module):
 
     def __init__(self, config: ConvTrunkConfig, shape: Shape = (1, 32, 32)) -> None:
         super().__init__()
+        config.ends_in(shape)
         channels, height, width = shape
-        if min(height, width) < HALVING or height % HALVING or width % HALVING:
-            raise ValueError(
-                f"image sides must be multiples of {HALVING}, found {height} x {width}."
-            )
         self.features = nn.Sequential(*_blocks(config, channels))
         if config.hidden:
             places = (height // HALVING) * (width // HALVING)
@@ -150,20 +144,6 @@ class ConvTrunk(nn.Module):
 def pooled(features: Tensor) -> Tensor:
     """A map [B, F, h, w] averaged over space; features [B, F] unchanged."""
     return features.mean((2, 3)) if features.ndim == 4 else features
-
-
-def map_size(ends_in: Sequence[int]) -> tuple[int, int]:
-    """Height and width of a map (F, h, w).
-
-    Raises:
-        ValueError: if the trunk's output is not a map.
-    """
-    if len(ends_in) != 3:
-        raise ValueError(
-            f"expected a trunk that ends in a map [F, h, w], found {list(ends_in)}; choose one "
-            "without fully connected layers (for convnet, hidden = 0)."
-        )
-    return ends_in[1], ends_in[2]
 
 
 def drawn_linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:

@@ -13,7 +13,7 @@ from flows.experiment.experiment_file import load_experiment
 from flows.experiment.toml_file import experiment_names
 from gradmix import Mixer
 from gradmix.declarations.methods import METHODS
-from tasks.networks.trunks import TRUNKS
+from tasks.networks.declared import TRUNKS
 from tests.pages import FENCE, PAGES, text_of
 
 ROOT = Path(__file__).parent.parent

@@ -12,7 +12,7 @@ from flows.experiment.settings import Experiment
 from flows.monitoring.counts import TRAIN
 from flows.pipeline.plan import PlanEntry
 from tasks.execution.slots import Slot
-from tasks.networks.trial import feature_seconds, trained_bytes, training_seconds
+from tasks.networks.check import trained_bytes
 
 COPIES = 3
 """Copies of a model during training: itself and two checkpoints."""
@@ -133,6 +133,11 @@ def _seconds(
         return sum(known), f"as earlier trainings of this network took in {home}"
     if gpus:
         return None, f"no training of this network in {home} to go by"
+    from tasks.networks.trial import (  # noqa: PLC0415 - loads torch, to time the network
+        feature_seconds,
+        training_seconds,
+    )
+
     network, shape = experiment.network.description, experiment.shape
     images = sum(entry.work.images * entry.work.steps for entry in to_run if entry.work)
     seconds = training_seconds(network, shape) * images + feature_seconds(network, shape) * files

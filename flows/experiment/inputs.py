@@ -17,8 +17,8 @@ from flows.experiment.own_data import TARGET, found_at
 from flows.experiment.raw_data import RawData
 from flows.experiment.settings import Experiment
 from gradmix.declarations.methods import METHODS
-from tasks.networks.trial import check_trunk
-from tasks.networks.trunks import code_digest
+from tasks.networks.check import check_trunk
+from tasks.networks.declared import code_digest
 from tasks.networks.weights import fetch_weights, find_weights
 
 

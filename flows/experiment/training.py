@@ -20,9 +20,9 @@ from flows.experiment.fields import (
 from flows.experiment.issues import Finding, said
 from flows.experiment.method_settings import check_fields, check_settings, fields_of
 from flows.experiment.search import Search, check_search
-from flows.experiment.tables import known_trunks
 from flows.experiment.validation import refuse
 from gradmix.declarations.methods import METHODS
+from tasks.networks.declared import TRUNKS, config_of, normalisation_of
 from tasks.networks.names import NONE
 
 GRID = ("beta", "gamma")
@@ -71,26 +71,24 @@ class Network(Frozen):
         # Factories are only looked up when needed, as that runs their code.
         if ":" in name:
             return name
-        return one_of([*known_trunks(), "timm:NAME", "package.module:function"], name)
+        return one_of([*TRUNKS, "timm:NAME", "package.module:function"], name)
 
     @field_validator("settings")
     @classmethod
     def _settings_fit(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        entry = known_trunks().get(info.data.get("trunk", ""))
-        if entry and entry.config:
-            check_fields(info.data["trunk"], entry.config, settings)
+        trunk = info.data.get("trunk", "")
+        config = config_of(trunk)
+        if config:
+            check_fields(trunk, config, settings)
         return settings
 
     @property
     def description(self) -> dict[str, Any]:
         """Everything besides files that the trunk's output depends on, as JSON with defaults."""
-        # Loads torch.
-        from tasks.networks.trunks import normalisation_of, trunk_named  # noqa: PLC0415
-
-        entry = trunk_named(self.trunk)
         settings = self.model_dump(mode="json")["settings"]
-        if entry.config:
-            settings = dataclasses.asdict(entry.config(**settings))
+        config = config_of(self.trunk)
+        if config:
+            settings = dataclasses.asdict(config(**settings))
         return {
             "trunk": self.trunk,
             "settings": settings,

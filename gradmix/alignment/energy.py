@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gradmix.declarations.trunk import map_size
 from gradmix.grouping import HEADS
-from gradmix.networks import LinearHead, Network, drawn_linear, map_size, pooled
+from gradmix.networks import LinearHead, Network, drawn_linear, pooled
 from gradmix.problem import TARGET_HEAD
 
 WIDTH = 64

@@ -23,10 +23,10 @@ from tasks.models.description import (
     ModelError,
     read_description,
 )
+from tasks.networks.declared import code_digest
 from tasks.networks.description import NetworkDescription
 from tasks.networks.names import TIMM
 from tasks.networks.parts import frozen_part, trained_part
-from tasks.networks.trunks import code_digest
 
 
 class WholeNetwork(nn.Module):

@@ -10,7 +10,7 @@ from torch import nn
 
 from data.errors import one_line
 from gradmix.declarations.trunk import Shape
-from gradmix.networks import Network, map_size
+from gradmix.networks import Network
 from tasks.errors import StageError
 from tasks.networks.parts import frozen_part, trained_part
 
@@ -18,16 +18,16 @@ _TIMED = 4
 """Number of images that a network is timed on."""
 
 
-def check_trunk(
-    network: Mapping[str, Any], shape: Shape, weights: Path | None, *, needs_map: bool
-) -> None:
+def try_trunk(network: Mapping[str, Any], shape: Shape, weights: Path | None) -> tuple[int, ...]:
     """Build a trunk as a training does, and run it on a blank image.
 
     Args:
         network: `trunk`, `settings` and `frozen`.
         shape: shape of the images.
         weights: file of weights, or None.
-        needs_map: whether a method needs a map as output.
+
+    Returns:
+        Shape of the trained part's output, (F, h, w) or (F,).
 
     Raises:
         StageError: if any of this fails.
@@ -35,7 +35,7 @@ def check_trunk(
     try:
         with torch.random.fork_rng(devices=[]):
             trunk, shape_of_input = _trained(network, shape, weights)
-            ends_in = Network(trunk, {}, shape_of_input).ends_in
+            return Network(trunk, {}, shape_of_input).ends_in
     except StageError:
         raise
     except Exception as error:
@@ -43,14 +43,9 @@ def check_trunk(
             f"network: expected {network['trunk']} to take images {list(shape)}, found "
             f"{type(error).__name__}: {one_line(error)}; correct network or images.side."
         ) from error
-    if needs_map:
-        try:
-            map_size(ends_in)
-        except ValueError as error:
-            raise StageError(f"network.trunk: {error}") from error
 
 
-def trained_bytes(network: Mapping[str, Any], shape: Shape) -> int:
+def tried_bytes(network: Mapping[str, Any], shape: Shape) -> int:
     """Stored size in bytes of the weights and statistics of a trunk's trained part.
 
     Args:

@@ -1,45 +1,39 @@
-"""Trunks by name: our own, torchvision's, those of extras, and any factory of the user's."""
+"""Builds trunks: our own, torchvision's, those of extras, and any factory of the user's."""
 
 import dataclasses
-import hashlib
-import importlib
-import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from data.errors import one_line
-from gradmix.declarations.choices import Normalisation
 from gradmix.declarations.trunk import ConvTrunkConfig, Shape
 from gradmix.networks import ConvTrunk
 from tasks.errors import StageError
 from tasks.networks import timm_models
+from tasks.networks.declared import TRUNKS, factory_named
+from tasks.networks.loading import Fitted, load_weights
 from tasks.networks.names import TIMM
-from tasks.networks.weights import Fitted, load_weights
 
 Settings = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class TrunkEntry:
-    """A trunk registered by name.
+class TrunkBuilder:
+    """How a trunk is built.
 
     Attributes:
         make: makes its authors' whole model for images of a shape.
         cut: takes the trunk from that model.
-        normalisation: its authors' normalisation; for timm's models, see `normalisation_of`.
-        config: class of its settings, or None.
         fitted: converts the tensors of a file to the model's names and sizes.
     """
 
     make: Callable[[Shape, Settings], nn.Module]
     cut: Callable[[nn.Module], nn.Module] = lambda model: model
-    normalisation: Normalisation = "image"
-    config: type[Any] | None = None
     fitted: Fitted = lambda _, state: state
 
 
@@ -83,14 +77,12 @@ def _lite_blocks(model: nn.Module) -> nn.Module:
     return nn.Sequential(OrderedDict([("stem", stem), *blocks, ("head", head)]))
 
 
-TRUNKS: dict[str, TrunkEntry] = {
-    "convnet": TrunkEntry(_convnet, config=ConvTrunkConfig),
-    "resnet18": TrunkEntry(_resnet18, _without_classifier, "imagenet"),
-    "efficientnet_lite0": TrunkEntry(_efficientnet_lite0, _lite_blocks, "half"),
-}
+CONVNET = TrunkBuilder(_convnet)
+RESNET18 = TrunkBuilder(_resnet18, _without_classifier)
+EFFICIENTNET_LITE0 = TrunkBuilder(_efficientnet_lite0, _lite_blocks)
 
 
-def trunk_named(name: str) -> TrunkEntry:
+def trunk_named(name: str) -> TrunkBuilder:
     """Find a trunk: ours, `timm:NAME`, or the factory `package.module:function`.
 
     A factory is called with the settings as keywords and returns a module that maps [B, C, H, W]
@@ -100,43 +92,17 @@ def trunk_named(name: str) -> TrunkEntry:
         StageError: if there is none.
     """
     if name in TRUNKS:
-        return TRUNKS[name]
+        module, _, builder = TRUNKS[name].implementation.partition(":")
+        found: TrunkBuilder = getattr(import_module(module), builder)
+        return found
     if name.startswith(TIMM):
-        return TrunkEntry(
+        return TrunkBuilder(
             partial(timm_models.timm_model, name),
             timm_models.without_classifier,
             fitted=timm_models.in_names_of,
         )
-    factory = _factory(name)
-    return TrunkEntry(lambda _, settings: factory(**settings))
-
-
-def normalisation_of(name: str) -> Normalisation:
-    """Normalisation used by a trunk's authors; for a user's factory, per image.
-
-    Raises:
-        StageError: if there is no such trunk, or its normalisation is not one of ours.
-    """
-    if name.startswith(TIMM):
-        return timm_models.normalisation_of(name)
-    return trunk_named(name).normalisation
-
-
-def code_digest(name: str) -> str | None:
-    """SHA-256 of a factory's source file, or timm's version; None for registered trunks.
-
-    Modules imported by that file are not included.
-    """
-    if name in TRUNKS:
-        return None
-    if name.startswith(TIMM):
-        return timm_models.version_of()
-    factory = inspect.unwrap(_factory(name))
-    try:
-        path = Path(inspect.getfile(factory))
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except (TypeError, OSError) as error:
-        raise _no_factory(name, f"one whose file cannot be read ({error})") from error
+    factory = factory_named(name)
+    return TrunkBuilder(lambda _, settings: factory(**settings))
 
 
 def build_trunk(network: Mapping[str, Any], shape: Shape, weights: Path | None = None) -> nn.Module:
@@ -169,26 +135,3 @@ def build_trunk(network: Mapping[str, Any], shape: Shape, weights: Path | None =
     if weights is not None:
         load_weights(model, trunk, weights, entry.fitted)
     return trunk
-
-
-def _factory(name: str) -> Callable[..., nn.Module]:
-    module_name, _, function = name.partition(":")
-    if not module_name or not function:
-        raise _no_factory(name, "neither")
-    try:
-        found = getattr(importlib.import_module(module_name), function)
-    # This runs the user's code, which may raise any error.
-    except Exception as error:
-        raise _no_factory(name, f"{type(error).__name__} ({one_line(error)})") from error
-    if not callable(found):
-        raise _no_factory(name, f"a {type(found).__name__}")
-    factory: Callable[..., nn.Module] = found
-    return factory
-
-
-def _no_factory(name: str, found: str) -> StageError:
-    return StageError(
-        f"network.trunk: expected one of {', '.join(TRUNKS)}, timm:NAME, or a function as "
-        f"package.module:name that can be imported, found {found} for {name!r}; correct the name "
-        "or set PYTHONPATH."
-    )

@@ -7,8 +7,9 @@ from torch import nn
 from gradmix.grouping import trunk_layers
 from gradmix.networks import Network
 from tasks.errors import StageError
+from tasks.networks.declared import TRUNKS
 from tasks.networks.parts import Features, Reweighted, frozen_part, parted, trained_part
-from tasks.networks.trunks import TRUNKS, build_trunk
+from tasks.networks.trunks import build_trunk
 
 SHAPE = (3, 64, 64)
 CONVNET = {"widths": [4, 4, 4, 6], "hidden": 0, "norm": "batch"}

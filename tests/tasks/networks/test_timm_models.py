@@ -13,9 +13,10 @@ from gradmix.grouping import trunk_layers
 from gradmix.networks import Network
 from gradmix.normalisation import normalise
 from tasks.errors import StageError
+from tasks.networks.check import check_trunk
+from tasks.networks.declared import code_digest, normalisation_of
 from tasks.networks.timm_models import in_names_of
-from tasks.networks.trial import check_trunk
-from tasks.networks.trunks import build_trunk, code_digest, normalisation_of
+from tasks.networks.trunks import build_trunk
 from tasks.networks.weights import fetch_weights, find_weights
 
 SHAPE = (3, 64, 64)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from tasks.errors import StageError
-from tasks.networks.trial import check_trunk, feature_seconds, trained_bytes, training_seconds
+from tasks.networks.check import check_trunk, trained_bytes
+from tasks.networks.trial import feature_seconds, training_seconds
 
 SHAPE = (3, 64, 64)
 CONVNET = {"widths": [4, 4, 4, 6], "hidden": 0, "norm": "batch"}

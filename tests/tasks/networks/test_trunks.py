@@ -13,8 +13,10 @@ from gradmix.grouping import trunk_layers
 from gradmix.networks import Network
 from tasks.errors import StageError
 from tasks.networks import weights
-from tasks.networks.trunks import build_trunk, code_digest, trunk_named
-from tasks.networks.weights import fetch_weights, find_weights, load_weights
+from tasks.networks.declared import code_digest
+from tasks.networks.loading import load_weights
+from tasks.networks.trunks import build_trunk, trunk_named
+from tasks.networks.weights import fetch_weights, find_weights
 
 SHAPE = (3, 64, 64)
 CONVNET = {"widths": [4, 4, 4, 6], "hidden": 0, "norm": "batch"}
