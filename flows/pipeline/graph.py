@@ -25,7 +25,7 @@ from flows.pipeline.studies import (
 )
 from flows.pipeline.trainings import Trainings
 from tasks.engine.stage import Future
-from tasks.jobs.streams import BatchSettings
+from tasks.jobs.inputs.streams import BatchSettings
 from tasks.stages import (
     enlarge,
     evaluate,

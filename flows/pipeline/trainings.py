@@ -18,7 +18,7 @@ from flows.pipeline.required import RequiredStages
 from flows.pipeline.subjects import axes_of
 from gradmix.declarations.methods import method_named
 from tasks.engine.stage import Future
-from tasks.jobs.train import TrainingSettings
+from tasks.jobs.inputs.train import TrainingSettings
 from tasks.networks.description import NetworkDescription
 from tasks.stages import (
     select,

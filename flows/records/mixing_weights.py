@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tasks.jobs.train import CURVE
+from tasks.jobs.inputs.train import CURVE
 from tasks.storage.artifacts import Artifact
 
 PREFIX = "weight/"

@@ -12,7 +12,7 @@ from flows.records.stage_results import artifact_of, place_of, scores_of
 from flows.records.study_results import label_records, source_records
 from flows.records.trainings import figures_of, tested, trainings_of
 from tasks.codec import decode
-from tasks.jobs.train import CURVE
+from tasks.jobs.inputs.train import CURVE
 from tasks.reporting.records.labels import EnsembleRecord, LabelRecord
 from tasks.reporting.records.rows import CellRecord, RowRecord
 from tasks.reporting.records.studies import (

@@ -16,7 +16,7 @@ from flows.records.stage_results import (
 from flows.records.trainings import figures_of, settings_of, tested, trainings_of
 from gradmix.declarations.methods import method_named
 from tasks.codec import decode
-from tasks.jobs.evaluate import RIGHT
+from tasks.jobs.inputs.evaluate import RIGHT
 from tasks.reporting.records.rows import RowRecord
 from tasks.reporting.right_answers import packed
 from tasks.storage.artifacts import Artifact

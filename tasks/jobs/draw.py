@@ -1,18 +1,10 @@
 """Job: draw the embedded photos or clips of a split."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from data.catalog import list_files
+from tasks.jobs.inputs.draw import DrawJob
 from tasks.outcome import Outcome
-
-
-@dataclass(frozen=True, kw_only=True)
-class DrawJob:
-    """Name of the embedded reader, and the split."""
-
-    reader: str
-    split: str
 
 
 def run(job: DrawJob, folder: Path) -> Outcome:

@@ -1,7 +1,5 @@
 """Job: score finished models on the sealed test split."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +15,13 @@ from gradmix.networks import Network, predict
 from gradmix.sampling import Images
 from tasks.jobs.audit import audit
 from tasks.jobs.features import stored_maps
-from tasks.jobs.models import NetworkInputs, TrainedModel, prepare_device, trained_network
+from tasks.jobs.inputs.evaluate import RIGHT, EvaluateJob
+from tasks.jobs.models import prepare_device, trained_network
 from tasks.jobs.streams import labels_in, rows_of
 from tasks.outcome import Outcome
 
 Scores = dict[str, Any]
 """Scores of one model, in plain JSON types."""
-
-RIGHT = "right.parquet"
-"""Which images, or clips in the case of frames, each model classifies correctly."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateJob(NetworkInputs):
-    """The models and the labels of one draw.
-
-    Attributes:
-        classes: classes of the target.
-        test: folder of the sealed split.
-        target: folder of the prepared training data, for the audit.
-        pseudo_labels: folders of the labels to audit, by name.
-        models: models to score, by name.
-    """
-
-    classes: tuple[str, ...]
-    test: Path
-    target: Path
-    pseudo_labels: Mapping[str, Path]
-    models: Mapping[str, TrainedModel]
 
 
 def run(job: EvaluateJob, folder: Path) -> Outcome:

@@ -1,7 +1,7 @@
 """Job: run the frozen part of a trunk on stored images, once."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from gradmix.metrics import BATCH
 from gradmix.normalisation import normalise
 from gradmix.sampling import Images
 from tasks.errors import StageError
+from tasks.jobs.inputs.features import FeaturesJob
 from tasks.jobs.models import prepare_device
 from tasks.networks.description import NetworkDescription
 from tasks.networks.parts import frozen_part
@@ -23,21 +24,6 @@ from tasks.outcome import Outcome
 
 MOST = float(np.finfo(np.float16).max)
 """The largest number in half precision."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FeaturesJob:
-    """A frozen part, and the images to run it on.
-
-    Attributes:
-        network: the trunk, and which part is frozen.
-        weights: file of the trunk's initial weights; None for random ones.
-        data: folder of the prepared images.
-    """
-
-    network: NetworkDescription
-    weights: Path | None
-    data: Path
 
 
 def run(job: FeaturesJob, folder: Path) -> Outcome:

@@ -1,7 +1,6 @@
 """Job: score an ensemble on the labelled samples that were held out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,40 +10,14 @@ import torch
 
 from data.tables.held_out import FILE, HeldOut, write_held_out
 from data.tables.prepared import ImageSet, load_prepared
-from data.tables.split import Rows, Split, load_split
+from data.tables.split import Rows, Split
+from data.tables.split_file import load_split
 from gradmix.metrics import probabilities
 from gradmix.networks import predict
-from tasks.jobs.models import NetworkInputs, TrainedModel, prepare_device, trained_network
+from tasks.jobs.inputs.held_out import HeldOutJob
+from tasks.jobs.models import prepare_device, trained_network
 from tasks.jobs.streams import rows_of, split_labels
 from tasks.outcome import Outcome
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeldOutMember(TrainedModel):
-    """A member of the ensemble, and the samples it was not trained on.
-
-    Attributes:
-        identity: identity of its training.
-        split: folder of the roles of samples in its training, which held out hyper-validation.
-    """
-
-    identity: str
-    split: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeldOutJob(NetworkInputs):
-    """An ensemble, and the target's data.
-
-    Attributes:
-        target: folder of the target's prepared training data.
-        classes: classes of the target.
-        members: members in order.
-    """
-
-    target: Path
-    classes: tuple[str, ...]
-    members: tuple[HeldOutMember, ...]
 
 
 def run(job: HeldOutJob, folder: Path) -> Outcome:

@@ -1,17 +1,15 @@
 """Networks of jobs, untrained and trained."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from data.errors import one_line
 from data.fingerprint import digest_json
-from gradmix.declarations.choices import Rule
 from gradmix.declarations.methods import method_named
 from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.declarations.trunk import Shape
@@ -19,81 +17,9 @@ from gradmix.method import Method
 from gradmix.methods import build_method, method_class
 from gradmix.networks import Network
 from gradmix.sampling import Images
-from gradmix.settings import later
 from tasks.errors import StageError
-from tasks.networks.description import NetworkDescription
+from tasks.jobs.inputs.models import MODEL, PAPER, MethodInputs, NetworkInputs, Recipe, TrainedModel
 from tasks.networks.parts import trained_part
-
-MODEL = "model.pt"
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkInputs:
-    """What a job's network is built from.
-
-    Attributes:
-        network: the trunk; without its frozen part, if any.
-        heads: classes of each head, by name.
-        seed: seed of random weights and mini-batches.
-        weights: file of the trunk's initial weights; None for random ones.
-    """
-
-    network: NetworkDescription
-    heads: Mapping[str, tuple[str, ...]]
-    seed: int
-    weights: Path | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class MethodInputs(NetworkInputs):
-    """What a job's method is built from.
-
-    Attributes:
-        method: a row of `METHODS`.
-        settings: every field of its config.
-        learning_rate: learning rate of SGD.
-        momentum: momentum of SGD.
-    """
-
-    method: str
-    settings: Mapping[str, Any]
-    learning_rate: float
-    momentum: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How weights are updated; the paper uses plain SGD on the whole network.
-
-    Attributes:
-        optimiser: `sgd` or `adamw`.
-        weight_decay: weight decay of all parameters.
-        clip: maximum L2 norm of the whole gradient, which is scaled down to it; 0 for none.
-        dropout: share of features that are dropped.
-    """
-
-    optimiser: Rule = later("sgd")
-    weight_decay: float = later(0.0)
-    clip: float = later(0.0)
-    dropout: float = later(0.0)
-
-
-PAPER = Recipe()
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainedModel:
-    """A finished training, as a job loads it.
-
-    Attributes:
-        folder: folder with its weights.
-        method: method that trained it, and may have changed its network.
-        sources: names of the sources it was trained on.
-    """
-
-    folder: Path
-    method: str
-    sources: tuple[str, ...]
 
 
 def prepare_device() -> torch.device:

@@ -1,7 +1,5 @@
 """Job: pseudo-label U with an ensemble."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,38 +15,15 @@ from data.tables.pseudo_labels import (
     min_confidence,
     write_pseudo_labels,
 )
-from data.tables.split import Rows, load_split
+from data.tables.split import Rows
+from data.tables.split_file import load_split
 from gradmix.ensembling import hard_labels, soft_labels
 from gradmix.metrics import disagreement, probabilities
 from gradmix.networks import predict
-from tasks.jobs.models import NetworkInputs, TrainedModel, prepare_device, trained_network
-from tasks.jobs.streams import TargetInputs, rows_of
+from tasks.jobs.inputs.pseudo_label import PseudoLabelJob
+from tasks.jobs.models import prepare_device, trained_network
+from tasks.jobs.streams import rows_of
 from tasks.outcome import Outcome
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnsembleMember(TrainedModel):
-    """A member, with the identity and MLflow run that the pseudo-label file records."""
-
-    identity: str
-    run_id: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class PseudoLabelJob(TargetInputs, NetworkInputs):
-    """An ensemble, and the data to label.
-
-    Attributes:
-        threshold: confidence that a hard label must exceed.
-        target_name: name of the data set and its split, for the file.
-        digests: digests of everything the labels are made from, for the file.
-        members: members in order.
-    """
-
-    threshold: float
-    target_name: str
-    digests: Mapping[str, str]
-    members: tuple[EnsembleMember, ...]
 
 
 def run(job: PseudoLabelJob, folder: Path) -> Outcome:

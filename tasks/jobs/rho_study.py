@@ -1,6 +1,6 @@
 """Job: the study of rho."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -10,24 +10,13 @@ from gradmix.metrics import score
 from gradmix.sampling import Stream
 from gradmix.steering import Steered
 from gradmix.studies.probing import probe
-from tasks.jobs.models import MethodInputs, job_method, load_model, prepare_device
-from tasks.jobs.streams import StreamInputs, held_out_samples, source_streams, target_stream
+from tasks.jobs.inputs.rho_study import RhoStudyJob
+from tasks.jobs.models import job_method, load_model, prepare_device
+from tasks.jobs.streams import held_out_samples, source_streams, target_stream
 from tasks.outcome import Outcome
 
 SETTLING = 50
 """Mini-batches per source after which running statistics have forgotten their initial values."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RhoStudyJob(StreamInputs, MethodInputs):
-    """Probes of mini-batches.
-
-    trained: folder of the finished training to probe, along with its random start.
-    probes: number of mini-batches to probe at each of the two.
-    """
-
-    trained: Path
-    probes: int
 
 
 def run(job: RhoStudyJob, folder: Path) -> Outcome:

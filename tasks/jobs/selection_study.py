@@ -1,7 +1,6 @@
 """Job: the study of hyper-validation sizes."""
 
 import statistics
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,26 +10,10 @@ from data.tables.prepared import load_prepared
 from gradmix.metrics import BATCH
 from gradmix.networks import predict
 from gradmix.studies.selection import selection_by_size
-from tasks.jobs.models import NetworkInputs, TrainedModel, prepare_device, trained_network
-from tasks.jobs.streams import TargetInputs, held_out_samples
+from tasks.jobs.inputs.selection_study import SelectionStudyJob
+from tasks.jobs.models import prepare_device, trained_network
+from tasks.jobs.streams import held_out_samples
 from tasks.outcome import Outcome
-
-
-@dataclass(frozen=True, kw_only=True)
-class SelectionStudyJob(TargetInputs, NetworkInputs):
-    """Cells to select from repeatedly.
-
-    Attributes:
-        models: trainings of the cells.
-        values: their accuracies on the test split, in the same order.
-        sizes: sizes of the subsets of hyper-validation.
-        selections: number of subsets of each size.
-    """
-
-    models: tuple[TrainedModel, ...]
-    values: tuple[float, ...]
-    sizes: tuple[int, ...]
-    selections: int
 
 
 def run(job: SelectionStudyJob, folder: Path) -> Outcome:

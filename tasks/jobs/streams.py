@@ -1,9 +1,6 @@
 """The data of a job: a stream for each set it reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,67 +9,18 @@ from data.errors import DataError
 from data.tables.enlarged_v import load_enlarged
 from data.tables.prepared import ImageSet, load_prepared
 from data.tables.pseudo_labels import read_pseudo_labels
-from data.tables.split import Split, class_rows, load_split
+from data.tables.split import Split, class_rows
+from data.tables.split_file import load_split
 from gradmix.declarations.choices import Normalisation
 from gradmix.problem import TARGET_HEAD
 from gradmix.sampling import ImageRows, Images, Stream, UnlabelledStream
 from gradmix.training import HyperValidation
-from tasks.jobs.models import NetworkInputs, seed_of
+from tasks.jobs.inputs.models import NetworkInputs
+from tasks.jobs.inputs.streams import StreamInputs, TargetInputs
+from tasks.jobs.models import seed_of
 
 RESIDENT_BYTES = 2**30
 """Sets up to this size are kept on the GPU; of larger ones, each mini-batch is copied there."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BatchSettings:
-    """Sizes of mini-batches; V is used whole in each step up to `v_whole_up_to` samples."""
-
-    batch_size: int
-    v_whole_up_to: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class TargetInputs:
-    """The target's data.
-
-    Attributes:
-        target: folder of the prepared training data.
-        split: folder of the roles of its samples.
-        classes: classes of the target.
-    """
-
-    target: Path
-    split: Path
-    classes: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceSet:
-    """A labelled source: its name, the folder of its data, the classes used, and their head."""
-
-    name: str
-    data: Path
-    classes: tuple[str, ...]
-    head: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class StreamInputs(TargetInputs, NetworkInputs):
-    """Everything a training reads.
-
-    Attributes:
-        source_sets: the labelled sources.
-        training: sizes of mini-batches.
-        enlarged: folder of the enlarged V, which replaces the split's.
-        pseudo_labels: folder of the pseudo-labels for S_u, an additional source.
-        pseudo: which of these labels to use.
-    """
-
-    source_sets: tuple[SourceSet, ...]
-    training: BatchSettings
-    enlarged: Path | None = None
-    pseudo_labels: Path | None = None
-    pseudo: Literal["hard", "soft"] | None = None
 
 
 def labels_in(classes: Sequence[str], images: ImageSet, rows: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ import json
 import pickle
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,76 +11,18 @@ import torch
 
 from data.atomic import replacing
 from data.tables.prepared import load_prepared
-from gradmix.declarations.choices import Precision, Schedule
-from gradmix.declarations.training import TrainingConfig
-from gradmix.settings import later
 from gradmix.training import Training, train
 from tasks.jobs.files import PROGRESS
-from tasks.jobs.models import MODEL, MethodInputs, Recipe, job_method, prepare_device
-from tasks.jobs.streams import (
-    BatchSettings,
-    StreamInputs,
-    hyper_validation,
-    source_streams,
-    target_stream,
-    unlabelled_stream,
-)
+from tasks.jobs.inputs.models import MODEL
+from tasks.jobs.inputs.train import CURVE, TrainJob
+from tasks.jobs.models import job_method, prepare_device
+from tasks.jobs.streams import hyper_validation, source_streams, target_stream, unlabelled_stream
 from tasks.outcome import Outcome
 
 State = dict[str, Any]
 """State of a training, as saved by torch."""
 
 CHECKPOINT = "checkpoint.pt"
-CURVE = "curve.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingSettings(BatchSettings, Recipe):
-    """Length and recipe of a training.
-
-    Attributes:
-        steps: number of gradient descent steps.
-        validate_every: steps between hyper-validations.
-        schedule: schedule of the learning rate after the warm-up.
-        warm_up: initial steps, over which the rate rises linearly.
-        average: decay of the moving average of the weights; 0 for none.
-        precision: precision of the trunk's passes.
-    """
-
-    steps: int
-    validate_every: int
-    schedule: Schedule = later("constant")
-    warm_up: int = later(0)
-    average: float = later(0.0)
-    precision: Precision = later("float32")
-
-    @property
-    def loop(self) -> TrainingConfig:
-        """Settings of the training loop."""
-        return TrainingConfig(
-            steps=self.steps,
-            validate_every=self.validate_every,
-            schedule=self.schedule,
-            warm_up=self.warm_up,
-            average=self.average,
-            precision=self.precision,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainJob(StreamInputs, MethodInputs):
-    """One training.
-
-    Attributes:
-        training: its length, and sizes of mini-batches.
-        initial: folder of the training whose weights are the start; None for random ones.
-        crossed: accuracy and loss of the same training with each part of V held out, if nothing is
-            held out here; None if hyper-validation gives them.
-    """
-
-    training: TrainingSettings
-    initial: Path | None = None
-    crossed: tuple[float, float] | None = None
 
 
 def run(job: TrainJob, folder: Path) -> Outcome:

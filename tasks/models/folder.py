@@ -13,7 +13,7 @@ from torch import Tensor
 
 from data.atomic import sync
 from data.fingerprint import sha256_file
-from tasks.jobs.models import MODEL
+from tasks.jobs.inputs.models import MODEL
 from tasks.models.card import card_text
 from tasks.models.description import (
     CARD,

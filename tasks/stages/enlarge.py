@@ -11,7 +11,7 @@ from data.fingerprint import digest_json
 from data.tables.enlarged_v import EnlargedV, save_enlarged
 from data.tables.prepared import load_prepared
 from data.tables.pseudo_labels import read_pseudo_labels
-from data.tables.split import load_split
+from data.tables.split_file import load_split
 from gradmix.ensembling import enlarge
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.stage import A, Stage, StageInputs, Workplace

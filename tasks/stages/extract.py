@@ -20,7 +20,7 @@ from tasks.errors import StageError
 from tasks.events import Event
 from tasks.execution.processes import ChildFailedError
 from tasks.extraction.parallel import clips_of, extract_in_slots
-from tasks.jobs.draw import DrawJob
+from tasks.jobs.inputs.draw import DrawJob
 from tasks.outcome import Outcome
 from tasks.stages.raw_inputs import MediaInputs, log_raw, made_with
 from tasks.storage.artifacts import Request

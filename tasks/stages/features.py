@@ -8,7 +8,7 @@ from tasks.codec import encode
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.run_job import run_job
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
-from tasks.jobs.features import FeaturesJob
+from tasks.jobs.inputs.features import FeaturesJob
 from tasks.networks.description import NetworkDescription
 from tasks.outcome import Outcome
 from tasks.stages.weights import file_of, log_start

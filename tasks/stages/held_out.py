@@ -10,7 +10,7 @@ from tasks.codec import encode
 from tasks.engine.run_job import run_job
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
 from tasks.errors import StageError
-from tasks.jobs.held_out import HeldOutJob, HeldOutMember
+from tasks.jobs.inputs.held_out import HeldOutJob, HeldOutMember
 from tasks.networks.description import NetworkDescription
 from tasks.outcome import Outcome
 from tasks.stages.trained_models import located

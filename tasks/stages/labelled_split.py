@@ -10,7 +10,8 @@ from data.fingerprint import digest_json
 from data.reader import Samples
 from data.tables.labelled_split import REJECTED, HeldOut, split_labelled
 from data.tables.prepared import load_prepared
-from data.tables.split import Rows, Split, save_split
+from data.tables.split import Rows, Split
+from data.tables.split_file import save_split
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
 from tasks.errors import StageError

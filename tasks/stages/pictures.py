@@ -10,7 +10,7 @@ from tasks.codec import decode
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.run_job import run_job
 from tasks.engine.stage import A, Stage, Workplace
-from tasks.jobs.pictures import PicturesJob
+from tasks.jobs.inputs.pictures import PicturesJob
 from tasks.outcome import Outcome
 from tasks.stages.raw_inputs import MediaInputs, log_raw, made_with
 from tasks.storage.artifacts import Request

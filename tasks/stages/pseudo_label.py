@@ -10,7 +10,7 @@ from tasks.codec import encode
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.run_job import run_job
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
-from tasks.jobs.pseudo_label import EnsembleMember, PseudoLabelJob
+from tasks.jobs.inputs.pseudo_label import EnsembleMember, PseudoLabelJob
 from tasks.networks.description import NetworkDescription
 from tasks.outcome import Outcome
 from tasks.stages.trained_models import located

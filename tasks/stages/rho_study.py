@@ -7,8 +7,8 @@ from typing import Generic
 from tasks.codec import encode
 from tasks.engine.run_job import run_job
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
-from tasks.jobs.rho_study import RhoStudyJob
-from tasks.jobs.streams import BatchSettings
+from tasks.jobs.inputs.rho_study import RhoStudyJob
+from tasks.jobs.inputs.streams import BatchSettings
 from tasks.networks.description import NetworkDescription
 from tasks.outcome import Outcome
 from tasks.stages.sources import SourceInput, head_and_classes, source_sets

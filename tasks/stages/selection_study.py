@@ -7,7 +7,7 @@ from typing import Generic
 from tasks.codec import encode
 from tasks.engine.run_job import run_job
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
-from tasks.jobs.selection_study import SelectionStudyJob
+from tasks.jobs.inputs.selection_study import SelectionStudyJob
 from tasks.networks.description import NetworkDescription
 from tasks.outcome import Outcome
 from tasks.stages.trained_models import best

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Generic
 
 from tasks.engine.stage import A
-from tasks.jobs.streams import SourceSet
+from tasks.jobs.inputs.streams import SourceSet
 
 
 @dataclass(frozen=True, kw_only=True)

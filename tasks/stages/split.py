@@ -7,7 +7,8 @@ import numpy as np
 
 from data.fingerprint import digest_json
 from data.tables.prepared import load_prepared
-from data.tables.split import save_split, split_target
+from data.tables.split import split_target
+from data.tables.split_file import save_split
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
 from tasks.outcome import Outcome

@@ -14,8 +14,8 @@ from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.run_job import run_job
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
 from tasks.execution.attempts import LOG
-from tasks.jobs.models import MODEL
-from tasks.jobs.train import CURVE, TrainingSettings, TrainJob
+from tasks.jobs.inputs.models import MODEL
+from tasks.jobs.inputs.train import CURVE, TrainingSettings, TrainJob
 from tasks.networks.description import NetworkDescription
 from tasks.outcome import Outcome
 from tasks.stages.sources import SourceInput, head_and_classes, source_sets

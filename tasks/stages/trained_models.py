@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.jobs.models import TrainedModel
+from tasks.jobs.inputs.models import TrainedModel
 from tasks.storage.artifacts import Artifact
 
 

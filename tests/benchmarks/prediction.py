@@ -10,7 +10,8 @@ from PIL import Image
 
 from data.embedded.people_readers import FigureClipsReader
 from tasks.execution.devices import usable_cores
-from tasks.jobs.models import MODEL, NetworkInputs, build_network
+from tasks.jobs.inputs.models import MODEL, NetworkInputs
+from tasks.jobs.models import build_network
 from tasks.models.description import Figures, ImageDescription, Lineage
 from tasks.models.folder import ModelInputs, Trained, write_model_folder
 from tasks.models.network import load_model_folder

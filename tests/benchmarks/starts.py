@@ -12,14 +12,15 @@ from figures import Figure, several
 
 from data.reader import RawImages
 from data.tables.prepared import save_prepared
-from data.tables.split import save_split, split_target
+from data.tables.split import split_target
+from data.tables.split_file import save_split
 from tasks.execution.attempts import job_command
 from tasks.execution.environment import training_environment
 from tasks.execution.launch import Launch, fresh
 from tasks.execution.template import Template
 from tasks.jobs.files import write_job
-from tasks.jobs.streams import SourceSet
-from tasks.jobs.train import TrainingSettings, TrainJob
+from tasks.jobs.inputs.streams import SourceSet
+from tasks.jobs.inputs.train import TrainingSettings, TrainJob
 from tasks.networks.description import NetworkDescription
 
 CLASSES = ("a", "b")

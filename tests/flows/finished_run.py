@@ -16,7 +16,8 @@ from data.tables.held_out import HeldOut, write_held_out
 from data.tables.prepared import save_prepared
 from data.tables.pseudo_labels import FILE as PSEUDO
 from data.tables.pseudo_labels import Member, PseudoLabels, min_confidence, write_pseudo_labels
-from data.tables.split import Split, save_split
+from data.tables.split import Split
+from data.tables.split_file import save_split
 from tasks.storage.artifacts import Request, Store
 from tasks.storage.home import open_home
 from tasks.subjects import Subject

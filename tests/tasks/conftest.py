@@ -16,15 +16,16 @@ import torch
 from data.digest_cache import KnownDigests
 from data.reader import RawImages
 from data.tables.prepared import save_prepared
-from data.tables.split import Split, save_split, split_target
+from data.tables.split import Split, split_target
+from data.tables.split_file import save_split
 from gradmix.declarations.methods import method_named
 from gradmix.networks import Network
 from tasks.engine.runtime import Runtime
 from tasks.events import Event
 from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool
+from tasks.jobs.inputs.train import TrainJob
 from tasks.jobs.models import build_network
-from tasks.jobs.train import TrainJob
 from tasks.storage.artifacts import Artifact, Store
 from tasks.tracking.tracker import Tracker
 from tests.tasks.given import given

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from data.errors import DataError
 from data.reader import Samples
 from data.tables.labelled_split import FOLDS, REJECTED, HeldOut, split_labelled
-from data.tables.split import load_split, save_split
+from data.tables.split_file import load_split, save_split
 
 CLASSES = ("cup", "pan", "pot")
 

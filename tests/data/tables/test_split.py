@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from data.reader import Samples
-from data.tables.split import Split, class_rows, load_split, save_split, split_target
+from data.tables.split import Split, class_rows, split_target
+from data.tables.split_file import load_split, save_split
 
 CLASSES = tuple("0123456789")
 TARGET = tuple("56789")

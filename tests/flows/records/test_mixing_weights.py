@@ -4,7 +4,7 @@ import json
 from types import SimpleNamespace
 
 from flows.records.mixing_weights import mean_weights
-from tasks.jobs.train import CURVE
+from tasks.jobs.inputs.train import CURVE
 
 
 def test_a_weight_is_the_mean_over_layers_and_validations(tmp_path):

@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 import torch
 
-from data.tables.split import Split, save_split
+from data.tables.split import Split
+from data.tables.split_file import save_split
 from gradmix.networks import predict
 from gradmix.sampling import Stream
 from tasks.jobs import train as train_job
 from tasks.jobs.files import PROGRESS
-from tasks.jobs.models import MODEL, load_model
-from tasks.jobs.train import CHECKPOINT, CURVE, TrainJob
+from tasks.jobs.inputs.models import MODEL
+from tasks.jobs.inputs.train import CURVE, TrainJob
+from tasks.jobs.models import load_model
+from tasks.jobs.train import CHECKPOINT
 from tasks.outcome import Outcome
 
 RESULTS = (MODEL, CURVE)

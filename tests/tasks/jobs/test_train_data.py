@@ -17,8 +17,8 @@ from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.declarations.training import TrainingConfig
 from gradmix.sampling import Images, Stream
 from tasks.jobs import train as train_job
-from tasks.jobs.models import MODEL
-from tasks.jobs.train import TrainJob
+from tasks.jobs.inputs.models import MODEL
+from tasks.jobs.inputs.train import TrainJob
 
 
 class CaughtError(Exception):

@@ -12,12 +12,13 @@ import torch
 from data.tables.enlarged_v import EnlargedV, save_enlarged
 from data.tables.prepared import ImageSet, load_prepared
 from data.tables.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
-from data.tables.split import Split, save_split
+from data.tables.split import Split
+from data.tables.split_file import save_split
 from gradmix.declarations.methods import METHODS, method_named
 from tasks.jobs import streams as job_data
 from tasks.jobs import train as train_job
-from tasks.jobs.models import MODEL
-from tasks.jobs.train import TrainJob
+from tasks.jobs.inputs.models import MODEL
+from tasks.jobs.inputs.train import TrainJob
 
 
 class GuardedLabels:

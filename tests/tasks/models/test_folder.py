@@ -20,9 +20,10 @@ from gradmix.methods import build_method
 from gradmix.metrics import probabilities, score
 from gradmix.networks import predict
 from tasks.jobs import evaluate as evaluate_job
-from tasks.jobs.evaluate import EvaluateJob
 from tasks.jobs.features import stored_maps
-from tasks.jobs.models import TrainedModel, build_network, trained_network
+from tasks.jobs.inputs.evaluate import EvaluateJob
+from tasks.jobs.inputs.models import TrainedModel
+from tasks.jobs.models import build_network, trained_network
 from tasks.models.card import card_text
 from tasks.models.description import ModelError, read_description
 from tasks.models.folder import ModelInputs, Trained, write_model_folder

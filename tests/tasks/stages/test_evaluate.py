@@ -8,7 +8,7 @@ import pytest
 from tasks.engine.runtime import Runtime, use
 from tasks.execution import slot_runner as slot_job
 from tasks.jobs import __main__ as worker
-from tasks.jobs.models import TrainedModel
+from tasks.jobs.inputs.models import TrainedModel
 from tasks.stages import evaluate
 from tasks.stages.trained_models import best
 from tasks.storage.artifacts import Artifact

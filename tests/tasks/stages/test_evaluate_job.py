@@ -21,9 +21,10 @@ from gradmix.networks import predict
 from tasks.jobs import evaluate as evaluate_job
 from tasks.jobs import models as job_models
 from tasks.jobs import train as train_job
-from tasks.jobs.evaluate import EvaluateJob
 from tasks.jobs.features import frozen_maps
-from tasks.jobs.models import TrainedModel, build_network, trained_network
+from tasks.jobs.inputs.evaluate import EvaluateJob
+from tasks.jobs.inputs.models import TrainedModel
+from tasks.jobs.models import build_network, trained_network
 from tasks.networks.description import NetworkDescription
 from tests.tasks.given import given
 from tests.tasks.stages.constant_models import model

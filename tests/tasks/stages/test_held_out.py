@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from data.tables.held_out import FILE, read_held_out
-from data.tables.split import Split, save_split
+from data.tables.split import Split
+from data.tables.split_file import save_split
 from gradmix.networks import predict
 from tasks.codec import decode
 from tasks.errors import StageError

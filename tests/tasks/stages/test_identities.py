@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from data.frames.sampling import Sampling
-from tasks.jobs.streams import BatchSettings
-from tasks.jobs.train import TrainingSettings
+from tasks.jobs.inputs.streams import BatchSettings
+from tasks.jobs.inputs.train import TrainingSettings
 from tasks.networks.description import NetworkDescription
 from tasks.stages import (
     enlarge,

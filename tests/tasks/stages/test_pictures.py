@@ -30,7 +30,8 @@ from tasks.execution.slot_runner import SlotRunner
 from tasks.execution.slots import Slot, SlotPool
 from tasks.jobs import __main__ as worker
 from tasks.jobs.features import frozen_maps, stored_maps
-from tasks.jobs.models import NetworkInputs, build_network
+from tasks.jobs.inputs.models import NetworkInputs
+from tasks.jobs.models import build_network
 from tasks.networks.description import NetworkDescription
 from tasks.networks.parts import parted
 from tasks.networks.trunks import build_trunk

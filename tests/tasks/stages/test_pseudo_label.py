@@ -11,7 +11,8 @@ import torch
 from data.reader import Samples
 from data.tables.prepared import load_prepared, save_prepared
 from data.tables.pseudo_labels import PseudoLabels, read_pseudo_labels
-from data.tables.split import Split, save_split
+from data.tables.split import Split
+from data.tables.split_file import save_split
 from gradmix.ensembling import hard_labels, soft_labels
 from gradmix.networks import predict
 from tasks.engine.runtime import Runtime, use

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data.errors import DataError
-from data.tables.split import load_split
+from data.tables.split_file import load_split
 from tasks.engine.runtime import Runtime, use
 from tasks.stages import split
 from tasks.storage.artifacts import Artifact

@@ -10,8 +10,8 @@ import pytest
 from tasks.jobs import rho_study as rho_study_job
 from tasks.jobs import selection_study as selection_study_job
 from tasks.jobs import train as train_job
-from tasks.jobs.rho_study import RhoStudyJob
-from tasks.jobs.selection_study import SelectionStudyJob
+from tasks.jobs.inputs.rho_study import RhoStudyJob
+from tasks.jobs.inputs.selection_study import SelectionStudyJob
 from tasks.stages import rho_study, selection_study
 from tests.tasks.given import given
 

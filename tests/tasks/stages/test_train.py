@@ -14,7 +14,7 @@ from tasks.events import Event
 from tasks.execution import slot_runner as slot_job
 from tasks.jobs import __main__ as worker
 from tasks.jobs.files import read_job
-from tasks.jobs.train import TrainJob
+from tasks.jobs.inputs.train import TrainJob
 from tasks.stages import train
 from tasks.storage.artifacts import Artifact
 from tests.tasks.conftest import TOY_NETWORK
