@@ -12,7 +12,6 @@ import numpy.typing as npt
 from PIL import Image
 
 from data.errors import DataError
-from data.frames.decode import clip_frames
 from data.frames.sampling import Sampling
 from data.images.decode import decode_photo
 from data.listing import Listing
@@ -153,5 +152,7 @@ def _hash(root: Path, path: str) -> int | None:
 
 def _picture(path: Path) -> Image.Image:
     if path.suffix.lower() in CLIP_SUFFIXES - PHOTO_SUFFIXES:
+        from data.frames.decode import clip_frames  # noqa: PLC0415 - loads PyAV, for clips only
+
         return Image.fromarray(next(iter(clip_frames(path, Sampling(frames=1)))).pixels)
     return decode_photo(path, _SIDE)

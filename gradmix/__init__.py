@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gradmix.declarations.optimiser import OptimiserConfig
     from gradmix.declarations.training import TrainingConfig
     from gradmix.declarations.trunk import ConvTrunkConfig
-    from gradmix.ensembling import enlarge, hard_labels, select_top, soft_labels
+    from gradmix.ensembling import enlarge, hard_labels, soft_labels
     from gradmix.method import Method
     from gradmix.methods import build_method
     from gradmix.mixer.mixer import Mixer
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gradmix.mixing import importance, learning_rate_scale, mixing_weights
     from gradmix.networks import ConvTrunk, Network
     from gradmix.problem import LabelSpace, Problem
+    from gradmix.ranking import select_top
     from gradmix.sampling import Batch, Stream
     from gradmix.training import HyperValidation, Training, train
 
@@ -67,9 +68,9 @@ _MODULES = {
     "ensembling": (
         "enlarge",
         "hard_labels",
-        "select_top",
         "soft_labels",
     ),
+    "ranking": ("select_top",),
     "method": ("Method",),
     "declarations.methods": (
         "METHODS",

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import av
 from PIL import Image
 
 from data.errors import DataError, one_line
-from data.frames.decode import clip_frames
 from data.frames.sampling import Sampling
 from data.images.decode import decode_photo
 from data.listing import Media
@@ -78,6 +76,8 @@ def _photo(path: Path) -> Header:
 
 
 def _clip(path: Path) -> Header:
+    import av  # noqa: PLC0415 - slow, and only needed for clips
+
     try:
         with av.open(str(path)) as container:
             context = container.streams.video[0].codec_context
@@ -96,6 +96,8 @@ def _decoded_photo(path: Path) -> Header:
 
 
 def _decoded_clip(path: Path) -> Header:
+    from data.frames.decode import clip_frames  # noqa: PLC0415 - loads PyAV, for clips only
+
     try:
         next(iter(clip_frames(path, Sampling(frames=1))))
     except (DataError, StopIteration) as error:

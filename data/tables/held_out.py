@@ -14,7 +14,6 @@ from data.fingerprint import canonical_json
 from data.tables.columns import Floats, clips, flat, nested, texts, unnested
 from data.tables.parquet import read_table, write_table
 
-FILE = "held_out.parquet"
 METADATA_KEY = b"gradmix"
 SCHEMA = pa.schema(
     [

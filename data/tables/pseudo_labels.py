@@ -14,7 +14,6 @@ from data.fingerprint import canonical_json
 from data.tables.columns import Floats, clips, flat, nested, texts, unnested
 from data.tables.parquet import read_table, write_table
 
-FILE = "pseudo_labels.parquet"
 FORMAT_VERSION = 2
 METADATA_KEY = b"gradmix"
 NO_LABEL = -1

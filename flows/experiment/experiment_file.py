@@ -1,6 +1,6 @@
 """Experiment files: TOML settings, with exact error messages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from data.paths import expanded
 from flows.experiment.defaults import with_defaults
 from flows.experiment.issues import Finding, unexplained, unknown_keys
 from flows.experiment.own_data import OwnData, with_own_data
+from flows.experiment.places import belonging
 from flows.experiment.run_request import RunRequest
 from flows.experiment.settings import Experiment
 from flows.experiment.toml_file import (
@@ -67,7 +68,7 @@ def load_experiment(
         SettingsError: if anything is wrong; lists all problems, one per line.
     """
     file = read_toml(name)
-    unknown = unknown_keys(file.document, [*_TOP, SCALES])
+    unknown = _unknown(file.document, [*_TOP, SCALES])
     if unknown and scale is not None and scale not in file.scales:
         # A misspelt [scales] explains the missing scale.
         raise settings_error(file.problem(entry.key, entry.text) for entry in unknown)
@@ -101,7 +102,7 @@ def _at(
         unknown: unknown keys of the file.
         base: folder that paths of the user's files are relative to.
     """
-    in_scale = unknown_keys(file.scale(scale), _TOP)
+    in_scale = _unknown(file.scale(scale), _TOP)
     wrong = [file.problem(entry.key, entry.text) for entry in unknown]
     wrong += [file.problem((SCALES, scale, *entry.key), entry.text) for entry in in_scale]
     values = {key: value for key, value in file.at(scale).items() if key in (*_TOP, "scale")}
@@ -114,8 +115,14 @@ def _at(
         experiment = Experiment.model_validate(values | {"scale": scale})
     except ValidationError as error:
         found = unexplained(findings_in(error.errors()), [*unknown, *in_scale], _TOP)
+        found = [belonging(entry, Experiment) for entry in found]
         return [*wrong, *(_placed(file, scale, options, entry, own) for entry in found)]
     return wrong or experiment
+
+
+def _unknown(table: Iterable[str], known: Sequence[str]) -> list[Finding]:
+    """Findings for the unknown keys at the top of the file or of a scale."""
+    return [belonging(entry, Experiment) for entry in unknown_keys(table, known)]
 
 
 def _placed(file: TomlFile, scale: str, options: Options, found: Finding, own: OwnData) -> Problem:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from data.counting import counted
-from data.tables.pseudo_labels import FILE
+from data.tables.file_names import PSEUDO_LABELS
 from flows.labelling.ensemble_run import EnsembleRun
 from flows.labelling.held_out import held_out_table
 from flows.labelling.labels import more_labels, percent
@@ -47,7 +47,7 @@ def label_advice(run: EnsembleRun) -> LabelAdvice:
         StageError: if they cannot be scored.
         DataError: if a table is damaged.
     """
-    of_u = read_labels_of_u(run.home / run.pseudo.folder / FILE)
+    of_u = read_labels_of_u(run.home / run.pseudo.folder / PSEUDO_LABELS)
     return advice_from(of_u, known_by_held_out(held_out_table(run), of_u.threshold))
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from data.tables.held_out import FILE
+from data.tables.file_names import HELD_OUT
 from flows.labelling.ensemble_run import EnsembleRun
 from tasks.codec import decode
 from tasks.engine.runtime import LOCKS, Runtime, use
@@ -46,4 +46,4 @@ def held_out_table(run: EnsembleRun) -> Path:
     )
     with use(runtime):
         artifact = held_out.STAGE.perform(inputs)
-    return home / artifact.folder / FILE
+    return home / artifact.folder / HELD_OUT

@@ -8,8 +8,8 @@ from typing import Any
 
 from data.counting import counted
 from data.errors import UserError
+from data.tables.file_names import PSEUDO_LABELS
 from data.tables.label_table import LabelRow, check_suffix, write_label_table
-from data.tables.pseudo_labels import FILE
 from flows.labelling.ensemble_run import EnsembleRun
 from flows.labelling.files import file_roots, full_names, shown_path
 from flows.labelling.held_out import held_out_table
@@ -75,7 +75,7 @@ def write_labels(run: EnsembleRun, wanted: Wanted) -> WrittenLabels:
     """
     out = wanted.out
     check_suffix(out)
-    of_u = read_labels_of_u(run.home / run.pseudo.folder / FILE)
+    of_u = read_labels_of_u(run.home / run.pseudo.folder / PSEUDO_LABELS)
     found = certify(of_u, _known(run, of_u, wanted.checked), wanted.precision, wanted.confidence)
     if found.certificate.threshold is None:
         raise NotShownError(not_shown(found))

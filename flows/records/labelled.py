@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from data.errors import DataError
+from data.tables.file_names import PSEUDO_LABELS
 from data.tables.labelled_split import REJECTED
-from data.tables.pseudo_labels import FILE, read_pseudo_labels
+from data.tables.pseudo_labels import read_pseudo_labels
 from flows.experiment.run_spec import RunSpec
 from flows.pipeline.futures import Pipeline
 from flows.records.stage_results import artifact_of, hyper_validation_sizes
@@ -67,7 +68,7 @@ def _earlier_labels(spec: RunSpec, home: Path, named: Mapping[str, str]) -> dict
             break
         # A damaged file belongs to another run, and only costs a sentence of this report.
         with contextlib.suppress(DataError):
-            table = read_pseudo_labels(folder / FILE)
+            table = read_pseudo_labels(folder / PSEUDO_LABELS)
             files = table.clip or [source.partition(":")[2] for source in table.source]
             here: dict[str, str] = {}
             for name, label, agreed in zip(files, table.hard_label, table.agreed, strict=True):

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from data.tables.held_out import FILE as HELD_OUT
-from data.tables.pseudo_labels import FILE
+from data.tables.file_names import HELD_OUT, PSEUDO_LABELS
 from flows.experiment.settings import Experiment
 from flows.pipeline.futures import Ensemble
 from tasks.codec import Json, encode
@@ -22,7 +21,7 @@ def shown_precision(experiment: Experiment, ensemble: Ensemble, home: Path) -> J
     wanted = experiment.ensemble
     if ensemble.held_out is None or ensemble.pseudo is None or wanted.precision is None:
         return None
-    of_u = read_labels_of_u(home / ensemble.pseudo.result().folder / FILE)
+    of_u = read_labels_of_u(home / ensemble.pseudo.result().folder / PSEUDO_LABELS)
     held_out = home / ensemble.held_out.result().folder / HELD_OUT
     known = known_by_held_out(held_out, of_u.threshold)
     found = certify(of_u, known, wanted.precision, wanted.confidence)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.tables.pseudo_labels import FILE
+from data.tables.file_names import PSEUDO_LABELS
 from flows.labelling.ensemble_run import EnsembleRun, images_of
 from flows.labelling.files import file_roots, find_file, full_names
 from tasks.labelling.certified import read_labels_of_u
@@ -51,7 +51,8 @@ def open_gallery(run: EnsembleRun) -> Gallery:
     Raises:
         DataError: if the table is damaged.
     """
-    of_u, roots = read_labels_of_u(run.home / run.pseudo.folder / FILE), file_roots(run.record)
+    of_u = read_labels_of_u(run.home / run.pseudo.folder / PSEUDO_LABELS)
+    roots = file_roots(run.record)
     found = [find_file(name, roots) for name in of_u.names]
     # Browsers cannot show a video as an image, so clips are shown by a stored frame.
     photos = [None] * len(found) if run.labels.clips is not None else found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gradmix.ensembling import Candidate, select_top
+from gradmix.ranking import Candidate, select_top
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 
 from data.sealed import open_sealed_test
+from data.tables.file_names import PSEUDO_LABELS
 from data.tables.prepared import ImageSet, load_prepared
-from data.tables.pseudo_labels import FILE, PseudoLabels, read_pseudo_labels
+from data.tables.pseudo_labels import PseudoLabels, read_pseudo_labels
 from data.tables.right_answers import Right, write_right_answers
 from data.tables.split import class_rows
 from gradmix.metrics import right_clips, score
@@ -57,7 +58,7 @@ def run(job: EvaluateJob, folder: Path) -> Outcome:
             "audits": {
                 name: audit(table, _truth(job, target, table), len(job.classes))
                 for name, path in job.pseudo_labels.items()
-                for table in [read_pseudo_labels(path / FILE)]
+                for table in [read_pseudo_labels(path / PSEUDO_LABELS)]
             },
         }
     )

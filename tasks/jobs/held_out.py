@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from data.tables.held_out import FILE, HeldOut, write_held_out
+from data.tables.file_names import HELD_OUT
+from data.tables.held_out import HeldOut, write_held_out
 from data.tables.prepared import ImageSet, load_prepared
 from data.tables.split import Rows, Split
 from data.tables.split_file import load_split
@@ -41,7 +42,7 @@ def run(job: HeldOutJob, folder: Path) -> Outcome:
         members=tuple(member.identity for member in job.members),
         clip=_clips(target, rows),
     )
-    write_held_out(table, folder / "output" / FILE)
+    write_held_out(table, folder / "output" / HELD_OUT)
     return Outcome({"held_out": len(rows), "right": _right(table.label, scores)})
 
 

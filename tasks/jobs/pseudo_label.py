@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from data.fingerprint import digest_json, sha256_bytes
+from data.tables.file_names import PSEUDO_LABELS
 from data.tables.prepared import ImageSet, load_prepared
 from data.tables.pseudo_labels import (
-    FILE,
     Member,
     PseudoLabels,
     min_confidence,
@@ -53,7 +53,7 @@ def run(job: PseudoLabelJob, folder: Path) -> Outcome:
         members=tuple(Member(identity=m.identity, run_id=m.run_id) for m in job.members),
         digests=job.digests,
     )
-    write_pseudo_labels(table, folder / "output" / FILE)
+    write_pseudo_labels(table, folder / "output" / PSEUDO_LABELS)
     content = _content(table)
     per_class = [int((hard == label).sum()) for label in range(len(job.classes))]
     return Outcome(
@@ -64,7 +64,7 @@ def run(job: PseudoLabelJob, folder: Path) -> Outcome:
             "content": content,
             "clips": _agreement_of_clips(table),
         },
-        contents={FILE: content},
+        contents={PSEUDO_LABELS: content},
     )
 
 

@@ -1,14 +1,27 @@
 """HTML pages, rendered from templates with one style sheet."""
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from functools import cache
+from typing import TYPE_CHECKING
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("tasks.pages"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@cache
+def _templates() -> "Environment":
+    from jinja2 import (  # noqa: PLC0415 - slow, and most commands render nothing
+        Environment,
+        PackageLoader,
+        StrictUndefined,
+    )
+
+    return Environment(
+        loader=PackageLoader("tasks.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def render(template: str, **values: object) -> str:
@@ -23,10 +36,11 @@ def render(template: str, **values: object) -> str:
     Raises:
         jinja2.UndefinedError: if a placeholder has no value.
     """
-    return _TEMPLATES.get_template(template).render(**values)
+    return _templates().get_template(template).render(**values)
 
 
 def template_text(name: str) -> str:
     """Raw text of a file under `templates/`, such as the style sheet."""
-    assert _TEMPLATES.loader is not None  # noqa: S101 - given above
-    return _TEMPLATES.loader.get_source(_TEMPLATES, name)[0]
+    templates = _templates()
+    assert templates.loader is not None  # noqa: S101 - given above
+    return templates.loader.get_source(templates, name)[0]

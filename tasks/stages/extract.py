@@ -9,7 +9,6 @@ from data.broken_files import check_share
 from data.catalog import find_file_reader
 from data.fingerprint import digest_json, sha256_file
 from data.frames.sampling import Sampling
-from data.frames.store import merge
 from data.listing import Listing
 from data.raw_files import about, listed
 from tasks.codec import encode
@@ -19,7 +18,6 @@ from tasks.engine.stage import Stage, Workplace
 from tasks.errors import StageError
 from tasks.events import Event
 from tasks.execution.processes import ChildFailedError
-from tasks.extraction.parallel import clips_of, extract_in_slots
 from tasks.jobs.inputs.draw import DrawJob
 from tasks.outcome import Outcome
 from tasks.stages.raw_inputs import MediaInputs, log_raw, made_with
@@ -49,6 +47,8 @@ def describe(inputs: ExtractInputs) -> Request:
 
 def execute(place: Workplace, inputs: ExtractInputs) -> Outcome:
     """Extract clips on all cores, then merge them into one store."""
+    from data.frames.store import merge  # noqa: PLC0415 - loads PyAV and PyArrow
+
     reader, split = inputs.reader, inputs.split
     with tracked_run(place) as run_id:
         log_raw(place, run_id, inputs)
@@ -87,6 +87,10 @@ def execute(place: Workplace, inputs: ExtractInputs) -> Outcome:
 
 def _extracted(place: Workplace, inputs: ExtractInputs, listing: Listing) -> list[Path]:
     """Extract all chunks; returns their folders in order."""
+    from tasks.extraction.parallel import (  # noqa: PLC0415 - loads PyAV
+        clips_of,
+        extract_in_slots,
+    )
 
     def report(done: int, total: int, slots: Sequence[str]) -> None:
         where, subject = ", ".join(slots), inputs.subject

@@ -9,9 +9,7 @@ import numpy as np
 from data.fingerprint import digest_json
 from data.reader import Samples
 from data.tables.labelled_split import REJECTED, HeldOut, split_labelled
-from data.tables.prepared import load_prepared
 from data.tables.split import Rows, Split
-from data.tables.split_file import save_split
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
 from tasks.errors import StageError
@@ -53,6 +51,9 @@ def describe(inputs: LabelledSplitInputs) -> Request:
 
 def execute(place: Workplace, inputs: LabelledSplitInputs) -> Outcome:
     """Give every sample its role; each role has its own digest."""
+    from data.tables.prepared import load_prepared  # noqa: PLC0415 - loads torch, which a plan does not need
+    from data.tables.split_file import save_split  # noqa: PLC0415 - loads pyarrow
+
     target, classes = inputs.target, inputs.classes
     prepared = load_prepared(place.runtime.home / target.folder)
     if prepared.samples is None:

@@ -6,7 +6,6 @@ from data.catalog import find_reader
 from data.digest_cache import KnownDigests
 from data.fingerprint import digest_json, sha256_file
 from data.raw_files import check_unchanged, raw_files
-from data.tables.prepared import save_prepared
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.stage import Stage, Workplace
 from tasks.outcome import Outcome
@@ -32,6 +31,8 @@ def describe(inputs: RawInputs) -> Request:
 
 def execute(place: Workplace, inputs: RawInputs) -> Outcome:
     """Read, check and store the images; the test split is sealed."""
+    from data.tables.prepared import save_prepared  # noqa: PLC0415 - loads torch, which a plan does not need
+
     reader, split, root = inputs.reader, inputs.split, inputs.root
     found = find_reader(reader).read(root, split)
     now = raw_files(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic
 
 from data.fingerprint import digest_json
-from data.tables.pseudo_labels import FILE
+from data.tables.file_names import PSEUDO_LABELS
 from tasks.codec import encode
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.run_job import run_job
@@ -65,7 +65,9 @@ def execute(place: Workplace, inputs: PseudoLabelInputs) -> Outcome:
         outcome = run_job(place, "pseudo_label", _job(place, inputs))
         content = outcome.summary["content"]
         tracker.log_dataset(run_id, "pseudo_labels", content, place.destination, "output")
-        tracker.log_artifact(run_id, place.output / FILE, later=place.final_path(FILE))
+        tracker.log_artifact(
+            run_id, place.output / PSEUDO_LABELS, later=place.final_path(PSEUDO_LABELS)
+        )
     return Outcome(outcome.summary, {"run_id": run_id}, outcome.contents)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Generic
 
 from data.fingerprint import digest_json
-from gradmix.ensembling import Candidate, select_top
+from gradmix.ranking import Candidate, select_top
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
 from tasks.outcome import Outcome
 from tasks.stages.trained_models import member_of

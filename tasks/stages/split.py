@@ -6,9 +6,7 @@ from typing import Any, Generic
 import numpy as np
 
 from data.fingerprint import digest_json
-from data.tables.prepared import load_prepared
 from data.tables.split import split_target
-from data.tables.split_file import save_split
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
 from tasks.outcome import Outcome
@@ -52,6 +50,9 @@ def describe(inputs: SplitInputs) -> Request:
 
 def execute(place: Workplace, inputs: SplitInputs) -> Outcome:
     """Draw hyper-validation, V and U; each role has its own digest."""
+    from data.tables.prepared import load_prepared  # noqa: PLC0415 - loads torch, which a plan does not need
+    from data.tables.split_file import save_split  # noqa: PLC0415 - loads pyarrow
+
     target, classes = inputs.target, inputs.classes
     prepared = load_prepared(place.runtime.home / target.folder)
     split = split_target(

@@ -11,10 +11,9 @@ from PIL import Image
 
 from data.fingerprint import digest_json
 from data.reader import RawImages, Samples
-from data.tables.held_out import FILE as HELD_OUT
+from data.tables.file_names import HELD_OUT, PSEUDO_LABELS
 from data.tables.held_out import HeldOut, write_held_out
 from data.tables.prepared import save_prepared
-from data.tables.pseudo_labels import FILE as PSEUDO
 from data.tables.pseudo_labels import Member, PseudoLabels, min_confidence, write_pseudo_labels
 from data.tables.split import Split
 from data.tables.split_file import save_split
@@ -109,7 +108,7 @@ def _made(photos: bool, unlabelled: int, held: int):
     )
     config = {"classes": list(CLASSES), "threshold": 0.8, "network": {}, "heads": {}}
     _artifact(
-        home, "pseudo_label", used, {}, lambda to: write_pseudo_labels(table, to / PSEUDO),
+        home, "pseudo_label", used, {}, lambda to: write_pseudo_labels(table, to / PSEUDO_LABELS),
         config=config, notes={"run_id": "labels-run"},
     )  # fmt: skip
     known = HeldOut(

@@ -3,14 +3,8 @@
 import pytest
 import torch
 
-from gradmix.ensembling import (
-    NOT_AGREED,
-    Candidate,
-    enlarge,
-    hard_labels,
-    select_top,
-    soft_labels,
-)
+from gradmix.ensembling import NOT_AGREED, enlarge, hard_labels, soft_labels
+from gradmix.ranking import Candidate, select_top
 
 
 def test_selection_is_by_accuracy_then_loss_then_cell_order() -> None:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from data.errors import DataError
 from data.readers.file_table import read_file_table
-from data.tables.held_out import FILE as HELD_OUT
+from data.tables.file_names import HELD_OUT
 from deploy.cli import main
 from flows.labelling import labels
 from flows.labelling.ensemble_run import find_ensemble

@@ -12,7 +12,7 @@ from data.tables.enlarged_v import EnlargedV, load_enlarged
 from data.tables.prepared import load_prepared
 from data.tables.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
 from tasks.engine.runtime import Runtime, use
-from tasks.stages import enlarge
+from tasks.stages import enlarge, enlarging
 from tasks.storage.artifacts import Artifact
 from tests.tasks.given import given
 
@@ -121,7 +121,7 @@ def test_of_frames_clips_are_counted_and_their_agreed_frames_taken(
     samples = Samples(names=names, clips=[str(c) for c in clip], groups=names)
     loaded = load_prepared(toy.folder / "target")
     monkeypatch.setattr(
-        enlarge, "load_prepared", lambda _: dataclasses.replace(loaded, samples=samples)
+        enlarging, "load_prepared", lambda _: dataclasses.replace(loaded, samples=samples)
     )
 
     artifact, enlarged = performed(per_class=4)

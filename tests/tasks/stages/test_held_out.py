@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from data.tables.held_out import FILE, read_held_out
+from data.tables.file_names import HELD_OUT
+from data.tables.held_out import read_held_out
 from data.tables.split import Split
 from data.tables.split_file import save_split
 from gradmix.networks import predict
@@ -46,7 +47,7 @@ def test_a_member_scores_what_its_own_training_held_out(toy, tmp_path):
     }
     (tmp_path / "output").mkdir()
     outcome = job_of.run(given(job_of.HeldOutJob, job), tmp_path)
-    table = read_held_out(tmp_path / "output" / FILE)
+    table = read_held_out(tmp_path / "output" / HELD_OUT)
 
     np.testing.assert_array_equal(table.sample_id, held)
     np.testing.assert_array_equal(table.label, toy.target.labels[held] - 2)

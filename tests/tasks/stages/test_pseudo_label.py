@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from data.reader import Samples
+from data.tables.file_names import PSEUDO_LABELS
 from data.tables.prepared import load_prepared, save_prepared
 from data.tables.pseudo_labels import PseudoLabels, read_pseudo_labels
 from data.tables.split import Split
@@ -19,7 +20,6 @@ from tasks.engine.runtime import Runtime, use
 from tasks.execution import slot_runner as slot_job
 from tasks.jobs import __main__ as worker
 from tasks.jobs import pseudo_label as label_job
-from tasks.jobs.pseudo_label import FILE
 from tasks.outcome import Outcome
 from tasks.stages import pseudo_label as label
 from tasks.storage.artifacts import Artifact
@@ -77,7 +77,7 @@ def job(toy, members: list[Path]) -> dict[str, Any]:
 def labelled(job: dict[str, Any], folder: Path) -> tuple[PseudoLabels, Outcome]:
     (folder / "output").mkdir(parents=True)
     outcome = label_job.run(given(label_job.PseudoLabelJob, job), folder)
-    return read_pseudo_labels(folder / "output" / FILE), outcome
+    return read_pseudo_labels(folder / "output" / PSEUDO_LABELS), outcome
 
 
 def test_labels_are_the_ensembles(toy, job: dict[str, Any], members, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_the_content_does_not_depend_on_run_ids_and_on_nothing_less(
 ) -> None:
     def content(name: str, **changes: Any) -> str:
         outcome = labelled(job | changes, tmp_path / name)[1]
-        assert outcome.contents == {FILE: outcome.summary["content"]}
+        assert outcome.contents == {PSEUDO_LABELS: outcome.summary["content"]}
         found: str = outcome.summary["content"]
         return found
 
@@ -173,7 +173,9 @@ def test_the_content_does_not_depend_on_run_ids_and_on_nothing_less(
 
     assert content("again") == content("first")
     assert content("renamed", members=renamed) == content("reference")
-    files = [(tmp_path / name / "output" / FILE).read_bytes() for name in ("first", "renamed")]
+    files = [
+        (tmp_path / name / "output" / PSEUDO_LABELS).read_bytes() for name in ("first", "renamed")
+    ]
     assert files[0] != files[1]
     changed = [
         content("swapped", members=swapped),
@@ -253,11 +255,11 @@ def test_the_stage_hands_on_names_digests_and_members(
 ) -> None:
     artifact = performed()
 
-    table = read_pseudo_labels(runtime.home / artifact.folder / FILE)
+    table = read_pseudo_labels(runtime.home / artifact.folder / PSEUDO_LABELS)
     assert [member.run_id for member in table.members] == ["run 0", "run 1", "run 2"]
     assert table.digests == artifact.document["inputs"]
     assert table.source[0].startswith("toy/train:")
-    assert list(artifact.files) == [FILE]
+    assert list(artifact.files) == [PSEUDO_LABELS]
     tracker = runtime.tracker
     tracker.log_model_inputs.assert_called_once_with("run-1", ["model 0", "model 1", "model 2"])
     read, written = [call.args for call in tracker.log_dataset.call_args_list]
@@ -271,7 +273,7 @@ def test_equal_labels_of_other_runs_have_equal_digests(
     runtime: Runtime, performed, inputs: dict[str, Any]
 ) -> None:
     first = performed()
-    (runtime.home / first.folder / FILE).unlink()
+    (runtime.home / first.folder / PSEUDO_LABELS).unlink()
     inputs["ensemble"].notes["runs"][0] = "another run"
 
     again = performed()
