@@ -94,7 +94,9 @@ def check_run(
     )
     if not thorough or missing:
         return result
-    needs = _needs(spec, roles, home) if spec is not None else None
+    # A run that has problems is not timed, which would load torch.
+    fine = not result.problems
+    needs = _needs(spec, roles, home, timed=fine) if spec is not None else None
     return replace(
         result,
         problems=(*result.problems, *(needs.problems if needs else ())),
@@ -118,9 +120,9 @@ def _messages(
     return tuple(found.message for found in sorted(problems))
 
 
-def _needs(spec: RunSpec, roles: Roles, home: Path) -> Needs:
+def _needs(spec: RunSpec, roles: Roles, home: Path, *, timed: bool) -> Needs:
     slots = SlotPool.of_this_machine(ask_torch=False).slots
-    return needs_of(spec.experiment, roles, make_plan(spec, home), home, slots)
+    return needs_of(spec.experiment, roles, make_plan(spec, home), home, slots, timed=timed)
 
 
 def checked(request: RunRequest, home: Path, known: KnownDigests) -> RunSpec:

@@ -56,14 +56,17 @@ def needs_of(
     plan: Sequence[PlanEntry],
     home: Path,
     slots: Sequence[Slot],
+    *,
+    timed: bool,
 ) -> Needs:
-    """Estimate what the stages of a plan need."""
+    """Estimate what the stages of a plan need; the time too if `timed`."""
     trainings = [entry for entry in plan if entry.stage == TRAIN]
     to_run = [entry for entry in trainings if entry.state != "cached"]
     gpus = any(slot.device for slot in slots)
-    seconds, basis = _seconds(
-        experiment, to_run, home, image_count(experiment.images, roles), gpus=gpus
-    )
+    files = image_count(experiment.images, roles)
+    seconds, basis = None, "not estimated"
+    if timed:
+        seconds, basis = _seconds(experiment, to_run, home, files, gpus=gpus)
     images = experiment.images
     arrays = 0 if images is None else array_bytes(images, roles)
     model = trained_bytes(experiment.network.description, experiment.shape)

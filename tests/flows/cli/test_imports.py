@@ -7,8 +7,10 @@ import sys
 from dataclasses import fields
 from inspect import signature
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from deploy.cli import main
 from flows.cli.lazy import LazyCommand, RunCommand
@@ -53,9 +55,9 @@ print({{name: loaded(name) for name in {names}}})
 """
 
 
-def answer(code, **words):
+def answer(code, modules=SLOW, **words):
     """What a fresh interpreter prints: what it has loaded after each case, the earlier included."""
-    code = code.format(SLOW=SLOW, **words)
+    code = code.format(SLOW=modules, **words)
     done = subprocess.run(
         [sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True, timeout=120
     )
@@ -140,16 +142,89 @@ def test_a_wrong_key_or_value_is_found_before_torch_is_imported(answered, comman
     assert "own.toml:8: training.steps: " in lines
 
 
+NAMED = """\
+[target]
+labelled = "labelled"
+unlabelled = "web"
+[[sources]]
+data = "web"
+[network]
+trunk = "convnet"
+settings = {widths = [4, 4, 4, 4], hiden = 3}
+[[baselines]]
+name = "J"
+method = "joint"
+settings = {beta = 3}
+[first_stage]
+settings = {solver = "exacct"}
+"""
+FEW = """\
+[target]
+labelled = "few"
+unlabelled = "web"
+hyper_validation = 90
+[[sources]]
+data = "web"
+"""
+HEAVY = ("torch", "prefect", "mlflow", "pandas", "pyarrow", "matplotlib", "av", "jinja2")
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory):
+    """Exit code, output, errors and heavy imports of commands that start no training."""
+    folder = tmp_path_factory.mktemp("light")
+    home, seed = folder / "home", iter(range(99))
+    (folder / "named.toml").write_text(NAMED)
+    (folder / "few.toml").write_text(FEW)
+    for place, count in (("labelled", 1), ("web", 4), ("few", 3)):
+        for name in ("cat", "dog"):
+            (folder / place / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = np.random.default_rng(next(seed)).integers(0, 256, (40, 40, 3), np.uint8)
+                Image.fromarray(pixels).save(folder / place / name / f"{number}.png")
+    cases = {
+        "plan": ["plan", "digits", "--scale", "demo", "--home", str(home)],
+        "settings": ["check", "named.toml"],
+        "data": ["check", "few.toml"],
+    }
+    found = {}
+    for name, words in cases.items():
+        (found[name],) = answer(INVOKE, modules=HEAVY, cases=[(str(folder), words)])
+    return found
+
+
+def test_a_plan_loads_neither_torch_nor_tables_nor_pages(light):
+    exit_code, out, error, loaded = light["plan"]
+    assert (exit_code, loaded) == (0, []), error
+    assert out.splitlines()[-1].endswith("trainings will run.")
+
+
+def test_wrong_settings_of_a_trunk_and_a_method_are_found_without_torch(light):
+    exit_code, _, lines, loaded = light["settings"]
+    assert (exit_code, loaded) == (2, [])
+    assert "named.toml:8: network.settings.hiden: " in lines
+    assert "named.toml:12: baselines[0].settings.beta: " in lines
+    assert "named.toml:14: first_stage.settings.solver: " in lines
+
+
+def test_problems_of_the_data_are_found_without_torch(light):
+    exit_code, _, lines, loaded = light["data"]
+    assert (exit_code, loaded) == (2, [])
+    assert "few.toml:4: target.hyper_validation: " in lines
+
+
 # Each command leaves out at least what the next one does: they share an interpreter.
 WITHOUT_TORCH = {
     "status": SLOW,
     "cancel": SLOW,
+    "plan": ("torch", "prefect", "mlflow", "pandas", "pyarrow", "scipy", "matplotlib"),
+    "check": ("torch", "prefect", "mlflow", "pandas", "pyarrow", "scipy", "matplotlib"),
     "extract": ("torch", "prefect", "mlflow", "pandas", "scipy"),
     "lineage": ("torch", "prefect", "mlflow", "pandas"),
     "report": ("torch", "prefect", "mlflow", "pandas"),
 }
 WITH_TORCH = dict.fromkeys(
-    ("plan", "reproduce", "predict"), ("prefect", "mlflow", "pandas", "scipy", "matplotlib")
+    ("reproduce", "predict"), ("prefect", "mlflow", "pandas", "scipy", "matplotlib")
 )
 
 
