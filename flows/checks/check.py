@@ -84,7 +84,7 @@ def check_run(
     spec = None
     if not missing:
         shared = [*wrong_shared(roles, bytes_of)]
-        spec, more = _located(request, known, apart=not shared)
+        spec, more = _located(request, known, experiment, apart=not shared)
         findings += [*shared, *more]
     result = Checked(
         problems=_messages(file, experiment.scale, findings, home),
@@ -173,17 +173,18 @@ def _read(roles: Roles, known: KnownDigests) -> tuple[dict[int, Contents], list[
 
 
 def _located(
-    request: RunRequest, known: KnownDigests, *, apart: bool
+    request: RunRequest, known: KnownDigests, experiment: Experiment, *, apart: bool
 ) -> tuple[RunSpec | None, list[Finding]]:
     """Locate the run's inputs; returns it with problems of data, classes, trunk and weights.
 
     Args:
         request: the request.
         known: known digests of files.
+        experiment: the settings.
         apart: look for files in two places, unless `wrong_shared` has found some.
     """
     try:
-        spec = located(request, known)
+        spec = located(request, known, experiment)
     except UserError as error:
         return None, _findings(error)
     wrong = []

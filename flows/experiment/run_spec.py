@@ -91,19 +91,23 @@ def resolve(request: RunRequest, known: KnownDigests) -> RunSpec:
     return spec
 
 
-def located(request: RunRequest, known: KnownDigests) -> RunSpec:
+def located(
+    request: RunRequest, known: KnownDigests, experiment: Experiment | None = None
+) -> RunSpec:
     """Read the settings and find the raw data; look up the classes that the files define.
 
     Args:
         request: the request.
         known: known digests of raw files; new ones are added.
+        experiment: its settings, if they have been read.
 
     Raises:
         SettingsError: if the experiment file or an option is wrong, or the data do not match it.
         DataError: if a raw file is missing.
         StageError: if the trunk or its weights are missing.
     """
-    experiment = settings_of(request)
+    if experiment is None:
+        experiment = settings_of(request)
     root = None if request.data is None else Path(request.data)
     raw = find_raw(experiment, root, known, own_base(request.experiment, request.data))
     if not experiment.classes_are_known:
