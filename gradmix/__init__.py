@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gradmix.declarations.declaration import Declaration
     from gradmix.declarations.methods import METHODS, method_named
     from gradmix.declarations.optimiser import OptimiserConfig
     from gradmix.declarations.training import TrainingConfig
@@ -40,6 +41,7 @@ __all__ = [
     "Batch",
     "ConvTrunk",
     "ConvTrunkConfig",
+    "Declaration",
     "HyperValidation",
     "LabelSpace",
     "Method",
@@ -72,6 +74,7 @@ _MODULES = {
     ),
     "ranking": ("select_top",),
     "method": ("Method",),
+    "declarations.declaration": ("Declaration",),
     "declarations.methods": (
         "METHODS",
         "method_named",

@@ -18,13 +18,15 @@ _NOT_WRITTEN = "scale"
 
 
 def belonging(finding: Finding, whole: type[Frozen]) -> Finding:
-    """Say which table an unknown key belongs to, if it is one of one or two others.
+    """Say which table an unknown key belongs to, if it is a key of one or two others.
+
+    A key that is nearly one of its own table's is left as it is: it is misspelt.
 
     Args:
         finding: a finding, with its key from the top of the file.
         whole: type of the whole file's settings.
     """
-    if finding.kind != "unknown":
+    if finding.kind != "unknown" or finding.text.endswith("?"):
         return finding
     name, own = str(finding.key[-1]), _table_at(whole, finding.key[:-1])
     places = [] if own is None else _tables(whole).get(name, [])

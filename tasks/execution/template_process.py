@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 
+from gradmix.declarations.methods import METHODS
 from tasks.execution.parent_death import die_with_parent
 from tasks.jobs.__main__ import main
 
@@ -154,9 +155,12 @@ class Template:
 
 
 def load() -> None:
-    """Import the jobs' common modules, and keep them in memory that forks share."""
+    """Import the jobs' common modules and all methods, and keep them in memory that forks share."""
     for name in _TORCH_JOBS:
         importlib.import_module(f"tasks.jobs.{name}")
+    methods = importlib.import_module("gradmix.methods")
+    for declared in METHODS.values():
+        methods.method_class(declared)
     gc.collect()
     # A collection in a child would write to every object, and thus copy every page.
     gc.freeze()

@@ -149,7 +149,7 @@ def test_a_full_disk_says_so_and_leaves_nothing_half_written(
         # Numpy's words for a full disk; it gives no errno.
         raise OSError("6144000 requested and 626560 written")
 
-    monkeypatch.setattr("tasks.stages.prepare.save_prepared", write_half)
+    monkeypatch.setattr("data.tables.prepared.save_prepared", write_half)
     with pytest.raises(
         StageError, match=r"svhn train: expected to write under .*home, found: "
     ) as e:
