@@ -6,37 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gradmix.declarations.methods import method_named
+from gradmix.declarations.methods import METHODS, method_named
 from tasks.codec import encode
 from tasks.stages.train import TrainInputs
 from tasks.storage.artifacts import Artifact
-
-COSTS: Mapping[str, float] = {
-    "target_only": 1.3,
-    "source_only": 1.0,
-    "joint": 1.0,
-    "fine_tune": 1.3,
-    "energynet": 1.5,
-    "gradmix": 1.1,
-    "gradmix_sgd": 1.1,
-    "gradmix_vat": 2.1,
-    "gradmix_mixmatch": 2.4,
-    "gradmix_fixmatch": 1.8,
-    "gradmix_softmatch": 1.8,
-    "mme": 1.1,
-    "mdda": 1.4,
-    "dctn": 1.4,
-    "doge": 1.1,
-    "upgrad": 1.1,
-    "sla": 1.2,
-    "fixmatch": 1.8,
-    "softmatch": 1.8,
-    "adamatch": 4.4,
-}
-"""Time of a step per image of V and the sources, relative to joint training's.
-
-From the ratios of docs/benchmarks.md (sources of 64 images, a V of 25).
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +33,7 @@ class TrainingWork:
     @property
     def images(self) -> float:
         """Images per step, weighted by what the method does with them."""
-        return self.streams * self.batch_size * COSTS[self.method]
+        return self.streams * self.batch_size * METHODS[self.method].cost
 
     def same_step(self, other: "TrainingWork") -> bool:
         """Whether a step of the other computes the same."""
@@ -107,7 +80,7 @@ def measured(artifact: Artifact) -> Measured | None:
             steps=steps,
             network=_network(config["network"]),
         )
-        if timed > 0 and work.method in COSTS:
+        if timed > 0 and work.method in METHODS:
             return Measured(work=work, step=float(notes["seconds"]) / timed)
     return None
 

@@ -24,6 +24,8 @@ class Declaration:
             weights.
         needs_map: whether the trunk must end in a map [B, F, h, w].
         unlabelled_ratio: size of a mini-batch of U, as a multiple of a source's.
+        cost: time of a step per image of V and the sources, relative to joint training's, for
+            estimates (docs/benchmarks.md: sources of 64 images, a V of 25).
     """
 
     name: str
@@ -36,6 +38,7 @@ class Declaration:
     starts_from: str | None = None
     needs_map: bool = False
     unlabelled_ratio: int = 1
+    cost: float = 1.0
 
     def reads_source(self, head: str) -> bool:
         """Whether the method reads sources whose labels train this head."""

@@ -48,4 +48,5 @@ DECLARATION = Declaration(
     implementation="gradmix.methods.adamatch:AdaMatch",
     uses_unlabelled=True,
     unlabelled_ratio=3,
+    cost=4.4,
 )

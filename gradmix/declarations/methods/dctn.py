@@ -44,4 +44,5 @@ DECLARATION = Declaration(
     config=DCTNConfig,
     implementation="gradmix.methods.dctn:DCTN",
     uses_unlabelled=True,
+    cost=1.4,
 )

@@ -38,4 +38,5 @@ DECLARATION = Declaration(
     name="doge",
     config=DoGEConfig,
     implementation="gradmix.methods.doge:DoGE",
+    cost=1.1,
 )

@@ -42,4 +42,5 @@ DECLARATION = Declaration(
     source_scope="none",
     starts_from="source_only",
     needs_map=True,
+    cost=1.5,
 )

@@ -25,4 +25,5 @@ DECLARATION = Declaration(
     implementation="gradmix.methods.fine_tune:FineTune",
     source_scope="none",
     starts_from="source_only",
+    cost=1.3,
 )

@@ -21,4 +21,5 @@ DECLARATION = Declaration(
     config=FixMatchConfig,
     implementation="gradmix.methods.fixmatch:FixMatch",
     uses_unlabelled=True,
+    cost=1.8,
 )

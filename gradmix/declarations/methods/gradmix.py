@@ -16,4 +16,5 @@ DECLARATION = Declaration(
     config=GradMixConfig,
     implementation="gradmix.methods.gradmix:GradMix",
     version=2,
+    cost=1.1,
 )

@@ -22,4 +22,5 @@ DECLARATION = Declaration(
     implementation="gradmix.methods.gradmix_fixmatch:GradMixFixMatch",
     version=2,
     uses_unlabelled=True,
+    cost=1.8,
 )

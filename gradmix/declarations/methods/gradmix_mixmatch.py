@@ -51,4 +51,5 @@ DECLARATION = Declaration(
     implementation="gradmix.methods.gradmix_mixmatch:GradMixMixMatch",
     version=3,
     uses_unlabelled=True,
+    cost=2.4,
 )

@@ -41,4 +41,5 @@ DECLARATION = Declaration(
     config=GradMixSGDConfig,
     implementation="gradmix.methods.gradmix_sgd:GradMixSGD",
     version=2,
+    cost=1.1,
 )

@@ -21,4 +21,5 @@ DECLARATION = Declaration(
     config=GradMixSoftMatchConfig,
     implementation="gradmix.methods.gradmix_softmatch:GradMixSoftMatch",
     uses_unlabelled=True,
+    cost=1.8,
 )

@@ -43,4 +43,5 @@ DECLARATION = Declaration(
     implementation="gradmix.methods.gradmix_vat:GradMixVAT",
     version=2,
     uses_unlabelled=True,
+    cost=2.1,
 )

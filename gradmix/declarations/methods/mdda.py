@@ -30,4 +30,5 @@ DECLARATION = Declaration(
     config=MDDAConfig,
     implementation="gradmix.methods.mdda:MDDA",
     uses_unlabelled=True,
+    cost=1.4,
 )

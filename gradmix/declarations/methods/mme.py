@@ -38,4 +38,5 @@ DECLARATION = Declaration(
     version=2,
     source_scope="target_classes",
     uses_unlabelled=True,
+    cost=1.1,
 )

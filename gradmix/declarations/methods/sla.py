@@ -45,4 +45,5 @@ DECLARATION = Declaration(
     config=SLAConfig,
     implementation="gradmix.methods.sla:SLA",
     uses_unlabelled=True,
+    cost=1.2,
 )

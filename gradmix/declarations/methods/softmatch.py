@@ -21,4 +21,5 @@ DECLARATION = Declaration(
     config=SoftMatchConfig,
     implementation="gradmix.methods.softmatch:SoftMatch",
     uses_unlabelled=True,
+    cost=1.8,
 )

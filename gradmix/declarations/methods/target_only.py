@@ -16,4 +16,5 @@ DECLARATION = Declaration(
     config=TargetOnlyConfig,
     implementation="gradmix.methods.target_only:TargetOnly",
     source_scope="none",
+    cost=1.3,
 )

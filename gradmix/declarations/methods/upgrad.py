@@ -33,4 +33,5 @@ DECLARATION = Declaration(
     name="upgrad",
     config=UPGradConfig,
     implementation="gradmix.methods.upgrad:UPGrad",
+    cost=1.1,
 )
