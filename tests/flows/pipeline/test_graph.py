@@ -18,14 +18,17 @@ from tests.flows.pipeline.drawn import DRAWS, FINALS, Box, compared, drawn, of
 
 def test_every_stage_of_the_design_is_there_as_often_as_the_settings_say(small):
     submitted, _ = small
-    # A draw: 24 baselines and 10 finals of 3 candidates, a search of 3, 4 cells; of the selections,
-    # 3 are those that fine-tuning starts from.
+    settings = load_experiment("digits", "small")
+    rows, finals = len(settings.baselines), len(settings.final)
+    assert (rows >= 24, finals >= 10) == (True, True)
+    # A draw: every row of 3 candidates, a search of 3, 4 cells; of the selections, 3 are those that
+    # fine-tuning starts from.
     counts = {stage: len(of(submitted, stage)) for stage in {box.stage for box in submitted}}
     assert counts == {
         "prepare": 3,
         "split": 4,
-        "train": 4 * (24 * 3 + 3 + 4 + 10 * 3),
-        "select": 4 * (24 + 3 + 2 + 10),
+        "train": 4 * (rows * 3 + 3 + 4 + finals * 3),
+        "select": 4 * (rows + 3 + 2 + finals),
         "pseudo_label": 4,
         "enlarge": 4,
         "evaluate": 4,
