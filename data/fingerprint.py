@@ -55,9 +55,6 @@ def sha256_file(path: Path) -> str:
         ) from error
 
 
-_NESTED = (dict, list, tuple)
-
-
 def _require_string_keys(obj: object) -> None:
     if isinstance(obj, dict):
         for key, value in obj.items():
@@ -66,9 +63,7 @@ def _require_string_keys(obj: object) -> None:
                     f"Expected string keys, found the key {key!r}: write it as a string, "
                     "since JSON would make it equal to its text."
                 )
-            if isinstance(value, _NESTED):
-                _require_string_keys(value)
+            _require_string_keys(value)
     elif isinstance(obj, list | tuple):
         for value in obj:
-            if isinstance(value, _NESTED):
-                _require_string_keys(value)
+            _require_string_keys(value)

@@ -81,8 +81,8 @@ def replace_leaves(value: Any, kind: type[T], change: Callable[[T], object]) -> 
     """Copy a nested value, replacing every object of a class.
 
     Args:
-        value: dataclasses, mappings, lists and tuples, nested to any depth. Parts without such an
-            object are not copied.
+        value: dataclasses, mappings, lists and tuples without names, nested to any depth. Parts
+            without such an object are not copied.
         kind: class of the objects to replace.
         change: maps an object to its replacement.
     """
@@ -113,13 +113,13 @@ def _parts(value: Any) -> Mapping[Any, Any]:  # noqa: ANN401
         return value
     if isinstance(value, list | tuple):
         return dict(enumerate(value))
-    names = _field_names(type(value))  # type: ignore[arg-type]
+    names = _field_names(type(value))  # type: ignore[arg-type]  # to mypy, types are not hashable
     return {name: getattr(value, name) for name in names}
 
 
 @cache
 def _field_names(kind: type[Any]) -> tuple[str, ...]:
-    """Names of a dataclass's fields; none for another class, or for `type`."""
+    """Names of a dataclass's fields; none if it is not a dataclass."""
     if not dataclasses.is_dataclass(kind):
         return ()
     return tuple(field.name for field in dataclasses.fields(kind))

@@ -2,3 +2,4 @@
 
 PSEUDO_LABELS = "pseudo_labels.parquet"
 HELD_OUT = "held_out.parquet"
+SPLIT = "split.parquet"

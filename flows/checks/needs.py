@@ -64,7 +64,7 @@ def needs_of(
     to_run = [entry for entry in trainings if entry.state != "cached"]
     gpus = any(slot.device for slot in slots)
     files = image_count(experiment.images, roles)
-    seconds, basis = None, "not estimated"
+    seconds, basis = None, "not timed before the problems are solved"
     if timed:
         seconds, basis = _seconds(experiment, to_run, home, files, gpus=gpus)
     images = experiment.images

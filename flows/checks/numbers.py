@@ -1,12 +1,15 @@
 """Checks that there are enough files for k, hyper-validation and classes."""
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 
 from data.counting import counted
 from data.names import look_alike
 from data.survey.summary import class_counts
 from flows.checks.roles import Role, Roles, counts_of
 from flows.experiment.datasets import Target
+from flows.experiment.fields import HeldOut
 from flows.experiment.issues import Finding, said, shown
 from flows.experiment.own_data import TARGET
 from flows.experiment.settings import Experiment
@@ -80,32 +83,47 @@ def few_left(experiment: Experiment, roles: Roles) -> Iterator[str]:
     """Warn if the enlarged V may use up all unlabelled files, leaving no S_u."""
     enlarged = experiment.ensemble.enlarged_v
     hard = [final for final in experiment.final if final.labels == "hard"]
-    labelled = [_in_v(experiment.target, role) for role in roles.of("labelled")]
-    for role in roles.of("unlabelled") if hard and labelled else []:
-        files, counts = len(role.listing.files), labelled[0]
-        if sum(max(enlarged - count, 0) for count in counts) >= files:
-            yield (
-                f"ensemble.enlarged_v = {enlarged} of {len(counts)} classes may take all of the "
-                f"{counted(files, 'unlabelled file')}, leaving none to train on as a "
-                f"source; lower it to about {fitting_enlarged_v(counts, files)}."
-            )
+    for role in roles.of("unlabelled") if hard else []:
+        files = len(role.listing.files)
+        for labelled in roles.of("labelled"):
+            counts = _in_v(experiment.target.hyper_validation, labelled)
+            if taken_from_u(counts, enlarged) >= files:
+                yield (
+                    f"ensemble.enlarged_v = {enlarged} of {len(counts)} classes may take all of "
+                    f"the {counted(files, 'unlabelled file')}, leaving none to train on as a "
+                    f"source; lower it to about {fitting_enlarged_v(counts, files)}."
+                )
 
 
-def fitting_enlarged_v(labelled: Collection[int], unlabelled: int) -> int:
-    """Size of a class in the enlarged V for which about half of U is left for S_u.
+def taken_from_u(in_v: Collection[int], enlarged: int) -> int:
+    """Number of files that an enlarged V takes from U, if U has enough of each class.
 
     Args:
-        labelled: number of labelled files of each class.
+        in_v: number of labelled files of each class in V.
+        enlarged: number of files of each class in the enlarged V.
+    """
+    return sum(max(enlarged - count, 0) for count in in_v)
+
+
+def fitting_enlarged_v(in_v: Collection[int], unlabelled: int) -> int:
+    """Largest size of a class in the enlarged V that leaves half of U to S_u.
+
+    Args:
+        in_v: number of labelled files of each class in V.
         unlabelled: number of files in U.
     """
-    return max(labelled) + unlabelled // (2 * len(labelled))
+    sizes = range(min(in_v), max(in_v) + unlabelled)
+    return bisect_right(sizes, unlabelled // 2, key=partial(taken_from_u, in_v)) - 1 + min(in_v)
 
 
-def _in_v(target: Target, role: Role) -> list[int]:
-    """Number of files of each class in V; the smallest k, where V is drawn."""
-    if target.labelled is None:
-        return [min(target.k)] * len(role.used)
-    return list(counts_of(role, class_counts(role.listing)).values())
+def _in_v(hyper_validation: HeldOut, role: Role) -> list[int]:
+    """Number of labelled files of each class in V, without those that are held out for good."""
+    counts = list(counts_of(role, class_counts(role.listing)).values())
+    if isinstance(hyper_validation, float):
+        return [count - max(1, round(hyper_validation * count)) for count in counts]
+    if isinstance(hyper_validation, int):
+        return [count - hyper_validation // len(counts) for count in counts]
+    return counts
 
 
 def _unbalanced(counts: Mapping[str, int]) -> Iterator[str]:

@@ -88,7 +88,7 @@ class _Planner:
 
     @cached_property
     def _known(self) -> "_Known":
-        """Earlier results; nobody asks for them where everything is finished."""
+        """Earlier results, read only if something is unfinished."""
         return _Known(self._store.home, self._scope)
 
     def __call__(

@@ -13,6 +13,7 @@ from flows.records.labelled import labelled_record
 from flows.records.model_folder import champion_record
 from flows.records.provenance import git_commit, hardware, versions
 from flows.records.results import results
+from flows.records.row_results import with_held_out
 from flows.records.stage_results import artifact_of
 from flows.records.stored import FILE, record_folder, stored_record
 from tasks.codec import decode
@@ -92,7 +93,7 @@ def save_record(record: Record, home: Path) -> Path:
     """Write the record and its report; returns their folder."""
     folder = record_folder(record.name, home)
     folder.mkdir(parents=True, exist_ok=True)
-    # Without a page, the next run writes the report again, should this one be killed.
+    # Removed first: if this run is killed, the missing page tells the next to write the report.
     (folder / PAGE).unlink(missing_ok=True)
     write_atomically(folder / FILE, record_text(record))
     # Imported only now: scipy and matplotlib would delay the first training by seconds.
@@ -105,12 +106,18 @@ def save_record(record: Record, home: Path) -> Path:
 def refresh_record(spec: RunSpec, stages: Pipeline, home: Path) -> None:
     """Complete a stored record and its report.
 
-    The champion may be missing in earlier versions, the report where a run was killed.
+    Records of earlier versions may lack the champion and the numbers of labels, and a run that was
+    killed its report.
     """
     folder = record_folder(spec.name, home)
-    stored, champion = stored_record(folder / FILE), champion_record(spec, stages)
-    if stored.champion != champion or not (folder / PAGE).exists():
-        save_record(replace(stored, champion=champion), home)
+    stored = stored_record(folder / FILE)
+    complete = replace(
+        stored,
+        champion=champion_record(spec, stages),
+        rows=with_held_out(stored.rows, stages.draws),
+    )
+    if stored != complete or not (folder / PAGE).exists():
+        save_record(complete, home)
 
 
 def _paper(figures: Mapping[str, Mapping[str, tuple[float, ...]]]) -> Paper:

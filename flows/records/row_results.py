@@ -1,5 +1,7 @@
 """Records of the table's rows: how each model was chosen, and how it did."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,7 @@ def row_records(spec: RunSpec, draw: Draw, home: Path) -> list[RowRecord]:
                 "datasets": _datasets(spec, name, chosen),
                 **place_of(draw),
                 **scores_of(test.get(name)),
-                **_held_out(draw, name),
+                "held_out": _held_out(draw, name),
                 "searched": _searched(spec, draw, name),
                 "searched_settings": _searched_settings(draw, name),
                 "candidates": _candidates(draw, name, chosen),
@@ -71,16 +73,22 @@ def _crossed_candidates(draw: Draw, row: str) -> list[float]:
     ]
 
 
-def _held_out(draw: Draw, row: str) -> dict[str, Any]:
-    """Number of labels behind a row's hyper-validation accuracy, if V was not drawn."""
+def with_held_out(rows: Sequence[RowRecord], draws: Sequence[Draw]) -> tuple[RowRecord, ...]:
+    """Rows of a stored record, with the number of labels behind their accuracy."""
+    known = {(draw.k, draw.draw): draw for draw in draws}
+    return tuple(replace(row, held_out=_held_out(known[row.k, row.draw], row.row)) for row in rows)
+
+
+def _held_out(draw: Draw, row: str) -> int | None:
+    """Number of labelled files behind a row's hyper-validation accuracy; None if V was drawn."""
     if draw.drawn:
-        return {"held_out": None}
+        return None
     counts = hyper_validation_sizes(draw)
     if row in draw.whole or not draw.parts:
-        return {"held_out": sum(counts)}
+        return sum(counts)
     chosen = artifact_of(draw.rows[row]).summary["members"][0]["identity"]
     place = [artifact_of(cell).identity for cell in draw.cells.values()].index(chosen)
-    return {"held_out": counts[place % len(counts)]}
+    return counts[place % len(counts)]
 
 
 def _searched(spec: RunSpec, draw: Draw, row: str) -> list[float]:

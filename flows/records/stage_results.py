@@ -25,7 +25,8 @@ def hyper_validation_sizes(draw: Draw) -> list[int]:
     Clips rather than their frames, which are too alike to count as independent labels.
     """
     splits = [artifact_of(part).summary for part in draw.parts or [draw.split]]
-    return [split.get("clips", split["counts"])["hyper_validation"] for split in splits]
+    counts = [split["clips"] if "clips" in split else split["counts"] for split in splits]
+    return [count["hyper_validation"] for count in counts]
 
 
 def scores_of(scored: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from data.tables.file_names import HELD_OUT
+from data.tables.file_names import HELD_OUT, SPLIT
 from data.tables.held_out import HeldOut, write_held_out
 from data.tables.prepared import ImageSet, load_prepared
 from data.tables.split import Rows, Split
@@ -25,7 +25,7 @@ def run(job: HeldOutJob, folder: Path) -> Outcome:
     """Score every held-out sample with the members that have not seen it; writes a Parquet file."""
     device = prepare_device()
     target = load_prepared(job.target)
-    splits = [load_split(member.split / "split.parquet") for member in job.members]
+    splits = [load_split(member.split / SPLIT) for member in job.members]
     held = [split.hyper_validation for split in splits]
     rows = np.unique(np.concatenate(held))
     scores = np.full((len(rows), len(job.members), len(job.classes)), np.nan, np.float32)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from data.fingerprint import digest_json, sha256_bytes
-from data.tables.file_names import PSEUDO_LABELS
+from data.tables.file_names import PSEUDO_LABELS, SPLIT
 from data.tables.prepared import ImageSet, load_prepared
 from data.tables.pseudo_labels import (
     Member,
@@ -30,7 +30,7 @@ def run(job: PseudoLabelJob, folder: Path) -> Outcome:
     """Predict U with every member, in order; writes the Parquet file to `output`."""
     device = prepare_device()
     target = load_prepared(job.target)
-    u = load_split(job.split / "split.parquet").u
+    u = load_split(job.split / SPLIT).u
     images = rows_of(target.images, torch.from_numpy(u), device)
     parts = []
     for member in job.members:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from data.errors import DataError
 from data.tables.enlarged_v import load_enlarged
+from data.tables.file_names import PSEUDO_LABELS, SPLIT
 from data.tables.prepared import ImageSet, load_prepared
 from data.tables.pseudo_labels import read_pseudo_labels
 from data.tables.split import Split, class_rows
@@ -57,7 +58,7 @@ def target_stream(job: StreamInputs, target: ImageSet, device: torch.device) -> 
         enlarged = load_enlarged(job.enlarged)
         rows, labels = torch.from_numpy(enlarged.sample_id), torch.from_numpy(enlarged.label)
     else:
-        split = load_split(job.split / "split.parquet")
+        split = load_split(job.split / SPLIT)
         rows = torch.from_numpy(split.v)
         labels = split_labels(job.classes, target, split, rows)
     return _stream(job, "V", target, rows, labels, TARGET_HEAD, device)
@@ -67,7 +68,7 @@ def unlabelled_stream(
     job: StreamInputs, target: ImageSet, device: torch.device, ratio: int
 ) -> UnlabelledStream:
     """All of U, without labels, in mini-batches of `ratio` times a source's."""
-    rows = torch.from_numpy(load_split(job.split / "split.parquet").u)
+    rows = torch.from_numpy(load_split(job.split / SPLIT).u)
     return UnlabelledStream(
         "U",
         rows_of(target.images, rows, device),
@@ -82,7 +83,7 @@ def hyper_validation(
     job: TargetInputs, target: ImageSet, device: torch.device
 ) -> HyperValidation | None:
     """The hyper-validation set of the job's split; None if nothing is held out."""
-    split = load_split(job.split / "split.parquet")
+    split = load_split(job.split / SPLIT)
     if not len(split.hyper_validation):
         return None
     rows = torch.from_numpy(split.hyper_validation)
@@ -118,7 +119,7 @@ def normalisation_of(job: NetworkInputs, images: Tensor) -> Normalisation:
 def _pseudo_stream(job: StreamInputs, target: ImageSet, device: torch.device) -> Stream:
     """S_u: hard or soft labels of U, less the samples that moved into the enlarged V."""
     assert job.pseudo_labels is not None  # noqa: S101 - only called with them
-    table = read_pseudo_labels(job.pseudo_labels / "pseudo_labels.parquet")
+    table = read_pseudo_labels(job.pseudo_labels / PSEUDO_LABELS)
     left = torch.ones(len(table.sample_id), dtype=torch.bool)
     if job.enlarged:
         moved = torch.from_numpy(load_enlarged(job.enlarged).sample_id)

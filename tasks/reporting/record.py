@@ -30,14 +30,14 @@ from tasks.reporting.records.studies import (
     StudyRecords,
 )
 
-FORMAT = 3
+FORMAT = 4
 """Format of the file. Format 1 (version 0.1) had no key for what a run did not have; format 2 (0.2)
-had no champion."""
+had no champion; format 3 counted frames, not clips, in hyper-validation."""
 
 PAGE = "report.html"
 """A record's report; the last of the report's files to be written."""
 
-EARLIER = (1, 2)
+EARLIER = (1, 2, 3)
 """Formats whose files may lack keys with a default."""
 
 Paper = Mapping[str, Mapping[int, tuple[float, ...]]]
@@ -144,7 +144,7 @@ def read_record(path: Path) -> Record:
 
 
 def decode_record(content: Json, name: str = "record") -> Record:
-    """Decode a record from JSON of format 1, 2 or 3.
+    """Decode a record from JSON of any format up to this one.
 
     Args:
         content: content of the file.
@@ -159,4 +159,15 @@ def decode_record(content: Json, name: str = "record") -> Record:
             f"{name}: expected a record of format 1 to {FORMAT}, found format {found}; use the "
             "version that made it, or gradmix reproduce makes it again."
         )
+    if found in EARLIER:
+        content = _without_frame_counts(content)
     return decode(Record, {**content, "format": FORMAT}, name=name, sparse=found in EARLIER)
+
+
+def _without_frame_counts(content: dict[str, Any]) -> dict[str, Any]:
+    """An earlier record of clips, whose number of hyper-validation clips is unknown."""
+    if not any(entry.get("clips") for entry in content.get("data", [])):
+        return content
+    rows = [{**row, "held_out": None} for row in content["rows"]]
+    champion = content.get("champion")
+    return {**content, "rows": rows, "champion": champion and {**champion, "n": None}}

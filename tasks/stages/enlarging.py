@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from data.tables.enlarged_v import EnlargedV, save_enlarged
+from data.tables.file_names import PSEUDO_LABELS, SPLIT
 from data.tables.prepared import load_prepared
 from data.tables.pseudo_labels import read_pseudo_labels
 from data.tables.split_file import load_split
@@ -56,9 +57,9 @@ def enlarged_v(folders: Folders, classes: Sequence[str], per_class: int, seed: i
         seed: seed of the choice among agreed samples.
     """
     images = load_prepared(folders.target)
-    roles = load_split(folders.split / "split.parquet")
+    roles = load_split(folders.split / SPLIT)
     v_labels = split_labels(classes, images, roles, torch.from_numpy(roles.v)).numpy()
-    table = read_pseudo_labels(folders.pseudo / "pseudo_labels.parquet")
+    table = read_pseudo_labels(folders.pseudo / PSEUDO_LABELS)
     samples = images.samples
     clips = np.arange(len(images.labels)) if samples is None else samples.clip_numbers
     rows = enlarge(

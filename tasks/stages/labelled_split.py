@@ -8,13 +8,13 @@ import numpy as np
 
 from data.fingerprint import digest_json
 from data.reader import Samples
+from data.tables.file_names import SPLIT
 from data.tables.labelled_split import REJECTED, HeldOut, split_labelled
 from data.tables.split import Rows, Split
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
 from tasks.errors import StageError
 from tasks.outcome import Outcome
-from tasks.stages.split import FILE
 from tasks.storage.artifacts import Request
 
 
@@ -51,7 +51,7 @@ def describe(inputs: LabelledSplitInputs) -> Request:
 
 def execute(place: Workplace, inputs: LabelledSplitInputs) -> Outcome:
     """Give every sample its role; each role has its own digest."""
-    from data.tables.prepared import load_prepared  # noqa: PLC0415 - loads torch, which a plan does not need
+    from data.tables.prepared import load_prepared  # noqa: PLC0415 - loads torch
     from data.tables.split_file import save_split  # noqa: PLC0415 - loads pyarrow
 
     target, classes = inputs.target, inputs.classes
@@ -67,7 +67,7 @@ def execute(place: Workplace, inputs: LabelledSplitInputs) -> Outcome:
         samples=prepared.samples,
         corrections=inputs.corrections,
     )
-    save_split(split, place.output / FILE)
+    save_split(split, place.output / SPLIT)
     digests = {
         role: digest_json([target.digest, list(classes), rows.tolist(), _labels(split, rows)])
         for role, rows in _roles(split).items()

@@ -6,13 +6,12 @@ from typing import Any, Generic
 import numpy as np
 
 from data.fingerprint import digest_json
+from data.tables.file_names import SPLIT
 from data.tables.split import split_target
 from tasks.engine.mlflow_run import tracked_run
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
 from tasks.outcome import Outcome
 from tasks.storage.artifacts import Request
-
-FILE = "split.parquet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +49,7 @@ def describe(inputs: SplitInputs) -> Request:
 
 def execute(place: Workplace, inputs: SplitInputs) -> Outcome:
     """Draw hyper-validation, V and U; each role has its own digest."""
-    from data.tables.prepared import load_prepared  # noqa: PLC0415 - loads torch, which a plan does not need
+    from data.tables.prepared import load_prepared  # noqa: PLC0415 - loads torch
     from data.tables.split_file import save_split  # noqa: PLC0415 - loads pyarrow
 
     target, classes = inputs.target, inputs.classes
@@ -65,7 +64,7 @@ def execute(place: Workplace, inputs: SplitInputs) -> Outcome:
         draw=inputs.draw,
         samples=prepared.samples,
     )
-    save_split(split, place.output / FILE)
+    save_split(split, place.output / SPLIT)
     roles = {"hyper_validation": split.hyper_validation, "V": split.v, "U": split.u}
     digests = {
         role: digest_json([target.digest, list(classes), rows.tolist()])

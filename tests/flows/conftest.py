@@ -182,11 +182,12 @@ class Imitation:
         held = 1 if arguments.held_out.fold is not None else arguments.held_out.count or 0
         if arguments.held_out.share is not None:
             held = 2 * max(1, round(3 * arguments.held_out.share))
-        counts = {"hyper_validation": held, "V": 6 - held, "U": 3}
+        files = {"hyper_validation": held, "V": 6 - held, "U": 3}
+        frames = 10 if "clips" in arguments.target.summary else 1
         return {
-            "digests": {role: f"{role} {name}" for role in counts},
-            "counts": counts,
-            "clips": counts,
+            "digests": {role: f"{role} {name}" for role in files},
+            "counts": {role: frames * count for role, count in files.items()},
+            "clips": files,
             "labelled": [3, 3],
             "corrected": len(arguments.corrections),
             "rejected": 0,

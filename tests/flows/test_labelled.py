@@ -284,6 +284,7 @@ def test_labelled_clips_have_a_report(order, folder, recorded, tmp_path, held_ou
     text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert "## What the labels can show" in text
     number = record.labelled.held_out
+    assert {row.row: row.held_out for row in record.rows}["Joint"] == record.champion.n == number
     assert number == {"cross": 5, 2: 2, 0.4: 2}[held_out]
     assert f"- hyper-validation: {number} labelled clips, in whole recordings" in text
     assert "counts these" in text

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, Literal
 
 import pytest
@@ -160,3 +161,17 @@ def test_leaves_are_found_and_replaced_at_any_depth() -> None:
     assert leaves(value, Future) == [other, one, one]
     replaced = replace_leaves(value, Future, lambda future: future.name)
     assert replaced == {"a": tree(rate="one", free={"x": ["other"]}), "b": ("one",)}
+
+
+def test_what_has_no_leaf_is_not_copied() -> None:
+    plain = tree(free=MappingProxyType({"x": [], "y": ()}))
+    value = {"plain": plain, "leaf": Future("one"), "empty": [{}, ()], "kind": Tree, "none": None}
+    replaced = replace_leaves(value, Future, lambda future: future.name)
+    assert replaced == value | {"leaf": "one"}
+    assert all(replaced[name] is value[name] for name in value if name != "leaf")
+    assert leaves(plain, Future) == []
+
+
+def test_a_mapping_of_any_kind_becomes_a_dictionary_where_it_has_a_leaf() -> None:
+    value = MappingProxyType({"x": Future("one")})
+    assert replace_leaves(value, Future, lambda future: future.name) == {"x": "one"}

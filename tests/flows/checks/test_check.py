@@ -5,12 +5,15 @@ import shutil
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from data.digest_cache import KnownDigests
 from flows.checks import check as checks
 from flows.checks.check import CheckError, check_run, checked
 from flows.checks.needs import gib, home_problem
+from flows.checks.numbers import fitting_enlarged_v, taken_from_u
 from flows.experiment.run_request import RunRequest
 from flows.experiment.run_spec import resolve
 from tests.flows.drafting.photos import photo
@@ -208,6 +211,27 @@ def test_an_enlarged_v_that_takes_all_of_u_is_warned_of(look):
     (warning,) = look(("enlarged_v = 4", "enlarged_v = 5")).warnings
     assert warning.startswith("ensemble.enlarged_v = 5 of 2 classes may take all of the 4 ")
     assert warning.endswith("lower it to about 4.")
+
+
+def test_labels_that_are_held_out_are_not_in_v(look):
+    # Without two of six labelled photos, V has two of each class, and wants two more of each.
+    held = ("[target]", "[target]\nhyper_validation = 2")
+    assert look(held, ("enlarged_v = 1", "enlarged_v = 3")).warnings == ()
+    (warning,) = look(("enlarged_v = 3", "enlarged_v = 4")).warnings
+    assert warning.endswith("lower it to about 3.")
+
+
+@given(st.lists(st.integers(1, 100), min_size=1, max_size=6), st.integers(1, 300))
+def test_the_advised_enlarged_v_is_the_largest_that_leaves_half_of_u(in_v, unlabelled):
+    fitting = fitting_enlarged_v(in_v, unlabelled)
+    assert taken_from_u(in_v, fitting) <= unlabelled // 2 < taken_from_u(in_v, fitting + 1)
+
+
+def test_unequal_classes_take_what_each_lacks():
+    # Five of the second class become 35; the first has more than that.
+    assert fitting_enlarged_v([100, 5], 60) == 35
+    assert taken_from_u([100, 5], 35) == 30
+    assert taken_from_u([100, 5], 110) == 115
 
 
 def test_a_home_is_looked_at_and_nothing_is_written(look, tmp_path, monkeypatch):

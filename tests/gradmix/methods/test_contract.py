@@ -1,8 +1,10 @@
 """The contract of every method, checked for every row of `METHODS`."""
 
+import ast
 import copy
 import dataclasses
 import functools
+import inspect
 import io
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,14 @@ def test_a_method_is_two_files_a_row_and_a_test_file(name) -> None:
     assert method_named(name) is entry
     assert entry.name == name
     assert method.__annotations__["config"] is entry.config
+
+
+@every_method
+def test_a_method_knows_no_other_declaration(name) -> None:
+    parsed = ast.parse(Path(inspect.getfile(method_class(METHODS[name]))).read_text("utf-8"))
+    imported = {node.module for node in ast.walk(parsed) if isinstance(node, ast.ImportFrom)}
+    known = {module for module in imported if module.startswith("gradmix.declarations.methods")}
+    assert known == {f"gradmix.declarations.methods.{name}"}
 
 
 @every_method

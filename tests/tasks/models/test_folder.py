@@ -158,6 +158,17 @@ def test_the_card_names_classes_figures_commands_and_limits(single: Path) -> Non
         assert text in card
 
 
+def test_the_card_of_clips_counts_clips(single: Path) -> None:
+    description = read_description(single)
+    images = replace(description.images, media="clips", frames=10)
+    figures = replace(description.figures, test_n=100, test_clip_accuracy=0.6, test_clips=10)
+    card = card_text(replace(description, images=images, figures=figures))
+    # sqrt(.75 * .25 / 8) and, over 10 clips of 10 frames, sqrt(.5 * .5 / 10).
+    assert "| hyper-validation frames | 75.0 % ± 15.3 | 8 clips |" in card
+    assert "| test frames | 50.0 % ± 15.8 | 100 |" in card
+    assert "standard error over clips, as frames of one clip are alike" in card
+
+
 def test_the_card_says_what_a_trunk_of_timm_needs(
     single: Path,
 ) -> None:

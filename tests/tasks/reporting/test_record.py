@@ -1,6 +1,7 @@
 """Records on disk: of this version as they were written, of version 0.1 as they are committed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from tasks.codec import CodecError, encode
 from tasks.reporting.record import FORMAT, Record, decode_record, read_record, record_text
+from tasks.reporting.records.rows import ChampionRecord
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 COMMITTED = sorted(RESULTS.glob("*/record.json"))
@@ -38,11 +40,29 @@ def test_a_committed_record_of_format_1_keeps_every_figure(path: Path) -> None:
     assert found["paper"] == old["paper"]
 
 
+@pytest.mark.parametrize("of_clips", [True, False])
+def test_frames_that_an_earlier_record_counted_as_labels_are_forgotten(
+    record: dict[str, Any],
+    of_clips: bool,
+) -> None:
+    champion = ChampionRecord(
+        row="GradMix", k=3, draw=0, accuracy=0.8, n=120, compared=2,
+        folder="model", registered="m", identity="1",
+    )  # fmt: skip
+    now = encode(replace(decode_record(record), champion=champion))
+    rows = [{**row, "held_out": 120} for row in now["rows"]]
+    data = [{**entry, "clips": 12 if of_clips else None} for entry in now["data"]]
+    found = decode_record({**now, "format": 3, "rows": rows, "data": data})
+    assert {row.held_out for row in found.rows} == {None if of_clips else 120}
+    assert found.champion is not None
+    assert found.champion.n == (None if of_clips else 120)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"colour": "red"}, "found the unknown 'colour'"),
-        ({"format": 4}, "expected a record of format 1 to 3, found format 4"),
+        ({"format": 5}, "expected a record of format 1 to 4, found format 5"),
         ({"rows": [{}]}, r"record\.rows\[0\]: expected the key .* found none"),
         ({"seed": "7"}, r"record\.seed: expected a value of type int, found '7'"),
     ],

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from data.errors import DataError
+from data.tables.file_names import SPLIT
 from data.tables.split_file import load_split
 from tasks.engine.runtime import Runtime, use
 from tasks.stages import split
@@ -61,7 +62,7 @@ def test_the_target_decides_and_the_label_does_not(inputs: dict[str, Any], artif
 def test_the_roles_are_stored_and_counted(runtime: Runtime, inputs: dict[str, Any], toy) -> None:
     artifact = performed(runtime, inputs)
 
-    stored = load_split(runtime.home / artifact.folder / split.FILE)
+    stored = load_split(runtime.home / artifact.folder / SPLIT)
     assert artifact.summary["counts"] == {"hyper_validation": 8, "V": 6, "U": 26}
     for role in ("hyper_validation", "v", "u"):
         np.testing.assert_array_equal(getattr(stored, role), getattr(toy.split, role))
