@@ -51,6 +51,7 @@ _KEYS: Mapping[str, tuple[object, Mapping[str, str]]] = {
             "r": "the best models of the grid, which label U together",
             "threshold": "confidence that a pseudo-label needs",
             "enlarged_v": "files of a class in V once pseudo-labelled ones have joined it",
+            "if_none_agree": "use probabilities as labels if the models agree on no file, or stop",
         },
     ),
 }
@@ -196,6 +197,8 @@ def _chosen(draft: Draft) -> dict[tuple[str, str], object]:
     chosen: dict[tuple[str, str], object] = {
         ("images", "side"): draft.side,
         ("ensemble", "enlarged_v"): draft.enlarged_v,
+        # With a handful of files, none may be left; the other trainings should not be lost.
+        ("ensemble", "if_none_agree"): "soft",
         **(_QUICK if draft.quick else {}),
     }
     if draft.pretrained is not None:

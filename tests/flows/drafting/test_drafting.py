@@ -123,7 +123,7 @@ def test_the_file_says_what_was_found_and_loads(tmp_path):
     # The photos have 32 pixels a side.
     assert document["images"] == {"side": 32}
     # V has two of each class, and half of one unlabelled photo is none.
-    assert document["ensemble"] == {"enlarged_v": 2}
+    assert document["ensemble"] == {"enlarged_v": 2, "if_none_agree": "soft"}
     experiment = load_experiment(str(out))
     assert experiment.target.hyper_validation == "cross"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kitchen.toml", "my kitchen"]
