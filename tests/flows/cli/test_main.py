@@ -272,8 +272,8 @@ def test_report_of_what_is_not_there_costs_one_line(gradmix, tiny_order, tmp_pat
     ("content", "words"),
     [
         ("{", "unreadable"),
-        ("[]", "format 1 to 3, found format none"),
-        (json.dumps({"format": 4, "name": "x", "run_id": "y"}), "format 1 to 3, found format 4"),
+        ("[]", "format 1 to 4, found format none"),
+        (json.dumps({"format": 5, "name": "x", "run_id": "y"}), "format 1 to 4, found format 5"),
     ],
 )
 def test_a_damaged_record_costs_one_line(gradmix, tmp_path, content, words):

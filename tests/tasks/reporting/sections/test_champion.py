@@ -1,5 +1,6 @@
 """The report begins with the model to use."""
 
+from dataclasses import replace
 from typing import Any
 
 from tasks.reporting.report import markdown_report
@@ -46,6 +47,11 @@ def test_what_is_not_known_is_not_said(record: dict[str, Any]) -> None:
 
 
 def test_clips_have_both_figures(actions: dict[str, Any]) -> None:
-    found = report(actions, test_n=630, test_clip_accuracy=0.95, test_clips=63)
+    scores = {"test_n": 630, "test_clip_accuracy": 0.95, "test_clips": 63}
+    read = typed(actions | {"champion": CHAMPION | scores})
+    # A record of this format counted frames, which is no number of clips.
+    assert "accuracy 90.0 %: the best" in markdown_report(read)
+    assert read.champion is not None
+    found = markdown_report(replace(read, champion=replace(read.champion, n=900)))
     assert "± 1.0 (900 clips)" in found
     assert "Test accuracy 98.0 % of 630 frames, 95.0 % of 63 clips" in found
