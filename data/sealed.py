@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from data.tables.prepared import ImageSet, _read_folder
+from data.tables.image_set import ImageSet, as_tensors
+from data.tables.prepared import _read_folder
 
 
 def open_sealed_test(folder: Path) -> ImageSet:
@@ -12,4 +13,4 @@ def open_sealed_test(folder: Path) -> ImageSet:
         DataError: if the folder contains an open data set, lacks a file, or its files do not
             match.
     """
-    return _read_folder(folder, sealed=True)
+    return as_tensors(_read_folder(folder, sealed=True))

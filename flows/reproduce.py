@@ -21,12 +21,8 @@ from flows.monitoring.peak_memory import PeakMemory
 from flows.monitoring.status_file import StatusFile, close_dead
 from flows.pipeline.graph import pipeline
 from flows.pipeline.plan import make_plan
-from flows.records.champion import track_results
-from flows.records.model_folder import write_champion
 from flows.records.provenance import git_commit
-from flows.records.record import make_record, refresh_record, save_record
-from flows.records.run_pages import announce_results, announce_run, mlflow_page, track_summary
-from flows.records.stored import FILE, is_readable, record_folder, stored_record
+from flows.records.run_pages import announce_run, mlflow_page
 from tasks.engine.mlflow_run import flattened
 from tasks.engine.prefect_tasks import PrefectSubmit
 from tasks.engine.runtime import LOCKS, Runtime, use
@@ -43,7 +39,7 @@ from tasks.storage.artifacts import Store
 from tasks.storage.home import home_named, open_home, sweep_home
 from tasks.storage.locks import locked
 from tasks.storage.remote import open_storage
-from tasks.tracking.tracker import EXPERIMENT, open_tracker
+from tasks.tracking.tracker import EXPERIMENT, Tracker, open_tracker
 
 NAME = "reproduce"
 FLOW_RUN = "prefect.flow_run_id"
@@ -127,8 +123,25 @@ def resolve_in(request: RunRequest, home: str | None) -> tuple[RunSpec, Path]:
     return spec, folder
 
 
+def tracker_of(home: Path) -> Tracker:
+    """Open MLflow for a home folder, whose database is made if necessary; takes seconds.
+
+    Raises:
+        TrackingError: if it cannot be used; an outage is not an error.
+    """
+    # If two processes create a database at once, one of them fails.
+    with locked(home / LOCKS / "tracking"):
+        ensure_tracking(home)
+        return open_tracker(home, EXPERIMENT)
+
+
 def start(
-    spec: RunSpec, home: Path, engine: Engine, observer: Observer, template: Template
+    spec: RunSpec,
+    home: Path,
+    engine: Engine,
+    observer: Observer,
+    template: Template,
+    tracker: Tracker,
 ) -> Path:
     """Run a specification in a new flow run; returns the folder of its record."""
 
@@ -141,7 +154,7 @@ def start(
     # Prefect's UI shows its parameters; digests of thousands of files would be unreadable.
     def reproduction(request: RunRequest, home: str, engine: Engine) -> str:
         del request
-        return str(run(spec, Path(home), engine, observer, template))
+        return str(run(spec, Path(home), engine, observer, template, tracker))
 
     return Path(reproduction(spec.request, str(home), engine))
 
@@ -152,6 +165,7 @@ def run(
     engine: Engine,
     observer: Observer | None = None,
     template: Template | None = None,
+    tracker: Tracker | None = None,
 ) -> Path:
     """Run a specification in the current flow run; returns the folder of its record.
 
@@ -161,6 +175,7 @@ def run(
         engine: where trainings run.
         observer: follows the run.
         template: jobs are forked from it, and it is ended afterwards; by default a new one.
+        tracker: client of MLflow; by default one is opened.
     """
     tags = _tags(spec)
     close_dead(home, own=tags.get(FLOW_RUN))
@@ -173,7 +188,8 @@ def run(
     status = StatusFile(home, observer.work, _about(spec, engine, tags))
     event_log = EventLog([status.listen, observer.listen])
     with status.kept(), template or Template() as launch:
-        return _run(spec, home, engine, slots, event_log, tags, launch, status)
+        tracker = tracker or tracker_of(home)
+        return _run(spec, home, engine, slots, event_log, tags, launch, tracker, status)
 
 
 def _run(
@@ -184,12 +200,9 @@ def _run(
     event_log: EventLog,
     tags: dict[str, str],
     launch: Launch,
+    tracker: Tracker,
     status: StatusFile,
 ) -> Path:
-    # If two processes create a database at once, one of them fails.
-    with locked(home / LOCKS / "tracking"):
-        ensure_tracking(home)
-        tracker = open_tracker(home, EXPERIMENT)
     run_id = tracker.start_run(
         spec.name,
         spec.identity,
@@ -206,10 +219,10 @@ def _run(
     if engine == "workers":
         fleet = FleetRunner(PrefectDispatch(), store, _job_tags(spec, tags), storage)
     on_cores = any(slot.device == "" for slot in slots.slots)
-    cores = slots if on_cores else SlotPool.of_cores(locks=home / LOCKS)
-    decode = here if on_cores else SlotRunner(home, cores, launch)
+    pool = SlotPool.of_cores(locks=home / LOCKS)
+    cores = here if on_cores else SlotRunner(home, pool, launch)
     runtime = Runtime(
-        store, fleet or here, decode, tracker, run_id, event_log.listen, tags, spec.scope
+        store, fleet or here, cores, tracker, run_id, event_log.listen, tags, spec.scope
     )
     submit = PrefectSubmit()
     try:
@@ -223,22 +236,20 @@ def _run(
         # An interrupt only reaches the main thread; this stops trainings in other threads.
         runtime.stop()
         raise
-    folder, model = record_folder(spec.name, home), write_champion(spec, stages, home, run_id)
-    # If nothing was executed, the record of the run that executed it stays.
-    if event_log.executed or not is_readable(folder / FILE):
-        names = event_log.slots if engine == "workers" else [slot.name for slot in slots.slots]
-        record = make_record(
-            spec, stages, event_log, run_id, names, home, tracker.pages(), memory.figures
-        )
-        save_record(record, home)
-    else:
-        refresh_record(spec, stages, home)
-    record = stored_record(folder / FILE)
-    announce_results(spec.name, record, folder)
-    track_results(spec, stages, tracker, run_id, model)
-    tracker.log_artifact(run_id, folder)
-    track_summary(tracker, run_id, record)
-    tracker.log_table(run_id, "cells.csv", event_log.cells())
+    # Imported only now: torch, scipy and matplotlib would delay the first training by seconds.
+    from flows.records.publish import publish  # noqa: PLC0415
+
+    names = event_log.slots if engine == "workers" else [slot.name for slot in slots.slots]
+    folder = publish(
+        spec,
+        stages,
+        event_log,
+        tracker,
+        run_id=run_id,
+        home=home,
+        slots=names,
+        peak_memory=memory.figures,
+    )
     tracker.finish(run_id)
     tracker.replay()
     runtime.store.flush()

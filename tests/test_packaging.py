@@ -124,7 +124,6 @@ def test_what_is_imported_is_declared():
         "markdown_it": "markdown-it-py",
         "PIL": "pillow",
         "pydantic_core": "pydantic",
-        "sklearn": "scikit-learn",
         "yaml": "pyyaml",
     }
     wanted = [*PROJECT["project"]["dependencies"], *EXTRAS]

@@ -12,7 +12,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import torch
 
 from data.errors import DataError, one_line
 from data.fingerprint import canonical_json
@@ -25,27 +24,22 @@ SCHEMA = pa.schema([("name", pa.string()), ("clip", pa.string()), ("group", pa.s
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageSet:
-    """A data set in memory.
+class Prepared:
+    """A prepared data set.
 
     Attributes:
-        images: uint8, or float16 for feature maps, [N, H, W, C], contiguous, so that
-            `images.permute(0, 3, 1, 2)` is channels-last without a copy.
+        images: uint8, or float16 for feature maps, [N, H, W, C], memory-mapped.
         labels: int64 [N], indices into `classes`; -1 if unknown.
         classes: class names, in order.
         origin: one sentence on what the images are, how many, and whether they are official.
         samples: sample in each row; None if rows have no names.
     """
 
-    images: torch.Tensor
-    labels: torch.Tensor
+    images: npt.NDArray[Any]
+    labels: npt.NDArray[np.int64]
     classes: tuple[str, ...]
     origin: str
     samples: Samples | None = None
-
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self.labels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +80,8 @@ def save_prepared(raw: RawImages, folder: Path, sealed: bool, *, stored: bool = 
         write_table(pa.Table.from_arrays(columns, schema=SCHEMA), folder / SAMPLES)
 
 
-def load_prepared(folder: Path) -> ImageSet:
-    """Load a prepared data set for training and selection.
+def read_prepared(folder: Path) -> Prepared:
+    """Read a prepared data set for training and selection.
 
     Raises:
         DataError: if the folder contains a sealed test split, lacks a file, or its files do not
@@ -107,7 +101,7 @@ def stored_images(folder: Path) -> npt.NDArray[Any]:
     return _array(folder / IMAGES, mapped=True)
 
 
-def _read_folder(folder: Path, *, sealed: bool) -> ImageSet:
+def _read_folder(folder: Path, *, sealed: bool) -> Prepared:
     manifest = _manifest(folder)
     if manifest.sealed != sealed:
         wanted, found = ("a sealed", "an open") if sealed else ("an open", "a sealed")
@@ -125,9 +119,9 @@ def _read_folder(folder: Path, *, sealed: bool) -> ImageSet:
             "prepare it again."
         )
     check_samples(samples, len(labels), str(folder))
-    return ImageSet(
-        images=torch.from_numpy(np.ascontiguousarray(images)),
-        labels=torch.from_numpy(np.ascontiguousarray(labels)),
+    return Prepared(
+        images=images,
+        labels=np.ascontiguousarray(labels),
         classes=classes,
         origin=manifest.origin,
         samples=samples,

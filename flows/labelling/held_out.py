@@ -39,7 +39,7 @@ def held_out_table(run: EnsembleRun) -> Path:
     runtime = Runtime(
         store=Store(home, open_storage()),
         train=runner,
-        decode=runner,
+        cores=runner,
         tracker=open_tracker(home, EXPERIMENT),
         parent_run_id=run.record.run_id,
         listen=lambda _: None,

@@ -20,6 +20,7 @@ from tasks.codec import decode
 from tasks.reporting.record import FORMAT, PAGE, Paper, Record, record_text
 from tasks.reporting.records.inputs import DataRecord, OutputsRecord
 from tasks.reporting.records.run import CountsRecord, HardwareRecord, MemoryRecord, TrackingRecord
+from tasks.reporting.report import write_report
 from tasks.storage.artifacts import Artifact
 
 
@@ -96,9 +97,6 @@ def save_record(record: Record, home: Path) -> Path:
     # Removed first: if this run is killed, the missing page tells the next to write the report.
     (folder / PAGE).unlink(missing_ok=True)
     write_atomically(folder / FILE, record_text(record))
-    # Imported only now: scipy and matplotlib would delay the first training by seconds.
-    from tasks.reporting.report import write_report  # noqa: PLC0415
-
     write_report(record, folder)
     return folder
 

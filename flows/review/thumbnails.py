@@ -52,6 +52,6 @@ class Thumbnails:
 
     @cached_property
     def _stored(self) -> Any:  # noqa: ANN401 - a mapped array
-        from data.tables.prepared import stored_images  # noqa: PLC0415 - torch takes seconds
+        from data.tables.prepared import stored_images  # noqa: PLC0415 - loads pyarrow
 
         return stored_images(self._gallery.stored)

@@ -15,7 +15,7 @@ def run_job(
     on_rows: OnRows = lambda _: None,
     *,
     steps: int = 0,
-    decodes: bool = False,
+    on_cores: bool = False,
 ) -> Outcome:
     """Run a job of `tasks.jobs` and wait for its outcome.
 
@@ -25,14 +25,14 @@ def run_job(
         job: inputs of the job.
         on_rows: called with new figures while the job runs.
         steps: number of steps the job counts.
-        decodes: whether the job decodes photos or clips, which needs no GPU and runs near the data.
+        on_cores: whether the job needs no GPU and runs on this machine, near the data.
 
     Raises:
         StageError: if the process fails.
     """
     runtime = place.runtime
     write_job(place.folder, job, runtime.home)
-    runner = runtime.decode if decodes else runtime.train
+    runner = runtime.cores if on_cores else runtime.train
     follower = place.follower(steps=steps, on_rows=on_rows)
     try:
         runner.run(name, place.folder, follower)

@@ -27,7 +27,7 @@ class Runtime:
     Attributes:
         store: artifacts and unfinished work.
         train: runs jobs that want a GPU, in slots of this machine or on the workers of a fleet.
-        decode: runs jobs that decode photos and clips, on the cores of this machine.
+        cores: runs jobs that need no GPU, such as decoding photos, on the cores of this machine.
         tracker: client of MLflow.
         parent_run_id: MLflow run of the reproduction.
         listen: called with every event, from any thread.
@@ -37,7 +37,7 @@ class Runtime:
 
     store: Store
     train: JobRunner
-    decode: SlotRunner
+    cores: SlotRunner
     tracker: Tracker
     parent_run_id: str
     listen: Callable[[Event], None]
@@ -53,7 +53,7 @@ class Runtime:
 
     def stop(self) -> None:
         """Stop all running jobs and start no more."""
-        for runner in (self.train, self.decode):
+        for runner in (self.train, self.cores):
             runner.stop()
 
     def raise_if_stopped(self) -> None:
@@ -62,7 +62,7 @@ class Runtime:
         Raises:
             SlotsStoppedError: if `stop` was called.
         """
-        self.decode.slots.raise_if_stopped()
+        self.cores.slots.raise_if_stopped()
 
     @contextmanager
     def alone(self, identity: str) -> Iterator[None]:

@@ -29,7 +29,15 @@ from tasks.execution.parent_death import die_with_parent
 from tasks.jobs.__main__ import main
 
 STARTED = b"started\n"
-_TORCH_JOBS = ("train", "pseudo_label", "evaluate", "features", "rho_study", "selection_study")
+_TORCH_JOBS = (
+    "train",
+    "pseudo_label",
+    "enlarge",
+    "evaluate",
+    "features",
+    "rho_study",
+    "selection_study",
+)
 _CRASHED = 1
 
 

@@ -7,7 +7,7 @@ import torch
 
 from data.sealed import open_sealed_test
 from data.tables.file_names import PSEUDO_LABELS
-from data.tables.prepared import ImageSet, load_prepared
+from data.tables.image_set import ImageSet, load_prepared
 from data.tables.pseudo_labels import PseudoLabels, read_pseudo_labels
 from data.tables.right_answers import Right, write_right_answers
 from data.tables.split import class_rows

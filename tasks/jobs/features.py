@@ -11,7 +11,8 @@ from torch import Tensor
 
 from data.images.npy_writer import ImageFile
 from data.reader import RawImages
-from data.tables.prepared import IMAGES, load_prepared, save_prepared
+from data.tables.image_set import load_prepared
+from data.tables.prepared import IMAGES, save_prepared
 from gradmix.metrics import BATCH
 from gradmix.normalisation import normalise
 from gradmix.sampling import Images

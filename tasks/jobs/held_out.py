@@ -10,7 +10,7 @@ import torch
 
 from data.tables.file_names import HELD_OUT, SPLIT
 from data.tables.held_out import HeldOut, write_held_out
-from data.tables.prepared import ImageSet, load_prepared
+from data.tables.image_set import ImageSet, load_prepared
 from data.tables.split import Rows, Split
 from data.tables.split_file import load_split
 from gradmix.metrics import probabilities

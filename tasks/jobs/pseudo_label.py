@@ -8,7 +8,7 @@ import torch
 
 from data.fingerprint import digest_json, sha256_bytes
 from data.tables.file_names import PSEUDO_LABELS, SPLIT
-from data.tables.prepared import ImageSet, load_prepared
+from data.tables.image_set import ImageSet, load_prepared
 from data.tables.pseudo_labels import (
     Member,
     PseudoLabels,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from data.tables.prepared import load_prepared
+from data.tables.image_set import load_prepared
 from gradmix.metrics import score
 from gradmix.sampling import Stream
 from gradmix.steering import Steered

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from data.tables.prepared import load_prepared
+from data.tables.image_set import load_prepared
 from gradmix.metrics import BATCH
 from gradmix.networks import predict
 from gradmix.studies.selection import selection_by_size

@@ -8,7 +8,7 @@ from torch import Tensor
 from data.errors import DataError
 from data.tables.enlarged_v import load_enlarged
 from data.tables.file_names import PSEUDO_LABELS, SPLIT
-from data.tables.prepared import ImageSet, load_prepared
+from data.tables.image_set import ImageSet, load_prepared
 from data.tables.pseudo_labels import read_pseudo_labels
 from data.tables.split import Split, class_rows
 from data.tables.split_file import load_split

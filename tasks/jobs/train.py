@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from data.atomic import replacing
-from data.tables.prepared import load_prepared
+from data.tables.image_set import load_prepared
 from gradmix.training import Training, train
 from tasks.jobs.files import PROGRESS
 from tasks.jobs.inputs.models import MODEL

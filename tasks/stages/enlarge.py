@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Generic
 
-from data.fingerprint import digest_json
 from tasks.engine.mlflow_run import tracked_run
+from tasks.engine.run_job import run_job
 from tasks.engine.stage import A, Stage, StageInputs, Workplace
+from tasks.jobs.inputs.enlarge import EnlargeJob
 from tasks.outcome import Outcome
 from tasks.storage.artifacts import Request
 
@@ -44,32 +45,24 @@ def describe(inputs: EnlargeInputs) -> Request:
 
 def execute(place: Workplace, inputs: EnlargeInputs) -> Outcome:
     """Add random agreed samples of U to V, up to `per_class`, or all if there are fewer."""
-    from tasks.stages.enlarging import Folders, enlarged_v  # noqa: PLC0415 - loads torch
-
     pseudo, split, home = inputs.pseudo, inputs.split, place.runtime.home
-    folders = Folders(
+    job = EnlargeJob(
         target=home / inputs.target.folder,
         split=home / split.folder,
-        pseudo=home / pseudo.folder,
+        classes=inputs.classes,
+        pseudo_labels=home / pseudo.folder,
+        per_class=inputs.per_class,
+        seed=inputs.seed,
     )
-    enlarged = enlarged_v(folders, inputs.classes, inputs.per_class, inputs.seed)
-    enlarged.save(place.output)
-    samples = enlarged.samples
-    content = digest_json([samples.sample_id.tolist(), samples.label.tolist()])
     with tracked_run(place) as run_id:
         tracker = place.runtime.tracker
         labels, v_digest = pseudo.summary["content"], split.summary["digests"]["V"]
         tracker.log_dataset(run_id, "pseudo_labels", labels, pseudo.folder, "enlarging")
         tracker.log_dataset(run_id, "V", v_digest, split.folder, "enlarging")
+        summary = run_job(place, "enlarge", job, on_cores=True).summary
+        content = summary["content"]
         tracker.log_dataset(run_id, "enlarged V", content, place.destination, "output")
-    return Outcome(
-        {
-            "content": content,
-            "per_class": enlarged.per_class,
-            "pseudo": enlarged.added,
-        },
-        {"run_id": run_id},
-    )
+    return Outcome(summary, {"run_id": run_id})
 
 
 STAGE = Stage("enlarge", EnlargeInputs, describe, execute)

@@ -53,7 +53,7 @@ def execute(place: Workplace, inputs: ExtractInputs) -> Outcome:
     with tracked_run(place) as run_id:
         log_raw(place, run_id, inputs)
         if find_file_reader(reader).embedded:
-            run_job(place, "draw", DrawJob(reader=reader, split=split), decodes=True)
+            run_job(place, "draw", DrawJob(reader=reader, split=split), on_cores=True)
         listing = listed(
             reader,
             split,
@@ -97,7 +97,7 @@ def _extracted(place: Workplace, inputs: ExtractInputs, listing: Listing) -> lis
         news = Event(subject, "extract", "running", step=done, steps=total, slot=where)
         place.runtime.listen(news)
 
-    clips, slots = clips_of(listing, inputs.split), place.runtime.decode.slots
+    clips, slots = clips_of(listing, inputs.split), place.runtime.cores.slots
     try:
         return extract_in_slots(listing.root, clips, inputs.sampling, place.folder, slots, report)
     except ChildFailedError as error:

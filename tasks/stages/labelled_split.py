@@ -51,15 +51,15 @@ def describe(inputs: LabelledSplitInputs) -> Request:
 
 def execute(place: Workplace, inputs: LabelledSplitInputs) -> Outcome:
     """Give every sample its role; each role has its own digest."""
-    from data.tables.prepared import load_prepared  # noqa: PLC0415 - loads torch
+    from data.tables.prepared import read_prepared  # noqa: PLC0415 - loads pyarrow
     from data.tables.split_file import save_split  # noqa: PLC0415 - loads pyarrow
 
     target, classes = inputs.target, inputs.classes
-    prepared = load_prepared(place.runtime.home / target.folder)
+    prepared = read_prepared(place.runtime.home / target.folder)
     if prepared.samples is None:
         raise StageError(f"{target.folder}: expected named samples, found none; prepare it again.")
     split = split_labelled(
-        prepared.labels.numpy(),
+        prepared.labels,
         prepared.classes,
         classes,
         held_out=inputs.held_out,

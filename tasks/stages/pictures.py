@@ -68,7 +68,7 @@ def execute(place: Workplace, inputs: PicturesInputs) -> Outcome:
             tracker.log_dataset(run_id, name, content, frames.folder, "decoding")
         else:
             log_raw(place, run_id, inputs)
-        summary = dict(run_job(place, "pictures", job, decodes=True).summary)
+        summary = dict(run_job(place, "pictures", job, on_cores=True).summary)
         files = {path.name: sha256_file(path) for path in sorted(place.output.iterdir())}
         content = digest_json(files)
         tracker.log_dataset(run_id, f"{reader}/{split}", content, place.destination, "output")

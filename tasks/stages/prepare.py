@@ -31,7 +31,7 @@ def describe(inputs: RawInputs) -> Request:
 
 def execute(place: Workplace, inputs: RawInputs) -> Outcome:
     """Read, check and store the images; the test split is sealed."""
-    from data.tables.prepared import save_prepared  # noqa: PLC0415 - loads torch
+    from data.tables.prepared import save_prepared  # noqa: PLC0415 - loads pyarrow
 
     reader, split, root = inputs.reader, inputs.split, inputs.root
     found = find_reader(reader).read(root, split)

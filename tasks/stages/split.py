@@ -49,13 +49,13 @@ def describe(inputs: SplitInputs) -> Request:
 
 def execute(place: Workplace, inputs: SplitInputs) -> Outcome:
     """Draw hyper-validation, V and U; each role has its own digest."""
-    from data.tables.prepared import load_prepared  # noqa: PLC0415 - loads torch
+    from data.tables.prepared import read_prepared  # noqa: PLC0415 - loads pyarrow
     from data.tables.split_file import save_split  # noqa: PLC0415 - loads pyarrow
 
     target, classes = inputs.target, inputs.classes
-    prepared = load_prepared(place.runtime.home / target.folder)
+    prepared = read_prepared(place.runtime.home / target.folder)
     split = split_target(
-        prepared.labels.numpy(),
+        prepared.labels,
         prepared.classes,
         classes,
         hyper_validation=inputs.hyper_validation,

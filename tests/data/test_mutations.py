@@ -24,7 +24,8 @@ from data.reader import RawImages
 from data.readers.file_table import read_file_table
 from data.readers.mnist import MnistReader
 from data.readers.svhn import SvhnReader
-from data.tables.prepared import load_prepared, save_prepared
+from data.tables.image_set import load_prepared
+from data.tables.prepared import save_prepared
 from tests.data.frames.clips import write_clip
 
 FEW, MANY = 12, int(os.environ.get("GRADMIX_MUTATIONS", "1000"))

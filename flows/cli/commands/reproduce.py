@@ -82,12 +82,16 @@ def run_spec(
     with starting_server(home) as ready, Template() as template:
         if work.to_run and engine == "local":
             template.start()
-        # Importing Prefect takes seconds, in which its server and the template start.
+        # Importing Prefect and MLflow takes seconds, in which Prefect's server and the template
+        # start.
         load_prefect()
         from flows.cli.flow_run import run_flow  # noqa: PLC0415
+        from flows.reproduce import tracker_of  # noqa: PLC0415
 
+        tracker = tracker_of(home)
         with ready(), Progress(console, counts).shown() as listener:
-            folder = run_flow(spec, home, engine, Observer(work=work, listen=listener), template)
+            observer = Observer(work=work, listen=listener)
+            folder = run_flow(spec, home, engine, observer, template, tracker)
     # Imported only now: scipy and matplotlib would delay the first training by seconds.
     from tasks.reporting.evidence import evidence_line  # noqa: PLC0415
     from tasks.reporting.report import result_table, table_text  # noqa: PLC0415

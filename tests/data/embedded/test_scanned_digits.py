@@ -1,7 +1,9 @@
+from importlib.metadata import distribution
+
 import numpy as np
 import pytest
 
-from data.embedded.scanned_digits import HandwrittenReader
+from data.embedded.scanned_digits import TABLE, HandwrittenReader
 from data.errors import DataError
 
 READER = HandwrittenReader()
@@ -43,6 +45,16 @@ def test_images_keep_the_label_of_the_original():
     originals = bunch.images[:, ::2, ::2].reshape(1797, -1) * 255 / 16
     nearest = ((shrunk[:, None] - originals[None]) ** 2).sum(2).argmin(1)
     assert (bunch.target[nearest] == raw.labels[:50]).mean() > 0.9
+
+
+def test_the_images_are_those_that_scikit_learn_loads():
+    from sklearn.datasets import load_digits
+
+    parts = [READER.read(None, split) for split in ("train", "test")]
+    originals, labels = load_digits(return_X_y=True)
+    table = np.loadtxt(distribution("scikit-learn").locate_file(TABLE), delimiter=",")
+    assert np.array_equal(table, np.column_stack([originals, labels]))
+    assert np.array_equal(np.sort(np.concatenate([p.labels for p in parts])), np.sort(labels))
 
 
 def test_reading_twice_gives_the_same_bytes():

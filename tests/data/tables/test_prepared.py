@@ -8,7 +8,8 @@ import torch
 from data.errors import DataError
 from data.reader import RawImages, Samples
 from data.sealed import open_sealed_test
-from data.tables.prepared import load_prepared, save_prepared
+from data.tables.image_set import load_prepared
+from data.tables.prepared import save_prepared
 
 
 @pytest.fixture

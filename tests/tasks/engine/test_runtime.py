@@ -84,7 +84,7 @@ def test_a_stopped_run_waits_for_nobody(runtime: Runtime) -> None:
 
 def test_stopping_a_run_stops_slots_and_cores(runtime: Runtime) -> None:
     slots, cores = SlotPool([Slot("cuda:0")]), SlotPool([Slot("core:0")])
-    runtime.train, runtime.decode = (SlotRunner(runtime.home, pool) for pool in (slots, cores))
+    runtime.train, runtime.cores = (SlotRunner(runtime.home, pool) for pool in (slots, cores))
 
     runtime.stop()
 

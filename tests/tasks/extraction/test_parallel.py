@@ -244,7 +244,7 @@ def test_clips_are_decoded_on_the_cores_and_not_in_the_slots_of_gpus(
 ) -> None:
     gpu = SlotPool([Slot("cuda:0")])
     train, decode = (SlotRunner(runtime.home, slots) for slots in (gpu, pool(2)))
-    with use(dataclasses.replace(runtime, train=train, decode=decode)):
+    with use(dataclasses.replace(runtime, train=train, cores=decode)):
         extract.STAGE.perform(given(extract.ExtractInputs, inputs))
     assert {*in_process} == {"cpu:0", "cpu:1"}
 

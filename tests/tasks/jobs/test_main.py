@@ -90,7 +90,7 @@ def test_a_training_that_diverges_is_one_line_with_layer_source_and_step(
     assert raised.value.__cause__.exit_code == 2
     assert "Traceback" not in (place.folder / "log.txt").read_text()
     # The slot is free again.
-    with place.runtime.decode.slots.take():
+    with place.runtime.cores.slots.take():
         pass
 
 
@@ -220,9 +220,9 @@ def test_a_job_is_a_file_without_a_path_of_this_host(place: Workplace, process) 
     assert json.loads(seen[0]) == {"x": 4, "data": "{home}/artifacts/1"}
 
 
-@pytest.mark.parametrize("decodes", [False, True])
+@pytest.mark.parametrize("on_cores", [False, True])
 def test_with_workers_a_job_goes_to_them_unless_it_decodes_the_data_here(
-    place: Workplace, process, decodes: bool
+    place: Workplace, process, on_cores: bool
 ) -> None:
     took: list[str] = []
 
@@ -237,12 +237,12 @@ def test_with_workers_a_job_goes_to_them_unless_it_decodes_the_data_here(
     workers = create_autospec(FleetRunner, instance=True)
     workers.run.side_effect = on_a_worker
     place.runtime.train = workers
-    place.runtime.decode = SlotRunner(place.runtime.home, SlotPool([Slot("core:0")]))
+    place.runtime.cores = SlotRunner(place.runtime.home, SlotPool([Slot("core:0")]))
     process(lambda _, slot, **__: finish(slot.name))
 
-    run_job(place, "train", EMPTY, decodes=decodes)
+    run_job(place, "train", EMPTY, on_cores=on_cores)
 
-    assert took == (["core:0"] if decodes else ["worker"])
+    assert took == (["core:0"] if on_cores else ["worker"])
 
 
 def test_a_job_that_another_attempt_has_taken_over_stops(place: Workplace, process) -> None:
@@ -257,7 +257,7 @@ def test_a_job_that_another_attempt_has_taken_over_stops(place: Workplace, proce
     with pytest.raises(RetiredError):
         run_job(place, "train", EMPTY)
     # The slot and the folder are free again.
-    with place.runtime.decode.slots.take(), alone(Attempt.begin(place.folder)):
+    with place.runtime.cores.slots.take(), alone(Attempt.begin(place.folder)):
         pass
 
 

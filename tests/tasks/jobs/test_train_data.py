@@ -11,7 +11,7 @@ import torch
 
 from data.errors import DataError
 from data.tables.enlarged_v import EnlargedV, save_enlarged
-from data.tables.prepared import load_prepared
+from data.tables.image_set import load_prepared
 from data.tables.pseudo_labels import Member, PseudoLabels, read_pseudo_labels, write_pseudo_labels
 from gradmix.declarations.optimiser import OptimiserConfig
 from gradmix.declarations.training import TrainingConfig

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from data.tables.enlarged_v import EnlargedV, save_enlarged
-from data.tables.prepared import ImageSet, load_prepared
+from data.tables.image_set import ImageSet, load_prepared
 from data.tables.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
 from data.tables.split import Split
 from data.tables.split_file import save_split

@@ -9,10 +9,14 @@ import pytest
 
 from data.reader import Samples
 from data.tables.enlarged_v import EnlargedV, load_enlarged
-from data.tables.prepared import load_prepared
+from data.tables.image_set import load_prepared
 from data.tables.pseudo_labels import Member, PseudoLabels, write_pseudo_labels
 from tasks.engine.runtime import Runtime, use
-from tasks.stages import enlarge, enlarging
+from tasks.engine.stage import Workplace
+from tasks.jobs import enlarge as enlarge_job
+from tasks.jobs.files import read_job, write_job
+from tasks.outcome import Outcome
+from tasks.stages import enlarge
 from tasks.storage.artifacts import Artifact
 from tests.tasks.given import given
 
@@ -52,7 +56,17 @@ def inputs(artifact_of, toy, tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def performed(runtime: Runtime, inputs: dict[str, Any]):
+def performed(runtime: Runtime, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    """The stage, with its job in this process."""
+
+    def run_job(place: Workplace, name: str, job: object, *, on_cores: bool) -> Outcome:
+        assert (name, on_cores) == ("enlarge", True)
+        write_job(place.folder, job, place.runtime.home)
+        read = read_job(enlarge_job.EnlargeJob, place.folder, place.runtime.home)
+        return enlarge_job.run(read, place.folder)
+
+    monkeypatch.setattr(enlarge, "run_job", run_job)
+
     def perform(**changes: Any) -> tuple[Artifact, EnlargedV]:
         with use(runtime):
             artifact = enlarge.STAGE.perform(given(enlarge.EnlargeInputs, inputs | changes))
@@ -121,7 +135,7 @@ def test_of_frames_clips_are_counted_and_their_agreed_frames_taken(
     samples = Samples(names=names, clips=[str(c) for c in clip], groups=names)
     loaded = load_prepared(toy.folder / "target")
     monkeypatch.setattr(
-        enlarging, "load_prepared", lambda _: dataclasses.replace(loaded, samples=samples)
+        enlarge_job, "load_prepared", lambda _: dataclasses.replace(loaded, samples=samples)
     )
 
     artifact, enlarged = performed(per_class=4)

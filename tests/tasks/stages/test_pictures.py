@@ -19,7 +19,7 @@ from data.frames.sampling import Sampling
 from data.frames.store import merge
 from data.raw_files import FILES, raw_files
 from data.sealed import open_sealed_test
-from data.tables.prepared import load_prepared
+from data.tables.image_set import load_prepared
 from gradmix.networks import Network, predict
 from gradmix.normalisation import normalise
 from tasks.engine.runtime import Runtime, use
@@ -309,7 +309,7 @@ def test_photos_are_decoded_on_a_core_and_a_gpu_makes_their_features(
     both = dataclasses.replace(
         runtime,
         train=SlotRunner(runtime.home, gpu),
-        decode=SlotRunner(runtime.home, core),
+        cores=SlotRunner(runtime.home, core),
     )
     photos = performed(both, of_photos)
     with use(both):

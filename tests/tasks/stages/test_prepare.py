@@ -9,7 +9,7 @@ from data import raw_files as raw
 from data.digest_cache import KnownDigests
 from data.errors import DataError
 from data.sealed import open_sealed_test
-from data.tables.prepared import load_prepared
+from data.tables.image_set import load_prepared
 from tasks.engine.runtime import Runtime, use
 from tasks.stages import prepare, raw_inputs
 from tasks.stages.raw_inputs import RawInputs

@@ -10,7 +10,8 @@ import torch
 
 from data.reader import Samples
 from data.tables.file_names import PSEUDO_LABELS
-from data.tables.prepared import load_prepared, save_prepared
+from data.tables.image_set import load_prepared
+from data.tables.prepared import save_prepared
 from data.tables.pseudo_labels import PseudoLabels, read_pseudo_labels
 from data.tables.split import Split
 from data.tables.split_file import save_split

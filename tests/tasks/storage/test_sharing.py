@@ -30,7 +30,7 @@ def describe(inputs):
 
 def square(place, inputs):
     label = inputs.subject.name
-    with current().decode.slots.take() as slot:
+    with current().cores.slots.take() as slot:
         started = time.monotonic()
         time.sleep(0.02)
         # One write a line: print() writes the line and its end apart, and threads come between.
