@@ -7,6 +7,8 @@ from gradmix.declarations.choices import Normalisation
 
 SMALLEST_DEVIATION = 1.0
 """Standard deviation, in grey levels, below which an image counts as flat."""
+EXACT_SUM = 256
+"""Number of squares of bytes whose sum, up to 2^24, is exact in single precision."""
 
 COLOURS: dict[Normalisation, tuple[tuple[float, ...], tuple[float, ...]]] = {
     # Mean and standard deviation of RGB channels in [0, 1]: ImageNet's as in torchvision, CLIP's as
@@ -45,33 +47,25 @@ def standardise(images: Tensor) -> Tensor:
     return (pixels - mean) / deviation
 
 
-class KeptStatistics:
-    """Standardises images of one stored set, caching each image's statistics on first use.
-
-    Computing the statistics takes five times as long as the rest. The result is bitwise equal to
-    that of the function `standardise`. For images in main memory, since every call checks on the
-    CPU which images are new.
-
-    Args:
-        count: number of images in the set.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._mean = torch.zeros(count, 1, 1, 1)
-        self._deviation = torch.zeros(count, 1, 1, 1)
-
-    def standardise(self, images: Tensor, rows: Tensor) -> Tensor:
-        """Standardise the uint8 images [B, H, W, C] stored at the given rows [B]."""
-        pixels = images.permute(0, 3, 1, 2).float()
-        mean, deviation = self._mean[rows], self._deviation[rows]
-        # Zero means not yet computed, as deviations are at least `SMALLEST_DEVIATION`.
-        if not deviation.all():
-            mean, deviation = _statistics(pixels)
-            self._mean[rows], self._deviation[rows] = mean, deviation
-        return pixels.sub_(mean).div_(deviation)
-
-
 def _statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each image of [B, C, H, W], both [B, 1, 1, 1]."""
-    deviation, mean = torch.std_mean(pixels, dim=(1, 2, 3), keepdim=True, correction=0)
+    if pixels.device.type == "cpu":
+        mean, deviation = _exact_statistics(pixels)
+    else:
+        deviation, mean = torch.std_mean(pixels, dim=(1, 2, 3), keepdim=True, correction=0)
     return mean, deviation.clamp_min(SMALLEST_DEVIATION)
+
+
+def _exact_statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of bytes, rounded once: like `std_mean`, but ten times as fast on a CPU.
+
+    Sums over up to 256 pixels are integers below 2^24, hence exact in single precision; sums of
+    these are exact in double precision up to 2^53, and those of squares for up to 372,000 pixels.
+    """
+    images, count = pixels.shape[0], pixels.shape[1:].numel()
+    piece = next(size for size in range(EXACT_SUM, 0, -1) if count % size == 0)
+    pieces = pixels.permute(0, 2, 3, 1).reshape(images, count // piece, piece)
+    total, squares = (part.sum(2).double().sum(1) for part in (pieces, pieces * pieces))
+    deviation = (count * squares - total * total).sqrt() / count
+    mean, deviation = (figure.float()[:, None, None, None] for figure in (total / count, deviation))
+    return mean, deviation

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gradmix.declarations.choices import Normalisation
-from gradmix.normalisation import KeptStatistics, normalise
+from gradmix.normalisation import normalise
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class ImageRows:
 
     def __getitem__(self, selection: Tensor | slice) -> Tensor:
         """Read images [B, H, W, C] into memory."""
-        return self._images[self._rows[selection]]
+        # Ten times as fast as indexing with a tensor.
+        return self._images.index_select(0, self._rows[selection])
 
 
 Images = Tensor | ImageRows
@@ -80,7 +81,6 @@ class ImageStream:
         self._images, self._normalisation, self._device = images, normalisation, device
         self._generator = torch.Generator().manual_seed(seed)
         self._order = torch.empty(0, dtype=torch.int64)
-        self._statistics = KeptStatistics(len(images))
         self._whole: tuple[Tensor, int] | None = None
 
     def __len__(self) -> int:
@@ -100,10 +100,7 @@ class ImageStream:
         if isinstance(rows, slice):
             return self._all()
         images = self._images[rows]
-        device = self._device or images.device
-        if self._normalisation == "image" and device.type == images.device.type == "cpu":
-            return self._statistics.standardise(images, rows)
-        return normalise(images.to(device), self._normalisation)
+        return normalise(images.to(self._device or images.device), self._normalisation)
 
     def _all(self) -> Tensor:
         """All images, recomputed only if a network modified them in place."""

@@ -22,7 +22,7 @@ from gradmix import (
     build_method,
 )
 from gradmix.losses import hard_loss
-from gradmix.sampling import Stream
+from gradmix.sampling import ImageRows, Stream
 
 SIDE, CLASSES, STORED = 32, 5, 4000
 
@@ -130,8 +130,8 @@ def plain_loop_of(sizes: Setting) -> Run:
 def data_of(sizes: Setting) -> Run:
     """Reading and standardising the mini-batches of one step of GradMix."""
     stored = torch.randint(256, (STORED, SIDE, SIDE, 1), dtype=torch.uint8)
-    labels = torch.randint(CLASSES, (STORED,))
-    streams = [Stream(f"S{i}", stored, labels, "S", sizes.batch, i) for i in range(sizes.sources)]
+    labels, rows = torch.randint(CLASSES, (STORED,)), ImageRows(stored, torch.arange(STORED))
+    streams = [Stream(f"S{i}", rows, labels, "S", sizes.batch, i) for i in range(sizes.sources)]
     streams.append(Stream("V", stored[: sizes.v], labels[: sizes.v], "target", 64, 0))
     return lambda: [stream.next() for stream in streams]
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gradmix.normalisation import normalise
+from gradmix.normalisation import EXACT_SUM, normalise, standardise
 
 
 def test_imagenet_colours_are_those_of_torchvisions_weights() -> None:
@@ -28,3 +28,25 @@ def test_what_a_network_reads_is_channels_last_in_memory(kind) -> None:
     found = normalise(torch.randint(0, 256, (2, 4, 6, 3), dtype=torch.uint8), kind)
     assert found.shape == (2, 3, 4, 6)
     assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_sums_of_squares_of_bytes_are_exact_in_single_precision() -> None:
+    assert EXACT_SUM * 255**2 < 2**24
+    squares = torch.full((EXACT_SUM,), 255.0) ** 2
+    squares[0] = 254.0**2
+    assert squares.sum().item() == (EXACT_SUM - 1) * 255**2 + 254**2
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 1), (32, 32, 3), (31, 7, 1), (224, 224, 3)])
+@pytest.mark.parametrize("spread", [1.0, 20.0, 300.0])
+def test_images_are_standardised_to_the_bit_as_by_torch(shape, spread) -> None:
+    noise = torch.Generator().manual_seed(0)
+    grey = 128 + spread * torch.randn(20, *shape, generator=noise)
+    images = grey.clamp(0, 255).to(torch.uint8)
+    pixels = images.permute(0, 3, 1, 2).float()
+    deviation, mean = torch.std_mean(pixels, dim=(1, 2, 3), keepdim=True, correction=0)
+    assert torch.equal(standardise(images), (pixels - mean) / deviation.clamp_min(1.0))
+
+
+def test_no_images_are_standardised_to_none() -> None:
+    assert standardise(torch.empty(0, 8, 8, 3, dtype=torch.uint8)).shape == (0, 3, 8, 8)

@@ -148,26 +148,6 @@ def noisy(n: int, channels: int = 1) -> torch.Tensor:
     return pixels.clamp(0.0, 255.0).to(torch.uint8)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("batch_size", [1, 7, 16])
-def test_statistics_that_are_kept_change_no_bit(batch_size, channels) -> None:
-    images = noisy(37, channels)
-    stream = Stream("S", images, torch.arange(37), "target", batch_size, 0)
-    for _ in range(4 * 37 // batch_size):
-        batch = stream.next()
-        assert torch.equal(batch.images, standardise(images[batch.labels]))
-
-
-def test_every_image_is_measured_once(monkeypatch) -> None:
-    seen = []
-    measure = torch.std_mean
-    monkeypatch.setattr(
-        torch, "std_mean", lambda *a, **b: seen.append(len(a[0])) or measure(*a, **b)
-    )
-    drawn(numbered(12, 4), 12)
-    assert seen == [4, 4, 4]
-
-
 def test_a_set_that_is_given_whole_is_normalised_once() -> None:
     stream = numbered(5, 8)
     first = stream.next().images
