@@ -39,7 +39,7 @@ from tasks.storage.artifacts import Store
 from tasks.storage.home import home_named, open_home, sweep_home
 from tasks.storage.locks import locked
 from tasks.storage.remote import open_storage
-from tasks.tracking.tracker import EXPERIMENT, Tracker, open_tracker
+from tasks.tracking.tracker import EXPERIMENT, open_tracker
 
 NAME = "reproduce"
 FLOW_RUN = "prefect.flow_run_id"
@@ -123,25 +123,8 @@ def resolve_in(request: RunRequest, home: str | None) -> tuple[RunSpec, Path]:
     return spec, folder
 
 
-def tracker_of(home: Path) -> Tracker:
-    """Open MLflow for a home folder, whose database is made if necessary; takes seconds.
-
-    Raises:
-        TrackingError: if it cannot be used; an outage is not an error.
-    """
-    # If two processes create a database at once, one of them fails.
-    with locked(home / LOCKS / "tracking"):
-        ensure_tracking(home)
-        return open_tracker(home, EXPERIMENT)
-
-
 def start(
-    spec: RunSpec,
-    home: Path,
-    engine: Engine,
-    observer: Observer,
-    template: Template,
-    tracker: Tracker,
+    spec: RunSpec, home: Path, engine: Engine, observer: Observer, template: Template
 ) -> Path:
     """Run a specification in a new flow run; returns the folder of its record."""
 
@@ -154,7 +137,7 @@ def start(
     # Prefect's UI shows its parameters; digests of thousands of files would be unreadable.
     def reproduction(request: RunRequest, home: str, engine: Engine) -> str:
         del request
-        return str(run(spec, Path(home), engine, observer, template, tracker))
+        return str(run(spec, Path(home), engine, observer, template))
 
     return Path(reproduction(spec.request, str(home), engine))
 
@@ -165,7 +148,6 @@ def run(
     engine: Engine,
     observer: Observer | None = None,
     template: Template | None = None,
-    tracker: Tracker | None = None,
 ) -> Path:
     """Run a specification in the current flow run; returns the folder of its record.
 
@@ -175,7 +157,6 @@ def run(
         engine: where trainings run.
         observer: follows the run.
         template: jobs are forked from it, and it is ended afterwards; by default a new one.
-        tracker: client of MLflow; by default one is opened.
     """
     tags = _tags(spec)
     close_dead(home, own=tags.get(FLOW_RUN))
@@ -188,8 +169,7 @@ def run(
     status = StatusFile(home, observer.work, _about(spec, engine, tags))
     event_log = EventLog([status.listen, observer.listen])
     with status.kept(), template or Template() as launch:
-        tracker = tracker or tracker_of(home)
-        return _run(spec, home, engine, slots, event_log, tags, launch, tracker, status)
+        return _run(spec, home, engine, slots, event_log, tags, launch, status)
 
 
 def _run(
@@ -200,9 +180,12 @@ def _run(
     event_log: EventLog,
     tags: dict[str, str],
     launch: Launch,
-    tracker: Tracker,
     status: StatusFile,
 ) -> Path:
+    # If two processes create a database at once, one of them fails.
+    with locked(home / LOCKS / "tracking"):
+        ensure_tracking(home)
+        tracker = open_tracker(home, EXPERIMENT)
     run_id = tracker.start_run(
         spec.name,
         spec.identity,
@@ -218,9 +201,8 @@ def _run(
     here, fleet = SlotRunner(home, slots, launch), None
     if engine == "workers":
         fleet = FleetRunner(PrefectDispatch(), store, _job_tags(spec, tags), storage)
-    on_cores = any(slot.device == "" for slot in slots.slots)
-    pool = SlotPool.of_cores(locks=home / LOCKS)
-    cores = here if on_cores else SlotRunner(home, pool, launch)
+    no_gpu = any(slot.device == "" for slot in slots.slots)
+    cores = here if no_gpu else SlotRunner(home, SlotPool.of_cores(locks=home / LOCKS), launch)
     runtime = Runtime(
         store, fleet or here, cores, tracker, run_id, event_log.listen, tags, spec.scope
     )
@@ -236,7 +218,7 @@ def _run(
         # An interrupt only reaches the main thread; this stops trainings in other threads.
         runtime.stop()
         raise
-    # Imported only now: torch, scipy and matplotlib would delay the first training by seconds.
+    # Imported only now: torch and matplotlib would delay the first training by seconds.
     from flows.records.publish import publish  # noqa: PLC0415
 
     names = event_log.slots if engine == "workers" else [slot.name for slot in slots.slots]

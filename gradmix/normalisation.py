@@ -2,13 +2,14 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from gradmix.declarations.choices import Normalisation
 
 SMALLEST_DEVIATION = 1.0
 """Standard deviation, in grey levels, below which an image counts as flat."""
-EXACT_SUM = 256
-"""Number of squares of bytes whose sum, up to 2^24, is exact in single precision."""
+PIECE = 256
+"""Number of values summed at once: the sum of their squares stays below 2^24 for bytes."""
 
 COLOURS: dict[Normalisation, tuple[tuple[float, ...], tuple[float, ...]]] = {
     # Mean and standard deviation of RGB channels in [0, 1]: ImageNet's as in torchvision, CLIP's as
@@ -49,7 +50,8 @@ def standardise(images: Tensor) -> Tensor:
 
 def _statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each image of [B, C, H, W], both [B, 1, 1, 1]."""
-    if pixels.device.type == "cpu":
+    # An exported program also runs where there is no double precision.
+    if pixels.device.type == "cpu" and not torch.compiler.is_compiling():
         mean, deviation = _exact_statistics(pixels)
     else:
         deviation, mean = torch.std_mean(pixels, dim=(1, 2, 3), keepdim=True, correction=0)
@@ -57,14 +59,17 @@ def _statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _exact_statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of bytes, rounded once: like `std_mean`, but ten times as fast on a CPU.
+    """Mean and deviation of bytes from exact sums; on a CPU much faster than `std_mean`.
 
-    Sums over up to 256 pixels are integers below 2^24, hence exact in single precision; sums of
-    these are exact in double precision up to 2^53, and those of squares for up to 372,000 pixels.
+    Sums over a piece are integers below 2^24, hence exact in single precision. Sums of these are
+    exact in double precision below 2^53, and so is the variance for up to 372,000 values an image;
+    beyond, it is rounded far below single precision, as deviations are at least 1.
     """
-    images, count = pixels.shape[0], pixels.shape[1:].numel()
-    piece = next(size for size in range(EXACT_SUM, 0, -1) if count % size == 0)
-    pieces = pixels.permute(0, 2, 3, 1).reshape(images, count // piece, piece)
+    count = pixels.shape[1:].numel()
+    values = pixels.permute(0, 2, 3, 1).reshape(pixels.shape[0], count)
+    pieces = functional.pad(values, (0, -count % PIECE)).reshape(
+        len(values), -(-count // PIECE), PIECE
+    )
     total, squares = (part.sum(2).double().sum(1) for part in (pieces, pieces * pieces))
     deviation = (count * squares - total * total).sqrt() / count
     mean, deviation = (figure.float()[:, None, None, None] for figure in (total / count, deviation))

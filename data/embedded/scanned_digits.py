@@ -5,13 +5,14 @@ Handwritten Digits" (Alpaydin and Kaynak, 1998). The writers are unknown, so the
 """
 
 from dataclasses import dataclass
-from importlib.metadata import distribution
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from data.errors import DataError
 from data.images.pixels import zero_pad
 from data.reader import DIGITS, SPLITS, RawImages, check_split, no_download
 
@@ -19,8 +20,8 @@ GREY_LEVELS = 16
 BOX = 20  # MNIST fits its digits into a 20x20 box
 TRAIN_SHARE = 0.7
 SPLIT_SEED = 20_200_101
-TABLE = "sklearn/datasets/data/digits.csv.gz"
-"""Its file in the distribution: 64 grey levels and the label in each row."""
+TABLE = "datasets/data/digits.csv.gz"
+"""Path of the digits in scikit-learn's package: 64 grey levels and the label in each row."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,10 @@ class HandwrittenReader:
         """Read the images of a split, uint8 [N, 32, 32, 1]; deterministic.
 
         Raises:
-            DataError: if the split is neither "train" nor "test".
+            DataError: if the split is neither "train" nor "test", or scikit-learn lacks the digits.
         """
         check_split(split)
-        # Read without importing scikit-learn, which would delay a run by seconds.
-        table = np.loadtxt(str(distribution("scikit-learn").locate_file(TABLE)), delimiter=",")
-        images, labels = table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(np.int64)
+        images, labels = _originals()
         rows = _split_rows(labels, split)
         return RawImages(
             images=zero_pad(_enlarged(images[rows])),
@@ -67,6 +66,20 @@ class HandwrittenReader:
             DataError: always.
         """
         raise no_download(self.name)
+
+
+def _originals() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Images [1797, 8, 8] in 0..16 and labels, read without importing scikit-learn: it is slow."""
+    found = find_spec("sklearn")
+    package = Path(found.origin).parent if found and found.origin else Path("sklearn")
+    place = package / TABLE
+    try:
+        table = np.loadtxt(place, delimiter=",")
+    except OSError as error:
+        raise DataError(
+            f"Expected scikit-learn's digits in {place}, found none; install scikit-learn."
+        ) from error
+    return table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(np.int64)
 
 
 def _enlarged(images: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from data.reader import Samples
@@ -47,7 +46,7 @@ def load_prepared(folder: Path) -> ImageSet:
 def as_tensors(prepared: Prepared) -> ImageSet:
     """The same set as tensors, which share its memory."""
     return ImageSet(
-        images=torch.from_numpy(np.ascontiguousarray(prepared.images)),
+        images=torch.from_numpy(prepared.images),
         labels=torch.from_numpy(prepared.labels),
         classes=prepared.classes,
         origin=prepared.origin,

@@ -28,7 +28,7 @@ class Prepared:
     """A prepared data set.
 
     Attributes:
-        images: uint8, or float16 for feature maps, [N, H, W, C], memory-mapped.
+        images: uint8, or float16 for feature maps, [N, H, W, C], memory-mapped, C-contiguous.
         labels: int64 [N], indices into `classes`; -1 if unknown.
         classes: class names, in order.
         origin: one sentence on what the images are, how many, and whether they are official.

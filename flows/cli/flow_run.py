@@ -12,16 +12,10 @@ from flows.reproduce import start
 from tasks.errors import first_line
 from tasks.execution.prefect_server import ServerError
 from tasks.execution.template import Template
-from tasks.tracking.tracker import Tracker
 
 
 def run_flow(
-    spec: RunSpec,
-    home: Path,
-    engine: Engine,
-    observer: Observer,
-    template: Template,
-    tracker: Tracker,
+    spec: RunSpec, home: Path, engine: Engine, observer: Observer, template: Template
 ) -> Path:
     """Run a specification in a new flow run; returns the folder of its record.
 
@@ -29,7 +23,7 @@ def run_flow(
         ServerError: if Prefect's server stops answering.
     """
     try:
-        return start(spec, home, engine, observer, template, tracker)
+        return start(spec, home, engine, observer, template)
     except (HTTPError, PrefectException) as error:
         raise ServerError(
             f"expected Prefect's server to answer, found {type(error).__name__}: "

@@ -45,14 +45,14 @@ class Progress:
 
     def _line(self, event: Event, news: News) -> str | None:
         """Line for an event; None if it is not worth reporting."""
+        if event.stage in QUICK and event.state != "failed":
+            return None
         if news == "start":
             return f"{self._clock()}  start     {event.label} on {event.slot}"
         if news != "end":
             return None
         if event.state == "failed":
             return f"{self._clock()}  FAILED    {event.label}: {event.message}"
-        if event.stage in QUICK:
-            return None
         figure = f"  {_accuracy(event)}" if event.stage == TRAIN else ""
         return f"{self._clock()}  {event.state:<8}  {event.label}{figure}{self._left_words(event)}"
 

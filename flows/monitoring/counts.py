@@ -10,7 +10,7 @@ from tasks.events import Event
 from tasks.subjects import Subject
 
 if TYPE_CHECKING:
-    # Planning needs torch, but showing what is running does not.
+    # Planning imports the experiment and its networks; showing what is running needs neither.
     from flows.pipeline.plan import PlanEntry
 
 TRAIN = "train"

@@ -1,4 +1,4 @@
-"""What a finished run leaves: model folder, record, report, and its pages in Prefect and MLflow."""
+"""Publishes a finished run: model folder, record, report, and its pages in Prefect and MLflow."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,7 +31,7 @@ def publish(
     Args:
         spec: the run specification.
         stages: its finished stages.
-        event_log: what was executed; if nothing was, the record of the run that did stays.
+        event_log: what was executed; if nothing was, the existing record is kept.
         tracker: tracker to write to.
         run_id: MLflow run of the reproduction.
         home: the home folder.

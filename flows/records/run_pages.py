@@ -33,7 +33,7 @@ def mlflow_page(run_id: str, pages: Mapping[str, str]) -> str | None:
 
 def announce_results(name: str, record: Record, folder: Path) -> None:
     """Show the champion and the table of a finished reproduction on its page in Prefect."""
-    # Imported only now, unlike `announce_run`: scipy would delay the first training by seconds.
+    # Imported only now: `announce_run` precedes the first training, which this would delay.
     from tasks.reporting.summary import champion_words, summary_table  # noqa: PLC0415
 
     parts = [champion_words(record), summary_table(record), f"Report: `{folder / PAGE}`"]

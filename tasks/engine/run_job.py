@@ -25,7 +25,7 @@ def run_job(
         job: inputs of the job.
         on_rows: called with new figures while the job runs.
         steps: number of steps the job counts.
-        on_cores: whether the job needs no GPU and runs on this machine, near the data.
+        on_cores: run it on this machine's cores, near the data: it needs no GPU.
 
     Raises:
         StageError: if the process fails.

@@ -4,9 +4,11 @@ Every write takes only JSON values, raises on failure, and is harmless when repe
 adds tolerance of outages; its pending ids are accepted everywhere.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -34,6 +36,14 @@ Point = tuple[str, float, int, int]
 """One metric value: name, finite value, milliseconds since the epoch, step."""
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 T = TypeVar("T")
+
+
+def load_mlflow() -> None:
+    """Import MLflow and its store of databases, which takes seconds, before they are needed."""
+    set_defaults()
+    # Whatever keeps it from being imported is reported when a tracker is opened.
+    with contextlib.suppress(Exception):
+        import_module("mlflow.store.tracking.sqlalchemy_store")
 
 
 class TrackingError(UserError, RuntimeError):

@@ -148,6 +148,18 @@ def noisy(n: int, channels: int = 1) -> torch.Tensor:
     return pixels.clamp(0.0, 255.0).to(torch.uint8)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("batch_size", [1, 7, 16])
+def test_a_mini_batch_is_the_standardised_images_of_its_rows(batch_size, channels) -> None:
+    images, rows = noisy(74, channels), torch.arange(73, -1, -2)
+    whole = Stream("S", images, torch.arange(74), "target", batch_size, 0)
+    some = Stream("S", ImageRows(images, rows), rows, "target", batch_size, 0)
+    for stream in (whole, some):
+        for _ in range(2 * 37 // batch_size):
+            batch = stream.next()
+            assert torch.equal(batch.images, standardise(images[batch.labels]))
+
+
 def test_a_set_that_is_given_whole_is_normalised_once() -> None:
     stream = numbered(5, 8)
     first = stream.next().images

@@ -28,6 +28,7 @@ from tasks.redaction import redacted, without_login
 from tasks.reporting.record import PAGE
 from tasks.storage.database_url import sqlite_url
 from tasks.storage.home import open_home
+from tasks.tracking.mlflow_store import load_mlflow
 from tasks.tracking.tracker import DATABASE
 
 
@@ -86,13 +87,11 @@ def run_spec(
         # start.
         load_prefect()
         from flows.cli.flow_run import run_flow  # noqa: PLC0415
-        from flows.reproduce import tracker_of  # noqa: PLC0415
 
-        tracker = tracker_of(home)
+        load_mlflow()
         with ready(), Progress(console, counts).shown() as listener:
-            observer = Observer(work=work, listen=listener)
-            folder = run_flow(spec, home, engine, observer, template, tracker)
-    # Imported only now: scipy and matplotlib would delay the first training by seconds.
+            folder = run_flow(spec, home, engine, Observer(work=work, listen=listener), template)
+    # Imported only now: torch and matplotlib would delay the first training by seconds.
     from tasks.reporting.evidence import evidence_line  # noqa: PLC0415
     from tasks.reporting.report import result_table, table_text  # noqa: PLC0415
     from tasks.reporting.sections.mlflow_runs import all_runs  # noqa: PLC0415

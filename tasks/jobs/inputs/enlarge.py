@@ -1,4 +1,4 @@
-"""What enlarging V is given."""
+"""Inputs of the job that enlarges V."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from tasks.jobs.inputs.streams import TargetInputs
 
 @dataclass(frozen=True, kw_only=True)
 class EnlargeJob(TargetInputs):
-    """Pseudo-labels of U, and how many samples V is to have.
+    """Inputs of the enlargement of V.
 
     Attributes:
         pseudo_labels: folder of the pseudo-label file.

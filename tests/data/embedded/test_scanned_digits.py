@@ -1,9 +1,8 @@
-from importlib.metadata import distribution
-
 import numpy as np
 import pytest
 
-from data.embedded.scanned_digits import TABLE, HandwrittenReader
+from data.embedded import scanned_digits
+from data.embedded.scanned_digits import HandwrittenReader
 from data.errors import DataError
 
 READER = HandwrittenReader()
@@ -47,14 +46,19 @@ def test_images_keep_the_label_of_the_original():
     assert (bunch.target[nearest] == raw.labels[:50]).mean() > 0.9
 
 
-def test_the_images_are_those_that_scikit_learn_loads():
+def test_the_originals_are_those_that_scikit_learn_loads():
     from sklearn.datasets import load_digits
 
-    parts = [READER.read(None, split) for split in ("train", "test")]
-    originals, labels = load_digits(return_X_y=True)
-    table = np.loadtxt(distribution("scikit-learn").locate_file(TABLE), delimiter=",")
-    assert np.array_equal(table, np.column_stack([originals, labels]))
-    assert np.array_equal(np.sort(np.concatenate([p.labels for p in parts])), np.sort(labels))
+    images, labels = scanned_digits._originals()
+    bunch = load_digits()
+    assert np.array_equal(images, bunch.images)
+    assert np.array_equal(labels, bunch.target)
+
+
+def test_digits_that_are_not_there_are_one_line(monkeypatch):
+    monkeypatch.setattr(scanned_digits, "TABLE", "datasets/data/none.csv.gz")
+    with pytest.raises(DataError, match=r"digits in .*none\.csv\.gz, found none; install"):
+        READER.read(None, "test")
 
 
 def test_reading_twice_gives_the_same_bytes():

@@ -218,14 +218,13 @@ WITHOUT_TORCH = {
     "status": SLOW,
     "cancel": SLOW,
     "plan": ("torch", "prefect", "mlflow", "pandas", "pyarrow", "scipy", "matplotlib"),
+    "reproduce": ("torch", "prefect", "mlflow", "pandas", "pyarrow", "scipy", "matplotlib"),
     "check": ("torch", "prefect", "mlflow", "pandas", "pyarrow", "scipy", "matplotlib"),
     "extract": ("torch", "prefect", "mlflow", "pandas", "scipy"),
     "lineage": ("torch", "prefect", "mlflow", "pandas"),
     "report": ("torch", "prefect", "mlflow", "pandas"),
 }
-WITH_TORCH = dict.fromkeys(
-    ("reproduce", "predict"), ("prefect", "mlflow", "pandas", "scipy", "matplotlib")
-)
+WITH_TORCH = {"predict": ("prefect", "mlflow", "pandas", "scipy", "matplotlib")}
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +236,22 @@ def imported():
 @pytest.mark.parametrize(("name", "unused"), (WITHOUT_TORCH | WITH_TORCH).items())
 def test_a_command_imports_no_more_than_it_needs(imported, name, unused):
     assert set(imported[name]).isdisjoint(unused)
+
+
+def test_a_run_loads_no_torch_until_its_stages_have_ended():
+    """MLflow, Prefect and the stages must not load it either; a job's process does."""
+    code = """
+import sys
+from tasks.execution.prefect_settings import load_prefect
+load_prefect()
+import flows.cli.flow_run
+from tasks.tracking.mlflow_store import load_mlflow
+load_mlflow()
+print([name for name in {SLOW} if name in sys.modules])
+"""
+    loaded = answer(code)
+    assert {"prefect", "mlflow"} <= set(loaded)
+    assert {"torch", "matplotlib"}.isdisjoint(loaded)
 
 
 def test_the_environment_is_set_before_a_command_that_needs_it_is_imported(tmp_path, monkeypatch):

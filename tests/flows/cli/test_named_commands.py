@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 
 from deploy.cli import main
@@ -51,14 +52,17 @@ def said_in(path):
             yield node.value
 
 
-SAID = {path: list(said_in(path)) for path in FILES}
+@cache
+def said():
+    """The strings of every module, read when first needed, as collecting tests waits for none."""
+    return {path: list(said_in(path)) for path in FILES}
 
 
 def found(pattern):
     """What a pattern's group finds in any message, with the module that says it."""
     return {
         (match, str(path.relative_to(ROOT)))
-        for path, texts in SAID.items()
+        for path, texts in said().items()
         for text in texts
         for match in re.findall(pattern, text)
     }

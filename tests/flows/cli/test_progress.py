@@ -96,6 +96,8 @@ def test_quick_stages_take_no_line_and_slow_ones_do(plain):
     with plain.shown() as listen:
         listen(Event(Subject(name="split 1"), "split", "finished"))
         listen(Event(Subject(name="select 1"), "select", "finished"))
+        listen(Event(Subject(name="enlarged V 1"), "enlarge", "running", slot="cpu:0"))
+        listen(Event(Subject(name="enlarged V 1"), "enlarge", "finished"))
         listen(Event(Subject(name="svhn train"), "prepare", "finished"))
     assert lines(plain) == ["        0 s  finished  svhn train"]
 

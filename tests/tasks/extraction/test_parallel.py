@@ -243,8 +243,8 @@ def test_clips_are_decoded_on_the_cores_and_not_in_the_slots_of_gpus(
     runtime: Runtime, inputs: dict[str, Any], in_process: list[str]
 ) -> None:
     gpu = SlotPool([Slot("cuda:0")])
-    train, decode = (SlotRunner(runtime.home, slots) for slots in (gpu, pool(2)))
-    with use(dataclasses.replace(runtime, train=train, cores=decode)):
+    train, cores = (SlotRunner(runtime.home, slots) for slots in (gpu, pool(2)))
+    with use(dataclasses.replace(runtime, train=train, cores=cores)):
         extract.STAGE.perform(given(extract.ExtractInputs, inputs))
     assert {*in_process} == {"cpu:0", "cpu:1"}
 

@@ -221,7 +221,7 @@ def test_a_job_is_a_file_without_a_path_of_this_host(place: Workplace, process) 
 
 
 @pytest.mark.parametrize("on_cores", [False, True])
-def test_with_workers_a_job_goes_to_them_unless_it_decodes_the_data_here(
+def test_with_workers_a_job_goes_to_them_unless_it_runs_on_the_cores_here(
     place: Workplace, process, on_cores: bool
 ) -> None:
     took: list[str] = []
