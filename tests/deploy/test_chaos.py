@@ -11,13 +11,18 @@ HERE = Path(__file__).parent
 CELLS = HERE.parent / "benchmarks" / "cells.toml"
 SMALLER = {
     "beta = [5, 10, 15, 20, 25, 30]": "beta = [5, 10, 15]",
-    "gamma = [-0.2, 0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4]": "gamma = [0.0, 0.6]",
+    "gamma = [-0.2, 0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4]": "gamma = [0.0, 0.3, 0.6]",
     "steps = 100": "steps = 500",
 }
 
 
 @pytest.mark.slow
-def test_faults_lose_nothing_and_have_nothing_done_twice(tmp_path):
+@pytest.mark.parametrize(
+    "what",
+    [["--faults", "worker", "template", "job", "driver"], ["--kills", "8"]],
+    ids=["faults", "kills"],
+)
+def test_faults_lose_nothing_and_have_nothing_done_twice(tmp_path, what):
     text = CELLS.read_text(encoding="utf-8")
     for old, new in SMALLER.items():
         assert old in text
@@ -26,17 +31,7 @@ def test_faults_lose_nothing_and_have_nothing_done_twice(tmp_path):
     experiment.write_text(text, encoding="utf-8")
     words = ["--experiment", str(experiment), "--scale", "cells", "--out", str(tmp_path / "out")]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            str(HERE / "chaos"),
-            *words,
-            "--faults",
-            "worker",
-            "template",
-            "job",
-            "driver",
-        ],
+        [sys.executable, "-P", str(HERE / "chaos"), *words, *what],
         env={name: value for name, value in os.environ.items() if name != "GRADMIX_HOME"},
         capture_output=True,
         text=True,

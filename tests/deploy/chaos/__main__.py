@@ -1,23 +1,27 @@
 """Faults one by one during a reproduction on a fleet, and what became of it; run it by itself.
 
 python -P tests/deploy/chaos [--experiment digits] [--scale demo] [--out DIR] [--faults NAME ...]
+python -P tests/deploy/chaos --kills 100 [--seed 0] ...
 
 Prints a Markdown table of the faults, and of how often each training was executed. Exits with 1 if
 anything that was finished was lost or done again, a run or process was left behind, or the figures
-differ from those of an undisturbed run on the local engine.
+differ from those of an undisturbed run on the local engine. With --kills, parts of the fleet and
+the command are killed at random moments of as many reproductions as it takes.
 """
 
 import argparse
+import itertools
 import json
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
 from bench import LIMIT_S, Bench, free_port, mentioning, say
-from faults import FAULTS
+from faults import ALL, FAULTS, KILLS
 
 
 def record_of(home: Path) -> dict[str, Any]:
@@ -53,7 +57,11 @@ def running_in_mlflow(bench: Bench) -> int:
 def verdict(bench: Bench, expected: dict[str, float]) -> list[str]:
     """Everything that is not as it should be."""
     wrong = []
-    twice = {name for name, count in bench.executions().items() if count > 1}
+    starts = bench.executions()
+    again = {name for name, count in bench.starts_of_finished.items() if starts[name] > count}
+    if again:
+        wrong.append(f"finished trainings done again: {sorted(again)}")
+    twice = {name for name, count in starts.items() if count > 1}
     if twice - bench.disturbed:
         wrong.append(f"trainings done again that no fault hit: {sorted(twice - bench.disturbed)}")
     if bench.in_flight():
@@ -82,9 +90,10 @@ def run(bench: Bench, faults: list[str], expected: dict[str, float]) -> list[str
     bench.up()
     try:
         bench.driver = bench.reproduce("workers")
-        bench.go_on()
+        if faults != [KILLS]:
+            bench.go_on()
         for name in faults:
-            FAULTS[name](bench)
+            ALL[name](bench)
         for process in (bench.driver, bench.second):
             if process is not None and process.wait(LIMIT_S) != 0:
                 return [f"a reproduction ended with exit code {process.returncode}"]
@@ -111,6 +120,10 @@ def main() -> int:
     parser.add_argument("--scale", default="demo")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--faults", nargs="+", default=list(FAULTS), choices=list(FAULTS))
+    parser.add_argument(
+        "--kills", type=int, default=0, help="number of random kills, instead of the faults"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the moments of random kills")
     options = parser.parse_args()
     out = options.out or Path(tempfile.mkdtemp(prefix="chaos-"))
     out.mkdir(parents=True, exist_ok=True)
@@ -118,10 +131,16 @@ def main() -> int:
     if not (calm.home / "reproductions").exists():
         say("an undisturbed run on the local engine")
         assert calm.reproduce("local").wait(2 * LIMIT_S) == 0
-    bench = Bench(out / "home", options.experiment, options.scale, free_port(), free_port())
-    wrong = run(bench, options.faults, figures(calm.home))
-    wrong += [f"process left: {' '.join(p.cmdline())[:120]}" for p in mentioning(bench.home)]
-    sys.stdout.write(f"{table(bench)}\n")
+    expected, draw, kills, wrong = figures(calm.home), Random(options.seed), 0, list[str]()
+    for number in itertools.count(1):
+        home = out / (f"home-{number}" if options.kills else "home")
+        bench = Bench(home, options.experiment, options.scale, free_port(), free_port(), draw=draw)
+        wrong += run(bench, [KILLS] if options.kills else options.faults, expected)
+        wrong += [f"process left: {' '.join(p.cmdline())[:120]}" for p in mentioning(home)]
+        sys.stdout.write(f"{table(bench)}\n")
+        kills += bench.kills
+        if wrong or kills >= options.kills:
+            break
     for line in wrong:
         sys.stdout.write(f"WRONG: {line}\n")
     return 1 if wrong else 0

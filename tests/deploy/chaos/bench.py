@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 
 import httpx
 import psutil
@@ -49,6 +50,9 @@ class Bench:
     second: subprocess.Popen[bytes] | None = None
     driver_log: Path | None = None
     disturbed: set[str] = field(default_factory=set)
+    draw: Random = field(default_factory=Random)
+    kills: int = 0
+    starts_of_finished: dict[str, int] = field(default_factory=dict)
     rows: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
@@ -108,6 +112,12 @@ class Bench:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         entries = [json.loads(line) for line in lines]
         return Counter(e["identity"][:32] for e in entries if e["stage"] == "train")
+
+    def note_finished(self) -> None:
+        """Record how often each finished training has been started; it must not start again."""
+        finished, executions = self.finished(), self.executions()
+        for identity in finished - self.starts_of_finished.keys():
+            self.starts_of_finished[identity] = executions[identity]
 
     def jobs(self) -> list[psutil.Process]:
         """Processes of jobs in slots: forked from a template, or started as trainings."""

@@ -7,11 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
-from bench import LIMIT_S, Bench, answers, away, is_forked
+import psutil
+from bench import LIMIT_S, Bench, answers, away, is_forked, is_template
 
 PREFECT_AWAY_S, MLFLOW_AWAY_S = 45, 120
 SMALL_DISK = 2**32
+LONGEST_PAUSE_S = 15.0
+"""Seconds between random kills, at most; with shorter pauses no training would finish."""
+PARTS = {"worker": 4, "template": 2, "job": 2, "command": 1, "prefect": 1}
+"""What random kills hit, and how often: command and server take longest to start again."""
 POSTGRES_RESTART = "CHAOS_POSTGRES_RESTART"
 """Names the command that restarts Postgres, where both servers are on it."""
 
@@ -40,8 +46,10 @@ def worker_killed(bench: Bench) -> None:
 def template_killed(bench: Bench) -> None:
     job = bench.wait_for_job()
     bench.disturbed |= bench.in_flight()
-    (template,) = {job.parent() for job in bench.jobs() if is_forked(job)}
-    assert template is not None
+    worker = next(child for child in bench.fleet.workers if child.slots).process
+    assert worker is not None
+    # The driver has a template too.
+    (template,) = filter(is_template, psutil.Process(worker.pid).children())
     template.kill()
     gone = bench.wait("its jobs to die with it", lambda: not job.is_running(), 10)
     again = bench.go_on()
@@ -179,6 +187,80 @@ def postgres_restarted(bench: Bench) -> None:
     )
 
 
+def random_kills(bench: Bench) -> None:
+    """Kill something at random moments until the reproduction has ended."""
+    assert bench.driver is not None
+    done, moved, finished = Counter[str](), time.monotonic(), bench.finished()
+    while bench.driver.poll() != 0:
+        time.sleep(bench.draw.uniform(0, LONGEST_PAUSE_S))
+        if bench.finished() != finished:
+            moved, finished = time.monotonic(), bench.finished()
+        if time.monotonic() - moved > LIMIT_S:
+            raise TimeoutError(f"expected a training to finish within {LIMIT_S:g} s")
+        if bench.driver.poll() is not None:
+            done["command refused without a server"] += _refused(bench)
+            _start_again(bench)
+            continue
+        (part,) = bench.draw.choices(list(PARTS), list(PARTS.values()))
+        victim = _process_of(bench, part)
+        if victim is None:
+            continue
+        bench.disturbed |= bench.in_flight()
+        bench.note_finished()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            victim.kill()
+            done[part] += 1
+            bench.kills += 1
+        bench.disturbed |= bench.in_flight()
+        if part == "command":
+            _start_again(bench)
+    said = ", ".join(f"{part} {count}" for part, count in sorted(done.items()))
+    bench.note("killed (-9) at random moments until the end", said)
+
+
+def _refused(bench: Bench) -> bool:
+    """Whether a command that has ended was refused because Prefect's server had been killed.
+
+    Raises:
+        AssertionError: if it failed otherwise.
+    """
+    assert bench.driver is not None
+    assert bench.driver_log is not None
+    if bench.driver.returncode == 0:
+        return False
+    last = bench.driver_log.read_text(encoding="utf-8").splitlines()[-1]
+    assert bench.driver.returncode == 2, last
+    assert "expected Prefect's server" in last, last
+    return True
+
+
+def _start_again(bench: Bench) -> None:
+    """The same command, unless it has ended well."""
+    assert bench.driver is not None
+    if bench.driver.wait() != 0:
+        bench.driver = bench.reproduce("workers")
+
+
+def _process_of(bench: Bench, part: str) -> psutil.Process | None:
+    """A process of that part of the fleet, if there is one at this moment."""
+    assert bench.driver is not None
+    with contextlib.suppress(psutil.Error, StopIteration):
+        if part == "command":
+            return psutil.Process(bench.driver.pid)
+        if part in ("job", "template"):
+            jobs = [job for job in bench.jobs() if is_forked(job)]
+            job = bench.draw.choice(jobs or [None])
+            return job.parent() if job is not None and part == "template" else job
+        wanted = (
+            child
+            for child in bench.fleet.children
+            if (child.slots if part == "worker" else part in child.name)
+        )
+        process = next(wanted).process
+        return None if process is None else psutil.Process(process.pid)
+    return None
+
+
 FAULTS = {
     "postgres": postgres_restarted,
     "disk": disk_full,
@@ -192,3 +274,6 @@ FAULTS = {
     "supervisor": supervisor_killed,
     "second": second_reproduction,
 }
+KILLS = "kills"
+ALL = FAULTS | {KILLS: random_kills}
+"""All faults, and the one that lasts until the reproduction ends."""
