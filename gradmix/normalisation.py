@@ -65,11 +65,11 @@ def _exact_statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
     exact in double precision below 2^53, and so is the variance for up to 372,000 values an image;
     beyond, it is rounded far below single precision, as deviations are at least 1.
     """
-    count = pixels.shape[1:].numel()
-    values = pixels.permute(0, 2, 3, 1).reshape(pixels.shape[0], count)
-    pieces = functional.pad(values, (0, -count % PIECE)).reshape(
-        len(values), -(-count // PIECE), PIECE
-    )
+    images, count = pixels.shape[0], pixels.shape[1:].numel()
+    values = pixels.permute(0, 2, 3, 1).reshape(images, count)
+    if left := -count % PIECE:
+        values = functional.pad(values, (0, left))
+    pieces = values.reshape(images, -(-count // PIECE), PIECE)
     total, squares = (part.sum(2).double().sum(1) for part in (pieces, pieces * pieces))
     deviation = (count * squares - total * total).sqrt() / count
     mean, deviation = (figure.float()[:, None, None, None] for figure in (total / count, deviation))

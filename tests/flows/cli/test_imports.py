@@ -238,6 +238,7 @@ def test_a_command_imports_no_more_than_it_needs(imported, name, unused):
     assert set(imported[name]).isdisjoint(unused)
 
 
+@pytest.mark.slow  # ten CPU-seconds of imports
 def test_a_run_loads_no_torch_until_its_stages_have_ended():
     """MLflow, Prefect and the stages must not load it either; a job's process does."""
     code = """
