@@ -39,6 +39,7 @@ _TAKEN = (
     "PREFECT_CLIENT_",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY",
     "PREFECT_HOME",
+    "PREFECT_INTERNAL_LOGGING_LEVEL",
     "PREFECT_LOCAL_STORAGE_PATH",
     "PREFECT_LOGGING_HANDLERS_",
     "PREFECT_LOGGING_LEVEL",
@@ -91,6 +92,8 @@ def configure(home: Path) -> None:
         # Warnings and tracebacks go to the run in the server; the terminal belongs to the command.
         "PREFECT_LOGGING_LEVEL": "WARNING",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        # This logger has a handler of its own: a long line per event while the server is away.
+        "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
         "MLFLOW_TRACKING_URI": sqlite_url(home / "mlflow.db"),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_LOGGING_LEVEL": "WARNING",

@@ -16,7 +16,7 @@ PREFECT_AWAY_S, MLFLOW_AWAY_S = 45, 120
 SMALL_DISK = 2**32
 LONGEST_PAUSE_S = 15.0
 """Seconds between random kills, at most; with shorter pauses no training would finish."""
-PARTS = {"worker": 4, "template": 2, "job": 2, "command": 1, "prefect": 1}
+PARTS = {"worker": 4, "template": 6, "job": 6, "command": 1, "prefect": 1}
 """What random kills hit, and how often: command and server take longest to start again."""
 POSTGRES_RESTART = "CHAOS_POSTGRES_RESTART"
 """Names the command that restarts Postgres, where both servers are on it."""

@@ -11,7 +11,7 @@ from tasks.execution.processes import without
 
 # In a process of its own: Prefect reads its settings when it is imported.
 MAIN = """
-import json, os, sys
+import json, logging, os, sys
 from pathlib import Path
 from tasks.errors import VariableError
 from tasks.execution.environment import configure
@@ -32,16 +32,20 @@ load_prefect()
 from prefect.settings import Settings, get_current_settings
 os.environ["PREFECT_API_URL"] = "http://127.0.0.1:1/api"
 refresh()
+from prefect.logging.configuration import setup_logging
+setup_logging()
 print(json.dumps({
     "lines": lines,
     "timeouts": [get_current_settings().api.request_timeout, Settings().api.request_timeout],
     "url": get_current_settings().api.url,
     "folder": os.getcwd(),
+    "internal": logging.getLogger("prefect._internal.concurrency").isEnabledFor(logging.ERROR),
 }))
 """
 
 WRONG = [
     ("PREFECT_LOGGING_LEVEL", "verbose", "'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL'"),
+    ("PREFECT_INTERNAL_LOGGING_LEVEL", "loud", "'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL'"),
     ("PREFECT_SERVER_API_PORT", "abc", "a valid integer"),
     ("PREFECT_SERVER_UI_ENABLED", "perhaps", "a valid boolean"),
     ("PREFECT_CLIENT_CUSTOM_HEADERS", "xx", "a value that Prefect takes"),
@@ -75,6 +79,10 @@ def test_a_wrong_value_is_one_line_with_its_variable(found: dict[str, object]) -
         # Headers may hold a password.
         for shown in ["***" if name.endswith("HEADERS") else value]
     ]
+
+
+def test_events_that_cannot_be_sent_stay_off_the_terminal(found: dict[str, object]) -> None:
+    assert found["internal"] is False
 
 
 def test_files_in_the_working_directory_count_for_nothing(found: dict[str, object]) -> None:
