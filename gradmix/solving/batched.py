@@ -75,8 +75,9 @@ BatchedSolver = Callable[[LayerProblems], Tensor]
 def solve_layers(grams: Tensor, solver: BatchedSolver) -> Solutions:
     """Solve all layers from Gram matrices, float64 [L, k + 1, k + 1] with the target last.
 
-    Agrees with `solve_layer` in cosines to 1e-8, and in weights to 1e-6 unless sources are so
-    nearly collinear that weights within 1e-12 of the best cosine differ by more.
+    Agrees with `solve_layer` in cosines to 1e-8, unless sources all but cancel out, and in weights
+    to 1e-6, unless sources are so nearly collinear that weights within 1e-12 of the best cosine
+    differ by more.
     """
     squares = grams.diagonal(dim1=1, dim2=2)
     problems, target = _normalised(grams, squares)

@@ -15,8 +15,8 @@ KINDS = (
     "integer", "huge",
 )  # fmt: skip
 
-# Kinds whose weights the cosine does not determine to 1e-6; see `solve_layers`.
-UNDECIDED = ("near_collinear", "huge")
+# Kinds with weights that the cosine does not determine to 1e-6; see `solve_layers`.
+UNDECIDED = ("collinear", "near_collinear")
 
 
 def grams_of(random_problem, kind: str, seed: int, k: int, layers: int = 8) -> torch.Tensor:
@@ -31,6 +31,20 @@ def grams_of(random_problem, kind: str, seed: int, k: int, layers: int = 8) -> t
     return torch.stack(grams)
 
 
+def cosine_of(grams: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Cosine [layers] between the mixture of sources with some weights and the target."""
+    k = weights.shape[1]
+    along = (weights * grams[:, :k, k]).sum(1)
+    return along / (length_of(grams, weights) * grams[:, k, k].sqrt())
+
+
+def length_of(grams: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Length [layers] of the mixture of sources with some weights."""
+    k = weights.shape[1]
+    squared = torch.einsum("li,lij,lj->l", weights, grams[:, :k, :k], weights)
+    return squared.clamp_min(0.0).sqrt()
+
+
 @pytest.mark.parametrize("solver", batched.BATCHED)
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=20)
@@ -42,13 +56,21 @@ def test_all_layers_at_once_are_solved_like_each_alone(
     found = batched.solve_layers(grams, batched.BATCHED[solver])
     alone = [solve_layer(gram, solver_named(solver)) for gram in grams.tolist()]
     assert [batched.REGIMES[i] for i in found.regime] == [s.regime for s in alone]
-    cosines = [s.cosine or 0.0 for s in alone]
-    assert found.cosine.tolist() == pytest.approx(cosines, abs=1e-8)
+    expected = torch.tensor([s.weights for s in alone], dtype=torch.float64)
+    cosines = torch.tensor([s.cosine or 0.0 for s in alone], dtype=torch.float64)
+    # Where sources all but cancel out, their mixture is short and its length little but rounding.
+    lost = torch.finfo(torch.float64).eps * grams.diagonal(dim1=1, dim2=2).amax(1)
+    slack = 1e-8 + lost / length_of(grams, expected).square().clamp_min(1e-300)
+    assert ((found.cosine - cosines).abs() <= slack).all(), found.cosine - cosines
     assert found.weights.min() >= 0.0
     assert found.weights.sum(1).tolist() == pytest.approx([1.0] * len(alone))
-    if solver != "exact" or kind not in UNDECIDED:
-        expected = torch.tensor([s.weights for s in alone], dtype=torch.float64)
-        torch.testing.assert_close(found.weights, expected, atol=1e-6, rtol=0)
+    if solver == "exact" and kind == "huge":
+        return  # undecided too, and the cosine of given weights overflows
+    same = torch.isclose(found.weights, expected, atol=1e-6, rtol=0).all(1)
+    if solver == "exact" and kind in UNDECIDED:
+        as_good = cosine_of(grams, found.weights) - cosine_of(grams, expected)
+        same |= as_good.abs() < 1e-12
+    assert same.all(), found.weights - expected
 
 
 def test_a_layer_with_a_gradient_that_is_not_finite_has_no_weights_and_others_keep_theirs() -> None:
