@@ -134,7 +134,15 @@ def main() -> int:
     expected, draw, kills, wrong = figures(calm.home), Random(options.seed), 0, list[str]()
     for number in itertools.count(1):
         home = out / (f"home-{number}" if options.kills else "home")
-        bench = Bench(home, options.experiment, options.scale, free_port(), free_port(), draw=draw)
+        bench = Bench(
+            home,
+            options.experiment,
+            options.scale,
+            free_port(),
+            free_port(),
+            draw=draw,
+            most_kills=options.kills - kills,
+        )
         wrong += run(bench, [KILLS] if options.kills else options.faults, expected)
         wrong += [f"process left: {' '.join(p.cmdline())[:120]}" for p in mentioning(home)]
         sys.stdout.write(f"{table(bench)}\n")

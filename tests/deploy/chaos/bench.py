@@ -52,6 +52,7 @@ class Bench:
     disturbed: set[str] = field(default_factory=set)
     draw: Random = field(default_factory=Random)
     kills: int = 0
+    most_kills: int = 0
     starts_of_finished: dict[str, int] = field(default_factory=dict)
     rows: list[tuple[str, str, str]] = field(default_factory=list)
 

@@ -188,7 +188,7 @@ def postgres_restarted(bench: Bench) -> None:
 
 
 def random_kills(bench: Bench) -> None:
-    """Kill something at random moments until the reproduction has ended."""
+    """Kill something at random moments until the reproduction has ended, or often enough."""
     assert bench.driver is not None
     done, moved, finished = Counter[str](), time.monotonic(), bench.finished()
     while bench.driver.poll() != 0:
@@ -200,6 +200,8 @@ def random_kills(bench: Bench) -> None:
         if bench.driver.poll() is not None:
             done["command refused without a server"] += _refused(bench)
             _start_again(bench)
+            continue
+        if bench.kills >= bench.most_kills:
             continue
         (part,) = bench.draw.choices(list(PARTS), list(PARTS.values()))
         victim = _process_of(bench, part)
@@ -215,7 +217,7 @@ def random_kills(bench: Bench) -> None:
         if part == "command":
             _start_again(bench)
     said = ", ".join(f"{part} {count}" for part, count in sorted(done.items()))
-    bench.note("killed (-9) at random moments until the end", said)
+    bench.note("killed (-9) at random moments", said)
 
 
 def _refused(bench: Bench) -> bool:
