@@ -71,6 +71,7 @@ def _exact_statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
         values = functional.pad(values, (0, left))
     pieces = values.reshape(images, -(-count // PIECE), PIECE)
     total, squares = (part.sum(2).double().sum(1) for part in (pieces, pieces * pieces))
-    deviation = (count * squares - total * total).sqrt() / count
+    # Of values that are no bytes, rounding can leave a flat image a negative variance.
+    deviation = (count * squares - total * total).clamp_min(0.0).sqrt() / count
     mean, deviation = (figure.float()[:, None, None, None] for figure in (total / count, deviation))
     return mean, deviation

@@ -73,3 +73,8 @@ def test_statistics_are_those_of_integer_sums(shape) -> None:
 
 def test_no_images_are_standardised_to_none() -> None:
     assert standardise(torch.empty(0, 8, 8, 3, dtype=torch.uint8)).shape == (0, 3, 8, 8)
+
+
+def test_a_flat_image_of_other_values_than_bytes_becomes_zero_too() -> None:
+    images = torch.linspace(0.01, 250.0, 400)[:, None, None, None].expand(400, 30, 31, 3)
+    assert standardise(images).abs().max() < 1e-4
