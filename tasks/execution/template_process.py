@@ -38,6 +38,8 @@ _TORCH_JOBS = (
     "rho_study",
     "selection_study",
 )
+_IMPORTED_ON_USE = ("pandas", "pyarrow.compute", "torch.utils.serialization.config")
+"""Imported by Arrow with its first array and by torch with its first file; shared like the rest."""
 _CRASHED = 1
 
 
@@ -164,8 +166,8 @@ class Template:
 
 def load() -> None:
     """Import the jobs' common modules and all methods, and keep them in memory that forks share."""
-    for name in _TORCH_JOBS:
-        importlib.import_module(f"tasks.jobs.{name}")
+    for name in (*(f"tasks.jobs.{job}" for job in _TORCH_JOBS), *_IMPORTED_ON_USE):
+        importlib.import_module(name)
     methods = importlib.import_module("gradmix.methods")
     for declared in METHODS.values():
         methods.method_class(declared)

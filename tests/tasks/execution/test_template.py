@@ -287,23 +287,38 @@ def test_without_a_template_that_starts_jobs_run_all_the_same(
 # The real one.
 
 
-def test_the_loaded_template_has_one_thread_and_no_cuda() -> None:
+LOADED = """
+import os, sys, torch
+from tasks.execution import template_process
+template_process.load()
+loaded, threads = set(sys.modules), len(os.listdir("/proc/self/task"))
+print(threads, torch.cuda.is_initialized(), flush=True)
+process = os.fork()
+if process:
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+template_process.main(sys.argv[1:])
+print(*(set(sys.modules) - loaded), flush=True)
+os._exit(0)
+"""
+
+
+def test_the_loaded_template_has_one_thread_no_cuda_and_all_that_a_training_imports(
+    toy, tmp_path: Path
+) -> None:
     # More threads would not be there after a fork, and locks that they hold would stay locked.
-    code = (
-        "import os, torch\n"
-        "from tasks.execution import template_process\n"
-        "template_process.load()\n"
-        "print(len(os.listdir('/proc/self/task')), torch.cuda.is_initialized())"
-    )
-    found = subprocess.run(
-        [sys.executable, "-P", "-c", code],
+    folder = tmp_path / "training"
+    (folder / "output").mkdir(parents=True)
+    write_job(folder, toy.train_job(), tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", LOADED, "train", str(folder), str(tmp_path)],
         env={**os.environ, **training_environment("")},
         capture_output=True,
         text=True,
         check=True,
     )
 
-    assert found.stdout == "1 False\n"
+    assert done.stdout == "1 False\n\n"
+    assert (folder / "output" / "model.pt").exists()
 
 
 def test_a_forked_training_leaves_the_bytes_of_a_fresh_one(toy, tmp_path: Path) -> None:
