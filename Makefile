@@ -17,7 +17,7 @@ demo: $(READY)  ## The whole pipeline on embedded data, offline, in minutes
 	$(BIN)/gradmix reproduce digits --scale demo
 
 test: check  ## Checks, then the default tests, a file at a time on every core: offline, CPU
-	$(BIN)/python -P -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -P -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## Style, rooms, types
 	$(BIN)/ruff format --check .

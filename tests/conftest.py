@@ -1,4 +1,4 @@
-"""Shared by all tests: Hypothesis profiles, one torch thread, tiny image sets, left processes."""
+"""Shared by all tests: order, Hypothesis profiles, a torch thread, image sets, left processes."""
 
 import os
 from collections.abc import Callable
@@ -18,6 +18,13 @@ settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start servers come first: a long file at the end would leave a worker idle."""
+    long = {item.path for item in items if item.get_closest_marker("flow")}
+    items.sort(key=lambda item: item.path not in long)
+
 
 ToySet = Callable[..., tuple[Tensor, Tensor]]
 
