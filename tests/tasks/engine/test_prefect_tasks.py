@@ -1,4 +1,4 @@
-"""Stages as Prefect tasks, on a real server, which is killed with its process in the end."""
+"""Stages as Prefect tasks, on a real server."""
 
 import json
 import os
@@ -8,7 +8,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 ALL = {"one", "other", "same as one", "s", "t", "u"}
@@ -19,23 +18,16 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the flows of flow_of_stages.py told; Prefect's settings are global to a process."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
     script = Path(__file__).with_name("flow_of_stages.py")
-    with subprocess.Popen(
+    done = subprocess.run(
         [sys.executable, "-P", str(script), str(tmp_path_factory.mktemp("home"))],
         env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
-    ) as main:
-        assert main.stdout is not None
-        assert main.stderr is not None
-        lines = [main.stdout.readline() for _ in range(2)]
-        children = psutil.Process(main.pid).children(recursive=True)
-        main.kill()
-        complaints = main.stderr.read()
-    assert all(lines), complaints
-    cached, url = json.loads(lines[1])
-    ended = {"cached": cached, "url": url, "children": children, "complaints": complaints}
-    return json.loads(lines[0]) | ended
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told | {"complaints": done.stderr}
 
 
 def events(flow: dict[str, Any], state: str) -> Counter[str]:
@@ -103,17 +95,8 @@ def test_a_failing_stage_holds_back_what_depends_on_it_and_nothing_else(told) ->
 
 
 @pytest.mark.flow
-def test_flows_run_quietly_are_recorded_and_cached_by_the_next_server(told) -> None:
+def test_flows_run_quietly_and_are_recorded_to_the_last_state(told) -> None:
     assert told["quick"] == ["Completed"] * 40 + ["Failed"]
     # A server stopped before it has recorded what it was told would miss some.
     assert told["recorded"] == [["Completed", 40], ["Failed", 1]]
-    assert told["cached"] == ["Cached"] * 40 + ["Failed"]
     assert told["complaints"] == ""
-
-
-@pytest.mark.flow
-def test_no_server_survives_kill_9(told) -> None:
-    assert told["url"].startswith("http://127.0.0.1:")
-    assert len(told["children"]) == 1
-    _, alive = psutil.wait_procs(told["children"], timeout=10)
-    assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
