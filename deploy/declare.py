@@ -108,8 +108,10 @@ def _talking(url: str) -> Iterator[None]:
 
 
 def _declare_pool(client: SyncPrefectClient, pool: Pool) -> None:
-    template = ProcessWorker.get_default_base_job_template()
-    template["variables"]["properties"]["command"]["default"] = TETHERED
+    template = {}
+    if pool.processes:
+        template = ProcessWorker.get_default_base_job_template()
+        template["variables"]["properties"]["command"]["default"] = TETHERED
     wanted = WorkPoolCreate(
         name=pool.name,
         description=pool.description,

@@ -13,8 +13,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
 from uuid import UUID
 
 from httpx import HTTPError, HTTPStatusError
@@ -63,6 +64,7 @@ class HostRunner:
         self._slots, self._client, self._launch, self._query_s = slots, client, launch, query_s
         self._free = deque(slots)
         self._jobs: dict[UUID, _Job] = {}
+        self._ended: SimpleQueue[_Job] = SimpleQueue()
         self._deployments: dict[UUID, bool] = {}
         self._next_beat = self._next_query = self._busy_until = 0.0
         self._reachable = True
@@ -77,7 +79,7 @@ class HostRunner:
         """Serve until `stop`."""
         while not self._stopping:
             self.poll()
-            time.sleep(BUSY_POLL_S)
+            self._collect(wait_s=BUSY_POLL_S)
         for one in self._jobs.values():
             one.end(Crashed(message="The fleet on its host was stopped."))
         deadline = time.monotonic() + STOP_S
@@ -90,18 +92,23 @@ class HostRunner:
         now = time.monotonic()
         if now < self._next_query:
             return
-        self._next_query = now + (BUSY_POLL_S if now < self._busy_until else self._query_s)
         with self._noting_outages():
             self._beat(now)
             self._end_unwanted()
             self._take_up()
+        hurry = self._free and now < self._busy_until
+        self._next_query = now + (BUSY_POLL_S if hurry else self._query_s)
 
-    def _collect(self) -> None:
-        for run, one in list(self._jobs.items()):
-            if not one.is_alive():
-                del self._jobs[run]
+    def _collect(self, wait_s: float = 0.0) -> None:
+        """Free the slots of finished jobs; if there is none, wait for one."""
+        with suppress(Empty):
+            while True:
+                one = self._ended.get(timeout=wait_s)
+                one.join()
+                del self._jobs[one.key]
                 self._free.append(one.slot)
                 self._next_query, self._busy_until = 0.0, time.monotonic() + BUSY_S
+                wait_s = 0.0
 
     def _beat(self, now: float) -> None:
         """Send heartbeats, so that the server lists every slot as an online worker."""
@@ -131,10 +138,10 @@ class HostRunner:
         for found in waiting:
             run = found.flow_run
             if self._free and self._is_job(run) and self._is_ours(run):
-                started = _Job(run, self._free[0], self._launch)
-                started.start()
+                started = _Job(run, self._free[0], self._launch, self._ended)
                 self._jobs[run.id] = started
                 self._free.popleft()
+                started.start()
 
     def _is_job(self, run: FlowRun) -> bool:
         """Whether a run is of our flow, and its last attempt does not run here any more.
@@ -197,10 +204,12 @@ def _report(error: Exception) -> None:
 class _Job(threading.Thread):
     """A flow run in its own thread."""
 
-    def __init__(self, run: FlowRun, slot: Slot, launch: Launch) -> None:
+    def __init__(
+        self, run: FlowRun, slot: Slot, launch: Launch, ended: "SimpleQueue[_Job]"
+    ) -> None:
         super().__init__(name=slot.name, daemon=True)
-        self.slot = slot
-        self._flow_run = run
+        self.slot, self.key = slot, run.id
+        self._flow_run, self._ended = run, ended
         self._place = Place(slot=slot, launch=launch, check=self._check)
         self._end: State[None] | None = None
 
@@ -221,6 +230,8 @@ class _Job(threading.Thread):
         except Exception:
             # Its reproduction will notice the missing heartbeats.
             logger.exception("%s broke off", name)
+        finally:
+            self._ended.put(self)
 
     def _close(self) -> None:
         """Close a run that was cancelled before it began, which Prefect leaves to its worker."""

@@ -30,7 +30,7 @@ def there(client):
     deployments = client.read_deployments()
     flows = {d.id: client.read_flow(d.flow_id).name for d in deployments}
     return {
-        "pools": {name: [pool.type, pool.concurrency_limit,
+        "pools": {name: [pool.type, pool.concurrency_limit, pool.base_job_template and
                          pool.base_job_template["variables"]["properties"]["command"]["default"]]
                   for name, pool in pools.items()},
         "deployments": {flows[d.id]: {
@@ -101,14 +101,14 @@ def found(tmp_path_factory):
 
 
 @pytest.mark.flow
-def test_pools_tether_their_flow_runs_and_limit_the_drivers(found):
+def test_drivers_are_tethered_and_limited_and_slots_have_nothing_to_check(found):
     tethered = (
         "python -P -m gradmix_launcher tasks.execution.parent_death worker "
         "python -P -m gradmix_launcher prefect.engine"
     )
     assert found["first"]["pools"] == {
         DRIVERS: ["process", 4, tethered],
-        SLOTS: ["process", None, tethered],
+        SLOTS: ["process", None, {}],
     }
 
 

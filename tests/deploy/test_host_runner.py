@@ -135,6 +135,36 @@ def test_every_free_slot_takes_one_run_and_the_next_waits_for_a_free_one(server,
     assert server.waiting == []
 
 
+def test_the_end_of_a_job_is_seen_at_once(server, jobs, monkeypatch):
+    runner = HostRunner(SLOTS[:1], server, fresh, query_s=1e6)
+    monkeypatch.setattr(module, "BUSY_POLL_S", 1e6)
+    first, second = (server.add() for _ in range(2))
+    serving = threading.Thread(target=runner.run, daemon=True)
+    serving.start()
+    started(jobs, 1)
+    jobs[first.id].go.set()
+    started(jobs, 2)
+    runner.stop()
+    jobs[second.id].go.set()
+    serving.join(10)
+    assert not serving.is_alive()
+
+
+def test_while_no_slot_is_free_the_server_is_asked_at_its_own_pace(server, jobs, monkeypatch):
+    runner = HostRunner(SLOTS, server, fresh, query_s=1e6)
+    monkeypatch.setattr(module, "BUSY_POLL_S", 0.0)
+    first, *_ = [server.add() for _ in range(3)]
+    runner.poll()
+    started(jobs, 2)
+    jobs[first.id].go.set()
+    runner._jobs[first.id].join(10)
+    runner.poll()
+    started(jobs, 3)
+    server.error = httpx.ConnectError("asked")
+    runner.poll()
+    assert runner._reachable
+
+
 def test_prefect_knows_every_slot_as_a_worker(server, runner):
     runner.poll()
     runner.poll()
