@@ -34,8 +34,7 @@ def load_prefect() -> None:
         VariableError: if a variable has a value that Prefect rejects.
     """
     # Prefect prints a traceback before it raises, and reads files in the working directory; this
-    # one
-    # has none for it.
+    # folder has none for it.
     with (
         contextlib.chdir(Path(__file__).parent),
         contextlib.redirect_stderr(io.StringIO()),
