@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from data.errors import DataError, one_line
+
+_NESTED = (dict, list, tuple)
 
 
 def canonical_json(obj: object) -> str:
@@ -56,14 +59,18 @@ def sha256_file(path: Path) -> str:
 
 
 def _require_string_keys(obj: object) -> None:
+    parts: Iterable[object] = ()
     if isinstance(obj, dict):
-        for key, value in obj.items():
+        for key in obj:
             if not isinstance(key, str):
                 raise DataError(
                     f"Expected string keys, found the key {key!r}: write it as a string, "
                     "since JSON would make it equal to its text."
                 )
-            _require_string_keys(value)
+        parts = obj.values()
     elif isinstance(obj, list | tuple):
-        for value in obj:
-            _require_string_keys(value)
+        parts = obj
+    for part in parts:
+        # Most parts are numbers and texts, which are not worth a call.
+        if isinstance(part, _NESTED):
+            _require_string_keys(part)

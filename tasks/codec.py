@@ -81,8 +81,9 @@ def replace_leaves(value: Any, kind: type[T], change: Callable[[T], object]) -> 
     """Copy a nested value, replacing every object of a class.
 
     Args:
-        value: dataclasses, mappings, lists and tuples without names, nested to any depth. Parts
-            without such an object are not copied.
+        value: dataclasses, mappings, lists and tuples without names, nested to any depth. Of a
+            dataclass, only fields whose type has a type variable can hold such an object. Parts
+            without one are not copied.
         kind: class of the objects to replace.
         change: maps an object to its replacement.
     """
@@ -99,30 +100,34 @@ def replace_leaves(value: Any, kind: type[T], change: Callable[[T], object]) -> 
 
 
 def leaves(value: object, kind: type[T]) -> list[T]:
-    """Every object of a class in a nested value, in order."""
+    """Every object of a class in a nested value as that of `replace_leaves`, in order."""
     if isinstance(value, kind):
         return [value]
     return [leaf for part in _parts(value).values() for leaf in leaves(part, kind)]
 
 
 def _parts(value: Any) -> Mapping[Any, Any]:  # noqa: ANN401
-    """What a nested value consists of, by key, place or field; nothing if it is not nested."""
+    """What a nested value consists of, by key, place or open field; nothing if not nested."""
     if isinstance(value, str | int | float | None):
         return {}
     if isinstance(value, Mapping):
         return value
     if isinstance(value, list | tuple):
         return dict(enumerate(value))
-    names = _field_names(type(value))  # type: ignore[arg-type]  # to mypy, types are not hashable
+    names = _open_fields(type(value))  # type: ignore[arg-type]  # to mypy, types are not hashable
     return {name: getattr(value, name) for name in names}
 
 
 @cache
-def _field_names(kind: type[Any]) -> tuple[str, ...]:
-    """Names of a dataclass's fields; none if it is not a dataclass."""
+def _open_fields(kind: type[Any]) -> tuple[str, ...]:
+    """Fields of a dataclass whose type has a type variable; none if it is not a dataclass."""
     if not dataclasses.is_dataclass(kind):
         return ()
-    return tuple(field.name for field in dataclasses.fields(kind))
+    return tuple(name for name, hint in _hints(kind).items() if _is_open(hint))
+
+
+def _is_open(hint: Any) -> bool:  # noqa: ANN401
+    return isinstance(hint, TypeVar) or any(_is_open(part) for part in get_args(hint))
 
 
 @dataclasses.dataclass(frozen=True)
