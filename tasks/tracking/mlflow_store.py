@@ -258,7 +258,8 @@ class MlflowStore:
 
     def producer(self, digest: str) -> str | None:
         """Id of the newest run that made the data of that digest, a finished one if possible."""
-        where = f"dataset.digest = '{digest[:DIGEST_LENGTH]}'"
+        # Without the context, every run that reads the data would be loaded too.
+        where = f"dataset.digest = '{digest[:DIGEST_LENGTH]}' AND dataset.context = '{OUTPUT}'"
         made = [
             run
             for run in self.runs(where)
