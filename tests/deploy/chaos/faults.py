@@ -18,6 +18,11 @@ LONGEST_PAUSE_S = 15.0
 """Seconds between random kills, at most; with shorter pauses no training would finish."""
 PARTS = {"worker": 4, "template": 6, "job": 6, "command": 1, "prefect": 1}
 """What random kills hit, and how often: command and server take longest to start again."""
+ENDINGS = {
+    "expected Prefect's server": "command refused without a server",
+    "lost 3 attempts": "command ended by a training killed three times",
+}
+"""What kills may make of a command, by a part of its last line."""
 POSTGRES_RESTART = "CHAOS_POSTGRES_RESTART"
 """Names the command that restarts Postgres, where both servers are on it."""
 
@@ -198,7 +203,7 @@ def random_kills(bench: Bench) -> None:
         if time.monotonic() - moved > LIMIT_S:
             raise TimeoutError(f"expected a training to finish within {LIMIT_S:g} s")
         if bench.driver.poll() is not None:
-            done["command refused without a server"] += _refused(bench)
+            done[_ending(bench)] += 1
             _start_again(bench)
             continue
         if bench.kills >= bench.most_kills:
@@ -220,20 +225,21 @@ def random_kills(bench: Bench) -> None:
     bench.note("killed (-9) at random moments", said)
 
 
-def _refused(bench: Bench) -> bool:
-    """Whether a command that has ended was refused because Prefect's server had been killed.
+def _ending(bench: Bench) -> str:
+    """How a command has ended: well, or with a line that kills may bring about.
 
     Raises:
-        AssertionError: if it failed otherwise.
+        AssertionError: if it ended otherwise.
     """
     assert bench.driver is not None
     assert bench.driver_log is not None
     if bench.driver.returncode == 0:
-        return False
+        return "command ended"
     last = bench.driver_log.read_text(encoding="utf-8").splitlines()[-1]
     assert bench.driver.returncode == 2, last
-    assert "expected Prefect's server" in last, last
-    return True
+    found = [ending for text, ending in ENDINGS.items() if text in last]
+    assert found, last
+    return found[0]
 
 
 def _start_again(bench: Bench) -> None:
