@@ -71,6 +71,6 @@ def _require_string_keys(obj: object) -> None:
     elif isinstance(obj, list | tuple):
         parts = obj
     for part in parts:
-        # Most parts are numbers and texts, which are not worth a call.
+        # Most parts are numbers and strings; skip the call for them.
         if isinstance(part, _NESTED):
             _require_string_keys(part)

@@ -96,11 +96,11 @@ class HostRunner:
             self._beat(now)
             self._end_unwanted()
             self._take_up()
-        hurry = self._free and now < self._busy_until
-        self._next_query = now + (BUSY_POLL_S if hurry else self._query_s)
+        expects_work = bool(self._free) and now < self._busy_until
+        self._next_query = now + (BUSY_POLL_S if expects_work else self._query_s)
 
     def _collect(self, wait_s: float = 0.0) -> None:
-        """Free the slots of finished jobs; if there is none, wait for one."""
+        """Free the slots of finished jobs; wait for one up to `wait_s` seconds."""
         with suppress(Empty):
             while True:
                 one = self._ended.get(timeout=wait_s)
@@ -139,9 +139,9 @@ class HostRunner:
             run = found.flow_run
             if self._free and self._is_job(run) and self._is_ours(run):
                 started = _Job(run, self._free[0], self._launch, self._ended)
+                started.start()
                 self._jobs[run.id] = started
                 self._free.popleft()
-                started.start()
 
     def _is_job(self, run: FlowRun) -> bool:
         """Whether a run is of our flow, and its last attempt does not run here any more.
@@ -219,9 +219,9 @@ class _Job(threading.Thread):
 
     def run(self) -> None:
         """Run the flow, which reports its own errors to the server."""
-        PLACE.set(self._place)
-        name = f"{self.slot.name}: the flow run {self._flow_run.id}"
+        name = f"{self.slot.name}: the flow run {self.key}"
         try:
+            PLACE.set(self._place)
             state = run_flow(job, flow_run=self._flow_run, return_type="state")
             if isinstance(state, State) and not state.is_final():
                 self._close()

@@ -14,8 +14,9 @@ class Pool:
         name: its name.
         description: text shown in Prefect's UI.
         limit: maximum concurrent flow runs; None if each host takes as many as it has slots.
-        processes: whether a worker of Prefect's starts a process for each flow run. If not, our own
-            runner takes them, and Prefect has nothing to check for each.
+        processes: whether Prefect workers start a process for each flow run. If not,
+            `deploy.host_runner` takes the runs, and the pool has no job template, which Prefect
+            would validate for every run.
     """
 
     name: str

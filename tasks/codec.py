@@ -100,7 +100,7 @@ def replace_leaves(value: Any, kind: type[T], change: Callable[[T], object]) -> 
 
 
 def leaves(value: object, kind: type[T]) -> list[T]:
-    """Every object of a class in a nested value as that of `replace_leaves`, in order."""
+    """Every object of a class in a nested value, in order; searched like `replace_leaves`."""
     if isinstance(value, kind):
         return [value]
     return [leaf for part in _parts(value).values() for leaf in leaves(part, kind)]
@@ -120,7 +120,10 @@ def _parts(value: Any) -> Mapping[Any, Any]:  # noqa: ANN401
 
 @cache
 def _open_fields(kind: type[Any]) -> tuple[str, ...]:
-    """Fields of a dataclass whose type has a type variable; none if it is not a dataclass."""
+    """Names of a dataclass's open fields, those whose type has a type variable.
+
+    None if it is not a dataclass.
+    """
     if not dataclasses.is_dataclass(kind):
         return ()
     return tuple(name for name, hint in _hints(kind).items() if _is_open(hint))

@@ -1,4 +1,4 @@
-"""Shared by all tests: order, Hypothesis profiles, a torch thread, image sets, left processes."""
+"""Shared by all tests: order, Hypothesis profiles, one torch thread, toy sets, processes left."""
 
 import os
 from collections.abc import Callable
@@ -22,8 +22,8 @@ torch.set_num_threads(1)
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that start servers come first: a long file at the end would leave a worker idle."""
-    long = {item.path for item in items if item.get_closest_marker("flow")}
-    items.sort(key=lambda item: item.path not in long)
+    with_servers = {item.path for item in items if item.get_closest_marker("flow")}
+    items.sort(key=lambda item: item.path not in with_servers)
 
 
 ToySet = Callable[..., tuple[Tensor, Tensor]]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from flows.experiment.run_spec import RunSpec
 from flows.pipeline.durations import Measured, TrainingWork, measured, training_time, work_of
@@ -97,7 +97,7 @@ class _Planner:
         subject, read = inputs.subject, leaves(inputs, _Planned)
         work = work_of(inputs) if isinstance(inputs, train.TrainInputs) else None
         uses = tuple(planned.subject for planned in read)
-        waited = [*read, *cast("Sequence[_Planned]", after)]
+        waited = [*read, *(planned for planned in after if isinstance(planned, _Planned))]
         missing = next((planned.subject for planned in waited if not planned.artifact), None)
         if missing is not None:
             self._add(subject, stage, ("will run", f"waits for {missing.label}"), uses, work=work)

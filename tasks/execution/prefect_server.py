@@ -271,8 +271,7 @@ def _api_url(url: str) -> Iterator[None]:
 
 def _settle(port: int) -> None:
     # Task states and logs are sent in the background, and the server queues states before it
-    # records
-    # them: stopping it at once would lose the last ones of a run.
+    # records them: stopping it at once would lose the last ones of a run.
     if "prefect" not in sys.modules:
         return
     from prefect.events.worker import EventsWorker  # noqa: PLC0415

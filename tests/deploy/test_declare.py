@@ -47,6 +47,7 @@ def there(client):
 with prefect_server(home):
     from prefect import get_client
     from prefect.client.schemas.actions import WorkPoolUpdate
+    from prefect.workers.process import ProcessWorker
     from deploy.automations import automations
     from deploy.declare import declare, online, read_deployments
     wanted = read_deployments()
@@ -67,6 +68,10 @@ with prefect_server(home):
                 for twin in automations(declared.deployments):
                     client.create_automation(twin)
                 client.update_work_pool("gradmix", WorkPoolUpdate(concurrency_limit=1))
+                # As earlier versions declared it, and as a worker of Prefect's makes it.
+                template = ProcessWorker.get_default_base_job_template()
+                client.update_work_pool(
+                    "gradmix-slots", WorkPoolUpdate(base_job_template=template))
         found["online"] = sorted(online(datetime.min.replace(tzinfo=UTC)))
         for yaml in sys.argv[2:]:
             done = subprocess.run(
@@ -101,7 +106,7 @@ def found(tmp_path_factory):
 
 
 @pytest.mark.flow
-def test_drivers_are_tethered_and_limited_and_slots_have_nothing_to_check(found):
+def test_drivers_are_tethered_and_limited_and_the_pool_of_slots_has_no_job_template(found):
     tethered = (
         "python -P -m gradmix_launcher tasks.execution.parent_death worker "
         "python -P -m gradmix_launcher prefect.engine"

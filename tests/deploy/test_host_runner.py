@@ -50,6 +50,8 @@ class Server:
         return SimpleNamespace(entrypoint="flows.job.job" if key == OURS else "mine.py:flow")
 
     def read_flow_runs(self, flow_run_filter):
+        if self.error:
+            raise self.error
         states = {key: self.states.get(key, Running()) for key in flow_run_filter.id.any_}
         return [SimpleNamespace(id=k, state=state) for k, state in states.items() if state]
 
@@ -150,7 +152,9 @@ def test_the_end_of_a_job_is_seen_at_once(server, jobs, monkeypatch):
     assert not serving.is_alive()
 
 
-def test_while_no_slot_is_free_the_server_is_asked_at_its_own_pace(server, jobs, monkeypatch):
+def test_while_no_slot_is_free_the_server_is_asked_every_query_s_seconds_only(
+    server, jobs, monkeypatch
+):
     runner = HostRunner(SLOTS, server, fresh, query_s=1e6)
     monkeypatch.setattr(module, "BUSY_POLL_S", 0.0)
     first, *_ = [server.add() for _ in range(3)]
@@ -163,6 +167,22 @@ def test_while_no_slot_is_free_the_server_is_asked_at_its_own_pace(server, jobs,
     server.error = httpx.ConnectError("asked")
     runner.poll()
     assert runner._reachable
+
+
+def test_a_run_whose_thread_cannot_start_leaves_its_slot_free(server, jobs, runner, monkeypatch):
+    def fail(_):
+        raise RuntimeError("can't start new thread")
+
+    server.add()
+    with monkeypatch.context() as patch:
+        patch.setattr(module._Job, "start", fail)
+        runner.poll()
+    later = [server.add() for _ in SLOTS]
+    runner.poll()
+    started(jobs, 2)
+    assert set(jobs) == {run.id for run in later}
+    runner.stop()
+    runner.run()
 
 
 def test_prefect_knows_every_slot_as_a_worker(server, runner):

@@ -105,15 +105,27 @@ def step(what: dict[str, Any], home: Path) -> dict[str, Any]:
 
 
 def flow_runs() -> list[list[Any]]:
-    """Every flow run of a reproduction, oldest first: its state, and the message of that."""
+    """Every flow run of a reproduction, oldest first: state, its message, tasks Prefect cached."""
     from prefect import get_client
-    from prefect.client.schemas.filters import FlowFilter
+    from prefect.client.schemas.filters import FlowFilter, FlowRunFilter, TaskRunFilter
     from prefect.client.schemas.sorting import FlowRunSort
 
     chosen = FlowFilter.model_validate({"name": {"any_": ["reproduce"]}})
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(flow_filter=chosen, sort=FlowRunSort.START_TIME_ASC)
-    return [[run.state.type.value, run.state.message] for run in runs]
+        cached = [
+            client.read_task_runs(
+                flow_run_filter=FlowRunFilter.model_validate({"id": {"any_": [run.id]}}),
+                task_run_filter=TaskRunFilter.model_validate(
+                    {"state": {"name": {"any_": ["Cached"]}}}
+                ),
+            )
+            for run in runs
+        ]
+    return [
+        [run.state.type.value, run.state.message, [task.name for task in tasks]]
+        for run, tasks in zip(runs, cached, strict=True)
+    ]
 
 
 def jobs() -> dict[str, Any]:

@@ -302,7 +302,7 @@ os._exit(0)
 """
 
 
-def test_the_loaded_template_has_one_thread_no_cuda_and_all_that_a_training_imports(
+def test_the_loaded_template_has_one_thread_no_cuda_and_everything_a_training_imports(
     toy, tmp_path: Path
 ) -> None:
     # More threads would not be there after a fork, and locks that they hold would stay locked.
