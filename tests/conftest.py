@@ -1,7 +1,7 @@
-"""Shared by all tests: order, Hypothesis profiles, one torch thread, toy sets, processes left."""
+"""Shared by all tests: how they are run, toy sets, and the processes that a home folder keeps."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import psutil
@@ -18,6 +18,12 @@ settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 torch.set_num_threads(1)
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One worker more than cores: a test that waits for a server leaves its core to another."""
+    return (yield) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,9 +2,9 @@
 
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
-import timm
 import torch
 from safetensors.torch import save_file
 
@@ -20,6 +20,14 @@ from tasks.networks.trunks import build_trunk
 from tasks.networks.weights import fetch_weights, find_weights
 
 SHAPE = (3, 64, 64)
+
+
+@pytest.fixture(scope="module")
+def timm() -> ModuleType:
+    """Imported by the tests that need it: collecting all tests would take half as long again."""
+    import timm
+
+    return timm
 
 
 def trunk_of(name: str, weights: Path | None = None, shape=SHAPE, **settings) -> torch.nn.Module:
@@ -51,7 +59,7 @@ def test_a_model_ends_in_a_map_where_it_has_one_else_in_features(name, settings,
     assert Network(trunk_of(name, **settings), {}, SHAPE).ends_in == ends_in
 
 
-def test_a_map_is_what_the_model_pools() -> None:
+def test_a_map_is_what_the_model_pools(timm) -> None:
     whole = timm.create_model("test_resnet", num_classes=0).eval()
     trunk = trunk_of("test_resnet").eval()
     trunk.load_state_dict(whole.state_dict())
@@ -91,7 +99,7 @@ def test_every_parameter_of_a_trunk_is_trained_and_belongs_to_a_layer(name) -> N
         ("mobilevit_xxs", "unit"),
     ],
 )
-def test_images_are_normalised_as_for_the_weights(name, expected) -> None:
+def test_images_are_normalised_as_for_the_weights(timm, name, expected) -> None:
     """As torchvision's `Normalize` with the model's mean and deviation would."""
     assert normalisation_of(f"timm:{name}") == expected
     config = timm.get_pretrained_cfg(name)
@@ -139,7 +147,7 @@ def test_without_timm_it_is_said_what_to_install(monkeypatch) -> None:
         trunk_of("resnet18")
 
 
-def test_the_version_of_timm_says_what_a_model_is() -> None:
+def test_the_version_of_timm_says_what_a_model_is(timm) -> None:
     assert code_digest("timm:test_resnet") == f"timm {timm.__version__}"
 
 
@@ -163,7 +171,7 @@ def test_a_trunk_without_a_map_is_refused_where_a_method_reads_one() -> None:
 @pytest.mark.parametrize("suffix", ["safetensors", "pt"])
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
 def test_published_weights_fill_the_trunk_and_their_classifier_is_not_used(
-    tmp_path, name, suffix
+    timm, tmp_path, name, suffix
 ) -> None:
     torch.manual_seed(7)
     whole = timm.create_model(name, img_size=64) if "vit" in name else timm.create_model(name)
@@ -177,7 +185,7 @@ def test_published_weights_fill_the_trunk_and_their_classifier_is_not_used(
     torch.testing.assert_close(found, expected)
 
 
-def test_position_embeddings_of_another_size_are_resampled(tmp_path) -> None:
+def test_position_embeddings_of_another_size_are_resampled(timm, tmp_path) -> None:
     """timm's own resampling: as when it loads the same weights for images of that size."""
     torch.manual_seed(7)
     whole = timm.create_model("test_vit")
@@ -191,7 +199,7 @@ def test_position_embeddings_of_another_size_are_resampled(tmp_path) -> None:
     torch.testing.assert_close(trunk.pos_embed, expected.pos_embed)
 
 
-def test_weights_of_another_model_are_refused(tmp_path) -> None:
+def test_weights_of_another_model_are_refused(timm, tmp_path) -> None:
     save_file(timm.create_model("test_resnet").state_dict(), tmp_path / "w.safetensors")
     for name in ("test_vit", "test_convnext"):
         with pytest.raises(StageError, match=r"network\.weights: expected .*take the weights of"):
@@ -235,7 +243,7 @@ def test_what_is_cached_is_not_asked_for_again(hub, monkeypatch) -> None:
     fetch_weights("timm:test_vit", "pretrained")
 
 
-def test_position_embeddings_that_timm_resamples_otherwise_are_refused() -> None:
+def test_position_embeddings_that_timm_resamples_otherwise_are_refused(timm) -> None:
     model = timm.create_model("test_vit", num_classes=0, img_size=64)
     native = timm.create_model("test_vit", num_classes=0).state_dict()
     assert in_names_of(model, native)["pos_embed"].shape == model.pos_embed.shape
