@@ -9,13 +9,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
 from data.errors import UserError
 from tasks.errors import VariableError, first_line
 from tasks.execution.databases import PREFECT, ensure_database
+from tasks.execution.fleet_state import read_fleet
 from tasks.execution.parent_death import python_module
 from tasks.execution.prefect_settings import refresh
 from tasks.execution.processes import kill_group, last_line, start_tethered, without
@@ -75,7 +78,7 @@ def prefect_server(home: Path, start_limit_s: float = 180.0) -> Iterator[None]:
     Args:
         home: the home folder; the server's database and log are in PREFECT_HOME, by default
             HOME/prefect, or next to it if another process has its own server there.
-        start_limit_s: seconds the server may take to start.
+        start_limit_s: seconds the server may take to start, or to be started again by the fleet.
 
     Raises:
         ServerError: if it does not start, or the one of PREFECT_API_URL does not answer.
@@ -92,7 +95,7 @@ def starting_server(home: Path, start_limit_s: float = 180.0) -> Iterator[Ready]
         A context that provides the API; entering it waits for the server.
     """
     if os.environ.get(_URL):
-        yield _given
+        yield partial(_given, home, start_limit_s)
         return
     usual = Path(os.environ.get("PREFECT_HOME") or home / "prefect").absolute()
     with _folder_of_its_own(usual) as folder, _started(folder, start_limit_s) as ready:
@@ -100,9 +103,30 @@ def starting_server(home: Path, start_limit_s: float = 180.0) -> Iterator[Ready]
 
 
 @contextmanager
-def _given() -> Iterator[None]:
-    _expect_answer(os.environ[_URL])
+def _given(home: Path, start_limit_s: float) -> Iterator[None]:
+    url = os.environ[_URL]
+    _await_restart(home, url, start_limit_s)
+    _expect_answer(url)
     yield
+
+
+def _await_restart(home: Path, url: str, limit_s: float) -> None:
+    """Wait while the supervisor of the home's fleet has still to start this server again."""
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        fleet = read_fleet(home)
+        if fleet is None or not fleet.servers or fleet.api_url != url or _listens(url):
+            return
+        time.sleep(0.2)
+
+
+def _listens(url: str) -> bool:
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname, address.port or 80), timeout=5.0).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

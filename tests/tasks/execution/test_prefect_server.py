@@ -4,10 +4,15 @@ The real one runs flows in tests/tasks/engine/test_prefect_tasks.py.
 """
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -15,8 +20,10 @@ from sqlalchemy.engine import make_url
 
 from tasks.execution import prefect_server as server_module
 from tasks.execution import processes
+from tasks.execution.fleet_state import FOLDER, Child, Fleet, write_fleet
 from tasks.execution.prefect_server import ServerError, prefect_server
 from tasks.execution.prefect_settings import refresh
+from tasks.execution.processes import Process
 from tasks.storage.locks import try_lock, unlock
 
 
@@ -49,6 +56,64 @@ def test_a_server_that_does_not_answer_is_one_line_without_its_password(
     )
     assert "sesame" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def fleet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fleet:
+    """A fleet over the home folder whose server, that of PREFECT_API_URL, is down."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/api"
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    server = Child("prefect", None)
+    supervisor = Process.find(os.getpid())
+    fleet = Fleet(url, None, socket.gethostname(), supervisor, True, (server,), ())
+    (tmp_path / FOLDER).mkdir()
+    write_fleet(tmp_path, fleet)
+    return fleet
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether something listened whenever the server was asked."""
+    asked: list[bool] = []
+    listens = server_module._listens
+    monkeypatch.setattr(server_module, "_expect_answer", lambda url: asked.append(listens(url)))
+    return asked
+
+
+def test_a_server_that_the_fleet_starts_again_is_waited_for(
+    fleet: Fleet, asked: list[bool], tmp_path: Path
+) -> None:
+    address = ("127.0.0.1", urlsplit(fleet.api_url).port)
+    servers: list[socket.socket] = []
+    threading.Timer(0.5, lambda: servers.append(socket.create_server(address))).start()
+
+    with prefect_server(tmp_path):
+        assert asked == [True]
+
+    servers[0].close()
+
+
+@pytest.mark.parametrize("change", [{"supervisor": Process(1, 0.0)}, {"servers": ()}])
+def test_a_server_that_nobody_here_starts_again_is_not_waited_for(
+    fleet: Fleet,
+    change: dict[str, Any],
+    asked: list[bool],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    write_fleet(tmp_path, replace(fleet, **change))
+    monkeypatch.setattr(server_module, "_listens", lambda _: pytest.fail("it waits"))
+
+    with prefect_server(tmp_path):
+        assert asked == [False]
+
+
+def test_a_server_that_stays_away_is_given_up(
+    fleet: Fleet, asked: list[bool], tmp_path: Path
+) -> None:
+    with prefect_server(tmp_path, start_limit_s=0.3):
+        assert asked == [False]
 
 
 def test_a_server_of_our_own_takes_the_password_that_it_asks_for_and_nothing_foreign(
