@@ -21,10 +21,12 @@ from deploy.preflight import refuse
 from deploy.services import slots
 from tasks.execution.environment import configure
 from tasks.execution.fleet_state import (
+    FAILED_STARTS,
     FOLDER,
     Child,
     Fleet,
     FleetError,
+    log_file,
     read_fleet,
     read_state,
     state_file,
@@ -37,7 +39,6 @@ from tasks.storage.locks import locked
 
 START_S = 180.0
 STOP_S = 45.0
-FAILED_STARTS = 3
 _POLL_S = 0.2
 _READABLE = (
     "gradmix: --join: everybody on this host can read a command's password while it runs, and the "
@@ -128,9 +129,8 @@ def _declare() -> list[str]:
 
 def _start(options: Options, home: Path) -> None:
     """Start a supervisor that outlives this terminal, and wait for its state file."""
-    logs = home / FOLDER / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    log = logs / "supervisor.log"
+    log = log_file(home, "supervisor")
+    log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
     command = [*python_module("deploy.supervisor"), options.to_text()]
     with log.open("ab") as output:
@@ -164,7 +164,7 @@ def _ready(home: Path) -> Fleet:
     if fleet is not None:
         _stop(fleet)
         state_file(home).unlink(missing_ok=True)
-    raise _failure(home / FOLDER / "logs" / f"{failing[0].name if failing else 'supervisor'}.log")
+    raise _failure(log_file(home, failing[0].name if failing else "supervisor"))
 
 
 def _failing(fleet: Fleet) -> list[Child]:
@@ -190,7 +190,7 @@ def _wait_for_workers(fleet: Fleet, home: Path, began: datetime) -> None:
         return not missing
 
     if not _wait(all_there, START_S):
-        raise _failure(home / FOLDER / "logs" / f"{min(missing)}.log")
+        raise _failure(log_file(home, min(missing)))
 
 
 def _show(fleet: Fleet) -> None:

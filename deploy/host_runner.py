@@ -26,7 +26,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import Abort, ObjectNotFound, Pause, PrefectException
 from prefect.flow_engine import run_flow
 from prefect.settings import get_current_settings
-from prefect.states import Cancelled, Crashed, Pending
+from prefect.states import Cancelled, Crashed, Pending, Scheduled
 from prefect.utilities.engine import propose_state_sync
 
 from deploy.pools import SLOTS
@@ -139,7 +139,12 @@ class HostRunner:
             run = found.flow_run
             if self._free and self._is_job(run) and self._is_ours(run):
                 started = _Job(run, self._free[0], self._launch, self._ended)
-                started.start()
+                try:
+                    started.start()
+                except RuntimeError as error:
+                    logger.warning("expected a thread for a job, found: %s; its run waits", error)
+                    self._client.set_flow_run_state(run.id, Scheduled(), force=True)
+                    return
                 self._jobs[run.id] = started
                 self._free.popleft()
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from deploy.options import Options
 from deploy.pools import DRIVER_LIMIT, DRIVERS, SLOTS
+from tasks.execution.fleet_state import MLFLOW, PREFECT
 from tasks.execution.parent_death import python_module
 from tasks.execution.slots import Slot, SlotPool
 from tasks.storage.database_url import sqlite_url
 from tasks.storage.home import VARIABLE
 
-PREFECT, MLFLOW = "prefect", "mlflow"
 _QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",

@@ -20,7 +20,7 @@ from deploy.options import Options, share_password
 from deploy.services import Service, servers, workers
 from tasks.execution.databases import MLFLOW, PREFECT, ensure_database
 from tasks.execution.environment import configure
-from tasks.execution.fleet_state import FOLDER, Child, Fleet, state_file, write_fleet
+from tasks.execution.fleet_state import Child, Fleet, log_file, state_file, write_fleet
 from tasks.execution.processes import Process, kill_group, start_tethered
 from tasks.storage.database_url import sqlite_url
 from tasks.storage.locks import try_lock, unlock
@@ -37,13 +37,12 @@ class ManagedProcess:
 
     Args:
         service: what to run.
-        logs: folder of its log.
-        cwd: its working directory.
+        home: the home folder, its working directory.
     """
 
-    def __init__(self, service: Service, logs: Path, cwd: Path) -> None:
+    def __init__(self, service: Service, home: Path) -> None:
         self.service = service
-        self._log, self._cwd = logs / f"{service.name}.log", cwd
+        self._log, self._home = log_file(home, service.name), home
         self._process: subprocess.Popen[bytes] | None = None
         self._found: Process | None = None
         self._starts = self._failures = 0
@@ -74,7 +73,9 @@ class ManagedProcess:
 
     def _start(self, now: float) -> None:
         service = self.service
-        self._process = start_tethered(service.command, self._log, self._cwd, {**service.variables})
+        self._process = start_tethered(
+            service.command, self._log, self._home, {**service.variables}
+        )
         self._found = Process.find(self._process.pid)
         self._starts, self._began = self._starts + 1, now
 
@@ -105,13 +106,10 @@ class Supervisor:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._logs = options.home / FOLDER / "logs"
         # Not a threading.Event: this thread may hold its lock when the signal arrives.
         self._stopping = False
         self._unwritten = False
-        self._servers = [
-            ManagedProcess(service, self._logs, options.home) for service in servers(options)
-        ]
+        self._servers = [ManagedProcess(service, options.home) for service in servers(options)]
         self._workers: list[ManagedProcess] = []
 
     def run(self) -> None:
@@ -138,8 +136,7 @@ class Supervisor:
         ready = bool(self._workers)
         if not ready and all(answers(process.service.health) for process in self._servers):
             self._workers = [
-                ManagedProcess(service, self._logs, self._options.home)
-                for service in workers(self._options)
+                ManagedProcess(service, self._options.home) for service in workers(self._options)
             ]
             changed += [process.poll() for process in self._workers]
         self._unwritten |= any(changed)

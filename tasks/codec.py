@@ -122,7 +122,7 @@ def _parts(value: Any) -> Mapping[Any, Any]:  # noqa: ANN401
 def _open_fields(kind: type[Any]) -> tuple[str, ...]:
     """Names of a dataclass's open fields, those whose type has a type variable.
 
-    None if it is not a dataclass.
+    Empty if it is not a dataclass.
     """
     if not dataclasses.is_dataclass(kind):
         return ()

@@ -1,4 +1,4 @@
-"""Shared by all tests: how they are run, toy sets, and the processes that a home folder keeps."""
+"""Shared by all tests: how they are run, toy sets, and the processes over a home folder."""
 
 import os
 from collections.abc import Callable, Generator
@@ -23,7 +23,8 @@ torch.set_num_threads(1)
 @pytest.hookimpl(optionalhook=True, wrapper=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     """One worker more than cores: a test that waits for a server leaves its core to another."""
-    return (yield) + 1
+    workers = yield
+    return workers if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS") else workers + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,6 +15,10 @@ from tasks.execution.processes import Process
 from tasks.storage.home import HomeError
 
 FOLDER = "fleet"
+PREFECT, MLFLOW = "prefect", "mlflow"
+"""Names of the servers."""
+FAILED_STARTS = 3
+"""Starts after which a server that still does not answer is given up."""
 
 
 class FleetError(HomeError):
@@ -26,7 +30,7 @@ class Child:
     """A server or worker that a supervisor keeps running.
 
     Attributes:
-        name: `prefect`, `mlflow`, or the worker's name.
+        name: `PREFECT`, `MLFLOW`, or the worker's name.
         process: leader of its own process group; None between two starts.
         starts: number of starts so far.
         pool: Prefect work pool; empty for a server.
@@ -74,6 +78,11 @@ class Fleet:
         return (*self.servers, *self.workers)
 
     @property
+    def prefect(self) -> Child | None:
+        """Prefect's server; None on a host that joined."""
+        return next((server for server in self.servers if server.name == PREFECT), None)
+
+    @property
     def variables(self) -> dict[str, str]:
         """Environment of a process that uses the fleet."""
         variables = {"PREFECT_API_URL": self.api_url}
@@ -99,6 +108,11 @@ class Fleet:
 def state_file(home: Path, host: str | None = None) -> Path:
     """State file of a host, by default this one."""
     return home / FOLDER / f"{host or socket.gethostname()}.json"
+
+
+def log_file(home: Path, name: str) -> Path:
+    """Log of a server, a worker or, as `supervisor`, the supervisor of this host."""
+    return home / FOLDER / "logs" / f"{name}.log"
 
 
 def read_fleet(home: Path) -> Fleet | None:

@@ -18,7 +18,7 @@ import httpx
 from data.errors import UserError
 from tasks.errors import VariableError, first_line
 from tasks.execution.databases import PREFECT, ensure_database
-from tasks.execution.fleet_state import read_fleet
+from tasks.execution.fleet_state import FAILED_STARTS, Child, log_file, read_fleet
 from tasks.execution.parent_death import python_module
 from tasks.execution.prefect_settings import refresh
 from tasks.execution.processes import kill_group, last_line, start_tethered, without
@@ -78,7 +78,7 @@ def prefect_server(home: Path, start_limit_s: float = 180.0) -> Iterator[None]:
     Args:
         home: the home folder; the server's database and log are in PREFECT_HOME, by default
             HOME/prefect, or next to it if another process has its own server there.
-        start_limit_s: seconds the server may take to start, or to be started again by the fleet.
+        start_limit_s: seconds the server may take to start, or the fleet to restart it.
 
     Raises:
         ServerError: if it does not start, or the one of PREFECT_API_URL does not answer.
@@ -111,13 +111,31 @@ def _given(home: Path, start_limit_s: float) -> Iterator[None]:
 
 
 def _await_restart(home: Path, url: str, limit_s: float) -> None:
-    """Wait while the supervisor of the home's fleet has still to start this server again."""
+    """Wait while the supervisor of the home's fleet has yet to restart this server.
+
+    Raises:
+        ServerError: if it does not come back.
+    """
     deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        fleet = read_fleet(home)
-        if fleet is None or not fleet.servers or fleet.api_url != url or _listens(url):
-            return
+    starts: list[int] = []
+    while (server := _down(home, url)) is not None:
+        starts.append(server.starts)
+        if starts[-1] > starts[0] + FAILED_STARTS or time.monotonic() > deadline:
+            log = log_file(home, server.name)
+            words = last_line(log) if log.exists() else ""
+            raise ServerError(
+                f"expected the fleet to restart Prefect's server, found: {words or 'no message'}; "
+                f"its log is {log}."
+            )
         time.sleep(0.2)
+
+
+def _down(home: Path, url: str) -> Child | None:
+    """The server that the home's fleet keeps at this URL, if it is down."""
+    fleet = read_fleet(home)
+    if fleet is None or fleet.api_url != url or _listens(url):
+        return None
+    return fleet.prefect
 
 
 def _listens(url: str) -> bool:

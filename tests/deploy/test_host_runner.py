@@ -2,7 +2,8 @@
 
 import threading
 from types import SimpleNamespace
-from uuid import uuid4
+from typing import NamedTuple
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -19,15 +20,22 @@ SLOTS = [Slot("h-cpu:0"), Slot("h-cuda:0", "GPU-aa")]
 OURS, THEIRS = uuid4(), uuid4()
 
 
+class Run(NamedTuple):
+    """A flow run that waits."""
+
+    id: UUID
+    deployment_id: UUID | None
+
+
 class Server:
     """What a runner asks for, and what it is told."""
 
     def __init__(self):
-        self.waiting, self.states, self.workers = [], {}, []
+        self.waiting, self.claimed, self.states, self.workers = [], {}, {}, []
         self.taken_elsewhere, self.error = set(), None
 
     def add(self, deployment=OURS):
-        run = SimpleNamespace(id=uuid4(), deployment_id=deployment)
+        run = Run(uuid4(), deployment)
         self.waiting.append(run)
         return run
 
@@ -49,6 +57,10 @@ class Server:
             raise ObjectNotFound(httpx.HTTPError("gone"))
         return SimpleNamespace(entrypoint="flows.job.job" if key == OURS else "mine.py:flow")
 
+    def set_flow_run_state(self, key, state, force):
+        assert (state.is_scheduled(), force) == (True, True)
+        self.waiting.append(self.claimed.pop(key))
+
     def read_flow_runs(self, flow_run_filter):
         if self.error:
             raise self.error
@@ -65,7 +77,9 @@ def server(monkeypatch):
         assert state.is_pending()
         if flow_run_id in server.taken_elsewhere:
             raise Abort("another host was quicker")
-        server.waiting = [run for run in server.waiting if run.id != flow_run_id]
+        (claimed,) = (run for run in server.waiting if run.id == flow_run_id)
+        server.waiting.remove(claimed)
+        server.claimed[flow_run_id] = claimed
         return Pending()
 
     monkeypatch.setattr(module, "propose_state_sync", propose)
@@ -169,18 +183,23 @@ def test_while_no_slot_is_free_the_server_is_asked_every_query_s_seconds_only(
     assert runner._reachable
 
 
-def test_a_run_whose_thread_cannot_start_leaves_its_slot_free(server, jobs, runner, monkeypatch):
+def test_a_run_whose_thread_cannot_start_waits_and_leaves_its_slot_free(
+    server, jobs, runner, monkeypatch, caplog
+):
     def fail(_):
         raise RuntimeError("can't start new thread")
 
-    server.add()
+    runs = [server.add() for _ in SLOTS]
     with monkeypatch.context() as patch:
         patch.setattr(module._Job, "start", fail)
         runner.poll()
-    later = [server.add() for _ in SLOTS]
+    assert caplog.messages == [
+        "expected a thread for a job, found: can't start new thread; its run waits"
+    ]
+    assert set(server.waiting) == set(runs)
     runner.poll()
     started(jobs, 2)
-    assert set(jobs) == {run.id for run in later}
+    assert set(jobs) == {run.id for run in runs}
     runner.stop()
     runner.run()
 

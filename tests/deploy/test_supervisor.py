@@ -14,7 +14,7 @@ import pytest
 
 from deploy.services import Service
 from deploy.supervisor import ManagedProcess
-from tasks.execution.fleet_state import FOLDER, read_fleet, state_file
+from tasks.execution.fleet_state import log_file, read_fleet, state_file
 from tasks.storage.locks import try_lock
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties children to parents")
@@ -78,7 +78,7 @@ def environment():
 @contextmanager
 def supervised(home):
     """A supervisor over the home folder, once it is ready; killed at the end."""
-    (home / FOLDER / "logs").mkdir(parents=True)
+    log_file(home, "supervisor").parent.mkdir(parents=True)
     command = [sys.executable, "-P", "-c", MAIN, str(home), SERVER, WORKER]
     with subprocess.Popen(command, env=environment(), cwd=home) as process:
         try:
@@ -162,7 +162,8 @@ def test_a_second_supervisor_gives_up_at_once(tmp_path):
 def test_a_service_that_keeps_failing_is_tried_less_and_less_often(tmp_path, monkeypatch):
     now = [100.0]
     monkeypatch.setattr("deploy.supervisor.time.monotonic", lambda: now[0])
-    process = ManagedProcess(Service("x", [sys.executable, "-c", ""]), tmp_path, tmp_path)
+    log_file(tmp_path, "x").parent.mkdir(parents=True)
+    process = ManagedProcess(Service("x", [sys.executable, "-c", ""]), tmp_path)
     starts = []
     while len(starts) < 8:
         if process.poll() and process.child.process is not None:
@@ -179,7 +180,8 @@ def test_a_service_that_keeps_failing_is_tried_less_and_less_often(tmp_path, mon
 def test_a_service_that_ran_for_a_while_is_started_again_soon(tmp_path, monkeypatch):
     now = [100.0]
     monkeypatch.setattr("deploy.supervisor.time.monotonic", lambda: now[0])
-    process = ManagedProcess(Service("x", [sys.executable, "-c", ""]), tmp_path, tmp_path)
+    log_file(tmp_path, "x").parent.mkdir(parents=True)
+    process = ManagedProcess(Service("x", [sys.executable, "-c", ""]), tmp_path)
     process._failures = 5
     assert process.poll()
     process._process.wait()

@@ -9,10 +9,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 
 from tasks.execution import prefect_server as server_module
 from tasks.execution import processes
-from tasks.execution.fleet_state import FOLDER, Child, Fleet, write_fleet
+from tasks.execution.fleet_state import PREFECT, Child, Fleet, log_file, write_fleet
 from tasks.execution.prefect_server import ServerError, prefect_server
 from tasks.execution.prefect_settings import refresh
 from tasks.execution.processes import Process
@@ -59,15 +59,23 @@ def test_a_server_that_does_not_answer_is_one_line_without_its_password(
 
 
 @pytest.fixture
-def fleet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fleet:
+def port() -> Iterator[socket.socket]:
+    """A port that refuses connections until it is told to listen."""
+    with socket.socket() as port:
+        port.bind(("127.0.0.1", 0))
+        yield port
+
+
+@pytest.fixture
+def fleet(port: socket.socket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fleet:
     """A fleet over the home folder whose server, that of PREFECT_API_URL, is down."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/api"
+    url = f"http://127.0.0.1:{port.getsockname()[1]}/api"
     monkeypatch.setenv("PREFECT_API_URL", url)
-    server = Child("prefect", None)
+    server = Child(PREFECT, None)
     supervisor = Process.find(os.getpid())
     fleet = Fleet(url, None, socket.gethostname(), supervisor, True, (server,), ())
-    (tmp_path / FOLDER).mkdir()
+    log_file(tmp_path, PREFECT).parent.mkdir(parents=True)
+    log_file(tmp_path, PREFECT).write_text("its last words\n")
     write_fleet(tmp_path, fleet)
     return fleet
 
@@ -81,21 +89,26 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return asked
 
 
-def test_a_server_that_the_fleet_starts_again_is_waited_for(
-    fleet: Fleet, asked: list[bool], tmp_path: Path
+@pytest.mark.usefixtures("fleet")
+def test_a_server_that_the_fleet_restarts_is_waited_for(
+    port: socket.socket, asked: list[bool], tmp_path: Path
 ) -> None:
-    address = ("127.0.0.1", urlsplit(fleet.api_url).port)
-    servers: list[socket.socket] = []
-    threading.Timer(0.5, lambda: servers.append(socket.create_server(address))).start()
+    threading.Timer(0.5, port.listen).start()
 
     with prefect_server(tmp_path):
         assert asked == [True]
 
-    servers[0].close()
 
-
-@pytest.mark.parametrize("change", [{"supervisor": Process(1, 0.0)}, {"servers": ()}])
-def test_a_server_that_nobody_here_starts_again_is_not_waited_for(
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"supervisor": Process(os.getpid(), -1.0)},
+        {"servers": ()},
+        {"api_url": "http://elsewhere:4200/api"},
+    ],
+    ids=["no supervisor", "a joined host", "another server"],
+)
+def test_a_server_that_nobody_here_restarts_is_not_waited_for(
     fleet: Fleet,
     change: dict[str, Any],
     asked: list[bool],
@@ -103,17 +116,43 @@ def test_a_server_that_nobody_here_starts_again_is_not_waited_for(
     tmp_path: Path,
 ) -> None:
     write_fleet(tmp_path, replace(fleet, **change))
-    monkeypatch.setattr(server_module, "_listens", lambda _: pytest.fail("it waits"))
+    monkeypatch.setattr(server_module.time, "sleep", lambda _: pytest.fail("it waits"))
 
     with prefect_server(tmp_path):
         assert asked == [False]
 
 
-def test_a_server_that_stays_away_is_given_up(
-    fleet: Fleet, asked: list[bool], tmp_path: Path
+@pytest.mark.usefixtures("fleet")
+def test_a_server_that_stays_away_is_given_up_with_its_last_words(
+    asked: list[bool], tmp_path: Path
 ) -> None:
-    with prefect_server(tmp_path, start_limit_s=0.3):
-        assert asked == [False]
+    with (
+        pytest.raises(ServerError) as caught,
+        prefect_server(tmp_path, start_limit_s=0.3),
+    ):
+        pass
+
+    assert asked == []
+    assert str(caught.value) == (
+        "expected the fleet to restart Prefect's server, found: its last words; its log is "
+        f"{tmp_path}/fleet/logs/prefect.log."
+    )
+
+
+def test_a_server_that_cannot_start_is_given_up_after_some_starts(
+    fleet: Fleet, asked: list[bool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    starts = iter(range(2, 99))
+
+    def restart(_: float) -> None:
+        server = Child(PREFECT, None, starts=next(starts))
+        write_fleet(tmp_path, replace(fleet, servers=(server,)))
+
+    monkeypatch.setattr(server_module.time, "sleep", restart)
+    with pytest.raises(ServerError, match="found: its last words"), prefect_server(tmp_path):
+        pass
+
+    assert (next(starts), asked) == (6, [])
 
 
 def test_a_server_of_our_own_takes_the_password_that_it_asks_for_and_nothing_foreign(
@@ -133,13 +172,15 @@ def test_a_server_of_our_own_takes_the_password_that_it_asks_for_and_nothing_for
     assert dict(os.environ) == before
 
 
-def test_a_server_of_our_own_is_told_what_we_want_and_nothing_of_the_users(
+def test_a_server_of_our_own_is_for_this_machine_and_gets_nothing_of_the_users(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     told: dict[str, str] = {}
+    words: list[str] = []
 
     def popen(command: list[str], *, env: dict[str, str], **_: object) -> None:
         told.update(env)
+        words.extend(command)
 
     monkeypatch.setattr(processes.subprocess, "Popen", popen)
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "postgresql+asyncpg://prod/db")
@@ -150,6 +191,7 @@ def test_a_server_of_our_own_is_told_what_we_want_and_nothing_of_the_users(
 
     server_module._start(tmp_path, tmp_path / "log", 4321)
 
+    assert words[words.index("--host") + 1] == "127.0.0.1"
     assert make_url(told["PREFECT_SERVER_DATABASE_CONNECTION_URL"]).database == (
         f"{tmp_path}/prefect.db"
     )
