@@ -1,6 +1,6 @@
 """Faults one by one during a reproduction on a fleet, and what became of it; run it by itself.
 
-python -P tests/deploy/chaos [--experiment digits] [--scale demo] [--out DIR] [--faults NAME ...]
+python -P tests/deploy/chaos [--experiment FILE] [--scale NAME] [--out DIR] [--faults NAME ...]
 python -P tests/deploy/chaos --kills 100 [--seed 0] ...
 
 Prints a Markdown table of the faults, and of how often each training was executed. Exits with 1 if
@@ -116,8 +116,8 @@ def run(bench: Bench, faults: list[str], expected: dict[str, float]) -> list[str
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--experiment", default="digits")
-    parser.add_argument("--scale", default="demo")
+    parser.add_argument("--experiment", default=str(Path(__file__).with_name("cells.toml")))
+    parser.add_argument("--scale", default="cells")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--faults", nargs="+", default=list(FAULTS), choices=list(FAULTS))
     parser.add_argument(

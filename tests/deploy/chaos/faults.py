@@ -203,7 +203,7 @@ def random_kills(bench: Bench) -> None:
         if time.monotonic() - moved > LIMIT_S:
             raise TimeoutError(f"expected a training to finish within {LIMIT_S:g} s")
         if bench.driver.poll() is not None:
-            done[_ending(bench)] += 1
+            done.update(_failures(bench))
             _start_again(bench)
             continue
         if bench.kills >= bench.most_kills:
@@ -225,21 +225,21 @@ def random_kills(bench: Bench) -> None:
     bench.note("killed (-9) at random moments", said)
 
 
-def _ending(bench: Bench) -> str:
-    """How a command has ended: well, or with a line that kills may bring about.
+def _failures(bench: Bench) -> list[str]:
+    """How a command failed, in a way that kills may bring about; nothing if it ended well.
 
     Raises:
-        AssertionError: if it ended otherwise.
+        AssertionError: if it failed otherwise.
     """
     assert bench.driver is not None
     assert bench.driver_log is not None
     if bench.driver.returncode == 0:
-        return "command ended"
+        return []
     last = bench.driver_log.read_text(encoding="utf-8").splitlines()[-1]
     assert bench.driver.returncode == 2, last
     found = [ending for text, ending in ENDINGS.items() if text in last]
     assert found, last
-    return found[0]
+    return found
 
 
 def _start_again(bench: Bench) -> None:
