@@ -171,11 +171,8 @@ def test_rows_that_read_u_may_have_fewer_draws():
 
 def test_a_scale_may_choose_its_rows(demo):
     _, stages = demo
-    for draw in stages.draws:
-        assert list(draw.rows) == [
-            *("Target only", "Source only", "Joint", "GradMix"),
-            *("GradMix w/ soft label", "GradMix w/ hard label", "GradMix w/ MixMatch"),
-        ]
+    rows = ["Target only", "Source only", "Joint", "GradMix", "GradMix w/ MixMatch"]
+    assert [list(draw.rows) for draw in stages.draws] == [rows] * 3
 
 
 def test_rows_that_others_start_from_are_made_too():
@@ -233,7 +230,7 @@ def test_all_methods_of_a_draw_share_its_split_and_seed_and_draws_differ(small):
 
 def test_the_seed_of_the_experiment_moves_every_draw():
     _, stages = drawn(load_experiment("digits", "demo", {("seed",): ("--seed", 7)}))
-    assert [draw.seed for draw in stages.draws] == [70_000, 70_001, 70_002, 70_003]
+    assert [draw.seed for draw in stages.draws] == [70_000, 70_001, 70_002]
     assert {draw.split.inputs["seed"] for draw in stages.draws} == {7}
 
 

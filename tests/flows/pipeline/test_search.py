@@ -17,7 +17,7 @@ def test_the_learning_rate_is_searched_at_the_middle_cell_then_used_in_all(small
 
 def test_one_learning_rate_is_not_searched(demo):
     submitted, stages = demo
-    assert [draw.searches["GradMix"] for draw in stages.draws] == [[]] * 4
+    assert [draw.searches["GradMix"] for draw in stages.draws] == [[]] * 3
     cells = [cell for draw in stages.draws for cell in draw.cells.values()]
     assert {cell.inputs["learning_rate"] for cell in cells} == {0.05}
     assert not [box for box in submitted if "GradMix learning rate" in box.label]
