@@ -1,7 +1,7 @@
 """Shared by all tests: how they are run, toy sets, and the processes over a home folder."""
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -18,13 +18,6 @@ settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 torch.set_num_threads(1)
-
-
-@pytest.hookimpl(optionalhook=True, wrapper=True)
-def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """One worker more than cores: a test that waits for a server leaves its core to another."""
-    workers = yield
-    return workers if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS") else workers + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
