@@ -3,13 +3,13 @@
 import pytest
 
 from flows.experiment.experiment_file import load_experiment
-from tests.flows.pipeline.drawn import DRAWS, TABLES_AND_FIGURE_3, drawn
+from tests.flows.pipeline.drawn import DRAWS, SEARCHED, TABLES_AND_FIGURE_3, drawn
 
 
 @pytest.fixture(scope="module")
 def small():
     """Two k, two draws, three learning rates."""
-    return drawn(load_experiment("digits", "small", DRAWS | TABLES_AND_FIGURE_3))
+    return drawn(load_experiment("digits", "small", SEARCHED | DRAWS | TABLES_AND_FIGURE_3))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from tasks.codec import decode, encode, leaves, replace_leaves
 from tasks.storage.artifacts import Artifact
 
 DRAWS = {("target", "k"): ("--k", [2, 3]), ("target", "draws"): ("--draws", 2)}
+RATES = (0.05, 0.02, 0.01)
+SEARCHED = {("search",): ("", True), ("training", "learning_rates"): ("", list(RATES))}
 TABLES_AND_FIGURE_3 = {("outputs", "figures"): ("--figures", [3]), ("outputs", "studies"): ("", [])}
 PACKAGED = Path(__file__).parents[3] / "flows" / "experiments" / "digits.toml"
 ARTIFACT = Artifact("a", "1" * 64, "2" * 64, "artifacts/a", {}, {})
@@ -69,7 +71,6 @@ FINALS = [
     ("Joint w/ FixMatch", "hard", "fixmatch"),
     ("Joint w/ SoftMatch", "hard", "softmatch"),
 ]
-RATES = (0.05, 0.02, 0.01)
 
 
 def compared(row):

@@ -5,12 +5,12 @@ from pydantic import ValidationError
 
 from flows.experiment.experiment_file import load_experiment
 from flows.experiment.settings import Experiment
-from tests.flows.pipeline.drawn import RATES, compared, drawn, of
+from tests.flows.pipeline.drawn import RATES, SEARCHED, compared, drawn, of
 
 
 def asked(tables=(), figures=(), studies=()):
-    """The small experiment with these outputs, k = 2, one draw."""
-    options = {
+    """The small experiment with these outputs, three learning rates, k = 2, one draw."""
+    options = SEARCHED | {
         ("target", "k"): ("--k", [2]),
         ("target", "draws"): ("--draws", 1),
         ("outputs", "tables"): ("--tables", list(tables)),
