@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from math import atanh, sqrt, tanh
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+# Not from scipy.stats, whose import takes longer than all of a report's statistics.
 from scipy.special import ndtri, stdtr
-from scipy.stats import pearsonr, rankdata, spearmanr
 
 from tasks.reporting.stats.estimates import LEVEL, SAME, estimate
+
+FloatArray = npt.NDArray[np.float64]
 
 WILCOXON_FROM = 5
 """Minimum draws; fewer cannot give p < 0.1, as 2 / 2^4 = 0.125."""
@@ -44,7 +49,7 @@ def wilcoxon(values: Sequence[float]) -> float | None:
     if len(moved) < WILCOXON_FROM:
         return None
     # Ranks of ties may be halves. Round first, as ties may differ in their last bits.
-    ranks = np.rint(2 * rankdata(np.round(np.abs(moved), 9))).astype(int)
+    ranks = np.rint(2 * _ranks(np.round(np.abs(moved), 9))).astype(int)
     positive = int(ranks[np.asarray(moved) > 0].sum())
     share = np.zeros(int(ranks.sum()) + 1)
     share[0] = 1.0
@@ -77,7 +82,7 @@ def spearman(x: Sequence[float], y: Sequence[float]) -> Correlation | None:
     """
     if not _varies(x, y):
         return None
-    r = float(spearmanr(x, y).statistic)
+    r = _correlation(_ranks(x), _ranks(y))
     return Correlation(len(x), r, _fisher(r, len(x), 1 + r * r / 2))
 
 
@@ -85,7 +90,7 @@ def pearson(x: Sequence[float], y: Sequence[float]) -> Correlation | None:
     """Linear correlation with Fisher's interval; None as for `spearman`."""
     if not _varies(x, y):
         return None
-    r = float(pearsonr(x, y).statistic)
+    r = _correlation(np.asarray(x, float), np.asarray(y, float))
     return Correlation(len(x), r, _fisher(r, len(x), 1.0))
 
 
@@ -104,6 +109,15 @@ def correlation_text(found: Correlation | None) -> str:
         return f"{found.r:+.2f}"
     low, high = found.interval
     return f"{found.r:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def _ranks(values: npt.ArrayLike) -> FloatArray:
+    """Ranks from 1; ties share the mean of theirs."""
+    return np.asarray(pd.Series(np.asarray(values)).rank(), np.float64)
+
+
+def _correlation(x: FloatArray, y: FloatArray) -> float:
+    return float(np.corrcoef(x, y)[0, 1])
 
 
 def _varies(x: Sequence[float], y: Sequence[float]) -> bool:
