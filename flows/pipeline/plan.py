@@ -94,11 +94,11 @@ class _Planner:
     def __call__(
         self, stage: Stage[Any], inputs: StageInputs, after: Sequence[Future] = ()
     ) -> _Planned:
+        del after  # It decides when a stage runs, not what it makes.
         subject, read = inputs.subject, leaves(inputs, _Planned)
         work = work_of(inputs) if isinstance(inputs, train.TrainInputs) else None
         uses = tuple(planned.subject for planned in read)
-        waited = [*read, *(planned for planned in after if isinstance(planned, _Planned))]
-        missing = next((planned.subject for planned in waited if not planned.artifact), None)
+        missing = next((planned.subject for planned in read if not planned.artifact), None)
         if missing is not None:
             self._add(subject, stage, ("will run", f"waits for {missing.label}"), uses, work=work)
             return _Planned(subject, None)

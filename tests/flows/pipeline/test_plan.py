@@ -146,6 +146,17 @@ def test_a_setting_of_later_stages_leaves_the_earlier_ones_cached(tiny_order, tm
     }
 
 
+def test_more_draws_leave_what_is_there_cached(tiny_order, tmp_path, imitate):
+    imitate(tiny_order(), tmp_path)
+    entries = make_plan(tiny_order(("draws = 1", "draws = 2")), tmp_path)
+    # No training starts before every split is made, but a finished one needs none.
+    states = {place: set() for place in ("k=2 draw=0", "k=2 draw=1")}
+    for entry in entries:
+        place = entry.label.partition(":")[0]
+        states.get(place, set()).add(entry.state)
+    assert states == {"k=2 draw=0": ALL, "k=2 draw=1": {"will run"}}
+
+
 def test_changed_raw_files_make_their_preparation_stale_and_nothing_before_it(
     tiny_order, tmp_path, imitate, raw_files
 ):
