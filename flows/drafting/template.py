@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flows.drafting.recognise import CORRECTIONS, Layout
 from flows.experiment.datasets import Images
+from flows.experiment.defaults import OWN_FIRST_STAGE
 from flows.experiment.fields import CROSS
 from flows.experiment.training import Ensemble, FirstStage, Network, Training
 from tasks.networks.names import ALL
@@ -42,8 +43,12 @@ _KEYS: Mapping[str, tuple[object, Mapping[str, str]]] = {
         },
     ),
     "first_stage": (
-        FirstStage(),
-        {"beta": "the grid of trainings: one axis", "gamma": "and the other"},
+        FirstStage(settings=dict(OWN_FIRST_STAGE)),
+        {
+            "beta": "the grid of trainings: one axis",
+            "gamma": "and the other",
+            "settings": "V's gradient trains the trunk too; false: only the heads, as in the paper",
+        },
     ),
     "ensemble": (
         Ensemble(),

@@ -6,13 +6,18 @@ Other defaults are in the types of the settings. Values written by the user neve
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from data.catalog import FILE_READERS, READERS, media_of
 
+OWN_FIRST_STAGE: Mapping[str, bool] = MappingProxyType({"v_trains_trunk": True})
+"""Settings of the first stage for the user's own files: the reading of the paper that was best on
+hyper-validation (docs/results.md)."""
+
 
 def with_defaults(values: Mapping[str, Any], file: str) -> dict[str, Any]:
-    """Add missing values to a file's: name, title, names of sources, images, tables.
+    """Add missing values to a file's: name, title, names of sources, images, tables, first stage.
 
     Args:
         values: values by key, unchecked; wrong types are left to the checks.
@@ -34,7 +39,16 @@ def with_defaults(values: Mapping[str, Any], file: str) -> dict[str, Any]:
         if isinstance(dataset, str) and media.get(dataset) == "clips":
             # For clips, table 3 shows what tables 1 and 2 show for images.
             given["outputs"] = {"tables": [3], **outputs}
+    if isinstance(target, Mapping) and "labelled" in target:
+        given["first_stage"] = _own_first_stage(values.get("first_stage", {}))
     return given
+
+
+def _own_first_stage(stage: Any) -> Any:  # noqa: ANN401 - unchecked
+    settings = stage.get("settings", {}) if isinstance(stage, Mapping) else None
+    if not isinstance(settings, Mapping):
+        return stage
+    return {**stage, "settings": {**OWN_FIRST_STAGE, **settings}}
 
 
 def _media(datasets: object) -> dict[str, str]:

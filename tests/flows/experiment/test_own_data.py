@@ -55,6 +55,21 @@ def test_paths_stand_for_data_sets_and_every_other_key_has_a_default(folder):
     assert found.shape == (3, 64, 64)
 
 
+@pytest.mark.parametrize(
+    ("written", "settings"),
+    [
+        ("", {"v_trains_trunk": True}),
+        ("beta = [5]", {"v_trains_trunk": True}),
+        ('settings = { solver = "uniform" }', {"v_trains_trunk": True, "solver": "uniform"}),
+        ("settings = { v_trains_trunk = false }", {"v_trains_trunk": False}),
+    ],
+)
+def test_v_trains_the_trunk_unless_the_file_says_otherwise(folder, written, settings):
+    found = load(folder, f"{SHORT}\n[first_stage]\n{written}\n")
+    assert found.first_stage.settings == settings
+    assert load_experiment("digits", "demo").first_stage.settings == {}
+
+
 def test_clips_are_found_and_make_the_table_of_clips(folder):
     for photo in folder.rglob("kitchen/**/*.png"):
         put(photo.with_suffix(".mp4"))
