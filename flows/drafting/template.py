@@ -47,7 +47,7 @@ _KEYS: Mapping[str, tuple[object, Mapping[str, str]]] = {
         {
             "beta": "the grid of trainings: one axis",
             "gamma": "and the other",
-            "settings": "V's gradient trains the trunk too; false: only the heads, as in the paper",
+            "settings": "V's gradient trains the trunk too; false: Eq. 10 as written",
         },
     ),
     "ensemble": (

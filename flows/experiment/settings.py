@@ -188,7 +188,8 @@ class Experiment(Frozen):
         given = {**stage.settings, **{name: getattr(stage, name)[0] for name in GRID}}
         for i, final in enumerate(self.final):
             method = final.method or stage.method
-            elsewhere = {name: given[name] for name in fields_of(method) if name in given}
+            own = {*final.settings, *final.search} - {*GRID}
+            elsewhere = {name: given[name] for name in fields_of(method) if name in {*given} - own}
             check = partial(check_settings, method, final.settings, elsewhere=elsewhere)
             wrong = _found_by(check, ("final", i, "settings"))
             check = partial(check_search, method, final.settings, final.search, elsewhere)

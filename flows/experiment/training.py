@@ -195,8 +195,8 @@ class FirstStage(Frozen):
         method: a method with beta and gamma that does not read U.
         beta: values of the grid's first axis.
         gamma: values of its second axis.
-        settings: other settings of the method; for the user's own files, `v_trains_trunk = true`
-            unless given.
+        settings: other settings of the method; in a file with `target.labelled`, `v_trains_trunk`
+            is true unless given.
         paper: the paper's mean and standard error by k, in per cent.
         paper_clips: the same per clip rather than per frame.
     """

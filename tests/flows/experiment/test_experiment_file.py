@@ -48,6 +48,8 @@ def test_the_packaged_experiment_loads_at_every_scale(scale):
 def test_a_scale_overrides_key_by_key():
     small, paper = load_experiment("digits", "small"), load_experiment("digits", "paper")
     assert (small.target.k, small.target.draws) == ((2, 5), 10)
+    assert (small.search, paper.search) == (False, True)
+    assert (small.training.learning_rates, len(paper.training.learning_rates)) == ((0.02,), 3)
     assert small.target.hyper_validation == paper.target.hyper_validation == 1000
     assert small.network.settings["widths"] != paper.network.settings["widths"]
     assert small.network.settings["hidden"] == paper.network.settings["hidden"]

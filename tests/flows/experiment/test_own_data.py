@@ -67,7 +67,23 @@ def test_paths_stand_for_data_sets_and_every_other_key_has_a_default(folder):
 def test_v_trains_the_trunk_unless_the_file_says_otherwise(folder, written, settings):
     found = load(folder, f"{SHORT}\n[first_stage]\n{written}\n")
     assert found.first_stage.settings == settings
+
+
+def test_v_does_not_train_the_trunk_of_a_packaged_experiment():
     assert load_experiment("digits", "demo").first_stage.settings == {}
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_a_final_row_may_say_whether_v_trains_the_trunk(folder, trains):
+    row = f'name = "last"\nlabels = "hard"\nsettings = {{ v_trains_trunk = {str(trains).lower()} }}'
+    found = load(folder, f"{SHORT}\n[[final]]\n{row}\n")
+    assert found.final[0].settings == {"v_trains_trunk": trains}
+
+
+@pytest.mark.parametrize("written", ["first_stage = 3", "first_stage = { settings = 3 }"])
+def test_a_first_stage_that_is_no_table_is_refused(folder, written):
+    with pytest.raises(SettingsError, match="first_stage"):
+        load(folder, f"{written}\n{SHORT}")
 
 
 def test_clips_are_found_and_make_the_table_of_clips(folder):
