@@ -18,6 +18,10 @@ from tasks.storage.remote import Storage
 from tasks.subjects import Subject
 
 State = Literal["cached", "will run", "stale"]
+MOST_TOLD = 4
+"""Number of differences that a reason lists."""
+LONGEST_TOLD = 60
+"""Characters of a value in a reason."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,9 @@ class _Planner:
         before = self._known.latest(request)
         if before is None:
             return "will run", "never made"
-        return "stale", "; ".join(differences(before.document, request.document))
+        found = differences(before.document, request.document)
+        more = [f"and {len(found) - MOST_TOLD} more"] if len(found) > MOST_TOLD else []
+        return "stale", "; ".join([*found[:MOST_TOLD], *more])
 
 
 class _Known:
@@ -193,7 +199,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str =
 
 
 def _told(value: object) -> str:
-    return "not set" if value is None else str(value)
+    text = "not set" if value is None else str(value)
+    return text if len(text) <= LONGEST_TOLD else f"{text[: LONGEST_TOLD - 3]}..."
 
 
 def _modified(path: Path) -> int:

@@ -5,6 +5,9 @@ import shutil
 
 import pytest
 
+from data.digest_cache import KnownDigests
+from flows.experiment.run_request import RunRequest
+from flows.experiment.run_spec import resolve
 from flows.pipeline import plan
 from flows.pipeline.plan import differences, make_plan
 from tasks.storage import artifacts
@@ -236,6 +239,31 @@ def test_a_damaged_result_elsewhere_does_not_stop_a_plan(tiny_order, tmp_path):
     for content in ("{", "[]", json.dumps({"label": "x"})):
         stray.write_text(content)
         assert make_plan(tiny_order(), tmp_path / "home")
+
+
+def test_a_reason_stays_short_however_much_changed(tiny_order, tmp_path, imitate):
+    rows = "".join(
+        f'[[baselines]]\nname = "A row of the table, number {number}"\nmethod = "joint"\n'
+        f"settings = {{ v_updates_statistics = {'true' if number else 'false'} }}\n\n"
+        for number in range(6)
+    )
+    imitate(tiny_order(("[first_stage]", f"{rows}[first_stage]")), tmp_path)
+    changed = by_label(make_plan(tiny_order(), tmp_path), "k=2 draw=0: evaluation")
+    assert changed.state == "stale"
+    models, *others, more = changed.reason.split("; ")
+    assert models.startswith("models: ['Source only', 'A row")
+    assert "..., now [" in models
+    assert (len(others), more) == (3, "and 3 more")
+
+
+@pytest.mark.slow
+def test_the_papers_nine_thousand_stages_are_planned_and_found(tmp_path, imitate):
+    order = resolve(RunRequest(experiment="digits", scale="paper"), KnownDigests())
+    imitate(order, tmp_path)
+    entries = make_plan(order, tmp_path)
+    assert len(entries) == 9283
+    assert {entry.state for entry in entries} == ALL
+    assert sum(entry.stage == "train" for entry in entries) == 6840
 
 
 def test_differences_are_words():

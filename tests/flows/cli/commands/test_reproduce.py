@@ -39,14 +39,14 @@ def test_a_plan_is_one_line_for_each_stage_and_a_sum(home, tiny):
     lines = gradmix("plan", tiny(), "--scale", "tiny", "--home", "home")
     assert lines[0] == "Tiny [x] digits: scale tiny, embedded data."
     assert lines[1].split() == ["stage", "cell", "state", "because"]
-    assert len(lines) == 2 + 13 + 1
-    assert lines[2].split() == ["prepare", "svhn", "train", "will", "run", "never", "made"]
+    assert len(lines) == 3 + 13 + 1
+    assert lines[3].split() == ["prepare", "svhn", "train", "will", "run", "never", "made"]
     assert lines[-1] == "4 of 4 trainings will run."
 
 
 def test_a_plan_of_what_is_finished_says_so(finished, tiny):
     lines = gradmix("plan", tiny(), "--scale", "tiny", "--home", "home")
-    assert all(line.split()[-1] == "cached" for line in lines[2:-1])
+    assert all(line.split()[-1] == "cached" for line in lines[3:-1])
     assert lines[-1] == "0 of 4 trainings will run."
 
 
@@ -65,7 +65,7 @@ def test_a_pipe_gets_whole_lines_however_long(finished, tiny):
     path = tiny(('name = "Source only"', f'name = "{name}"'))
     lines = gradmix("plan", path, "--scale", "tiny", "--home", "home")
     assert any(f"k=2 draw=0: {name} lr=0.05" in line for line in lines)
-    assert len(lines) == 16
+    assert len(lines) == 17
 
 
 def test_a_report_is_made_again_by_name_and_by_run(finished, home):
