@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -194,13 +195,22 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str =
         elif prefix == "inputs.":
             found.append(f"{key}: other content")
         else:
-            found.append(f"{name.removeprefix('config.')}: {_told(old)}, now {_told(new)}")
+            found.append(f"{name.removeprefix('config.')}: {_change(old, new)}")
     return found
 
 
-def _told(value: object) -> str:
-    text = "not set" if value is None else str(value)
-    return text if len(text) <= LONGEST_TOLD else f"{text[: LONGEST_TOLD - 3]}..."
+def _change(old: object, new: object) -> str:
+    texts = ["not set" if value is None else str(value) for value in (old, new)]
+    # Long values are shown from where they differ.
+    long = max(map(len, texts)) > LONGEST_TOLD
+    equal = takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False))
+    start = len(list(equal)) if long else 0
+    return ", now ".join(_cut(text, start) for text in texts)
+
+
+def _cut(text: str, start: int) -> str:
+    rest = f"...{text[start:]}" if start else text
+    return rest if len(rest) <= LONGEST_TOLD else f"{rest[: LONGEST_TOLD - 3]}..."
 
 
 def _modified(path: Path) -> int:

@@ -27,7 +27,7 @@ def plan(request: RunRequest, *, home: Path, download: bool) -> None:
     entries = make_plan(spec, home)
     console.print(f"{headline(spec)}.", soft_wrap=True)
     rows = [(entry.stage, entry.label, entry.state, entry.reason) for entry in entries]
-    # A table of Rich takes ten seconds for ten thousand lines.
+    # A table of Rich takes seconds for thousands of lines.
     text = plain_table(("stage", "cell", "state", "because"), rows, left=range(4))
     console.out(text, highlight=False)
     console.print(_summary(entries))

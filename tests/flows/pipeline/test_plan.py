@@ -251,8 +251,8 @@ def test_a_reason_stays_short_however_much_changed(tiny_order, tmp_path, imitate
     changed = by_label(make_plan(tiny_order(), tmp_path), "k=2 draw=0: evaluation")
     assert changed.state == "stale"
     models, *others, more = changed.reason.split("; ")
-    assert models.startswith("models: ['Source only', 'A row")
-    assert "..., now [" in models
+    assert models.startswith("models: ...A row of the table, number 0', 'A row")
+    assert "..., now ...GradMix', 'GradMix hard'" in models
     assert (len(others), more) == (3, "and 3 more")
 
 
