@@ -206,9 +206,8 @@ def test_hsv_is_a_wheel(seed):
     assert abs(found - 255 * np.array(want)).max() <= 2
 
 
-@given(seed=seeds)
-def test_lab_is_adapted_from_d50_to_srgb(seed):
-    rgb = values(seed, 3)
+def test_lab_is_adapted_from_d50_to_srgb():
+    rgb = np.concatenate([values(seed, 3) for seed in range(200)])
     light = rgb / 255
     light = np.where(light <= 0.04045, light / 12.92, ((light + 0.055) / 1.055) ** 2.4)
     # IEC 61966-2-1, adapted to D50 by Bradford, as ICC's sRGB profile is.
@@ -227,5 +226,5 @@ def test_lab_is_adapted_from_d50_to_srgb(seed):
     # TIFF 6.0, section 23: a and b are signed.
     lab = np.rint(np.stack([lightness * 2.55, green_red, blue_yellow], -1)).clip(-128, 255)
     picture = Image.fromarray((lab.astype(int) % 256).astype(np.uint8), "LAB")
-    # Steps of 1 in a and b are several levels in dark saturated colours.
-    assert abs(stored(picture, "TIFF") - rgb).mean() <= 2
+    # A step of 1 in a or b is several levels in dark, saturated pixels; many pictures are averaged.
+    assert abs(stored(picture, "TIFF") - rgb).mean() <= 1.5
